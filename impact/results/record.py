@@ -1,0 +1,116 @@
+"""results.json: written so that the same study and data give the same bytes, and read back whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from impact.errors import ImpactError, Problem, StudyError
+from impact.results.evaluation import Evaluation
+from impact.study import study_from_mapping
+from impact.study.types import Study, build
+
+FORMAT = 1
+MAX_BYTES = 100_000_000
+
+
+def plain(value: Any) -> Any:
+    """Turn a record into plain values: floats to 12 significant digits, no NaN, mappings in a fixed order."""
+    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.12g}") if math.isfinite(value) else None
+    if isinstance(value, Study):
+        return {"slug": value.slug, "declared": plain(value.declared)}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.metadata.get("key", f.name): plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "item"):  # numpy scalars that reached a record
+        return plain(value.item())
+    raise TypeError(f"{type(value).__name__} cannot stand in a record")
+
+
+def to_json(value: Any) -> str:
+    """Write a record as JSON text, byte for byte the same for the same content."""
+    return json.dumps(plain(value), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def sha256(content: bytes | str) -> str:
+    """Hash bytes or text, as sha256sum would."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def study_hash(study: Study) -> str:
+    """Hash what the study declares, whatever its comments, order of keys or spacing."""
+    return sha256(json.dumps(plain(study.declared), ensure_ascii=False, sort_keys=True))
+
+
+def evaluation_to_json(evaluation: Evaluation) -> str:
+    """Write an evaluation as the text of results.json."""
+    return to_json({"format": FORMAT, **plain(evaluation)})
+
+
+def read_results(path: str | Path) -> Evaluation:
+    """Read a results.json back; the micro-data are not needed.
+
+    Parameters
+    ----------
+    path : the file, or the folder that holds ``results.json``.
+
+    Raises
+    ------
+    StudyError
+        When the file is missing, is not a record of this toolkit, or was changed so that it cannot be read.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / "results.json"
+
+    def refuse(what: str, cure: str) -> StudyError:
+        return StudyError(Problem(where=str(file), what=what, cure=cure), source=file.name)
+
+    if not file.exists():
+        raise refuse("the file does not exist", "Run the study first: impact run PATH.")
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise refuse("the file is too large to be a record", "Give the results.json that impact run wrote.")
+        tree = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(tree, dict) or tree.get("format") != FORMAT:
+            raise refuse("this is not a results.json of this toolkit", "Give the file that impact run wrote.")
+        study = study_from_mapping(tree["study"]["declared"], slug=str(tree["study"]["slug"]))
+        evaluation: Evaluation = build(Evaluation, {**tree, "study": study})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise refuse(f"the record cannot be read ({type(error).__name__})",
+                     "Make it again with impact run; do not edit it by hand.") from None
+    return evaluation
+
+
+def write_text(path: Path, content: str | bytes) -> Path:
+    """Write a file whole or not at all: to a temporary file beside it, then rename."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise ImpactError(
+            Problem(where=str(path), what=f"the file cannot be written ({error.strerror})",
+                    cure="Choose another folder with --out, or close the program that holds the file."),
+            source="output") from None
+    return path

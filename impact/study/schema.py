@@ -1,0 +1,214 @@
+"""What a study file may say, as data; and one pass that finds every disagreement with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from impact.errors import Problem
+from impact.study.yaml_file import Document, Path_, dotted
+
+LANGUAGES = ("en", "fr", "es")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,59}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One key of a file: what may stand there and what to say when it does not.
+
+    ``kind`` is one of text, words (text, or text per language), name, number, integer, boolean, date,
+    choice, period, options, map, list. ``essential`` keys must be given; others may be absent or null.
+    """
+
+    kind: str
+    essential: bool = False
+    choices: tuple[str, ...] = ()
+    fields: Mapping[str, Field] | None = None
+    item: Field | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    length: tuple[int, int] = (0, 200)
+    cure: str = ""
+    nullable: bool = True
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Suggest the known word nearest to a misspelt one, or nothing."""
+    near = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.6)
+    return f"Did you mean '{near[0]}'?" if near else ""
+
+
+def one_of(choices: Iterable[str]) -> str:
+    """List the allowed words: ``rct, did, matching``."""
+    return ", ".join(choices)
+
+
+@dataclass(slots=True)
+class Validation:
+    """The result of one pass: clean values, and every problem and absent key found on the way."""
+
+    document: Document
+    problems: list[Problem]
+    absent: list[str]
+
+    def complain(self, path: Path_, what: str, cure: str = "") -> None:
+        """Record one problem at a path."""
+        self.problems.append(Problem(where=self.document.where(path) or self.document.name, what=what, cure=cure))
+
+    def check(self, value: Any, field: Field, path: Path_) -> Any:
+        """Return the value cleaned to its field's kind; record what is wrong with it."""
+        if value is None:
+            if field.essential or not field.nullable:
+                self.complain(path, f"'{path[-1] if path else 'file'}' is empty", field.cure)
+            return None
+        return _CHECKS[field.kind](self, value, field, path)
+
+
+def _text(v: Validation, value: Any, field: Field, path: Path_) -> str | None:
+    if isinstance(value, str):
+        if value.strip():
+            return value.strip()
+        v.complain(path, "the text is empty", field.cure)
+    elif isinstance(value, (list, dict)):
+        v.complain(path, "one text is expected here, not a list or a group of keys", field.cure)
+    else:
+        v.complain(path, f"text is expected, got {_shown(value)}", "Put it in quotes.")
+    return None
+
+
+def _words(v: Validation, value: Any, field: Field, path: Path_) -> Any:
+    if not isinstance(value, dict):
+        return _text(v, value, field, path)
+    fields = {language: Field(kind="text") for language in LANGUAGES}
+    return _map(v, value, Field(kind="map", fields=fields), path, note_absent=False)
+
+
+def _name(v: Validation, value: Any, field: Field, path: Path_) -> str | None:
+    text = _text(v, value, field, path)
+    if text is not None and not NAME.match(text):
+        v.complain(path, f"'{text}' is not a short name",
+                   "Use small letters, digits and _, beginning with a letter, e.g. scrap_rate.")
+    return text
+
+
+def _number(v: Validation, value: Any, field: Field, path: Path_) -> float | int | None:
+    whole = field.kind == "integer"
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        v.complain(path, f"a {'whole ' if whole else ''}number is expected, got {_shown(value)}", field.cure)
+        return None
+    if not math.isfinite(value) or not field.low <= value <= field.high:
+        v.complain(path, f"{value} is outside {field.low:g} to {field.high:g}", field.cure)
+        return None
+    return int(value) if whole else value
+
+
+def _boolean(v: Validation, value: Any, field: Field, path: Path_) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    v.complain(path, f"true or false is expected, got {_shown(value)}", field.cure)
+    return None
+
+
+def _date(v: Validation, value: Any, field: Field, path: Path_) -> str | None:
+    if isinstance(value, dt.datetime):
+        value = value.date()
+    if isinstance(value, str):
+        try:
+            value = dt.date.fromisoformat(value)
+        except ValueError:
+            pass
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    v.complain(path, f"a date is expected, got {_shown(value)}", "Write it as 2026-11-21.")
+    return None
+
+
+def _choice(v: Validation, value: Any, field: Field, path: Path_) -> str | None:
+    if isinstance(value, str) and value in field.choices:
+        return value
+    v.complain(path, f"{_shown(value)} is not one of {one_of(field.choices)}",
+               did_you_mean(str(value), field.choices) or field.cure)
+    return None
+
+
+def _period(v: Validation, value: Any, field: Field, path: Path_) -> list[str] | None:
+    ok = isinstance(value, list) and len(value) == 2 and all(
+        (isinstance(x, int) and not isinstance(x, bool) and 1800 <= x <= 2200) or isinstance(x, dt.date) for x in value)
+    if not ok:
+        v.complain(path, "two years or two dates are expected", "Write it as [2024, 2025].")
+        return None
+    texts = [x.isoformat() if isinstance(x, dt.date) else str(x) for x in value]
+    if texts[0] > texts[1]:
+        v.complain(path, "the period ends before it begins", "Put the earlier year first.")
+    return texts
+
+
+def _options(v: Validation, value: Any, field: Field, path: Path_) -> dict[str, Any] | None:
+    if not isinstance(value, dict):
+        v.complain(path, "keywords are expected", "Write them as {periods: [1987, 1988]}.")
+        return None
+
+    def plain(x: Any, here: Path_) -> Any:
+        if isinstance(x, list):
+            return [plain(y, (*here, i)) for i, y in enumerate(x)]
+        if isinstance(x, dt.date):
+            return x.isoformat()
+        if isinstance(x, dict):
+            v.complain(here, "an option is a value or a list of values, not a group of keys")
+            return None
+        return x
+
+    return {key: plain(x, (*path, key)) for key, x in value.items()}
+
+
+def _list(v: Validation, value: Any, field: Field, path: Path_) -> list[Any] | None:
+    if not isinstance(value, list):
+        v.complain(path, f"a list is expected, got {_shown(value)}", field.cure or "Write it as [first, second].")
+        return None
+    least, most = field.length
+    if not least <= len(value) <= most:
+        v.complain(path, f"the list has {len(value)} entries; {least} to {most} are allowed", field.cure)
+    if field.item is None:
+        raise TypeError("a list field needs an item")
+    return [v.check(x, field.item, (*path, i)) for i, x in enumerate(value)]
+
+
+def _map(v: Validation, value: Any, field: Field, path: Path_, note_absent: bool = True) -> dict[str, Any] | None:
+    if not isinstance(value, dict):
+        v.complain(path, f"keys are expected here, got {_shown(value)}", field.cure)
+        return None
+    fields = field.fields or {}
+    place = f"{dotted(path)}: " if path else ""
+    for key in value:
+        if key not in fields:
+            v.complain((*path, key), f"unknown key '{key}'",
+                       did_you_mean(key, fields) or f"Allowed here: {one_of(fields)}.")
+    out: dict[str, Any] = {}
+    for key, sub in fields.items():
+        if key in value:
+            out[key] = v.check(value[key], sub, (*path, key))
+        elif sub.essential:
+            v.complain(path or ("",), f"{place if not path else ''}'{key}' is missing", sub.cure)
+        elif note_absent:
+            v.absent.append(dotted((*path, key)))
+    return out
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"the yes/no value {str(value).lower()}"
+    if isinstance(value, (dict, list)):
+        return "a group of keys" if isinstance(value, dict) else "a list"
+    text = str(value)
+    return f"'{text[:60]}{'…' if len(text) > 60 else ''}'"
+
+
+_CHECKS: dict[str, Any] = {
+    "text": _text, "words": _words, "name": _name, "number": _number, "integer": _number, "boolean": _boolean,
+    "date": _date, "choice": _choice, "period": _period, "options": _options, "list": _list, "map": _map,
+}
