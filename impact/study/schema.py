@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import difflib
 import math
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from impact.errors import Problem
-from impact.study.yaml_file import Document, Path_, dotted
+from impact.study.yaml_file import UNREADABLE, Document, Path_, dotted, shown
 
 LANGUAGES = ("en", "fr", "es")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}\Z")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +36,11 @@ class Field:
     high: float = math.inf
     length: tuple[int, int] = (0, 200)
     cure: str = ""
-    nullable: bool = True
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Suggest the known word nearest to a misspelt one, or nothing."""
-    near = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.6)
+    near = difflib.get_close_matches(shown(word), [str(k) for k in known], n=1, cutoff=0.6)
     return f"Did you mean '{near[0]}'?" if near else ""
 
 
@@ -58,22 +59,29 @@ class Validation:
 
     def complain(self, path: Path_, what: str, cure: str = "") -> None:
         """Record one problem at a path."""
-        self.problems.append(Problem(where=self.document.where(path) or self.document.name, what=what, cure=cure))
+        where = self.document.where(path) or self.document.name
+        self.problems.append(Problem(where=where, what=shown(what, 300), cure=shown(cure, 1000)))
 
     def check(self, value: Any, field: Field, path: Path_) -> Any:
         """Return the value cleaned to its field's kind; record what is wrong with it."""
+        if value is UNREADABLE:
+            return None
         if value is None:
-            if field.essential or not field.nullable:
-                self.complain(path, f"'{path[-1] if path else 'file'}' is empty", field.cure)
+            if field.essential or not path:
+                cure = f"{field.cure} {self.document.proposals(path)}".strip()
+                self.complain(path, f"'{path[-1] if path else 'file'}' is empty", cure)
             return None
         return _CHECKS[field.kind](self, value, field, path)
 
 
 def _text(v: Validation, value: Any, field: Field, path: Path_) -> str | None:
     if isinstance(value, str):
-        if value.strip():
+        if _CONTROL.search(value):
+            v.complain(path, "the text holds a control character", "Type the text again without it.")
+        elif value.strip():
             return value.strip()
-        v.complain(path, "the text is empty", field.cure)
+        else:
+            v.complain(path, "the text is empty", field.cure)
     elif isinstance(value, (list, dict)):
         v.complain(path, "one text is expected here, not a list or a group of keys", field.cure)
     else:
@@ -85,13 +93,17 @@ def _words(v: Validation, value: Any, field: Field, path: Path_) -> Any:
     if not isinstance(value, dict):
         return _text(v, value, field, path)
     fields = {language: Field(kind="text") for language in LANGUAGES}
-    return _map(v, value, Field(kind="map", fields=fields), path, note_absent=False)
+    before = len(v.problems)
+    texts = _map(v, value, Field(kind="map", fields=fields), path, note_absent=False)
+    if len(v.problems) == before and not any((texts or {}).values()):
+        v.complain(path, "the text is empty", field.cure or "Write it as {en: …, fr: …, es: …}.")
+    return texts
 
 
 def _name(v: Validation, value: Any, field: Field, path: Path_) -> str | None:
     text = _text(v, value, field, path)
     if text is not None and not NAME.match(text):
-        v.complain(path, f"'{text}' is not a short name",
+        v.complain(path, f"{_shown(text)} is not a short name",
                    "Use small letters, digits and _, beginning with a letter, e.g. scrap_rate.")
     return text
 
@@ -101,10 +113,13 @@ def _number(v: Validation, value: Any, field: Field, path: Path_) -> float | int
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         v.complain(path, f"a {'whole ' if whole else ''}number is expected, got {_shown(value)}", field.cure)
         return None
-    if not math.isfinite(value) or not field.low <= value <= field.high:
-        v.complain(path, f"{value} is outside {field.low:g} to {field.high:g}", field.cure)
+    if not field.low <= value <= field.high or value in (math.inf, -math.inf):
+        limits = (f"at least {_limit(field.low)}" if field.low > -math.inf else "",
+                  f"at most {_limit(field.high)}" if field.high < math.inf else "")
+        wanted = " and ".join(text for text in limits if text) or "a plain number"
+        v.complain(path, f"{_shown(value)} is not {wanted}", field.cure)
         return None
-    return int(value) if whole else value
+    return value
 
 
 def _boolean(v: Validation, value: Any, field: Field, path: Path_) -> bool | None:
@@ -118,10 +133,8 @@ def _date(v: Validation, value: Any, field: Field, path: Path_) -> str | None:
     if isinstance(value, dt.datetime):
         value = value.date()
     if isinstance(value, str):
-        try:
-            value = dt.date.fromisoformat(value)
-        except ValueError:
-            pass
+        with contextlib.suppress(ValueError):
+            value = dt.date.fromisoformat(value.strip())
     if isinstance(value, dt.date):
         return value.isoformat()
     v.complain(path, f"a date is expected, got {_shown(value)}", "Write it as 2026-11-21.")
@@ -132,20 +145,37 @@ def _choice(v: Validation, value: Any, field: Field, path: Path_) -> str | None:
     if isinstance(value, str) and value in field.choices:
         return value
     v.complain(path, f"{_shown(value)} is not one of {one_of(field.choices)}",
-               did_you_mean(str(value), field.choices) or field.cure)
+               did_you_mean(value, field.choices) or field.cure)
     return None
 
 
 def _period(v: Validation, value: Any, field: Field, path: Path_) -> list[str] | None:
-    ok = isinstance(value, list) and len(value) == 2 and all(
-        (isinstance(x, int) and not isinstance(x, bool) and 1800 <= x <= 2200) or isinstance(x, dt.date) for x in value)
-    if not ok:
+    ends = [_year_or_date(x) for x in value] if isinstance(value, list) else []
+    if UNREADABLE in ends:
+        return None
+    if len(ends) != 2 or not all(ends):
         v.complain(path, "two years or two dates are expected", "Write it as [2024, 2025].")
         return None
-    texts = [x.isoformat() if isinstance(x, dt.date) else str(x) for x in value]
-    if texts[0] > texts[1]:
+    first, last = (str(x) for x in ends)
+    shared = min(len(first), len(last))  # a year against a date: only the years can be compared
+    if first[:shared] > last[:shared]:
         v.complain(path, "the period ends before it begins", "Put the earlier year first.")
-    return texts
+    return [first, last]
+
+
+def _year_or_date(value: Any) -> Any:
+    """Return a year or date as text; text comes from a record, where dates were written out."""
+    if isinstance(value, dt.datetime):
+        value = value.date()
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}", value.strip()):
+        with contextlib.suppress(ValueError):
+            return dt.date.fromisoformat(value.strip()).isoformat()
+        return None
+    if isinstance(value, (int, str)) and not isinstance(value, bool) and 1800 <= int(value) <= 2200:
+        return str(int(value))
+    return UNREADABLE if value is UNREADABLE else None
 
 
 def _options(v: Validation, value: Any, field: Field, path: Path_) -> dict[str, Any] | None:
@@ -160,40 +190,53 @@ def _options(v: Validation, value: Any, field: Field, path: Path_) -> dict[str, 
             return x.isoformat()
         if isinstance(x, dict):
             v.complain(here, "an option is a value or a list of values, not a group of keys")
-            return None
-        return x
+        elif isinstance(x, str):
+            return _text(v, x, field, here)
+        elif isinstance(x, float) and not math.isfinite(x):
+            v.complain(here, f"{_shown(x)} is not a plain number", "Leave the option out if not wanted.")
+        elif isinstance(x, (bool, int, float)) or x is None:
+            return x
+        elif x is not UNREADABLE:
+            v.complain(here, f"{_shown(x)} is not a plain value")
+        return None
 
     return {key: plain(x, (*path, key)) for key, x in value.items()}
 
 
 def _list(v: Validation, value: Any, field: Field, path: Path_) -> list[Any] | None:
     if not isinstance(value, list):
-        v.complain(path, f"a list is expected, got {_shown(value)}", field.cure or "Write it as [first, second].")
+        v.complain(path, f"a list is expected, got {_shown(value)}",
+                   field.cure or "Write it as [first, second].")
         return None
     least, most = field.length
     if not least <= len(value) <= most:
         v.complain(path, f"the list has {len(value)} entries; {least} to {most} are allowed", field.cure)
     if field.item is None:
         raise TypeError("a list field needs an item")
+    for i, x in enumerate(value):
+        if x is None:
+            v.complain((*path, i), "this entry of the list is empty",
+                       field.item.cure or "Fill it in, or delete it.")
     return [v.check(x, field.item, (*path, i)) for i, x in enumerate(value)]
 
 
-def _map(v: Validation, value: Any, field: Field, path: Path_, note_absent: bool = True) -> dict[str, Any] | None:
+def _map(
+    v: Validation, value: Any, field: Field, path: Path_, note_absent: bool = True
+) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         v.complain(path, f"keys are expected here, got {_shown(value)}", field.cure)
         return None
     fields = field.fields or {}
-    place = f"{dotted(path)}: " if path else ""
     for key in value:
         if key not in fields:
-            v.complain((*path, key), f"unknown key '{key}'",
+            v.complain((*path, key), f"unknown key '{shown(key)}'",
                        did_you_mean(key, fields) or f"Allowed here: {one_of(fields)}.")
     out: dict[str, Any] = {}
     for key, sub in fields.items():
         if key in value:
             out[key] = v.check(value[key], sub, (*path, key))
         elif sub.essential:
-            v.complain(path or ("",), f"{place if not path else ''}'{key}' is missing", sub.cure)
+            v.complain(path, f"'{key}' is missing", sub.cure)
         elif note_absent:
             v.absent.append(dotted((*path, key)))
     return out
@@ -204,8 +247,11 @@ def _shown(value: Any) -> str:
         return f"the yes/no value {str(value).lower()}"
     if isinstance(value, (dict, list)):
         return "a group of keys" if isinstance(value, dict) else "a list"
-    text = str(value)
-    return f"'{text[:60]}{'…' if len(text) > 60 else ''}'"
+    return f"'{shown(value)}'"
+
+
+def _limit(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) else f"{value:g}"
 
 
 _CHECKS: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,30 +12,62 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 MAX_ALIASES = 20
 MAX_NODES = 20_000
+MAX_VALUE = 100  # characters of a number, date or yes/no: far more than any of them needs
+MAX_INTEGER = 10**18
 
 Path_ = tuple[str | int, ...]
+_CANDIDATES = "# candidates:"
+_YAML = "tag:yaml.org,2002:"
+_SCALARS = {"str": "text", "null": "empty", "bool": "yes or no", "int": "a number that can be kept exactly",
+            "float": "a number", "timestamp": "a date"}
+
+
+class Unreadable:
+    """Stands in the tree where a value could not be read; the problem is reported already."""
+
+
+UNREADABLE = Unreadable()
 
 
 @dataclass(slots=True)
 class Document:
-    """A parsed file: plain values, and the line on which each key or item begins."""
+    """A parsed file: plain values, and the line on which each key or item begins.
+
+    ``candidates`` holds the lines that carry a comment of proposals, as ``impact new`` writes them.
+    """
 
     name: str
     tree: Any = None
     lines: dict[Path_, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    candidates: frozenset[int] = frozenset()
 
     def where(self, path: Path_) -> str:
         """Name a place as a reader finds it: ``line 3, design.kind``."""
         line = next((self.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.lines), None)
         return ", ".join(part for part in (f"line {line}" if line else "", dotted(path)) if part)
 
+    def proposals(self, path: Path_) -> str:
+        """Say where the proposals for an empty key stand: in the comment just below it, if there is one."""
+        line = self.lines.get(path, 0) + 1
+        return f"Candidates stand on line {line}." if line in self.candidates else ""
+
+
+def shown(value: Any, limit: int = 60) -> str:
+    """Write a value so that it can stand in one line of a message: short, no control characters."""
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        return "a very large number"  # Python refuses to write out more than 4,300 digits
+    text = value if isinstance(value, str) else str(value)
+    text = text if len(text) <= limit else f"{text[:limit]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
 
 def dotted(path: Path_) -> str:
     """Write a path as ``outcomes[0].unit``."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        word = f"[{part}]" if isinstance(part, int) else shown(part)
+        text += f".{word}" if text and not isinstance(part, int) else word
     return text
 
 
@@ -48,28 +79,29 @@ def read_yaml(path: Path) -> Document:
     StudyError
         When the file is missing, empty, too large, not text, or not YAML.
     """
-    name = path.name
-    if not path.exists():
-        raise StudyError(
-            Problem(where=str(path), what="the file does not exist",
-                    cure="Check the path, or make a study with: impact new my-study --kind rct --data firms.csv"),
-            source=name)
-    if path.is_dir():
-        raise StudyError(Problem(where=str(path), what="this is a folder, not a file"), source=name)
-    if path.stat().st_size > MAX_BYTES:
-        raise StudyError(Problem(where=name, what=f"the file is larger than {MAX_BYTES:,} bytes",
-                                 cure="A study file holds words, not data."), source=name)
+    name = shown(path.name)
+
+    def refuse(what: str, cure: str = "", where: str = name) -> StudyError:
+        return StudyError(Problem(where=where, what=what, cure=cure), source=name)
+
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        if path.is_dir():
+            raise refuse("this is a folder, not a file", where=shown(path, 300))
+        if path.exists() and not path.is_file():
+            raise refuse("this is not a regular file", where=shown(path, 300))
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        text = content.decode("utf-8-sig") if len(content) <= MAX_BYTES else ""
     except UnicodeDecodeError:
-        raise StudyError(Problem(where=name, what="the file is not UTF-8 text",
-                                 cure="Save it as UTF-8 in your editor."), source=name) from None
+        raise refuse("the file is not UTF-8 text", "Save it as UTF-8 in your editor.") from None
+    except (FileNotFoundError, ValueError):  # ValueError: a NUL in the path
+        raise refuse("the file does not exist",
+                     "Check the path, or make a study with: impact new my-study --kind rct --data firms.csv",
+                     where=shown(path, 300)) from None
     except OSError as error:
-        raise StudyError(Problem(where=name, what=f"the file cannot be read ({error.strerror})"),
-                         source=name) from None
-    if not text.strip():
-        raise StudyError(Problem(where=name, what="the file is empty",
-                                 cure="Start from: impact new my-study --kind rct --data firms.csv"), source=name)
+        raise refuse(f"the file cannot be read ({error.strerror})") from None
+    if len(content) > MAX_BYTES:
+        raise refuse(f"the file is larger than {MAX_BYTES:,} bytes", "A study file holds words, not data.")
     return parse_yaml(text, name)
 
 
@@ -80,21 +112,36 @@ def parse_yaml(text: str, name: str = "study.yaml") -> Document:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        where = f"line {mark.line + 1}" if mark else name
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise StudyError(Problem(where=where, what=f"this is not valid YAML: {what}",
-                                 cure="Check the indentation, colons and quotes on this line and the one above."),
-                         source=name) from None
+        raise StudyError(_syntax_problem(error, name), source=name) from None
     except RecursionError:
         raise StudyError(Problem(where=name, what="the file is nested too deeply"), source=name) from None
-    document = Document(name=name)
+    except (ValueError, OverflowError):  # PyYAML's own slip: an escape such as "\UFFFFFFFF"
+        raise StudyError(Problem(where=name, what="the file holds an escape (\\U…) that is not a character",
+                                 cure="Write the character itself."), source=name) from None
+    if node is None or (isinstance(node, yaml.ScalarNode) and not node.value.strip()):
+        raise StudyError(
+            Problem(where=name, what="the file is empty",
+                    cure="Start from: impact new my-study --kind rct --data firms.csv"), source=name)
+    hints = (i for i, line in enumerate(text.splitlines(), 1) if line.lstrip().startswith(_CANDIDATES))
+    document = Document(name=name, candidates=frozenset(hints))
     document.tree = _Reader(document).value(node, (), 0)
     return document
 
 
+def _syntax_problem(error: Any, name: str) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    what = getattr(error, "problem", None) or (str(error).splitlines() or ["unreadable"])[0]
+    cure = "Check the indentation, colons and quotes on this line and the one above."
+    if "'\\t'" in what:
+        what, cure = "a tab stands where YAML wants spaces", "Indent with spaces, never with the tab key."
+    elif "mapping values are not allowed" in what:
+        cure = "A text that holds a colon needs quotes; if not, check the indentation here and above."
+    return Problem(where=f"line {mark.line + 1}" if mark else name,
+                   what=f"this is not valid YAML: {shown(what, 200)}", cure=cure)
+
+
 class _Reader:
-    """Turns YAML nodes into values; stops at the limits."""
+    """Turns YAML nodes into values; stops at the limits, and notes what cannot be read."""
 
     def __init__(self, document: Document) -> None:
         import yaml
@@ -107,30 +154,46 @@ class _Reader:
         self.nodes = 0
 
     def refuse(self, node: Any, what: str) -> StudyError:
-        return StudyError(Problem(where=f"line {node.start_mark.line + 1}", what=what), source=self.document.name)
+        """Make the error that ends the reading: a limit is passed."""
+        return StudyError(Problem(where=f"line {node.start_mark.line + 1}", what=what),
+                          source=self.document.name)
 
-    def value(self, node: Any, path: Path_, depth: int) -> Any:
+    def note(self, path: Path_, what: str, cure: str = "") -> Unreadable:
+        """Record a value that cannot be read, and go on, so that all problems come at once."""
+        self.document.problems.append(Problem(where=self.document.where(path), what=what, cure=cure))
+        return UNREADABLE
+
+    def value(self, node: Any, path: Path_, depth: int, repeated: bool = False) -> Any:
+        """Read one node; ``repeated`` says that it stands inside an alias, which was counted once already."""
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise self.refuse(node, "the file is nested too deeply or too long")
-        if id(node) in self.seen:
+        if id(node) in self.seen and not repeated:
+            repeated = True
             self.aliases += 1
             if self.aliases > MAX_ALIASES:
                 raise self.refuse(node, f"the file uses more than {MAX_ALIASES} aliases (*name)")
         self.seen.add(id(node))
         self.document.lines.setdefault(path, node.start_mark.line + 1)
-        if isinstance(node, self.yaml.MappingNode):
-            return self.mapping(node, path, depth)
-        if isinstance(node, self.yaml.SequenceNode):
-            return [self.value(item, (*path, i), depth + 1) for i, item in enumerate(node.value)]
-        return self.scalar(node)
+        if isinstance(node, self.yaml.MappingNode) and node.tag == f"{_YAML}map":
+            return self.mapping(node, path, depth, repeated)
+        if isinstance(node, self.yaml.SequenceNode) and node.tag == f"{_YAML}seq":
+            return [self.value(item, (*path, i), depth + 1, repeated) for i, item in enumerate(node.value)]
+        return self.scalar(node, path)
 
-    def mapping(self, node: Any, path: Path_, depth: int) -> dict[str, Any]:
+    def mapping(self, node: Any, path: Path_, depth: int, repeated: bool) -> dict[str, Any]:
+        """Read a group of keys; of a key that stands twice the first is kept."""
         out: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(getattr(key_node, "value", "?"))
-            here = (*path, key)
             line = key_node.start_mark.line + 1
+            kind = key_node.tag.removeprefix(_YAML)
+            if not isinstance(key_node, self.yaml.ScalarNode) or kind not in (*_SCALARS, "merge", "value"):
+                self.document.problems.append(
+                    Problem(where=f"line {line}", what="a key must be one plain word",
+                            cure="Write it as key: value, without tags or brackets before the colon."))
+                continue
+            key = str(key_node.value)
+            here = (*path, key)
             if key in out:
                 self.document.problems.append(Problem(
                     where=f"line {line}, {dotted(here)}",
@@ -138,16 +201,29 @@ class _Reader:
                     cure="Keep one of the two."))
                 continue
             self.document.lines[here] = line
-            out[key] = self.value(value_node, here, depth + 1)
+            out[key] = self.value(value_node, here, depth + 1, repeated)
         return out
 
-    def scalar(self, node: Any) -> Any:
-        if not node.tag.startswith("tag:yaml.org,2002:"):
-            raise self.refuse(node, f"tags such as {node.tag} are not allowed; a study file holds plain values")
+    def scalar(self, node: Any, path: Path_) -> Any:
+        """Read a text, number, date or yes/no."""
+        kind = node.tag.removeprefix(_YAML)
+        if kind not in _SCALARS or not isinstance(node, self.yaml.ScalarNode):
+            if kind in ("merge", "value"):  # a bare << or =, which YAML gives a meaning of its own
+                return self.note(path, f"'{shown(node.value)}' has a special meaning in YAML",
+                                 "Put it in quotes.")
+            return self.note(path, f"tags such as {shown(node.tag)} are not allowed",
+                             "A study file holds plain values: remove the tag.")
+        if kind == "str":
+            return str(node.value)
         try:
+            if len(node.value) > MAX_VALUE:
+                raise ValueError
             value = self.constructor.construct_object(node)
-        except (self.yaml.YAMLError, ValueError):
-            raise self.refuse(node, f"'{node.value}' cannot be read as a value. Put it in quotes") from None
-        if isinstance(value, (str, int, float, bool, dt.date)) or value is None:
-            return value
-        raise self.refuse(node, f"'{node.value}' is not text, a number, a date or yes/no")
+            if isinstance(value, int) and abs(value) > MAX_INTEGER:
+                raise ValueError
+        except (self.yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError):
+            noun = _SCALARS[kind]
+            cure = "Write a date as 2026-11-21" if kind == "timestamp" else "Correct it"
+            return self.note(path, f"'{shown(node.value)}' is not {noun}",
+                             f"{cure}, or put it in quotes if it is text.")
+        return value

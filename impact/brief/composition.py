@@ -1,0 +1,173 @@
+"""From the saved record to a brief: an Evaluation (and an Audit) in, typed blocks out; no data frame, no estimator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from impact.brief import facts, findings
+from impact.brief.model import LIMITS, Brief, Fact, Join, Quote, Text, limit_for, quote, say, walk
+from impact.brief.words import LANGUAGES
+from impact.errors import Problem, RenderError
+from impact.results.evaluation import Evaluation
+from impact.results.record import evaluation_to_json, sha256
+from impact.study.types import words
+
+if TYPE_CHECKING:
+    from impact.dced import Audit
+
+Stamp = Literal["draft", "simulated", "provisional"]
+
+
+def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str = "en") -> Brief:
+    """Put a saved record into the blocks of a two-page brief.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The record of one evaluation; the micro-data are not needed.
+    audit : Audit, optional
+        The self-check against the DCED Standard. Without it the strip says that none was run.
+    language : str
+        ``"en"``.
+
+    Returns
+    -------
+    Brief
+        Frozen blocks. Every number carries the id of its estimate or its place in the record.
+
+    Raises
+    ------
+    RenderError
+        When a text of the study file is longer than its place allows (every such text is named), the record has no
+        estimate of a declared primary outcome, or the language is not available.
+    """
+    check_language(language)
+    _check_primaries(evaluation)
+    rows, more = findings.results(evaluation, language)
+    limits = facts.limits(evaluation, language)
+    costs, cost_note = facts.costs(evaluation, language)
+    study = evaluation.study
+    brief = Brief(
+        language=language, date=quote(study.brief.date, "study.yaml: brief.date"),
+        record=sha256(evaluation_to_json(evaluation)), stamps=_stamps(evaluation), series=_series(evaluation, language),
+        title=findings.title(evaluation, rows, language), bottom_line=findings.bottom_line(evaluation, rows, language),
+        meta=facts.meta(evaluation, language), messages=findings.messages(evaluation, rows, limits),
+        tiles=findings.tiles(evaluation, rows, language),
+        question=quote(words(study.question, language), "study.yaml: question"),
+        challenge=facts.challenge(evaluation, language), method=facts.method(evaluation, language),
+        chain=facts.chain(evaluation, rows, language), results=rows, results_more=more, axis=findings.axis_of(rows),
+        reading=facts.reading(evaluation, rows, language), trends=facts.trends(evaluation, language),
+        benchmark=facts.benchmark(evaluation, rows, language), methods=facts.methods(evaluation, language),
+        costs=costs, cost_note=cost_note, checks=facts.checks(evaluation), limits=limits,
+        lessons=facts.lessons(evaluation, rows, language), flow=facts.flow(evaluation, language),
+        standard=facts.standard(audit), ethics=_ethics(evaluation, language), sources=_sources(evaluation, language),
+        provenance=_provenance(evaluation), contact=facts.own(study.brief.contact, "brief.contact", language)
+        or say("contact.none"))
+    check_lengths(brief)
+    return brief
+
+
+def check_language(language: str) -> None:
+    """Refuse a language that has no word list yet."""
+    if language not in LANGUAGES:
+        raise RenderError(Problem(where="language", what=f"'{language}' is not available yet",
+                                  cure=f"Write one of: {', '.join(LANGUAGES)}."), source="brief")
+
+
+def check_lengths(brief: Brief) -> None:
+    """Refuse texts that are too long for their place, all of them at once, before any page is set."""
+    problems: dict[str, Problem] = {}
+    for text in walk(brief, Quote):
+        found = limit_for(text.where)
+        if found is not None and len(text.text) > found[1]:
+            over = len(text.text) - found[1]
+            problems[text.where] = Problem(
+                where=text.where, what=f"{len(text.text)} characters, and the brief has room for {LIMITS[found[0]]}",
+                cure=f"Cut {over} character{'' if over == 1 else 's'}.")
+    if problems:
+        raise RenderError(problems.values(), source="brief")
+
+
+def _check_primaries(evaluation: Evaluation) -> None:
+    known = {e.outcome for e in evaluation.estimates if e.role in ("primary", "secondary")}
+    missing = [o.name for o in evaluation.study.primaries if o.name not in known]
+    if missing:
+        raise RenderError(
+            [Problem(where=f"outcome '{name}'", what="the record has no estimate of this declared primary outcome",
+                     cure="Run the study again: impact run PATH.") for name in missing], source="results.json")
+
+
+def _stamps(evaluation: Evaluation) -> tuple[Stamp, ...]:
+    stamps: list[Stamp] = []
+    if evaluation.study.status != "final":
+        stamps.append("draft")
+    if facts.simulated(evaluation):
+        stamps.append("simulated")
+    if any(c.code == "provisional" for c in evaluation.caveats) or any(
+            e.has_caveat("provisional") for e in evaluation.estimates):
+        stamps.append("provisional")
+    return tuple(stamps)
+
+
+def _series(evaluation: Evaluation, language: str) -> Text:
+    study = evaluation.study
+    first = facts.own(study.brief.series, "brief.series", language) or say("series.default")
+    parts: list[Text] = [first]
+    for value, key in ((study.programme.sector, "programme.sector"), (study.programme.country, "programme.country")):
+        words_given = facts.own(value, key, language)
+        if words_given is not None:
+            parts.append(words_given)
+    return Join(parts=tuple(parts), by=" · ")
+
+
+def _ethics(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
+    ethics = evaluation.study.ethics
+    lines = []
+    for name in ("consent", "approval", "registration"):
+        value = getattr(ethics, name) if ethics is not None else None
+        lines.append(Fact(name=say(f"ethics.{name}"),
+                          text=facts.stated(evaluation, value, f"ethics.{name}", language)))
+    return tuple(lines)
+
+
+def _sources(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
+    study = evaluation.study
+    data = facts.own(study.data.source, "data.source", language)
+    lines: list[Text] = [say("source.data", source=_open(data)) if data else say("source.data.absent")]
+    if study.benchmark is not None:
+        known = facts.own(study.benchmark.source, "benchmark.source", language)
+        if known is not None:
+            lines.append(say("source.benchmark", source=_open(known)))
+    authors = [facts.own(a, f"brief.authors[{i}]", language) for i, a in enumerate(study.brief.authors)]
+    if any(authors):
+        lines.append(say("source.authors", authors=Join(parts=tuple(a for a in authors if a), by=", ")))
+    donor = facts.own(study.programme.donor, "programme.donor", language)
+    if donor is not None:
+        lines.append(say("source.donor", donor=_open(donor)))
+    if study.programme.project_number:
+        lines.append(say("source.project", number=quote(study.programme.project_number,
+                                                        "study.yaml: programme.project_number")))
+    seen = dict.fromkeys((c.title, c.source) for c in evaluation.checks if c.source)
+    lines += [say("source.check", title=quote(t, "results.json: checks"), source=_open(quote(s, "results.json: checks")))
+              for t, s in list(seen)[:2]]
+    return tuple(lines)
+
+
+def _open(text: Quote) -> Quote:
+    """Take the full stop off a text that a sentence of ours will close."""
+    return Quote(text=text.text.rstrip("."), where=text.where)
+
+
+def _provenance(evaluation: Evaluation) -> tuple[Fact, ...]:
+    p = evaluation.provenance
+    record = sha256(evaluation_to_json(evaluation))
+    where = "results.json: provenance"
+    lines: list[tuple[str, Text]] = [
+        ("record", say("proof.hash", hash=quote(record[:16], where))),
+        ("data", say("proof.hash", hash=quote(p.data_sha256[:16], where))),
+        ("study", say("proof.hash", hash=quote(p.study_sha256[:16], where))),
+        ("toolkit", quote(p.toolkit, where)), ("seed", quote(p.seed, where)),
+        ("date", facts.day(evaluation.study.brief.date))]
+    if p.command:
+        lines.append(("command", quote(p.command, where)))
+    return tuple(Fact(name=say(f"proof.{name}"), text=text) for name, text in lines)

@@ -1,0 +1,164 @@
+"""From a brief to a tagged PDF of exactly two A4 pages, or an error that names what is too long."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from impact.brief import figures
+from impact.brief.model import Brief, Quote, walk
+from impact.brief.theme import COLOURS, LADDER, SANS, SERIF, Layout
+from impact.brief.view import present
+from impact.errors import Problem, RenderError
+
+HERE = Path(__file__).parent
+FONTS = HERE / "fonts"
+POINT = 0.3528  # millimetres
+STANDARDS = ["ua-1"]
+
+# Sections whose length an officer can change, with the keys to shorten.
+OWN_TEXT = {
+    "title": "brief.title", "challenge": "brief.challenge, brief.what_was_done or question",
+    "chain": "results_chain.boxes[].text", "effects": "outcomes[].label", "table": "outcomes[].label and unit",
+    "lessons": "brief.implications[].text", "tiles": "outcomes[].label and unit",
+    "sources": "data.source, ethics or brief.authors", "benchmark": "benchmark.label and source",
+}
+FROM_RECORD = {
+    "key": "the key box", "method": "how we know", "trends": "the trends", "methods": "other methods and costs",
+    "costs": "value for money", "checks": "the checks", "limits": "what the study cannot say", "flow": "the flow of units",
+    "standard": "the self-check",
+}
+
+
+def render_pdf(brief: Brief, *, ladder: tuple[Layout, ...] = LADDER) -> tuple[bytes, Layout]:
+    """Set a brief as PDF/UA-1 on two A4 pages.
+
+    Parameters
+    ----------
+    brief : Brief
+    ladder : tuple of Layout
+        Steps tried in order, the roomiest first.
+
+    Returns
+    -------
+    pdf : bytes
+        The same bytes for the same brief and the same version of Typst.
+    layout : Layout
+        The step that fitted; :func:`render_html` prints on two pages with it.
+
+    Raises
+    ------
+    RenderError
+        When the brief does not fit at the last step (the sections to shorten are named, with the characters to cut), or
+        a text has a character the faces lack.
+    """
+    check_characters(brief)
+    compiler = _compiler()
+    fit: list[dict[str, Any]] = []
+    for layout in ladder:
+        pdf, fit = _compile(compiler, brief, layout)
+        if fit[-1]["pages"] == 2 and all(page["need"] <= page["room"] + 0.01 for page in fit):
+            return pdf, layout
+    raise RenderError(_overfull(fit, ladder[-1]), source="brief")
+
+
+def _compiler() -> Any:
+    import typst
+
+    faces = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
+    return typst.Compiler(str(HERE / "brief.typ"), root=str(HERE), font_paths=faces, ignore_system_fonts=True)
+
+
+def _compile(compiler: Any, brief: Brief, layout: Layout) -> tuple[bytes, list[dict[str, Any]]]:
+    import typst
+
+    page = present(brief, layout)
+    inputs = {
+        "page": json.dumps(page), "figures": json.dumps({name: s.for_typst() for name, s in drawings(page).items()}),
+        "theme": json.dumps({"colours": COLOURS, "sans": SANS, "serif": SERIF, "body": layout.body,
+                             "small": layout.small, "lead": layout.lead, "gap": layout.gap}),
+    }
+    try:
+        pdf, _ = compiler.compile_with_warnings(
+            format="pdf", sys_inputs=inputs, pdf_standards=STANDARDS, timestamp=_timestamp(brief))
+        fit = json.loads(compiler.query("<fit>", field="value"))
+    except typst.TypstError as error:
+        raise RenderError(Problem(where="brief.pdf", what=f"the page could not be set ({error})",
+                                  cure="Look for unusual characters in the texts of study.yaml."),
+                          source="brief") from None
+    return pdf, fit
+
+
+def drawings(page: dict[str, Any]) -> dict[str, figures.Scene]:
+    """Draw the figures of a page of strings."""
+    scenes = {"effects": figures.effects(page)}
+    if page["picture"]:
+        scenes[page["picture"]] = figures.trends(page) if page["picture"] == "trends" else figures.benchmark(page)
+    return scenes
+
+
+def _timestamp(brief: Brief) -> int:
+    """Date the file by the brief's own date, so that no clock is read."""
+    day = datetime.date.fromisoformat(brief.date.text[:10])
+    return int(datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.UTC).timestamp())
+
+
+@functools.cache
+def covered() -> frozenset[int]:
+    """Read the code points that every face of the brief can draw."""
+    points: set[int] = set()
+    for line in (FONTS / "coverage.txt").read_text(encoding="ascii").split():
+        first, _, last = line.partition("-")
+        points.update(range(int(first, 16), int(last or first, 16) + 1))
+    return frozenset(points)
+
+
+def check_characters(brief: Brief) -> None:
+    """Refuse characters that no face can draw, naming each field and character, before a page is set."""
+    known, problems = covered(), {}
+    for text in walk(brief, Quote):
+        for c in dict.fromkeys(c for c in text.text if ord(c) not in known):
+            problems[text.where, c] = Problem(
+                where=text.where, what=f"the character '{c}' (U+{ord(c):04X}) cannot be printed: no face of the brief has it",
+                cure="Write it in Latin, Greek or Cyrillic letters.")
+    if problems:
+        raise RenderError(problems.values(), source="brief")
+
+
+def _overfull(fit: list[dict[str, Any]], layout: Layout) -> list[Problem]:
+    """Name the sections that can win the space back, the longest first, with about how many characters to cut."""
+    line, letter = layout.body * POINT * (0.72 + layout.lead), layout.body * POINT * 0.46
+    problems = []
+    for page in fit:
+        over = page["need"] - page["room"]
+        if over <= 0:
+            continue
+        advice = []
+        for section, can_win in _gains(page["sections"], line)[:3]:
+            win = min(over, can_win)
+            cut = math.ceil(win / line) * int(section["width"] / letter)
+            name = OWN_TEXT.get(section["id"]) or FROM_RECORD[section["id"]]
+            advice.append(f"Cut about {cut} characters from {section['id']} ({name}).")
+        problems.append(Problem(
+            where=f"page {page['page']}", what=f"{over:.0f} mm too long at the smallest type",
+            cure=" Or: ".join(advice) or "Shorten the longest texts."))
+    return problems or [Problem(where="brief.pdf", what="the brief does not fit on two pages",
+                                cure="Shorten the longest texts of study.yaml.")]
+
+
+def _gains(sections: list[dict[str, Any]], line: float) -> list[tuple[dict[str, Any], float]]:
+    """Find what each section could give back: in a row of two, only what it stands above its neighbour."""
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for section in sections:
+        rows.setdefault(section["row"], []).append(section)
+    found = []
+    for cells in rows.values():
+        tall = sorted(cells, key=lambda cell: -cell["height"])
+        floor = tall[1]["height"] if len(tall) > 1 else tall[0]["height"] * 0.5
+        if tall[0]["height"] - floor >= line:
+            found.append((tall[0], tall[0]["height"] - floor))
+    return sorted(found, key=lambda pair: (pair[0]["id"] not in OWN_TEXT, -pair[1]))

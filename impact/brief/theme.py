@@ -1,0 +1,54 @@
+"""One look for every format: colours, faces, and the ladder of type sizes a brief is fitted with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+COLOURS: dict[str, str] = {
+    "ink": "#16243A",  # body text
+    "navy": "#123C5E",  # titles, header band, favourable effect
+    "teal": "#0B7170",  # section heads and rules
+    "tint": "#EAF2F4",  # panels
+    "zebra": "#F6F8F9",  # alternate rows
+    "line": "#C9D3DA",  # hairlines
+    "mute": "#566573",  # secondary text, effect not clear of zero
+    "amber": "#944A02",  # stamps
+    "sand": "#FDF1DC",  # ground of stamps
+    "red": "#A3262A",  # unfavourable effect
+}
+SANS = "Brief Sans"
+SERIF = "Brief Serif"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One step of the ladder: type sizes in points, line and row spacing, and how much of the record is shown.
+
+    ``body`` and ``small`` are in points, ``lead`` in em, ``gap`` (least space between rows) in millimetres.
+    ``limits``, ``checks`` and ``methods`` say how many lines of each list are printed (what is left
+    out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit.
+    """
+
+    name: str
+    body: float
+    small: float
+    lead: float
+    gap: float
+    limits: int = 6
+    checks: int = 6
+    methods: int = 4
+    reason: int = 170
+    limit: int = 260
+
+
+_TYPE = (("comfortable", 10.2, 8.5, 0.64, 5.0), ("normal", 9.8, 8.3, 0.60, 4.2),
+         ("compact", 9.4, 8.0, 0.56, 3.4), ("tight", 9.1, 7.8, 0.52, 2.6))
+_CONTENT = (("", 6, 6, 4, 170, 260), (", shorter lists", 4, 6, 3, 120, 200), (", shortest lists", 3, 4, 2, 90, 160))
+
+# Larger type is given up before content is: a reader can hold the page nearer, not read what is not there.
+LADDER: tuple[Layout, ...] = tuple(
+    Layout(name=name + kept, body=body, small=small, lead=lead, gap=gap,
+           limits=limits, checks=checks, methods=methods, reason=reason, limit=limit)
+    for kept, limits, checks, methods, reason, limit in _CONTENT
+    for name, body, small, lead, gap in _TYPE
+)

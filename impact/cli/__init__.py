@@ -1,0 +1,85 @@
+"""The command line: reads the words, calls one command, and turns errors into plain sentences."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from impact import __version__
+from impact.errors import ImpactError
+
+NEXT_STEPS = """\
+impact: from one study file to a two-page evidence brief. No data leave this computer.
+
+  1  See it work:      impact run michigan-training-grants
+  2  Start your own:   impact new my-study --kind rct --data firms.csv
+  3  Check, then run:  impact check my-study   and   impact run my-study
+
+impact --help lists every command.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 gaps under --strict, 2 study or data, 3 rendering."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an old console must not crash on a true minus
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        print(NEXT_STEPS, end="")
+        return 0
+    from impact.cli import commands
+
+    try:
+        return int(getattr(commands, f"command_{arguments.command}")(arguments))
+    except ImpactError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="impact", description="Impact evaluation for enterprise programmes. No data leave this computer.",
+        epilog="impact alone prints the next steps.")
+    parser.add_argument("--version", action="version", version=f"impact {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    new = commands.add_parser("new", help="start a study folder from a data file or a ready-made design")
+    new.add_argument("path", metavar="PATH", help="folder to make")
+    new.add_argument("--kind", choices=("rct", "did", "matching"), help="the comparison the study rests on")
+    new.add_argument("--data", metavar="FILE", help="CSV, Excel, Stata or SPSS file to read the columns of")
+    new.add_argument("--from", dest="source", metavar="SLUG", help="copy a ready-made design instead")
+
+    check = commands.add_parser("check", help="say what is still missing or wrong in a study and its data")
+    check.add_argument("path", metavar="PATH", help="study file, its folder, or the slug of a ready-made design")
+
+    run = commands.add_parser("run", help="estimate, check, audit and write the brief")
+    run.add_argument("path", metavar="PATH", help="study file, its folder, or the slug of a ready-made design")
+    run.add_argument("--out", metavar="FOLDER", help="where to write (default: out beside the study)")
+    run.add_argument("--no-notebook", action="store_true", help="leave out analysis.ipynb")
+
+    brief = commands.add_parser("brief", help="write the brief again from results.json; no data needed")
+    brief.add_argument("files", metavar="FILE", nargs="+", help="results.json, or the folder that holds it")
+    brief.add_argument("--out", metavar="FOLDER", help="where to write (default: beside results.json)")
+    brief.add_argument("--formats", default="pdf,html", help="pdf, html or both, with a comma (default: both)")
+    brief.add_argument("--language", default="en", help="language of the brief (default: en)")
+
+    audit = commands.add_parser("audit", help="hold the record against the DCED Standard (a self-check, no rating)")
+    audit.add_argument("path", metavar="FILE", help="results.json, or the folder that holds it")
+    audit.add_argument("--out", metavar="FOLDER", help="where to write (default: beside results.json)")
+    audit.add_argument("--standard", metavar="FILE", help="another edition of the Standard, as a YAML file")
+    audit.add_argument("--strict", action="store_true", help="exit with 1 when an item is missing")
+
+    notebook = commands.add_parser("notebook", help="write and run the notebook that reproduces the brief's numbers")
+    notebook.add_argument("path", metavar="PATH", help="study file, its folder, or the slug of a ready-made design")
+    notebook.add_argument("--out", metavar="FOLDER", help="where to write (default: out beside the study)")
+
+    designs = commands.add_parser("designs", help="list the ready-made designs")
+    designs.add_argument("--briefs", metavar="FOLDER", help="run every design and write its brief to this folder")
+    return parser

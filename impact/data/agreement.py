@@ -1,0 +1,239 @@
+"""Hold a table against a study: everything that disagrees, all at once, before any regression runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impact.data.frame import listed, number_problem, zero_one_problem
+from impact.data.panel import panel_problems
+from impact.data.privacy import speakable
+from impact.errors import Problem
+from impact.study.schema import did_you_mean
+from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline")
+
+
+def disagreements(study: Study, frame: pd.DataFrame) -> list[Problem]:
+    """List every problem of the data against the study, in the order of the study file."""
+    columns = [str(c) for c in frame.columns]
+    roles = list(_roles(study))
+    missing = {name for _, name in roles if name not in columns}
+    problems = []
+    for where, name in roles:
+        if name in missing:
+            problems.append(Problem(where=where, what=f"the data have no column '{name}'",
+                                    cure=did_you_mean(name, columns) or f"Columns: {listed(columns, 12)}."))
+    known = [(where, name) for where, name in roles if name not in missing]
+    broken = set()
+    for where, name in known:
+        problem = _type_problem(study, frame, where, name)
+        if problem is not None and name not in broken:
+            broken.add(name)
+            problems.append(Problem(where=f"{where}, {problem.where}", what=problem.what, cure=problem.cure))
+    usable = {name for _, name in known} - broken
+    problems += _unit_problems(study, frame, usable)
+    problems += _treatment_problems(study, frame, usable)
+    problems += _outcome_problems(study, frame, usable)
+    problems += _level_problems(study, frame, usable)
+    return problems
+
+
+def _roles(study: Study) -> Iterator[tuple[str, str]]:
+    """Yield where in the study file a column is named, and its name."""
+    design = study.design
+    for key in ("unit", "time", "treatment", "assigned_by"):
+        name = getattr(design, key)
+        if name and name != ROW_NUMBER:
+            yield f"design.{key}", name
+    if isinstance(design.first_treated, FirstTreatedRule):
+        yield "design.first_treated.first_period_of", design.first_treated.first_period_of
+    elif design.first_treated:
+        yield "design.first_treated", design.first_treated
+    for group, keys in (("assignment", ("strata", "cluster")), ("sampling", ("stratum", "psu", "weight"))):
+        for key in keys:
+            name = getattr(getattr(design, group), key, None)
+            if name:
+                yield f"design.{group}.{key}", name
+    for i, name in enumerate(design.covariates):
+        yield f"design.covariates[{i}]", name
+    for i, outcome in enumerate(study.outcomes):
+        yield f"outcomes[{i}].column", outcome.column
+        if outcome.baseline:
+            yield f"outcomes[{i}].baseline", outcome.baseline
+    for i, subgroup in enumerate(study.subgroups):
+        yield f"subgroups[{i}].column", subgroup.column
+    for i, call in enumerate((study.analysis.primary, *study.analysis.robustness)):
+        place = "analysis.primary" if i == 0 else f"analysis.robustness[{i - 1}]"
+        for key, value in call.options:
+            if key in COLUMN_OPTIONS:
+                for name in (value,) if isinstance(value, str) else tuple(value or ()):
+                    yield f"{place}.options.{key}", str(name)
+
+
+def _type_problem(study: Study, frame: pd.DataFrame, where: str, name: str) -> Problem | None:
+    zero_one = where in ("design.treatment", "design.first_treated.first_period_of")
+    words_allowed = where in ("design.unit", "design.assigned_by") or where.rsplit(".", maxsplit=1)[-1] in (
+        "strata", "cluster", "stratum", "psu", "exact") or where.startswith("subgroups")
+    if zero_one:
+        return zero_one_problem(frame, name)
+    if words_allowed:
+        return None
+    if where == "design.first_treated":
+        return number_problem(frame.assign(**{name: frame[name].replace([np.inf, -np.inf], np.nan)}), name)
+    return number_problem(frame, name)
+
+
+def _unit_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[Problem]:
+    design, out = study.design, []
+    unit = design.unit
+    if unit == ROW_NUMBER:
+        if len(frame) < 2:
+            out.append(Problem(where="data", what="there is only one unit", cure="An effect needs units of both kinds."))
+        return out
+    if unit not in usable:
+        return out
+    ids = frame[unit]
+    if ids.isna().any():
+        rows = np.flatnonzero(ids.isna()) + 1
+        out.append(Problem(where=f"design.unit, column '{unit}'", what=f"{len(rows)} rows have no id (rows "
+                           f"{listed(rows)})", cure="Give each row its id, or remove the row and say so."))
+    if ids.nunique() < 2:
+        out.append(Problem(where=f"design.unit, column '{unit}'", what=f"there is only {ids.nunique()} unit",
+                           cure="An effect needs treated and comparison units: is this the id column?"))
+    if design.kind == "did" and design.time in usable:
+        out += panel_problems(frame, unit=unit, time=str(design.time),
+                              first_treated=design.first_treated if isinstance(design.first_treated, str)
+                              and design.first_treated in usable else None)
+        if frame[design.time].nunique() < 2:
+            out.append(Problem(where=f"design.time, column '{design.time}'", what="there is only one period",
+                               cure="Difference-in-differences needs periods before and after."))
+    elif design.kind != "did":
+        twice = ids[ids.duplicated(keep=False) & ids.notna()]
+        if len(twice):
+            out.append(Problem(where=f"design.unit, column '{unit}'", what=f"{twice.nunique()} ids stand in more than "
+                               f"one row ({listed(speakable(twice.drop_duplicates()), 5)})",
+                               cure="Keep one row a unit, or choose the column that identifies it."))
+    return out
+
+
+def _treatment_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[Problem]:
+    design = study.design
+    if design.kind != "did":
+        if design.treatment not in usable:
+            return []
+        values = frame[design.treatment].dropna()
+        if len(values) and values.nunique() < 2:
+            kind = "treated" if values.iloc[0] == 1 else "comparison"
+            return [Problem(where=f"design.treatment, column '{design.treatment}'", what=f"all {len(values)} units are "
+                            f"{kind}", cure="An effect needs units of both kinds.")]
+        return []
+    rule = design.first_treated
+    if isinstance(rule, FirstTreatedRule):
+        if not {rule.first_period_of, design.unit, design.time} <= usable:
+            return []
+        return _rule_problems(study, rule, frame)
+    if not isinstance(rule, str) or rule not in usable:
+        return []
+    never = frame[rule].replace([np.inf, -np.inf], np.nan).isna()
+    return _group_problems(f"design.first_treated, column '{rule}'", int((~never).sum()), int(never.sum()),
+                           design.comparison)
+
+
+def _group_problems(where: str, treated: int, never: int, comparison: str | None) -> list[Problem]:
+    if not treated:
+        return [Problem(where=where, what="no unit is ever treated", cure="Check the column: is treatment coded there?")]
+    if not never and comparison != "not_yet_treated":
+        return [Problem(where=where, what="all units are treated sooner or later: there is no never-treated comparison",
+                        cure="Find untreated units, or write comparison: not_yet_treated if groups started at "
+                             "different times.")]
+    return []
+
+
+def _rule_problems(study: Study, rule: FirstTreatedRule, frame: pd.DataFrame) -> list[Problem]:
+    """Find treatments that switch off where the study does not say what that means."""
+    design = study.design
+    column, unit, time = rule.first_period_of, design.unit, str(design.time)
+    known = frame.dropna(subset=[column]).sort_values([unit, time], kind="stable")
+    where = f"design.first_treated, column '{column}'"
+    out = _group_problems(where, int((known.groupby(unit)[column].max() == 1).sum()),
+                          int((known.groupby(unit)[column].max() == 0).sum()), design.comparison)
+    if rule.later_zeros == "stay_treated":
+        return out
+    reached = known.groupby(unit)[column].cummax()
+    off = known.loc[(reached == 1) & (known[column] == 0), unit].drop_duplicates()
+    if len(off):
+        noun = study.design.unit_label[-1]
+        out.append(Problem(
+            where=where, what=f"treatment switches off again for {len(off)} {noun if isinstance(noun, str) else 'units'}: "
+            f"{listed(speakable(off), 200)}",
+            cure="Write later_zeros: stay_treated to study the effect of ever being treated, or correct the data."))
+    return out
+
+
+def _outcome_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[Problem]:
+    out = []
+    for i, outcome in enumerate(study.outcomes):
+        place = f"outcomes[{i}].column, column '{outcome.column}'"
+        if outcome.column not in usable:
+            continue
+        values = frame[outcome.column].dropna().to_numpy(dtype=float)
+        if not len(values):
+            out.append(Problem(where=place, what="it is empty on every row", cure="Choose the column that holds the "
+                               "outcome, or leave this outcome out."))
+        elif len(np.unique(values)) < 2:
+            out.append(Problem(where=place, what="it has the same value on every row", cure="An outcome that does not "
+                               "vary cannot show an effect: is it the right column?"))
+        elif outcome.is_log and (values <= 0).any():
+            rows = np.flatnonzero((frame[outcome.column] <= 0).to_numpy()) + 1
+            out.append(Problem(where=place, what=f"the logarithm needs values above 0; {len(rows)} rows have none (rows "
+                               f"{listed(rows)})", cure="Write transform: none for this outcome, or correct the data."))
+    for i, name in enumerate(study.design.covariates):
+        if name in usable and frame[name].dropna().nunique() < 2:
+            out.append(Problem(where=f"design.covariates[{i}], column '{name}'", what="it has the same value on every "
+                               "row", cure="Leave it out: nothing can be compared on it."))
+    return out
+
+
+def _level_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[Problem]:
+    """Refuse errors clustered below the level at which treatment was decided."""
+    design, out = study.design, []
+    level = design.unit if design.assigned_by == ROW_NUMBER else design.assigned_by
+    if level != design.unit and {level} <= usable:
+        if frame[level].isna().any():
+            out.append(Problem(where=f"design.assigned_by, column '{level}'", what=f"{int(frame[level].isna().sum())} "
+                               "rows have no value", cure="Every row needs the group in which treatment was decided."))
+        if design.unit in usable:
+            moving = frame.groupby(design.unit)[level].nunique()
+            if (moving > 1).any():
+                out.append(Problem(where=f"design.assigned_by, column '{level}'", what=f"{int((moving > 1).sum())} units "
+                                   "lie in more than one group", cure="A unit belongs to one group: correct the column, "
+                                   "or name the level that decided."))
+        if design.kind == "rct" and design.treatment in usable:
+            mixed = frame.dropna(subset=[design.treatment]).groupby(level)[design.treatment].nunique()
+            if (mixed > 1).any():
+                out.append(Problem(where=f"design.assigned_by, column '{level}'", what=f"{int((mixed > 1).sum())} groups "
+                                   "hold both treated and comparison units", cure="Then treatment was not decided at "
+                                   "this level: name the level at which it was drawn."))
+    for i, call in enumerate((study.analysis.primary, *study.analysis.robustness)):
+        place = "analysis.primary" if i == 0 else f"analysis.robustness[{i - 1}]"
+        name = dict(call.options).get("cluster")
+        if name and name != level and name in usable and (level in usable or level == ROW_NUMBER):
+            out += _finer(frame, f"{place}.options.cluster", str(name), level)
+    return out
+
+
+def _finer(frame: pd.DataFrame, where: str, name: str, level: str) -> list[Problem]:
+    if level == ROW_NUMBER or level not in frame:
+        return []
+    inside: Any = frame.groupby(level)[name].nunique()
+    if (inside > 1).any():
+        return [Problem(where=where, what=f"'{name}' is finer than the level of assignment '{level}'",
+                        cure=f"Errors are clustered where treatment was decided, or above: use '{level}'.")]
+    return []

@@ -1,0 +1,113 @@
+"""Panels: units followed over periods, when each was first treated, and what must hold before any regression."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impact.data.frame import Selection, check_columns, listed, require_columns
+from impact.data.privacy import speakable
+from impact.errors import DataError, Problem
+from impact.inference.least_squares import Array
+from impact.inference.report import Counterfactual
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ASSUMPTIONS = (
+    "Without the programme, treated and comparison units would have moved in parallel.",
+    "Units did not change their outcome before treatment because they expected it.",
+    "One unit's treatment does not change another unit's outcome.",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Panel:
+    """The rows one estimate may use, and each row's first treated period (infinity where never treated)."""
+
+    rows: Selection
+    first: Array | None
+
+
+def select_panel(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str | None = None,
+                 treatment: str | None = None, covariates: Sequence[str] = (), cluster: str | None = None,
+                 weights: str | None = None) -> Panel:
+    """Check a panel's columns, types and keys, and leave out rows that cannot be used.
+
+    Raises
+    ------
+    DataError
+        Missing columns, text for numbers, a unit seen twice in a period, a first treated period that changes
+        within a unit.
+    """
+    require_columns(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treatment=treatment,
+                    covariates=covariates, cluster=cluster, weights=weights)
+    numbers = [outcome, time, *covariates, *([first_treated] if first_treated else []), *([weights] if weights else [])]
+    if first_treated is not None:
+        data = data.assign(**{first_treated: data[first_treated].replace([np.inf, -np.inf], np.nan)})
+    check_columns(data, numbers=numbers, zero_one=(treatment,) if treatment else ())
+    problems = panel_problems(data, unit=unit, time=time, first_treated=first_treated)
+    if problems:
+        raise DataError(problems, source="data")
+    rows = Selection(data, units=unit)
+    for name, reason in ((unit, "unit"), (time, "time"), (treatment, "treatment"), (cluster, "cluster"),
+                         (weights, "weight"), (outcome, "outcome"), *((c, "covariate") for c in covariates)):
+        if name is not None:
+            rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    first = None
+    if first_treated is not None:
+        column = data[first_treated].to_numpy(dtype=float)
+        first = np.where(np.isnan(column), np.inf, column)
+    return Panel(rows=rows, first=first)
+
+
+def panel_problems(data: pd.DataFrame, *, unit: str, time: str, first_treated: str | None = None) -> list[Problem]:
+    """List what makes a table not a panel: doubled unit–periods, a first treated period that moves."""
+    problems = []
+    known = data.dropna(subset=[unit, time])
+    twice = known.duplicated([unit, time], keep=False)
+    if twice.any():
+        pairs = known.loc[twice, [unit, time]].drop_duplicates()
+        names = [f"{u} in {t:g}" for u, t in zip(speakable(pairs[unit]), pairs[time], strict=True)]
+        problems.append(Problem(
+            where=f"columns '{unit}' and '{time}'", what=f"{len(pairs)} unit–periods stand in more than one row "
+            f"({listed(names, 5)})", cure="Keep one row for each unit and period."))
+    if first_treated is not None:
+        moving = known.groupby(unit)[first_treated].nunique(dropna=False)
+        moving = moving[moving > 1]
+        if len(moving):
+            problems.append(Problem(
+                where=f"column '{first_treated}'", what=f"it changes over time for {len(moving)} units "
+                f"({listed(speakable(moving.index))})", cure="A unit has one first treated period: repeat it on each of its rows."))
+    return problems
+
+
+def drop_always_treated(panel: Panel, time: str) -> None:
+    """Leave out units treated in or before their first period: they have no value before treatment."""
+    if panel.first is None:
+        return
+    begin = float(panel.rows.data.loc[panel.rows.kept, time].min()) if panel.rows.kept.any() else 0.0
+    panel.rows.drop(panel.first <= begin, "treated_from_start",
+                    "treated in or before the first period: no value before treatment")
+
+
+def drop_singletons(panel: Panel, unit: str) -> None:
+    """Leave out units with one usable row: with unit effects they carry no comparison."""
+    data = panel.rows.data
+    seen = data.loc[panel.rows.kept, unit].value_counts()
+    single = data[unit].isin(seen[seen == 1].index)
+    panel.rows.drop(single & panel.rows.kept, "seen_once", "measured in one period only: no change can be seen")
+
+
+def counterfactual(treated: Array, effect: float, transform: str) -> Counterfactual:
+    """Mean the treated would have had: their mean less the effect; for logs the geometric mean, in the own unit."""
+    mean = float(treated.mean()) - effect
+    error = float(treated.std(ddof=1) / math.sqrt(len(treated))) if len(treated) > 1 else math.inf
+    if transform == "log":
+        return Counterfactual(mean=math.exp(mean), std_error=0.0,
+                              label="treated units without treatment (geometric mean)")
+    return Counterfactual(mean=mean, std_error=error, label="treated units without treatment")

@@ -1,0 +1,115 @@
+"""From a declared study to its sample: the table, checked against the study, with the columns the design needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impact.data.agreement import disagreements
+from impact.data.sources import Source, load_source
+from impact.errors import DataError, Problem
+from impact.inference.least_squares import Array
+from impact.results.record import sha256
+from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNIT = "_unit"
+FIRST_TREATED = "_first_treated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The data of one study, after validation.
+
+    Attributes
+    ----------
+    study : what is declared.
+    frame : the table, with ``_unit`` where rows are units and, for panels, ``_first_treated`` (missing where never
+        treated); private.
+    unit, treatment, first_treated, cluster : names of the columns the estimators take; ``cluster`` is None where
+        units themselves were assigned.
+    sha256, label, rows, columns : the identity of the table as it came.
+    """
+
+    study: Study
+    frame: pd.DataFrame = field(repr=False)
+    unit: str
+    cluster: str | None
+    treatment: str | None
+    first_treated: str | None
+    sha256: str
+    label: str
+    rows: int
+    columns: int
+
+    def units(self) -> pd.DataFrame:
+        """One row a unit: ``unit`` and ``treated`` (1, 0, or missing where not known)."""
+        if self.first_treated is not None:
+            ever = self.frame.groupby(self.unit)[self.first_treated].first().notna().astype(float)
+            return ever.rename("treated").rename_axis("unit").reset_index()
+        if self.treatment is None:
+            raise ValueError("a sample without time needs a treatment column")
+        table = self.frame[[self.unit, self.treatment]]
+        return table.set_axis(["unit", "treated"], axis=1)
+
+
+def load_sample(study: Study, data: pd.DataFrame | None = None) -> Sample:
+    """Load a study's data and hold them against what it declares.
+
+    Parameters
+    ----------
+    study : a study read by :func:`impact.read_study`.
+    data : a table to use instead of the declared source; its rows must be those the study means.
+
+    Returns
+    -------
+    Sample
+
+    Raises
+    ------
+    DataError
+        With every disagreement at once: missing columns, text where numbers are needed, a treatment that is not 0/1
+        or switches off, units seen twice in a period, errors clustered below the level of assignment, and so on.
+    """
+    source = load_source(study) if data is None else _given(data)
+    problems = disagreements(study, source.frame)
+    if problems:
+        raise DataError(problems, source=source.label)
+    frame = source.frame.copy()
+    design = study.design
+    if design.unit == ROW_NUMBER:
+        frame[UNIT] = np.arange(1, len(frame) + 1)
+    first = None
+    if design.kind == "did":
+        frame[FIRST_TREATED] = first_treated(study, source.frame)
+        first = FIRST_TREATED
+    level = design.assigned_by
+    return Sample(
+        study=study, frame=frame, unit=UNIT if design.unit == ROW_NUMBER else design.unit, cluster=None if level in (design.unit, ROW_NUMBER) else level,
+        treatment=design.treatment, first_treated=first, sha256=source.sha256, label=source.label, rows=source.rows,
+        columns=source.columns)
+
+
+def first_treated(study: Study, frame: pd.DataFrame) -> Array:
+    """First treated period of each row's unit, NaN where never treated, by the declared column or rule."""
+    design = study.design
+    if isinstance(design.first_treated, FirstTreatedRule):
+        on = frame[frame[design.first_treated.first_period_of] == 1]
+        begin = on.groupby(design.unit)[str(design.time)].min()
+        return frame[design.unit].map(begin).to_numpy(dtype=float)
+    column = frame[design.first_treated].replace([np.inf, -np.inf], np.nan)
+    return column.to_numpy(dtype=float)
+
+
+def _given(data: pd.DataFrame) -> Source:
+    if len(data) == 0:
+        raise DataError(Problem(where="data", what="the table has no rows"), source="data")
+    frame = data.reset_index(drop=True)
+    frame.columns = frame.columns.map(str)
+    content = frame.to_csv(index=False, lineterminator="\n").encode()
+    return Source(frame=frame, sha256=sha256(content), label="table given", rows=len(frame),
+                  columns=len(frame.columns))

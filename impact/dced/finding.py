@@ -1,0 +1,150 @@
+"""What one rule returns, and the small readings of a record that rules share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from impact.dced.types import EFFORTS, Effort, Gap
+from impact.results.estimate import Estimate
+from impact.results.evaluation import Evaluation, Flow
+from impact.study.types import Arrow, Box, Outcome, ResultsChain, Study, Words, words
+
+MOST_SHOWN = 90
+_NOTHING = re.compile(
+    r"\W*(none|nil|null|n/?a|no|unknown|tbd|to ?do|pending|to be \w+.*|non précisé.*|no (indicado|disponible).*|"
+    r"not (yet )?(stated|known|recorded|reported|available|given|applicable|documented|sought|obtained)\b.*)?\W*\Z",
+    re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one rule saw: sentences of evidence, gaps, and the key of results.json where to look."""
+
+    where: str
+    evidence: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @classmethod
+    def of(cls, where: str, found: Iterable[str | Gap]) -> Finding:
+        """Sort what a rule found into evidence and gaps."""
+        items = [item for item in found if item]
+        return cls(where=where, evidence=tuple(i for i in items if isinstance(i, str)),
+                   gaps=tuple(i for i in items if isinstance(i, Gap)))
+
+    @property
+    def effort(self) -> Effort | None:
+        """What closing every gap takes: the dearest of them."""
+        return max((gap.effort for gap in self.gaps), key=EFFORTS.index, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One saved record under examination; rules read it and nothing else."""
+
+    evaluation: Evaluation
+
+    @property
+    def study(self) -> Study:
+        """What the study file declares."""
+        return self.evaluation.study
+
+    @property
+    def chain(self) -> ResultsChain:
+        """The declared results chain; an empty one where the file has none."""
+        return self.study.results_chain or ResultsChain()
+
+    @property
+    def simulated(self) -> bool | None:
+        """Whether a program made the data: true if file or record says so, None if neither says anything."""
+        said = (self.study.data.simulated, self.evaluation.provenance.simulated)
+        return True if True in said else False if False in said else None
+
+    @property
+    def unit_nouns(self) -> tuple[str, str]:
+        """The noun of one unit and of several."""
+        one, several = (*self.study.design.unit_label, "units", "units")[:2]
+        return self.text(one), self.text(several)
+
+    def text(self, value: Words | None) -> str:
+        """Give a text in the study's language, shortened so that a table stays a table."""
+        return shorten(words(value, self.study.brief.language))
+
+    def quote(self, value: Words | None) -> str:
+        """Put a text of the study between quotation marks."""
+        return f"“{self.text(value).rstrip('.')}”"
+
+    def stated(self, value: Words | None) -> bool:
+        """Tell whether a text says something: 'not stated', 'none' or 'TBD' do not."""
+        return _NOTHING.match(words(value, self.study.brief.language)) is None
+
+    def box(self, identifier: str) -> str:
+        """Give the words of a box of the chain."""
+        return next((self.text(box.text) for box in self.chain.boxes if box.id == identifier), identifier)
+
+    def arrow(self, arrow: Arrow) -> str:
+        """Name an arrow of the chain by its two ends."""
+        return f"{arrow.source} → {arrow.target}"
+
+    def outcome_of(self, box: Box) -> Outcome | None:
+        """Find the declared outcome that a box names as its indicator."""
+        return next((o for o in self.study.outcomes if box.indicator in (o.name, o.column)), None)
+
+    def estimate(self, outcome: str) -> Estimate | None:
+        """Find the primary method's estimate of an outcome, if the record has one."""
+        return next((e for e in self.evaluation.estimates
+                     if e.outcome == outcome and e.role in ("primary", "secondary")), None)
+
+    def flow(self, outcome: str) -> Flow | None:
+        """Find the flow of units behind an outcome, if the record has one."""
+        return next((f for f in self.evaluation.flows if f.outcome == outcome), None)
+
+
+Rule = Callable[[Case], Finding]
+
+
+def fill_in(text: str, what: str) -> Gap:
+    """Make a gap that a key of study.yaml closes."""
+    return Gap(text=text, fix=f"Fill in {what} in study.yaml.")
+
+
+def run_again(text: str, fix: str = "Run the study again with impact run.") -> Gap:
+    """Make a gap that another run on the data at hand closes."""
+    return Gap(text=text, fix=fix, effort="run_again")
+
+
+def collect(text: str, fix: str) -> Gap:
+    """Make a gap that only new data, documents or field work close."""
+    return Gap(text=text, fix=fix, effort="collect")
+
+
+def shorten(text: str, most: int = MOST_SHOWN) -> str:
+    """Cut a long text at a word, with an ellipsis; line breaks become spaces."""
+    flat = " ".join(text.split())
+    if len(flat) <= most:
+        return flat
+    head = flat[:most]
+    return (head.rsplit(" ", 1)[0] if " " in head else head).rstrip(" ,;:.") + "…"
+
+
+def plural(count: int, one: str, several: str = "") -> str:
+    """Count things: ``1 arrow``, ``3 arrows``."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
+def listed(items: Iterable[str], most: int = 5) -> str:
+    """Join names with commas; more than ``most`` are counted instead of named."""
+    names = list(items)
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def capital(text: str) -> str:
+    """Begin a sentence with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def keys(path: str, indices: Sequence[int], key: str) -> str:
+    """Name the keys to fill in: ``results_chain.arrows[0].evidence, ...arrows[2].evidence``."""
+    return listed((f"{path}[{i}].{key}" for i in indices), most=4)

@@ -1,0 +1,216 @@
+"""Difference-in-differences by two-way fixed effects: unit and period effects, one treatment column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impact.data.frame import transformed
+from impact.data.panel import ASSUMPTIONS, Panel, counterfactual, drop_always_treated, drop_singletons, select_panel
+from impact.errors import DesignError, Problem
+from impact.inference.covariance import CLUSTERED, covariance, satterthwaite_df
+from impact.inference.intervals import Inference, infer
+from impact.inference.least_squares import Array, Codes, Fit, least_squares
+from impact.inference.report import Counts, cluster_counts, is_share, make_estimate, spread
+from impact.results import Caveat, Estimate, StandardErrorCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUESTION = ("the average effect on treated units in the periods after they were first treated, as a weighted average "
+            "that two-way fixed effects choose")
+MOST_DUMMIES = 3_000  # HC2 and HC3 need the full design matrix, unit dummies included
+
+
+def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: str, treatment: str | None = None,
+                          first_treated: str | None = None, covariates: Sequence[str] = (), cluster: str | None = None,
+                          weights: str | None = None, vcov: str | None = None, transform: str = "none",
+                          conf_level: float = 0.95) -> Estimate:
+    """Regress the outcome on treatment with a fixed effect for each unit and each period.
+
+    Parameters
+    ----------
+    data : DataFrame, one row a unit and period.
+    outcome : column, in its own unit.
+    unit : id column. time : numeric column of the period.
+    treatment : 0/1 column that may differ by period; or
+    first_treated : column of the first treated period, the same on all rows of a unit, missing or infinite where
+        never treated (then treatment is 1 from that period on). Give exactly one of the two.
+    covariates : columns that vary over time; they must not be changed by the treatment.
+    cluster : column of the level at which treatment was decided; the unit when left out.
+    weights : column of positive weights.
+    vcov : any of :data:`impact.inference.VCOVS`; None is CR1S as in fixest.
+    transform : "none" or "log".
+    conf_level : a share.
+
+    Returns
+    -------
+    Estimate
+        With more than one first treated period it carries the caveat ``provisional``: effects that differ between
+        early and late groups can enter with negative weights.
+
+    Raises
+    ------
+    DataError
+        Missing columns, text for numbers, a unit twice in a period, clusters that cut through a unit.
+    DesignError
+        When no unit changes treatment, or nothing is left to compare.
+
+    Notes
+    -----
+    Estimand: ATT when effects are the same for all and constant over time; otherwise a weighted average (Goodman-Bacon
+    2021, section 2; de Chaisemartin & D'Haultfœuille 2020). Assumes parallel trends. Default errors: CR1S,
+    (N−1)/(N−K)·G/(G−1), K without effects nested in the cluster, t(G−1). Reference cases: did_jtrain_twfe_iid and
+    did_jtrain_twfe_cluster (R fixest 0.12.2); Wooldridge, Econometric Analysis, jtrain example.
+    """
+    if (treatment is None) == (first_treated is None):
+        raise ValueError("give exactly one of treatment= and first_treated=")
+    panel = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treatment=treatment,
+                         covariates=covariates, cluster=cluster, weights=weights)
+    drop_always_treated(panel, time)
+    drop_singletons(panel, unit)
+    rows = panel.rows
+    raw, when = rows.numbers(outcome), rows.numbers(time)
+    y = transformed(raw, transform, outcome, rows.kept.nonzero()[0])
+    d = rows.numbers(treatment) if treatment is not None else _after(panel, when)
+    units, term = rows.codes(unit), treatment or "treated"
+    _need_change(d, units)
+    extra = np.column_stack([rows.numbers(c) for c in covariates]) if covariates else np.empty((len(y), 0))
+    w = rows.numbers(weights) if weights is not None else None
+    clusters = _clusters(rows.codes(cluster) if cluster not in (None, unit) else units, units)
+    fit, absorbed = _fit(y, d, extra, list(covariates), units, when, w, vcov or "CR1S", term)
+    inference, df_rule = _infer(fit, absorbed, vcov or "CR1S", clusters, conf_level)
+    by_unit = _per_unit(units, d)
+    groups = cluster_counts(clusters, d)
+    counts = Counts(n=fit.n, treated=int(d.sum()), comparison=int(fit.n - d.sum()), units=len(by_unit),
+                    units_treated=int(by_unit.sum()), clusters=groups[0], clusters_treated=groups[1],
+                    clusters_comparison=groups[2])
+    return make_estimate(
+        outcome=outcome, term=term, method="two_way_fixed_effects", estimand="att", inference=inference, counts=counts,
+        vcov=vcov or "CR1S", card=_card(vcov or "CR1S", df_rule, cluster or unit, groups),
+        base=counterfactual(y[d == 1], inference.estimate, transform), question=QUESTION, assumptions=ASSUMPTIONS,
+        transform=transform, outcome_sd=spread(y[d == 0]), dropped=rows.dropped, caveats=_staggered(units, when, d),
+        period=f"{when.min():g}–{when.max():g}", share=is_share(raw), details=(
+            ("coefficients", _coefficients(fit, absorbed, vcov or "CR1S", clusters)), ("left_out", fit.left_out)))
+
+
+def _after(panel: Panel, when: Array) -> Array:
+    if panel.first is None:
+        raise ValueError("first_treated is needed")
+    return np.asarray(when >= panel.first[panel.rows.kept], dtype=float)
+
+
+def _per_unit(units: Codes, d: Array) -> Array:
+    ever = np.zeros(int(units.max()) + 1)
+    np.maximum.at(ever, units, d)
+    return ever
+
+
+def _need_change(d: Array, units: Codes) -> None:
+    if len(d) == 0:
+        raise DesignError(Problem(where="data", what="no unit is measured in two periods",
+                                  cure="Difference-in-differences needs the same units before and after."),
+                          source="design")
+    ever = _per_unit(units, d)
+    if not ever.any() or (ever.all() and len(ever) == 1):
+        raise DesignError(Problem(where="treatment", what="no unit is treated in the periods analysed" if not ever.any()
+                                  else "one unit is too few", cure="Check the treatment column and the periods."),
+                          source="design")
+
+
+def _clusters(codes: Codes, units: Codes) -> Codes:
+    """Refuse clusters that cut through a unit: errors may not be clustered below the unit."""
+    pairs = np.unique(np.column_stack([units, codes]), axis=0)
+    if len(pairs) > int(units.max()) + 1:
+        raise DesignError(Problem(where="cluster", what="some units lie in more than one cluster",
+                                  cure="Cluster at the unit or at a level above it."), source="design")
+    return codes
+
+
+def _within(values: Array, units: Codes, weights: Array | None) -> Array:
+    """Subtract each unit's (weighted) mean from its rows."""
+    w = np.ones(len(units)) if weights is None else weights
+    total = np.bincount(units, weights=w)
+    columns = values.reshape(len(units), -1)
+    means = np.column_stack([np.bincount(units, weights=w * c) for c in columns.T]) / total[:, None]
+    return np.asarray((columns - means[units]).reshape(values.shape))
+
+
+def _fit(y: Array, d: Array, extra: Array, covariates: list[str], units: Codes, when: Array, weights: Array | None,
+         vcov: str, term: str) -> tuple[Fit, int]:
+    """Least squares with period dummies; unit effects absorbed, or entered where leverage needs them.
+
+    Returns the fit and the number of unit effects absorbed (0 where they are columns).
+    """
+    periods = np.unique(when)
+    dummies = (when[:, None] == periods[None, 1:]).astype(float)
+    names = [*(f"{t:g}" for t in periods[1:]), *covariates, term]
+    design = np.column_stack([dummies, extra, d])
+    full = vcov in ("HC2", "HC3") or (weights is not None and vcov in ("CR2", "CR3"))
+    if not full:
+        return least_squares(_within(design, units, weights), _within(y, units, weights), names, weights=weights,
+                             must_keep=(term,)), int(units.max()) + 1
+    count = int(units.max()) + 1
+    if count > MOST_DUMMIES:
+        raise DesignError(Problem(where="vcov", what=f"{vcov} here needs a column for each of {count:,} units",
+                                  cure="Use CR1S or CR2."), source="design")
+    own = (units[:, None] == np.arange(count)[None, :]).astype(float)
+    return least_squares(np.column_stack([own, design]), y, [*(f"unit {j}" for j in range(count)), *names],
+                         weights=weights, must_keep=(term,)), 0
+
+
+def _infer(fit: Fit, absorbed: int, vcov: str, clusters: Codes, conf_level: float) -> tuple[Inference, str]:
+    # K counts the period effects and not the unit effects, which are nested in the cluster
+    cov = covariance(fit, vcov, clusters if vcov in CLUSTERED else None, count=fit.k + 1)
+    pick = np.zeros(fit.k)
+    pick[-1] = 1.0
+    error = cov.std_error(pick)
+    free = fit.n - fit.k - absorbed
+    if vcov not in CLUSTERED:
+        if free <= 0:
+            raise DesignError(Problem(where="data", what="no degrees of freedom are left", cure="Use more periods."),
+                              source="design")
+        if absorbed and vcov in ("classical", "HC1"):
+            error *= math.sqrt((fit.n - fit.k) / free)
+        return infer(float(fit.coefficients[-1]), error, float(free), conf_level), "N − K, all effects counted"
+    if vcov in ("CR2", "CR3"):
+        return (infer(float(fit.coefficients[-1]), error, satterthwaite_df(fit, cov, pick), conf_level),
+                "Satterthwaite")
+    return infer(float(fit.coefficients[-1]), error, float((cov.n_clusters or 2) - 1), conf_level), "clusters − 1"
+
+
+def _coefficients(fit: Fit, absorbed: int, vcov: str, clusters: Codes) -> tuple[tuple[str, float, float], ...]:
+    cov = covariance(fit, vcov, clusters if vcov in CLUSTERED else None, count=fit.k + 1)
+    scale = math.sqrt((fit.n - fit.k) / max(fit.n - fit.k - absorbed, 1)) if (
+        absorbed and vcov in ("classical", "HC1")) else 1.0
+    errors = scale * np.sqrt(np.maximum(np.diag(cov.matrix), 0.0))
+    return tuple((name, float(b), float(s)) for name, b, s in zip(fit.names, fit.coefficients, errors, strict=True)
+                 if not name.startswith("unit "))
+
+
+def _card(vcov: str, df_rule: str, level: str, groups: tuple[int, int, int]) -> StandardErrorCard:
+    correction = {"CR1S": "(N−1)/(N−K)·G/(G−1), K without effects nested in the cluster", "CR1": "G/(G−1)",
+                  "CR2": "Bell–McCaffrey adjustment, unit effects absorbed", "classical": "N − K, all effects counted",
+                  "HC1": "N/(N−K), all effects counted"}.get(vcov, "none")
+    clustered = vcov in CLUSTERED
+    return StandardErrorCard(
+        formula=f"{vcov}, unit and period fixed effects", correction=correction,
+        level=level if clustered else "the row", df_rule=df_rule, clusters_treated=groups[1] if clustered else None,
+        clusters_comparison=groups[2] if clustered else None,
+        r_call="fixest::feols(y ~ d | unit + time, vcov = " + ("~unit)" if clustered else "'iid')"),
+        stata_call="xtreg y d i.time, fe vce(cluster unit)" if vcov == "CR1S" else "")
+
+
+def _staggered(units: Codes, when: Array, d: Array) -> list[Caveat]:
+    starts = np.full(int(units.max()) + 1, np.inf)
+    np.minimum.at(starts, units[d == 1], when[d == 1])
+    cohorts = np.unique(starts[np.isfinite(starts)])
+    if len(cohorts) < 2:
+        return []
+    names = " and ".join(f"{c:g}" for c in cohorts) if len(cohorts) < 4 else f"{len(cohorts)} periods"
+    return [Caveat(code="provisional", text=f"Provisional: treatment began in {names}, and two-way fixed effects then "
+                   "compare late groups with groups already treated; if effects differ between groups or grow, the "
+                   "average can mislead.", values=(("cohorts", len(cohorts)),))]

@@ -1,0 +1,143 @@
+"""What surrounds the effects of one study: checks, the flow of units, trends, and the ledger of rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from impact import checks
+from impact.data.privacy import speakable
+from impact.data.sample import Sample
+from impact.matching import MatchedEstimate
+from impact.results import Check, Estimate, Evaluation, Flow, Stage, TrendPoint
+from impact.study.types import ROW_NUMBER, Outcome, words
+
+SMALLEST_CELL = 5  # a mean of fewer units would tell of single firms
+
+
+def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
+    """Run the checks of the design's family on the primary outcomes."""
+    design = sample.study.design
+    out: list[Check] = []
+    if design.kind == "rct":
+        assignment = design.assignment
+        out.append(checks.draw_record(words(assignment.record if assignment else None),
+                                      assignment.rule if assignment else None))
+        out.append(checks.balance(sample.frame, treatment=str(design.treatment), covariates=_before(sample),
+                                  randomised=True))
+    if design.kind == "matching":
+        out += _matching(sample, estimates)
+    for outcome in sample.study.primaries:
+        found, treated = _found(sample, outcome)
+        out.append(checks.attrition(found, treated, outcome=outcome.name, what="never reported it"
+                                    if design.kind == "did" else "not found again"))
+        if design.kind == "did":
+            out += checks.pretrends(
+                sample.frame, outcome=outcome.column, unit=sample.unit, time=str(design.time),
+                first_treated=str(sample.first_treated), control_group=design.comparison or "never_treated",
+                cluster=sample.cluster, transform=outcome.transform or "none",
+                conf_level=sample.study.analysis.conf_level)
+    return tuple(out)
+
+
+def _before(sample: Sample) -> list[str]:
+    """Columns measured before the programme: declared covariates and the primaries' baselines."""
+    names = [*sample.study.design.covariates, *(o.baseline for o in sample.study.primaries if o.baseline)]
+    return list(dict.fromkeys(names))
+
+
+def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
+    design = sample.study.design
+    first = next(e for e in estimates if e.role == "primary")
+    matched = first.matched if isinstance(first, MatchedEstimate) else None
+    if matched is None:
+        return [checks.balance(sample.frame, treatment=str(design.treatment), covariates=list(design.covariates))]
+    rows = matched.frame.iloc[matched.rows]
+    out = [checks.balance(rows, treatment=str(design.treatment), covariates=list(design.covariates),
+                          weights=matched.weights)]
+    if matched.score is not None:
+        out.append(checks.overlap(matched.score, matched.treated, weights=matched.weights))
+    return out
+
+
+def _found(sample: Sample, outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """For each enrolled unit with a known arm: whether its outcome is ever known, and its arm."""
+    units = sample.units()
+    known = sample.frame.groupby(sample.unit)[outcome.column].apply(lambda column: column.notna().any())
+    keep = units["treated"].notna()
+    found = units.loc[keep, "unit"].map(known).to_numpy(dtype=float)
+    return found, units.loc[keep, "treated"].to_numpy(dtype=float)
+
+
+def flow_of(sample: Sample, outcome: Outcome, estimate: Estimate) -> Flow:
+    """Follow units from the file to one estimate: enrolled, assigned, found, analysed."""
+    units = sample.units()
+    found, treated = _found(sample, outcome)
+    rows = len(sample.frame)
+    known = int(sample.frame[outcome.column].notna().sum())
+    stages = (
+        Stage(name="enrolled", units=len(units), rows=rows, treated=int((units["treated"] == 1).sum()),
+              comparison=int((units["treated"] == 0).sum())),
+        Stage(name="assigned", units=len(treated), rows=rows, treated=int(treated.sum()),
+              comparison=int((1 - treated).sum())),
+        Stage(name="found", units=int(found.sum()), rows=known, treated=int((found * treated).sum()),
+              comparison=int((found * (1 - treated)).sum())),
+        Stage(name="analysed", units=estimate.n_units or estimate.n, rows=estimate.n,
+              treated=estimate.n_units_treated,
+              comparison=(estimate.n_units or estimate.n) - (estimate.n_units_treated or 0)),
+    )
+    return Flow(outcome=outcome.name, stages=stages, losses=estimate.dropped)
+
+
+def trends_of(sample: Sample, outcomes: Iterable[Outcome]) -> tuple[TrendPoint, ...]:
+    """Mean of each outcome by group and period, in its own unit; cells of fewer than five units are left out."""
+    design = sample.study.design
+    out: list[TrendPoint] = []
+    for outcome in outcomes:
+        if design.kind == "did":
+            columns = [(str(design.time), outcome.column)]
+        else:
+            columns = [("before", outcome.baseline)] if outcome.baseline else []
+            columns.append(("after", outcome.column))
+        for period, column in columns:
+            out += _means(sample, outcome.name, period, str(column))
+    return tuple(out)
+
+
+def _means(sample: Sample, name: str, period: str, column: str) -> list[TrendPoint]:
+    frame = sample.frame[sample.frame[column].notna()]
+    if sample.first_treated is not None:
+        first = frame[sample.first_treated]
+        group = first.map(lambda t: f"first treated {t:g}").where(first.notna(), "never treated")
+        keys = [(str(g), f"{t:g}", part) for (g, t), part in frame.groupby([group, frame[period]])[column]]
+    else:
+        label = frame[sample.treatment].map({1: "treated", 0: "comparison"})
+        keys = [(str(g), period, part) for g, part in frame.groupby(label)[column]]
+    return [TrendPoint(outcome=name, group=g, period=t, mean=float(part.mean()), n=len(part))
+            for g, t, part in keys if len(part) >= SMALLEST_CELL]
+
+
+def ledger(sample: Sample, evaluation: Evaluation) -> str:
+    """List every row left out of every estimate, with unit, period and reason, as CSV text.
+
+    The ledger stays with the data: it holds ids, which the record does not. Ids that look personal are hidden.
+    """
+    design = sample.study.design
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["estimate", "row", "unit", "period", "reason"])
+    ids = speakable(sample.frame[sample.unit]) if design.unit != ROW_NUMBER else [""] * len(sample.frame)
+    when = [f"{t:g}" for t in sample.frame[design.time]] if design.time else [""] * len(sample.frame)
+    for estimate in evaluation.estimates:
+        for loss in estimate.dropped:
+            for row in loss.rows:
+                writer.writerow([estimate.id, row, _cell(ids[row - 1]), when[row - 1], loss.text])
+    return stream.getvalue()
+
+
+def _cell(text: str) -> str:
+    """Keep a spreadsheet from reading an id as a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

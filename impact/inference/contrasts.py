@@ -1,0 +1,145 @@
+"""Differences of two means: plain (Welch), blocked, by pairs, by clusters, and blocks of clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from impact.errors import DesignError, Problem
+from impact.inference.covariance import covariance, satterthwaite_df
+from impact.inference.least_squares import Array, Codes, least_squares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """A difference of means, its standard error, df, and the rules that made them."""
+
+    estimate: float
+    std_error: float
+    df: float
+    vcov: str
+    formula: str
+    correction: str
+    df_rule: str
+    r_call: str
+
+
+def difference(outcome: Array, treated: Array, *, blocks: Codes | None = None, clusters: Codes | None = None,
+               pairs: bool = False) -> Contrast:
+    """Difference between treated and comparison means.
+
+    Parameters
+    ----------
+    outcome : (n,) in its unit.
+    treated : (n,) of 0 and 1.
+    blocks : (n,) codes of the blocks within which treatment was drawn; effects are averaged by block size.
+    clusters : (n,) codes of the clusters that were drawn.
+    pairs : whether each block is a pair (one treated, one comparison; units, or clusters where given).
+
+    Notes
+    -----
+    Plain: Neyman (1923) variance with Welch–Satterthwaite df. Blocked: Neyman within blocks, df N − 2B. Pairs: the
+    spread of the B pair differences, df B − 1. Clusters: least squares with CR2 and Satterthwaite df; blocks of
+    clusters: CR2 within blocks, df G − 2B. As R estimatr::difference_in_means 1.0.0.
+    Checked: tests/test_reference.py, 1e-6.
+    """
+    if pairs:
+        if blocks is None:
+            raise DesignError(Problem(where="pairs", what="no column says which units form a pair",
+                                      cure="Give strata=, the column of the pairs."))
+        return _paired(outcome, treated, blocks, clusters)
+    if blocks is not None:
+        return _blocked(outcome, treated, blocks, clusters)
+    if clusters is not None:
+        estimate, std_error, df = _clustered(outcome, treated, clusters)
+        return Contrast(estimate=estimate, std_error=std_error, df=df, vcov="CR2", formula="CR2, difference in means",
+                        correction="Bell–McCaffrey adjustment", df_rule="Satterthwaite",
+                        r_call="estimatr::difference_in_means(y ~ d, clusters = g)")
+    return _plain(outcome, treated)
+
+
+def _need_two(outcome: Array, treated: Array, place: str) -> tuple[Array, Array]:
+    one, zero = outcome[treated == 1], outcome[treated == 0]
+    if len(one) < 2 or len(zero) < 2:
+        raise DesignError(Problem(
+            where=place, what=f"{len(one)} treated and {len(zero)} comparison: two on each side are needed for a "
+            "standard error", cure="Merge small blocks as the draw allows, or declare pairs."))
+    return one, zero
+
+
+def _plain(outcome: Array, treated: Array) -> Contrast:
+    one, zero = _need_two(outcome, treated, "data")
+    parts = np.array([one.var(ddof=1) / len(one), zero.var(ddof=1) / len(zero)])
+    df = parts.sum() ** 2 / (parts**2 / (np.array([len(one), len(zero)]) - 1)).sum() if parts.sum() > 0 else np.nan
+    return Contrast(estimate=float(one.mean() - zero.mean()), std_error=float(np.sqrt(parts.sum())), df=float(df),
+                    vcov="HC2", formula="Neyman variance (equals HC2), difference in means",
+                    correction="variances divided by n − 1 in each arm", df_rule="Welch–Satterthwaite",
+                    r_call="estimatr::difference_in_means(y ~ d)")
+
+
+def _clustered(outcome: Array, treated: Array, clusters: Codes) -> tuple[float, float, float]:
+    codes = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    fit = least_squares(np.column_stack([np.ones(len(outcome)), treated]), outcome, ("intercept", "treatment"),
+                        must_keep=("treatment",))
+    cov = covariance(fit, "CR2", codes)
+    pick = np.array([0.0, 1.0])
+    return float(fit.coefficients[1]), cov.std_error(pick), satterthwaite_df(fit, cov, pick)
+
+
+def _blocked(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | None) -> Contrast:
+    effects, variances, sizes, groups = [], [], [], 0
+    for b in np.unique(blocks):
+        rows = blocks == b
+        if clusters is None:
+            part = _plain_in_block(outcome[rows], treated[rows], int(b))
+        else:
+            part = _clusters_in_block(outcome[rows], treated[rows], clusters[rows], int(b))
+            groups += len(np.unique(clusters[rows]))
+        effects.append(part[0])
+        variances.append(part[1] ** 2)
+        sizes.append(int(rows.sum()))
+    share = np.array(sizes) / sum(sizes)
+    n_free = groups if clusters is not None else len(outcome)
+    kind = "CR2" if clusters is not None else "HC2"
+    return Contrast(estimate=float(share @ np.array(effects)), std_error=float(np.sqrt(share**2 @ np.array(variances))),
+                    df=float(n_free - 2 * len(sizes)), vcov=kind,
+                    formula=f"{'CR2' if clusters is not None else 'Neyman variance'} within {len(sizes)} blocks, "
+                            "weighted by block size", correction="within-block", df_rule="number drawn − 2 × blocks",
+                    r_call="estimatr::difference_in_means(y ~ d, blocks = b" +
+                           (", clusters = g)" if clusters is not None else ")"))
+
+
+def _plain_in_block(outcome: Array, treated: Array, block: int) -> tuple[float, float]:
+    _need_two(outcome, treated, f"block {block + 1}")
+    part = _plain(outcome, treated)
+    return part.estimate, part.std_error
+
+
+def _clusters_in_block(outcome: Array, treated: Array, clusters: Codes, block: int) -> tuple[float, float]:
+    firsts = np.array([treated[clusters == c][0] for c in np.unique(clusters)])
+    _need_two(firsts, firsts, f"block {block + 1} (clusters)")
+    estimate, std_error, _ = _clustered(outcome, treated, clusters)
+    return estimate, std_error
+
+
+def _paired(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | None) -> Contrast:
+    members = clusters if clusters is not None else np.arange(len(outcome), dtype=np.int64)
+    gaps, sizes = [], []
+    for b in np.unique(blocks):
+        rows = blocks == b
+        one, zero = rows & (treated == 1), rows & (treated == 0)
+        if len(np.unique(members[one])) != 1 or len(np.unique(members[zero])) != 1:
+            raise DesignError(Problem(where=f"pair {int(b) + 1}", what="it does not hold one treated and one comparison",
+                                      cure="Correct the pairs, or declare blocks instead of pairs."))
+        gaps.append(float(outcome[one].mean() - outcome[zero].mean()))
+        sizes.append(int(rows.sum()))
+    count = len(gaps)
+    if count < 2:
+        raise DesignError(Problem(where="pairs", what="one pair gives no standard error", cure="Add pairs."))
+    share = np.array(sizes) / sum(sizes)
+    estimate = float(share @ np.array(gaps))
+    variance = count / (count - 1) * float((share**2 * (np.array(gaps) - estimate) ** 2).sum())
+    return Contrast(estimate=estimate, std_error=float(np.sqrt(variance)), df=float(count - 1), vcov="HC2",
+                    formula="spread of the pair differences", correction="B/(B − 1)", df_rule="pairs − 1",
+                    r_call="estimatr::difference_in_means(y ~ d, blocks = pair)")

@@ -1,0 +1,120 @@
+"""Weighted least squares on arrays: the one regression under every family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from impact.errors import DesignError, Problem
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+COLLINEAR = 1e-9  # share of a column's length left after projecting on the columns before it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A least-squares fit.
+
+    Attributes
+    ----------
+    names : k names, in the order of the coefficients.
+    coefficients : (k,) in outcome units per unit of the regressor.
+    residuals : (n,) in outcome units.
+    design : (n, k) regressors kept, full column rank.
+    weights : (n,) or None.
+    bread : (k, k) inverse of X'WX.
+    left_out : names of columns that are combinations of earlier ones.
+    """
+
+    names: tuple[str, ...]
+    coefficients: Array
+    residuals: Array
+    design: Array
+    weights: Array | None
+    bread: Array
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Rows used."""
+        return int(self.design.shape[0])
+
+    @property
+    def k(self) -> int:
+        """Coefficients estimated."""
+        return int(self.design.shape[1])
+
+    def index(self, name: str) -> int:
+        """Position of a coefficient."""
+        return self.names.index(name)
+
+
+def independent_columns(design: Array) -> list[int]:
+    """List the columns that are not combinations of the columns before them, in order."""
+    kept: list[int] = []
+    basis = np.empty((design.shape[0], 0))
+    for j in range(design.shape[1]):
+        column = design[:, j]
+        size = float(np.linalg.norm(column))
+        if size == 0.0:
+            continue
+        rest = column / size
+        for _ in range(2):  # projecting twice keeps the test exact when columns are nearly parallel
+            rest = rest - basis @ (basis.T @ rest)
+        length = float(np.linalg.norm(rest))
+        if length > COLLINEAR:
+            kept.append(j)
+            basis = np.column_stack([basis, rest / length])
+    return kept
+
+
+def least_squares(design: Array, outcome: Array, names: Sequence[str], *, weights: Array | None = None,
+                  must_keep: Sequence[str] = ()) -> Fit:
+    """Regress an outcome on a design.
+
+    Parameters
+    ----------
+    design : (n, k) regressors; a column that repeats earlier ones is left out and named in ``left_out``.
+    outcome : (n,) in its own unit.
+    names : k names.
+    weights : (n,) positive, or None.
+    must_keep : names whose coefficient is the question; it is an error when they repeat other columns.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    DesignError
+        When fewer rows than coefficients are left, or a ``must_keep`` column repeats others.
+
+    Notes
+    -----
+    Checked against statsmodels and against R estimatr 1.0.0 (tests/test_reference.py).
+    """
+    x = np.asarray(design, dtype=float)
+    y = np.asarray(outcome, dtype=float)
+    scale = np.sqrt(weights) if weights is not None else np.ones(len(y))
+    kept = independent_columns(x * scale[:, None])
+    lost = [names[j] for j in range(x.shape[1]) if j not in kept]
+    for name in must_keep:
+        if name in lost:
+            raise DesignError(Problem(
+                where=f"column '{name}'", what="its effect cannot be told apart from the other columns",
+                cure="It does not vary, or it repeats a stratum or covariate: leave one of them out."))
+    x = np.ascontiguousarray(x[:, kept])
+    if x.shape[0] <= x.shape[1]:
+        raise DesignError(Problem(
+            where="data", what=f"{x.shape[0]} rows are too few to estimate {x.shape[1]} coefficients",
+            cure="Use fewer covariates or strata, or more data."))
+    q, r = np.linalg.qr(x * scale[:, None])
+    coefficients = linalg.solve_triangular(r, q.T @ (y * scale))
+    inverse = linalg.solve_triangular(r, np.eye(x.shape[1]))
+    return Fit(names=tuple(names[j] for j in kept), coefficients=coefficients, residuals=y - x @ coefficients,
+               design=x, weights=weights, bread=inverse @ inverse.T, left_out=tuple(lost))

@@ -1,0 +1,89 @@
+"""Randomised trials: the difference between those offered and those not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from impact.data.frame import Selection, check_columns, require_columns, transformed
+from impact.inference.contrasts import difference
+from impact.inference.intervals import infer
+from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
+from impact.rct.assignment import check_assignment, comparison_mean
+from impact.results import Estimate, StandardErrorCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUESTION = "the average effect of being offered the programme, on all who were in the draw and were found again"
+ASSUMPTIONS = (
+    "Who was offered the programme was decided by lot.",
+    "One unit's offer does not change another unit's outcome.",
+    "Those found again are comparable between the two groups.",
+)
+
+
+def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str | None = None,
+                        cluster: str | None = None, pairs: bool = False, transform: str = "none",
+                        conf_level: float = 0.95) -> Estimate:
+    """Difference in mean outcome between units offered the programme and units not offered it.
+
+    Parameters
+    ----------
+    data : DataFrame, one row a unit.
+    outcome : column, in its own unit.
+    treatment : column of 1 (offered) and 0 (not).
+    strata : column of the blocks within which the draw was made; needed when shares offered differ by block.
+    cluster : column of the groups that were drawn; leave out when units themselves were drawn.
+    pairs : True when each stratum is a pair, one drawn and one not.
+    transform : "none" or "log" (effects then read in per cent).
+    conf_level : a share, 0.95 by default.
+
+    Returns
+    -------
+    Estimate
+        The intention-to-treat effect, in the outcome's unit (log points for "log").
+
+    Raises
+    ------
+    DataError
+        For missing columns, text where numbers are needed, a treatment that is not 0/1.
+    DesignError
+        When an arm, block or cluster set is too small for a standard error.
+
+    Notes
+    -----
+    Estimand: intention to treat (ITT), the average over the units in the draw. Assumes assignment by lot.
+    Neyman (1923); Imbens & Rubin (2015, chapters 6, 9 and 10) for blocks and pairs; CR2 for clusters
+    (Pustejovsky & Tipton 2018). Reference cases: rct_jtrain2_dim_welch, rct_tz_dim_clustered,
+    rct_tz_dim_block_clustered, against R estimatr 1.0.0.
+    """
+    require_columns(data, outcome=outcome, treatment=treatment, strata=strata, cluster=cluster)
+    check_columns(data, numbers=(outcome,), zero_one=(treatment,))
+    rows = Selection(data)
+    for name, reason in ((treatment, "treatment"), (strata, "strata"), (cluster, "cluster"), (outcome, "outcome")):
+        if name is not None:
+            rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    treated = rows.numbers(treatment)
+    raw = rows.numbers(outcome)
+    y = transformed(raw, transform, outcome, rows.kept.nonzero()[0])
+    blocks = rows.codes(strata) if strata is not None else None
+    clusters = rows.codes(cluster) if cluster is not None else None
+    check_assignment(treated, clusters)
+    found = difference(y, treated, blocks=blocks, clusters=clusters, pairs=pairs)
+    inference = infer(found.estimate, found.std_error, found.df, conf_level)
+    groups = cluster_counts(clusters, treated) if clusters is not None else (None, None, None)
+    counts = Counts(n=len(y), treated=int(treated.sum()), comparison=int((1 - treated).sum()), units=len(y),
+                    units_treated=int(treated.sum()), clusters=groups[0], clusters_treated=groups[1],
+                    clusters_comparison=groups[2])
+    card = StandardErrorCard(
+        formula=found.formula, correction=found.correction, level=cluster or "the unit", df_rule=found.df_rule,
+        clusters_treated=groups[1] if groups[1] is not None else counts.treated,
+        clusters_comparison=groups[2] if groups[2] is not None else counts.comparison, r_call=found.r_call,
+        stata_call="ttest y, by(d) welch" if blocks is None and clusters is None else "")
+    mean, error = comparison_mean(y, treated, transform)
+    return make_estimate(
+        outcome=outcome, term=treatment, method="difference_in_means", estimand="itt", inference=inference,
+        counts=counts, vcov=found.vcov, card=card, base=Counterfactual(mean=mean, std_error=error, label="comparison "
+                                                                       "mean"), question=QUESTION,
+        assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(y[treated == 0]), dropped=rows.dropped,
+        share=is_share(raw))
