@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from impact.brief.findings import groups, main_effect, unit_noun
@@ -229,7 +230,7 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     if any(o.is_log for o in evaluation.study.outcomes):
         notes.append(say("read.log"))
     if e.se_card is not None:
-        card = re.sub(r"(\d+\.\d)0*\b", r"\1", e.se_card.line(e.df))
+        card = replace(e.se_card, r_call="", stata_call="").line(e.df)
         notes.append(say("read.card", card=quote(card.rstrip("."), "results.json: se_card")))
     families = dict.fromkeys(evaluation.estimate(r.estimate).p_family for r in rows if r.p_adjusted is not None)
     for family in [f for f in families if f]:
@@ -237,6 +238,10 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     if any(c.code == "provisional" for _, c in caveats(evaluation)):
         notes.append(say("read.provisional.short"))
     notes += list(dict.fromkeys(note for r in rows for note in r.missing))[:3]
+    calls = [f"R {e.se_card.r_call}" if e.se_card.r_call else "",
+             f"Stata {e.se_card.stata_call}" if e.se_card.stata_call else ""] if e.se_card else []
+    if any(calls):
+        notes.append(say("read.calls", calls=quote("; ".join(c for c in calls if c), "results.json: se_card")))
     return tuple(notes)
 
 

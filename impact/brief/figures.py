@@ -168,7 +168,7 @@ def _bar(scene: Scene, row: dict[str, Any], y: float, at: Any, edges: tuple[floa
 
 def effects(page: dict[str, Any]) -> Scene:
     """Draw the differences with their intervals: a filled dot is favourable, a diamond unfavourable, a ring open."""
-    rows, unit = page["results"], page["columns"]
+    rows = page["drawn"]
     column = max(text_width(r["column"], 8, bold=True) for r in rows)
     left, right, top = 168.0, min(190.0, column + 12), 15.0
     scene = Scene(510, page["heads"]["effects"], page["alt"]["effects"])
@@ -199,7 +199,6 @@ def effects(page: dict[str, Any]) -> Scene:
         y += height
     scene.height = base + 24
     scene.text((x0 + x1) / 2, base + 20, page["axis"], size=7, anchor="middle", colour=COLOURS["mute"])
-    del unit
     return scene
 
 
@@ -227,7 +226,7 @@ def _axis(scene: Scene, page: dict[str, Any], marks: list[float], at: Any, top: 
 
 def effects_narrow(page: dict[str, Any]) -> Scene:
     """Draw the same figure for a phone: label, difference and interval below each other."""
-    rows = page["results"]
+    rows = page["drawn"]
     scene = Scene(330, page["heads"]["effects"], page["alt"]["effects"])
     low, high = span(rows)
     marks = ticks(low, high, 5)
@@ -241,8 +240,6 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
     base = top + sum(heights)
     _zebra(scene, heights, top)
     for mark in marks if page["axis_kind"] != "none" else []:
-        zero = mark == 0
-        scene.line(at(mark), top, at(mark), base, COLOURS["mute"] if zero else COLOURS["line"], 1 if zero else 0.5)
         tail = "%" if page["axis_kind"] == "percent" else ""
         scene.text(at(mark), base + 13, _label(mark, marks[1] - marks[0], tail), size=11, anchor="middle",
                    colour=COLOURS["mute"])
@@ -253,6 +250,9 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
         scene.text(4, y + height - 21, row["column"], size=12, weight=600,
                    colour=TINT.get(row["verdict"], COLOURS["mute"]))
         if row["value"] is not None and page["axis_kind"] != "none":
+            for mark in marks:
+                scene.line(at(mark), y + height - 17, at(mark), y + height, COLOURS["mute" if mark == 0 else "line"],
+                           1 if mark == 0 else 0.5)
             _bar(scene, row, y + height - 9, at, (marks[0], marks[-1]))
         y += height
     scene.height = base + 20
@@ -319,19 +319,24 @@ def benchmark(page: dict[str, Any]) -> Scene:
     def at(value: float) -> float:
         return 12 + (value - marks[0]) / (marks[-1] - marks[0]) * 236
 
-    lines = wrap(data["label"], 180, 7.8, bold=True, most=2)
-    base = 54.0 + 9 * (len(lines) - 1)
+    lines = wrap(data["label"], 190, 7.8, bold=True, most=2)
+    known = 31.0 + 9 * len(lines)
+    strips = ((13.0, 25.0), (known - 6, known + 6))
+    base = strips[1][1]
     for mark in marks:
         zero = mark == 0
-        scene.line(at(mark), 2, at(mark), base, COLOURS["mute"] if zero else COLOURS["line"], 1 if zero else 0.5)
+        for top, bottom in strips:
+            scene.line(at(mark), top, at(mark), bottom, COLOURS["mute"] if zero else COLOURS["line"], 1 if zero else 0.5)
         scene.text(at(mark), base + 9, _label(mark, marks[1] - marks[0], data["tail"]), size=7, anchor="middle",
                    colour=COLOURS["mute"])
     scene.text(4, 9, data["ours"], size=7.8, weight=600)
     scene.text(256, 9, row["column"], size=7.8, anchor="end", weight=600)
-    _bar(scene, row, 18, at, (marks[0], marks[-1]))
+    if row["value"] is not None:
+        _bar(scene, row, 19, at, (marks[0], marks[-1]))
     for k, words in enumerate(lines):
-        scene.text(4, 35 + 9 * k, words, size=7.8, weight=600, colour=COLOURS["teal"])
-    scene.text(256, 35, data["text"], size=7.8, anchor="end", weight=600, colour=COLOURS["teal"])
-    scene.mark("square", at(data["value"]), 44 + 9 * (len(lines) - 1), 3.4, COLOURS["teal"])
+        scene.text(4, 34 + 9 * k, words, size=7.8, weight=600, colour=COLOURS["teal"])
+    scene.text(256, 34, data["text"], size=7.8, anchor="end", weight=600, colour=COLOURS["teal"])
+    if data["comparable"]:
+        scene.mark("square", at(data["value"]), known, 3.4, COLOURS["teal"])
     scene.height = base + 14
     return scene

@@ -25,12 +25,14 @@ from impact.brief.model import (
     say,
     take,
 )
+from impact.brief.words import ENGLISH
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.study.types import Outcome, words
 
 MOST_OUTCOMES = 10
 MOST_NAMED = 3
+LONG_TITLE = 56  # characters of two labels, beyond which a title that names both would run over three lines
 
 
 def _plain_range(evaluation: Evaluation, e: Estimate, kind: Kind) -> tuple[Range, ...]:
@@ -131,7 +133,8 @@ def standard_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome) -> Ef
     value = scaled(e.estimate, "estimate")
     assert value is not None  # noqa: S101 - the field is never empty
     pieces = [(s.low, s.high) for s in e.interval] or [(e.conf_low, e.conf_high)]
-    ranges = tuple(Range(low=scaled(low, "interval"), high=scaled(high, "interval")) for low, high in pieces)
+    ranges = tuple(Range(low=scaled(low, "interval"), high=scaled(high, "interval")) for low, high in pieces
+                   if e.interval or low is not None or high is not None)
     return Effect(estimate=e.id, value=value, ranges=ranges, level=level(evaluation, e), verdict=verdict(e, outcome))
 
 
@@ -152,7 +155,7 @@ def _result(evaluation: Evaluation, index: int, outcome: Outcome, language: str)
     count = take(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)
     assert count is not None  # noqa: S101 - the field is never empty
     missing = tuple(
-        say("read.missing", label=label, what=quote(what, "results.json: reasons"), why=quote(why.rstrip("."), "results.json: reasons"))
+        say("read.missing", label=label, what=_field(what), why=quote(why.rstrip("."), "results.json: reasons"))
         for what, why in e.reasons if what != "effect_pct")  # the table shows that there is none
     return Result(
         estimate=e.id, label=label, unit=unit, primary=outcome.role == "primary",
@@ -161,6 +164,10 @@ def _result(evaluation: Evaluation, index: int, outcome: Outcome, language: str)
         comparison=take(evaluation, "comparison_mean", "points" if _is_share(e) else "amount", e.id),
         p=take(evaluation, "p_value", "p", e.id), p_adjusted=take(evaluation, "p_adjusted", "p", e.id), n=count,
         provisional=e.has_caveat("provisional"), missing=missing)
+
+
+def _field(name: str) -> Text:
+    return say(f"field.{name}") if f"field.{name}" in ENGLISH else quote(name.replace("_", " "), "results.json: reasons")
 
 
 def axis_of(rows: tuple[Result, ...]) -> str:
@@ -206,7 +213,7 @@ def title(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Te
         r = primaries[0]
         return say(f"title.{_state(r.effect.verdict)}", label=r.label, treated=treated,
                    size=said(r.effect, "size"), range=said(r.effect, "range"))
-    if len(primaries) == 2:
+    if len(primaries) == 2 and sum(len(r.label.text) for r in primaries) <= LONG_TITLE:
         return Join(by="; ", parts=tuple(
             say(f"title.part.{_state(r.effect.verdict)}", label=r.label, size=said(r.effect, "size"),
                 range=said(r.effect, "range")) for r in primaries))
@@ -231,7 +238,11 @@ def bottom_line(evaluation: Evaluation, rows: tuple[Result, ...], language: str)
     treated, comparison = groups(evaluation, language)
     first = say("line.compared", n=rows[0].n, units=unit_noun(evaluation, language), treated=treated,
                 comparison=comparison)
-    return Join(parts=(first, *(_finding(r, "line") for r in rows if r.primary)))
+    primaries = [r for r in rows if r.primary]
+    if len(primaries) <= 2:
+        return Join(parts=(first, *(_finding(r, "line") for r in primaries)))
+    short = Join(parts=tuple(_finding(r, "title.part") for r in primaries), by="; ")
+    return Join(parts=(first, Join(parts=(short, say("stop")), by="")))
 
 
 def messages(evaluation: Evaluation, rows: tuple[Result, ...], limits: tuple[Text, ...]) -> tuple[Message, ...]:
@@ -241,8 +252,10 @@ def messages(evaluation: Evaluation, rows: tuple[Result, ...], limits: tuple[Tex
     points = [_primary_message(evaluation, r) for r in named]
     rest = primaries[len(named):]
     if rest:
-        points.append(Message(lead=say("key.primaries.lead", n=_count(len(rest))),
-                              body=Join(parts=tuple(_finding(r, "title.part") for r in rest), by="; ")))
+        lead = say("key.primaries.lead", n=_count(len(rest)))
+        points.append(Message(lead=lead,
+                              body=Join(by="", parts=(Join(parts=tuple(_finding(r, "title.part") for r in rest), by="; "),
+                                                      say("stop")))))
     if others:
         points.append(_others(others))
     for text in limits[: max(0, 4 - len(points))][:1]:
@@ -275,6 +288,8 @@ def _others(others: list[Result]) -> Message:
                    k=_count(len(clear)), corrected=corrected)
     parts: list[Value] = [say("key.other", label=r.label, size=said(r.effect, "size"), range=said(r.effect, "range"))
                           for r in clear[:MOST_NAMED]]
+    if len(clear) > MOST_NAMED:
+        parts.append(say("key.more", n=_count(len(clear) - MOST_NAMED)))
     body: list[Value] = [Join(parts=(Join(parts=tuple(parts), by="; "), say("stop")), by="")] if parts else []
     if still_open and len(others) <= 2 * MOST_NAMED:
         body.append(say("key.others.open", labels=Join(parts=tuple(r.label for r in still_open), by=", ")))

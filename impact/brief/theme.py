@@ -26,7 +26,8 @@ class Layout:
 
     ``body`` and ``small`` are in points, ``lead`` in em, ``gap`` (least space between rows) in millimetres.
     ``limits``, ``checks`` and ``methods`` say how many lines of each list are printed (what is left
-    out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit.
+    out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit;
+    ``drawn`` outcomes are in the figure (the table has them all); ``calls`` prints the commands that remake the standard error.
     """
 
     name: str
@@ -39,16 +40,25 @@ class Layout:
     methods: int = 4
     reason: int = 170
     limit: int = 260
+    drawn: int = 10
+    calls: bool = True
 
 
 _TYPE = (("comfortable", 10.2, 8.5, 0.64, 5.0), ("normal", 9.8, 8.3, 0.60, 4.2),
          ("compact", 9.4, 8.0, 0.56, 3.4), ("tight", 9.1, 7.8, 0.52, 2.6))
-_CONTENT = (("", 6, 6, 4, 170, 260), (", shorter lists", 4, 6, 3, 120, 200), (", shortest lists", 3, 4, 2, 90, 160))
+_CONTENT = (
+    # name, limits, checks, methods, reason, limit, drawn, calls
+    ("", 6, 6, 4, 170, 260, 10, True),
+    (", shorter lists", 4, 6, 3, 120, 200, 8, True),
+    (", shortest lists", 3, 4, 2, 90, 160, 6, False),
+)
 
 # Larger type is given up before content is: a reader can hold the page nearer, not read what is not there.
-LADDER: tuple[Layout, ...] = tuple(
-    Layout(name=name + kept, body=body, small=small, lead=lead, gap=gap,
-           limits=limits, checks=checks, methods=methods, reason=reason, limit=limit)
-    for kept, limits, checks, methods, reason, limit in _CONTENT
-    for name, body, small, lead, gap in _TYPE
+LADDER: tuple[Layout, ...] = (
+    *(Layout(name=name + kept, body=body, small=small, lead=lead, gap=gap, limits=limits, checks=checks,
+             methods=methods, reason=reason, limit=limit, drawn=drawn, calls=calls)
+      for kept, limits, checks, methods, reason, limit, drawn, calls in _CONTENT
+      for name, body, small, lead, gap in _TYPE),
+    Layout(name="densest", body=9.1, small=7.7, lead=0.50, gap=2.0, limits=3, checks=4, methods=2, reason=70,
+           limit=120, drawn=5, calls=False),
 )

@@ -198,7 +198,8 @@ def keep_together(text: str) -> str:
     text = re.sub(r"(?<=\d) (?=(per cent|points?|SD|%)(\W|$))", NBSP, text)
     text = re.sub(r"\b(p|n|df|first|Page) (?=[=<]?\s?\d)", lambda m: m[1] + NBSP, text)
     text = re.sub(r"(\d%) (interval)", rf"\1{NBSP}\2", text)
-    return re.sub(r"[!-~]{28,}", lambda m: BREAK.join(re.findall(r".{1,14}", m[0])), text)
+    # lines may break at a hyphen or slash anyway; only longer unbroken runs get break points of ours
+    return re.sub(r"[!-,.0-~]{28,}", lambda m: BREAK.join(re.findall(r".{1,14}", m[0])), text)
 
 
 def _tidy(value: Any) -> Any:
@@ -218,8 +219,12 @@ def present(brief: Brief, layout: Layout) -> dict[str, Any]:
     def texts(items: Sequence[Text]) -> list[str]:
         return [capital(s.text(t)) for t in items]
 
+    def told(text: Text) -> str:
+        """Begin our own sentences with a capital; quoted words stay as they are."""
+        return s.text(text) if isinstance(text, Quote) else capital(s.text(text))
+
     def facts(items: Sequence[Fact]) -> list[dict[str, str]]:
-        return [{"name": s.text(f.name), "text": capital(s.text(f.text))} for f in items]
+        return [{"name": s.text(f.name), "text": told(f.text)} for f in items]
 
     level = s.number(brief.results[0].effect.level)
     stamps = [s.word(f"stamp.{code}") for code in brief.stamps]
@@ -231,7 +236,7 @@ def present(brief: Brief, layout: Layout) -> dict[str, Any]:
         "tiles": [{"figure": s.text(t.figure), "label": capital(s.text(t.label)), "note": capital(s.text(t.note)),
                    "verdict": t.verdict or ""} for t in brief.tiles],
         "challenge": texts(brief.challenge), "method": facts(brief.method), "chain": _chain(brief.chain, s),
-        "results": _results(brief, s), "columns": _columns(brief, s, level), "reading": _reading(brief, s),
+        "results": _results(brief, s), "columns": _columns(brief, s, level), "reading": _reading(brief, s, layout),
         "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(s),
         "figure_column": s.word("axis.column" if brief.axis == "percent" else "axis.column.unit", level=level),
         "sides": [s.word("axis.lower"), s.word("axis.higher")],
@@ -247,10 +252,12 @@ def present(brief: Brief, layout: Layout) -> dict[str, Any]:
         "footer": s.word("record", hash=brief.record[:12]), "contact": s.text(brief.contact),
         "pages": [s.word("page", n=str(n)) for n in (1, 2)],
     }
-    page |= _picture(brief, s) | {"axis_kind": brief.axis, "check_columns": 3 if len(page["checks"]) > 4 else 2}
+    undrawn = len(page["results"]) - layout.drawn
+    page |= _picture(brief, s) | {"axis_kind": brief.axis, "drawn": page["results"][:layout.drawn],
+                                  "drawn_note": s.word("figure.more", n=str(undrawn)) if undrawn > 0 else "", "check_columns": 3 if len(page["checks"]) > 4 else 2}
     page["alt"]["effects"] = s.word("alt.effects", rows=" ".join(
         s.word("alt.effects.row", label=r["label"], effect=r["column"], verdict=r["verdict_word"])
-        for r in page["results"]))
+        for r in page["drawn"]))
     tidied: dict[str, Any] = _tidy(page)
     # what a program reads stays free of break points
     tidied |= {"plain_title": page["title"], "keywords": _keywords(brief, s),
@@ -300,7 +307,7 @@ def _benchmark(b: Benchmark, s: Speaker) -> dict[str, Any]:
     if b.difference is None:
         note = s.word("benchmark.units", unit=b.unit.text)
     else:
-        difference = figure(scaled(b.difference), places, sign=True) + tail
+        difference = figure(scaled(b.difference), places, sign=True) + (NBSP + s.word("points") if tail else "")
         note = s.word("benchmark.difference", difference=difference, level=s.number(e.level), inside=s.word(
             "benchmark.inside" if b.inside else "benchmark.outside")) if b.inside is not None else s.word(
             "benchmark.plain", difference=difference)
@@ -391,8 +398,9 @@ def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
     }
 
 
-def _reading(brief: Brief, s: Speaker) -> str:
-    parts = [capital(s.text(t)) for t in brief.reading]
+def _reading(brief: Brief, s: Speaker, layout: Layout) -> str:
+    parts = [capital(s.text(t)) for t in brief.reading
+             if layout.calls or not (isinstance(t, Phrase) and t.key == "read.calls")]
     if brief.results_more:
         parts.append(s.word("table.hidden", n=str(brief.results_more)))
     return " ".join(parts)

@@ -103,9 +103,9 @@ ENGLISH: dict[str, str] = {
     # effects in words
     "size.lower": "{x} lower", "size.higher": "{x} higher", "size.same": "no difference to the last digit shown",
     "range.both": "from {low} to {high}",
-    "range.below": "no lower limit, up to {high}",
-    "range.above": "from {low}, no upper limit",
-    "range.none": "no limit on either side",
+    "range.below": "from no lower limit up to {high}",
+    "range.above": "from {low} upwards without limit",
+    "range.none": "without limit on either side",
     "range.or": " or ",
     "range.missing": "no interval",
     "signed.both": "{low} to {high}", "signed.below": "up to {high}", "signed.above": "{low} or more",
@@ -148,9 +148,9 @@ ENGLISH: dict[str, str] = {
     "key.one.clear": "clear of zero", "key.one.unclear": "not clear of zero",
     "key.corrected.words": " after correction", "key.corrected.not": "",
     "key.other": "{label}: {size} ({range})",
+    "key.more": "{n} more in the table",
     "key.others.open": "{labels}: the data cannot tell.",
     "key.primaries.lead": "The other {n} primary outcomes.",
-    "key.primary.lead": "The other primary outcome.",
     "key.provisional.lead": "PROVISIONAL.",
     "key.limit.lead": "First limit.",
     # tiles
@@ -161,7 +161,7 @@ ENGLISH: dict[str, str] = {
     "tile.provisional": "PROVISIONAL; {note}",
     "tile.analysed": "{n} of {enrolled}",
     "tile.analysed.label": "{units} analysed",
-    "tile.analysed.note": "{lost} left out; reasons on page 2",
+    "tile.analysed.note": "{lost} left out, for the reasons below",
     "tile.whole.note": "none left out",
     "tile.base.label": "{label}, comparison mean",
     "tile.unit.note": "{unit}",
@@ -194,6 +194,10 @@ ENGLISH: dict[str, str] = {
     "read.log": "Outcomes analysed in logs are shown in per cent.",
     "read.provisional": "PROVISIONAL: {text}",
     "read.provisional.short": "PROVISIONAL figures: the reason stands under what this study cannot say.",
+    "read.calls": "To remake: {calls}.",
+    "field.std_error": "standard error", "field.p_value": "p", "field.conf_low": "lower end of the interval",
+    "field.conf_high": "upper end of the interval", "field.comparison_mean": "comparison mean", "field.df": "degrees of freedom",
+    "figure.more": "{n} further outcomes are in the table on page 2.",
     "read.missing": "{label}, {what}: {why}.",
     # trends, benchmark, methods
     "trend.note": "Means of {outcome}, {unit}. Before the programme the lines should run alike; see the checks.",
@@ -249,7 +253,7 @@ ENGLISH: dict[str, str] = {
     "source.check": "{title}: {source}.",
     "proof.record": "Record", "proof.data": "Data", "proof.study": "Study", "proof.toolkit": "Toolkit",
     "proof.seed": "Seed", "proof.command": "Remake", "proof.date": "Date",
-    "proof.hash": "sha256 {hash}",
+    "proof.hash": "SHA-256 {hash}…",
     "contact.none": "contact not stated",
 }
 

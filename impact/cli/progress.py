@@ -53,6 +53,7 @@ class Progress:
         with self._lock:
             self._bar = tqdm(total=self._steps, file=sys.stderr, leave=False,
                              bar_format="{desc}  {bar:24} {n_fmt}/{total_fmt}  {elapsed}")
+            self._bar.start_t -= DELAY
             self._draw()
 
     def _draw(self) -> None:

@@ -140,11 +140,6 @@ def listed(items: Iterable[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def capital(text: str) -> str:
-    """Begin a sentence with a capital letter."""
-    return text[:1].upper() + text[1:]
-
-
 def keys(path: str, indices: Sequence[int], key: str) -> str:
     """Name the keys to fill in: ``results_chain.arrows[0].evidence, ...arrows[2].evidence``."""
     return listed((f"{path}[{i}].{key}" for i in indices), most=4)

