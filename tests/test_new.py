@@ -21,12 +21,14 @@ from impact.study.schema import Field
 
 HOSTILE = [
     "a: b", '"quoted"', "it's", "# no", "x\ny", "kind: rct\nkind: did", "{a}", "[b", "- c", "null", "yes", "2024", "0x1f",
-    "é à",     "日本", "🙂 sales", "a\u2028b", "a\x85b", "a\\b", "%x", "@file", "`x", "*x", "&x", "!x", "!!python/object:os.system", "~",
+    "é à", "日本", "🙂 sales", "a\u2028b", "a\x85b", "a\\b", "%x", "@file", "`x", "*x", "&x", "!x",
+    "!!python/object:os.system", "~",
     "a,b", "tab\there", "# candidates: @units", "{{ x }}", "{0}", "$(x)", "a\u202eb", "''", ". .", "<<", "=", "---", "...",
 ]
 COMMON = {"title": "Training and profit", "question": "Did it help?", "programme.name": "P", "programme.country": "Uganda",
           "outcomes[0].name": "profit", "outcomes[0].label": "Profit", "outcomes[0].unit": "USD",
-          "outcomes[0].role": "primary", "outcomes[0].better": "higher", "analysis.seed": "20240501", "brief.date": "2026-11-21"}
+          "outcomes[0].role": "primary", "outcomes[0].better": "higher", "analysis.seed": "20240501",
+          "brief.date": "2026-11-21"}
 
 
 def firms(folder: Path, n: int = 60) -> Path:
@@ -114,7 +116,8 @@ def test_a_skeleton_without_data(tmp_path: Path, kind: str, keys: list[str]) -> 
     ("rct", {"design.estimand": "itt", "design.unit": "firm_id", "design.treatment": "treated",
              "design.assigned_by": "firm_id", "outcomes[0].column": "profit_1", "analysis.primary.method": "ancova"}),
     ("did", {"design.unit": "plant", "design.time": "year", "design.first_treated": "first_grant",
-             "design.assigned_by": "plant", "outcomes[0].column": "sales", "analysis.primary.method": "two_way_fixed_effects"}),
+             "design.assigned_by": "plant", "outcomes[0].column": "sales",
+             "analysis.primary.method": "two_way_fixed_effects"}),
     ("did", {"design.unit": "plant", "design.time": "year", "design.assigned_by": "plant",
              "design.first_treated": "{first_period_of: grant, later_zeros: stay_treated}",
              "outcomes[0].column": "sales", "analysis.primary.method": "two_by_two"}),

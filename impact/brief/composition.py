@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from impact.brief import facts, findings
+from impact.brief import evidence, facts, findings
 from impact.brief.model import LIMITS, Brief, Fact, Join, Quote, Text, limit_for, quote, say, walk
 from impact.brief.words import LANGUAGES
 from impact.errors import Problem, RenderError
@@ -44,7 +44,7 @@ def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str
     check_language(language)
     _check_primaries(evaluation)
     rows, more = findings.results(evaluation, language)
-    limits = facts.limits(evaluation, language)
+    limits = evidence.limits(evaluation, language)
     costs, cost_note = facts.costs(evaluation, language)
     study = evaluation.study
     brief = Brief(
@@ -55,12 +55,12 @@ def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str
         tiles=findings.tiles(evaluation, rows, language),
         question=quote(words(study.question, language), "study.yaml: question"),
         challenge=facts.challenge(evaluation, language), method=facts.method(evaluation, language),
-        chain=facts.chain(evaluation, rows, language), results=rows, results_more=more, axis=findings.axis_of(rows),
-        reading=facts.reading(evaluation, rows, language), trends=facts.trends(evaluation, language),
-        benchmark=facts.benchmark(evaluation, rows, language), methods=facts.methods(evaluation, language),
-        costs=costs, cost_note=cost_note, checks=facts.checks(evaluation), limits=limits,
-        lessons=facts.lessons(evaluation, rows, language), flow=facts.flow(evaluation, language),
-        standard=facts.standard(audit), ethics=_ethics(evaluation, language), sources=_sources(evaluation, language),
+        chain=evidence.chain(evaluation, rows, language), results=rows, results_more=more, axis=findings.axis_of(rows),
+        reading=evidence.reading(evaluation, rows, language), trends=evidence.trends(evaluation, language),
+        benchmark=evidence.benchmark(evaluation, rows, language), methods=evidence.methods(evaluation, language),
+        costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation), limits=limits,
+        lessons=evidence.lessons(evaluation, rows, language), flow=facts.flow(evaluation, language),
+        standard=evidence.standard(audit), ethics=_ethics(evaluation, language), sources=_sources(evaluation, language),
         provenance=_provenance(evaluation), contact=facts.own(study.brief.contact, "brief.contact", language)
         or say("contact.none"))
     check_lengths(brief)

@@ -5,6 +5,7 @@ Both backends place the same items, so a figure is the same in every format; and
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from html import escape
@@ -171,7 +172,7 @@ def effects(page: dict[str, Any]) -> Scene:
     rows = page["drawn"]
     column = max(text_width(r["column"], 8, bold=True) for r in rows)
     left, right, top = 168.0, min(190.0, column + 12), 15.0
-    scene = Scene(510, page["heads"]["effects"], page["alt"]["effects"])
+    scene = Scene(510, page["heads"]["effects"], page["effects_alt"])
     labels = [wrap(r["label"], left - 14, 8.6, bold=r["primary"], most=2) for r in rows]
     tight = len(rows) > 6
     heights = [(14.5 if tight else 17.5) + (len(x) - 1) * 9.6 for x in labels]
@@ -227,7 +228,7 @@ def _axis(scene: Scene, page: dict[str, Any], marks: list[float], at: Any, top: 
 def effects_narrow(page: dict[str, Any]) -> Scene:
     """Draw the same figure for a phone: label, difference and interval below each other."""
     rows = page["drawn"]
-    scene = Scene(330, page["heads"]["effects"], page["alt"]["effects"])
+    scene = Scene(330, page["heads"]["effects"], page["effects_alt"])
     low, high = span(rows)
     marks = ticks(low, high, 5)
     top = 18.0
@@ -262,7 +263,7 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
 def trends(page: dict[str, Any]) -> Scene:
     """Draw the means of each group over the periods, each line named at its end."""
     data = page["trends"]
-    scene = Scene(260, page["heads"]["trends"], page["alt"]["trends"])
+    scene = Scene(260, page["heads"]["trends"], page["picture_alt"])
     periods, lines = data["periods"], data["series"]
     values = [v for line in lines for v in line["values"] if v is not None]
     marks = ticks(min(values), max(values), 4)
@@ -289,7 +290,7 @@ def trends(page: dict[str, Any]) -> Scene:
             lines, names, ends, ("dot", "square", "diamond", "ring"),
             (COLOURS["navy"], COLOURS["amber"], COLOURS["teal"], COLOURS["mute"]), strict=False):
         points = [(across(i), up(v)) for i, v in enumerate(line["values"]) if v is not None]
-        for (x, y1), (x2, y2) in zip(points, points[1:], strict=False):
+        for (x, y1), (x2, y2) in itertools.pairwise(points):
             scene.line(x, y1, x2, y2, colour, 1.5)
         for x, y1 in points:
             scene.mark(shape, x, y1, 2.6, colour)
@@ -303,7 +304,7 @@ def _apart(places: list[float], heights: list[float]) -> list[float]:
     """Push labels apart so that none lies on another, keeping their order."""
     order = sorted(range(len(places)), key=lambda i: places[i])
     moved = list(places)
-    for a, b in zip(order, order[1:], strict=False):
+    for a, b in itertools.pairwise(order):
         moved[b] = max(moved[b], moved[a] + (heights[a] + heights[b]) / 2)
     return moved
 
@@ -311,7 +312,7 @@ def _apart(places: list[float], heights: list[float]) -> list[float]:
 def benchmark(page: dict[str, Any]) -> Scene:
     """Draw the estimate with its interval above the known answer, on one axis."""
     data = page["benchmark"]
-    scene = Scene(260, page["heads"]["benchmark"], page["alt"]["benchmark"])
+    scene = Scene(260, page["heads"]["benchmark"], page["picture_alt"])
     row = data["row"]
     low, high = span([row, {"value": data["value"], "ranges": []}])
     marks = ticks(low, high, 5)

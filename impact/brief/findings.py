@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from impact.brief.model import (
     CLEAR,
@@ -21,6 +22,7 @@ from impact.brief.model import (
     Tile,
     Value,
     Verdict,
+    need,
     quote,
     say,
     take,
@@ -32,6 +34,7 @@ from impact.study.types import Outcome, words
 
 MOST_OUTCOMES = 10
 MOST_NAMED = 3
+MOST_MESSAGES = 4
 LONG_TITLE = 56  # characters of two labels, beyond which a title that names both would run over three lines
 
 
@@ -100,9 +103,7 @@ def percent_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome) -> Eff
 
 def level(evaluation: Evaluation, e: Estimate) -> Number:
     """Take the level of an estimate's interval."""
-    number = take(evaluation, "conf_level", "level", e.id)
-    assert number is not None  # noqa: S101 - the field is never empty
-    return number
+    return need(evaluation, "conf_level", "level", e.id)
 
 
 def main_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome, unit: Quote) -> Effect:
@@ -114,8 +115,7 @@ def main_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome, unit: Quo
         unit = quote("log points", unit.where)
     share = _is_share(e)
     kind: Kind = "points" if share else "amount"
-    value = take(evaluation, "estimate", kind, e.id)
-    assert value is not None  # noqa: S101 - the field is never empty
+    value = need(evaluation, "estimate", kind, e.id)
     return Effect(estimate=e.id, value=value, ranges=_plain_range(evaluation, e, kind), level=level(evaluation, e),
                   verdict=verdict(e, outcome), unit=None if share else unit)
 
@@ -126,16 +126,14 @@ def standard_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome) -> Ef
     if sd is None or not sd > 0:
         return None
 
-    def scaled(x: float | None, path: str) -> Number | None:
-        return None if x is None else Number(value=x / sd, kind="sd", path=path, estimate=e.id,
-                                             derived=f"{path} / outcome_sd")
+    def scaled(x: float, path: str) -> Number:
+        return Number(value=x / sd, kind="sd", path=path, estimate=e.id, derived=f"{path} / outcome_sd")
 
-    value = scaled(e.estimate, "estimate")
-    assert value is not None  # noqa: S101 - the field is never empty
     pieces = [(s.low, s.high) for s in e.interval] or [(e.conf_low, e.conf_high)]
-    ranges = tuple(Range(low=scaled(low, "interval"), high=scaled(high, "interval")) for low, high in pieces
+    ranges = tuple(Range(low=None if low is None else scaled(low, "interval"),
+                         high=None if high is None else scaled(high, "interval")) for low, high in pieces
                    if e.interval or low is not None or high is not None)
-    return Effect(estimate=e.id, value=value, ranges=ranges, level=level(evaluation, e), verdict=verdict(e, outcome))
+    return Effect(estimate=e.id, value=scaled(e.estimate, "estimate"), ranges=ranges, level=level(evaluation, e), verdict=verdict(e, outcome))
 
 
 def results(evaluation: Evaluation, language: str) -> tuple[tuple[Result, ...], int]:
@@ -152,10 +150,10 @@ def _result(evaluation: Evaluation, index: int, outcome: Outcome, language: str)
     e = evaluation.main(outcome.name)
     label = quote(words(outcome.label, language), f"study.yaml: outcomes[{index}].label")
     unit = _unit(index, outcome, language)
-    count = take(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)
-    assert count is not None  # noqa: S101 - the field is never empty
+    count = need(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)
     missing = tuple(
-        say("read.missing", label=label, what=_field(what), why=quote(why.rstrip("."), "results.json: reasons"))
+        say("read.missing", label=label, what=_field(what),
+            why=quote(why.rstrip("."), "results.json: reasons"))
         for what, why in e.reasons if what != "effect_pct")  # the table shows that there is none
     return Result(
         estimate=e.id, label=label, unit=unit, primary=outcome.role == "primary",
@@ -170,7 +168,7 @@ def _field(name: str) -> Text:
     return say(f"field.{name}") if f"field.{name}" in ENGLISH else quote(name.replace("_", " "), "results.json: reasons")
 
 
-def axis_of(rows: tuple[Result, ...]) -> str:
+def axis_of(rows: tuple[Result, ...]) -> Literal["percent", "sd", "none"]:
     """Choose the figure's axis: per cent if every outcome has one, else standard deviations, else none."""
     if all(r.percent is not None for r in rows):
         return "percent"
@@ -258,12 +256,12 @@ def messages(evaluation: Evaluation, rows: tuple[Result, ...], limits: tuple[Tex
                                                       say("stop")))))
     if others:
         points.append(_others(others))
-    for text in limits[: max(0, 4 - len(points))][:1]:
-        provisional = isinstance(text, Phrase) and text.key == "read.provisional"
-        body = dict(text.values)["text"] if provisional and isinstance(text, Phrase) else text
-        if isinstance(body, (Quote, Phrase, Join)):
-            lead = "key.provisional.lead" if provisional else "key.limit.lead"
-            points.append(Message(lead=say(lead), body=body))
+    if limits and len(points) < MOST_MESSAGES:
+        first = limits[0]
+        if isinstance(first, Phrase) and first.key == "read.provisional":
+            points.append(Message(lead=say("key.provisional.lead"), body=Join(parts=(dict(first.values)["text"],))))
+        else:
+            points.append(Message(lead=say("key.limit.lead"), body=first))
     return tuple(points)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from impact.brief import figures
 from impact.brief.model import Brief
+from impact.brief.page import present
 from impact.brief.pdf import FONTS, check_characters, drawings
 from impact.brief.theme import COLOURS, LADDER, SANS, SERIF, Layout
-from impact.brief.view import present
 
 HERE = Path(__file__).parent
 FACES = ((SANS, 400, "normal", "BriefSans-Regular"), (SANS, 400, "italic", "BriefSans-Italic"),
@@ -44,7 +44,7 @@ def render_html(brief: Brief, layout: Layout = LADDER[-1]) -> str:
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
     scenes: dict[str, figures.Scene] = {**drawings(page), "effects_narrow": figures.effects_narrow(page)}
-    drawn = {name: Markup(scene.svg(f"figure-{name.replace('_', '-')}")) for name, scene in scenes.items()}  # noqa: S704
+    drawn = {name: Markup(scene.svg(f"figure-{name.replace('_', '-')}")) for name, scene in scenes.items()}
     return environment.get_template("brief.html.j2").render(
         V=page, H=page["heads"], C=COLOURS, figures=drawn, faces=_faces(), print=_print(layout))
 

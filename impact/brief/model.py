@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
+from impact.errors import Problem, RenderError
+
 Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "no_interval"]
 CLEAR: tuple[Verdict, ...] = ("favourable", "unfavourable")
 Kind = Literal["amount", "percent", "points", "count", "p", "level", "plain", "sd"]
@@ -322,6 +324,15 @@ def take(root: Any, path: str, kind: Kind, estimate: str = "") -> Number | None:
     """Take a number out of a record (an evaluation or an audit); None where the record has none."""
     value = lookup(root, path, estimate)
     return None if value is None else Number(value=float(value), kind=kind, path=path, estimate=estimate)
+
+
+def need(root: Any, path: str, kind: Kind, estimate: str = "") -> Number:
+    """Take a number that a sound record always has."""
+    number = take(root, path, kind, estimate)
+    if number is None:
+        raise RenderError(Problem(where=f"results.json: {estimate or 'record'}", what=f"'{path}' has no value",
+                                  cure="Run the study again: impact run PATH."), source="results.json")
+    return number
 
 
 def walk(block: Any, kind: type) -> Iterator[Any]:

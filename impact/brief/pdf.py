@@ -11,8 +11,8 @@ from typing import Any
 
 from impact.brief import figures
 from impact.brief.model import Brief, Quote, walk
+from impact.brief.page import present
 from impact.brief.theme import COLOURS, LADDER, SANS, SERIF, Layout
-from impact.brief.view import present
 from impact.errors import Problem, RenderError
 
 HERE = Path(__file__).parent
@@ -123,7 +123,8 @@ def check_characters(brief: Brief) -> None:
     for text in walk(brief, Quote):
         for c in dict.fromkeys(c for c in text.text if ord(c) not in known):
             problems[text.where, c] = Problem(
-                where=text.where, what=f"the character '{c}' (U+{ord(c):04X}) cannot be printed: no face of the brief has it",
+                where=text.where,
+                what=f"the character '{c}' (U+{ord(c):04X}) cannot be printed: no face of the brief has it",
                 cure="Write it in Latin, Greek or Cyrillic letters.")
     if problems:
         raise RenderError(problems.values(), source="brief")

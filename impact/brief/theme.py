@@ -27,7 +27,8 @@ class Layout:
     ``body`` and ``small`` are in points, ``lead`` in em, ``gap`` (least space between rows) in millimetres.
     ``limits``, ``checks`` and ``methods`` say how many lines of each list are printed (what is left
     out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit;
-    ``drawn`` outcomes are in the figure (the table has them all); ``calls`` prints the commands that remake the standard error.
+    ``drawn`` outcomes are in the figure (the table has them all); ``calls`` prints the commands that remake the
+    standard error.
     """
 
     name: str

@@ -61,7 +61,7 @@ def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | P
 def _check_formats(wanted: Sequence[str]) -> None:
     unknown = [name for name in wanted if name not in FORMATS]
     if unknown or not wanted:
-        problems = [Problem(where="formats", what=f"'{name}' is not available yet", cure=f"Write any of: {', '.join(FORMATS)}.")
-                    for name in unknown]
+        problems = [Problem(where="formats", what=f"'{name}' is not available yet",
+                            cure=f"Write any of: {', '.join(FORMATS)}.") for name in unknown]
         raise RenderError(problems or Problem(where="formats", what="no format is asked for",
                                               cure=f"Write any of: {', '.join(FORMATS)}."), source="brief")

@@ -153,14 +153,10 @@ def new_study(path: str | Path, *, kind: str | None = None, data: str | Path | N
 
     Parameters
     ----------
-    path : str or Path
-        The folder to make.
-    kind : {"rct", "did", "matching"}
-        The design; not with ``source_folder``.
-    data : str or Path, optional
-        A data file: it is copied into the folder, and its columns are proposed in comments.
-    source_folder : Path, optional
-        The folder of a ready-made design: its study.yaml, README.md and data file are copied.
+    path : the folder to make.
+    kind : "rct", "did" or "matching"; not with ``source_folder``.
+    data : a data file: it is copied into the folder, and its columns are proposed in comments.
+    source_folder : the folder of a ready-made design: study.yaml, README.md and data file are copied.
 
     Returns
     -------
@@ -183,24 +179,31 @@ def new_study(path: str | Path, *, kind: str | None = None, data: str | Path | N
         what = "the kind of design is missing" if kind is None else f"'{shown(kind)}' is not one of {one_of(KINDS)}"
         raise _refuse(folder, what, did_you_mean(kind or "", KINDS) or f"Say --kind {one_of(KINDS)}.")
     _check_free(folder, file)
-    told = [f"Made {shown(folder, 300)} for a study of kind {kind}."]
-    found: dict[str, tuple[str, ...]] = {}
-    name = "null"
+    text, told = _fill(kind, "null", {}), ""
     if file is not None:
-        from impact.data.sources import read_table
+        text, told = _with_data(folder, file, kind)
+    write_text(folder / "study.yaml", text)
+    return (f"Made {shown(folder, 300)} for a study of kind {kind}.\n{told}"
+            f"Fill in every null, then {_next(folder)}")
 
-        frame = read_table(file)
-        found = propose(frame, kind)
-        inside = _place(folder, file)
-        told.append(f"Data: {shown(inside)}, {len(frame):,} rows, {frame.shape[1]:,} columns.")
-        if found["personal"]:
-            told.append(f"Personal data? Look at {_listed(found['personal'])}, and take out what is not needed.")
-        if not (folder / inside).exists():
-            write_text(folder / inside, file.read_bytes())
-        name = _scalar(inside)
-    write_text(folder / "study.yaml", _fill(kind, name, found))
-    told.append(f"Fill in every null, then type: impact check {shlex.quote(shown(folder, 300))}")
-    return "\n".join([*told, f"Open {shown(folder / 'study.yaml', 300)}"])
+
+def _with_data(folder: Path, file: Path, kind: str) -> tuple[str, str]:
+    """Copy the data into the folder; return the study file's text and what to tell of the data."""
+    from impact.data.sources import read_table
+
+    frame = read_table(file)
+    found, inside = propose(frame, kind), _place(folder, file)
+    if not (folder / inside).exists():
+        write_text(folder / inside, file.read_bytes())
+    told = f"Data: {shown(inside)}, {len(frame):,} rows, {frame.shape[1]:,} columns.\n"
+    if found["personal"]:
+        told += f"Personal data? Look at {_listed(found['personal'])}, and take out what is not needed.\n"
+    return _fill(kind, _scalar(inside), found), told
+
+
+def _next(folder: Path) -> str:
+    return (f"type: impact check {shlex.quote(shown(folder, 300))}\n"
+            f"Open {shown(folder / 'study.yaml', 300)}")
 
 
 def _refuse(path: Path, what: str, cure: str) -> StudyError:
@@ -234,9 +237,7 @@ def _copy_design(folder: Path, source: Path) -> str:
         file = (source / name).resolve()
         if file.is_file() and file.is_relative_to(source.resolve()):
             write_text(folder / name, file.read_bytes())
-    return "\n".join([f"Made {shown(folder, 300)}, a copy of the design {study.slug}.",
-                      f"Change what differs in yours, then type: impact check {shlex.quote(shown(folder, 300))}",
-                      f"Open {shown(folder / 'study.yaml', 300)}"])
+    return f"Made {shown(folder, 300)}, a copy of the design {study.slug}.\nChange what differs, then {_next(folder)}"
 
 
 def _fill(kind: str, file: str, found: dict[str, tuple[str, ...]]) -> str:
@@ -342,13 +343,12 @@ def propose(frame: pd.DataFrame, kind: str) -> dict[str, tuple[str, ...]]:
     frame : pandas.DataFrame
         The data.
     kind : {"rct", "did", "matching"}
-        The design: in a panel ids repeat over time, otherwise each row has its own.
+        In a panel ids repeat over time, otherwise each row has its own.
 
     Returns
     -------
     dict of str to tuple of str
-        Candidates by the skeleton's words, best first; columns that look like personal data are only in
-        ``personal``.
+        Candidates by the skeleton's words, best first; what looks personal is only in ``personal``.
     """
     personal = [name for name in frame.columns if _is_personal(name)]
     columns = [_look(frame, name) for name in frame.columns if name not in personal and _can_be_named(name)]

@@ -82,15 +82,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     SPSS declares missing are missing; empty rows of .csv and .xlsx and unnamed empty columns are left out.
     In a file delimited by semicolons the comma is the decimal sign.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per row of the file, numbered from 0; column names without surrounding spaces.
+    Rows are numbered from 0; column names have no surrounding spaces.
 
     Raises
     ------

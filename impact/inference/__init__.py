@@ -1,7 +1,7 @@
 """Inference on arrays, shared by all families: least squares, its covariances, differences, adjusted p-values."""
 
 from impact.inference.contrasts import Contrast, difference
-from impact.inference.covariance import CLUSTERED, VCOVS, Covariance, covariance, satterthwaite_df
+from impact.inference.sandwich import CLUSTERED, VCOVS, Covariance, covariance, satterthwaite_df
 from impact.inference.intervals import Inference, infer
 from impact.inference.least_squares import Fit, least_squares
 from impact.inference.multiple import benjamini_hochberg, holm

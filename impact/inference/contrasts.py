@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from impact.errors import DesignError, Problem
-from impact.inference.covariance import covariance, satterthwaite_df
+from impact.inference.sandwich import covariance, satterthwaite_df
 from impact.inference.least_squares import Array, Codes, least_squares
 
 

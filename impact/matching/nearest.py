@@ -10,7 +10,7 @@ import numpy as np
 
 from impact.data.frame import Selection, check_columns, require_columns, transformed
 from impact.errors import DesignError, Problem
-from impact.inference.covariance import covariance
+from impact.inference.sandwich import covariance
 from impact.inference.intervals import Inference, infer
 from impact.inference.least_squares import Array, Codes, least_squares
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread

