@@ -106,6 +106,12 @@ def estimate(outcome: str, b: float, se: float | None, *, df: float = 53.0, log:
 
 PROVISIONAL = Caveat(code="provisional", text="The trends before the grant could not be tested with one year before it, so "
                                               "the figures may change when earlier years are added.")
+KIND_CAVEATS = {
+    "did": (PROVISIONAL,),
+    "rct": (),
+    "matching": (Caveat(code="selection_on_observables", text="Not randomised: participants and the others were made alike on "
+                                                              "the measured traits only; unmeasured differences remain."),),
+}
 CAVEATS = (
     Caveat(code="attrition", text="103 of 157 firms have no scrap rate in at least one year and are left out; they may "
                                   "differ from the 54 that remain."),
@@ -122,7 +128,7 @@ def _estimates(kind: str) -> tuple[Estimate, ...]:
     main, other = MAIN[kind], OTHER[kind]
     return (
         estimate("scrap_rate", -0.2819, 0.1548, log=True, role="primary", method=main, base=None, comparison_mean=3.57,
-                 p_family="Holm over the 1 declared primary outcome", caveats=(PROVISIONAL, *CAVEATS)),
+                 p_family="Holm over the 1 declared primary outcome", caveats=(*KIND_CAVEATS[kind], *CAVEATS)),
         estimate("scrap_rate", -0.3172, 0.1642, log=True, role="robustness", method=other,
                  id=f"scrap_rate/{other}/1987-1988"),
         estimate("training_hours", 19.62, 3.41, base=9.8, method=main, p_adjusted=0.0003, n_units=131, n=384,

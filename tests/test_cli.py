@@ -283,3 +283,20 @@ def test_progress_is_silent_when_quick_and_shown_when_slow(monkeypatch, capfd):
         bar.step("slow step")
         time.sleep(0.3)
     assert "slow step" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("place", "value"), [
+    (("estimates", 0, "estimate"), "large"), (("estimates", 0, "interval"), [[1, 2]]), (("checks",), {}),
+    (("checks", 0, "verdict"), "passed"), (("flows", 0, "stages", 0, "units"), None), (("study", "declared"), []),
+    (("estimates", 0, "caveats"), [{"code": 1}]), (("provenance", "seed"), True), (("trends", 0, "mean"), "1"),
+])
+def test_a_record_changed_by_hand_is_refused(place, value, finished, tmp_path, capsys):
+    out, _ = finished
+    tree = json.loads((out / "results.json").read_text())
+    node = tree
+    for key in place[:-1]:
+        node = node[key]
+    node[place[-1]] = value
+    (tmp_path / "results.json").write_text(json.dumps(tree))
+    refused(capsys, "brief", str(tmp_path / "results.json"))
+    refused(capsys, "audit", str(tmp_path / "results.json"))

@@ -321,7 +321,7 @@ def benchmark(page: dict[str, Any]) -> Scene:
         return 12 + (value - marks[0]) / (marks[-1] - marks[0]) * 236
 
     lines = wrap(data["label"], 190, 7.8, bold=True, most=2)
-    known = 31.0 + 9 * len(lines)
+    known = 34.0 + 9 * len(lines)
     strips = ((13.0, 25.0), (known - 6, known + 6))
     base = strips[1][1]
     for mark in marks:

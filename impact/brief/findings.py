@@ -133,7 +133,8 @@ def standard_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome) -> Ef
     ranges = tuple(Range(low=None if low is None else scaled(low, "interval"),
                          high=None if high is None else scaled(high, "interval")) for low, high in pieces
                    if e.interval or low is not None or high is not None)
-    return Effect(estimate=e.id, value=scaled(e.estimate, "estimate"), ranges=ranges, level=level(evaluation, e), verdict=verdict(e, outcome))
+    return Effect(estimate=e.id, value=scaled(e.estimate, "estimate"), ranges=ranges, level=level(evaluation, e),
+                  verdict=verdict(e, outcome))
 
 
 def results(evaluation: Evaluation, language: str) -> tuple[tuple[Result, ...], int]:
@@ -210,11 +211,11 @@ def title(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Te
     if len(primaries) == 1:
         r = primaries[0]
         return say(f"title.{_state(r.effect.verdict)}", label=r.label, treated=treated,
-                   size=said(r.effect, "size"), range=said(r.effect, "range"))
+                   size=said(r.effect, "size"), range=said(r.effect, "range_unit"))
     if len(primaries) == 2 and sum(len(r.label.text) for r in primaries) <= LONG_TITLE:
         return Join(by="; ", parts=tuple(
             say(f"title.part.{_state(r.effect.verdict)}", label=r.label, size=said(r.effect, "size"),
-                range=said(r.effect, "range")) for r in primaries))
+                range=said(r.effect, "range_unit")) for r in primaries))
     found = [r.effect.verdict for r in primaries]
     good, bad = found.count("favourable"), found.count("unfavourable")
     return say("title.many", n=_count(len(found)), good=_count(good), bad=_count(bad),
@@ -227,7 +228,8 @@ def _count(n: int) -> Number:
 
 def _finding(r: Result, stem: str, **more: Value) -> Phrase:
     e = r.effect
-    return say(f"{stem}.{_state(e.verdict)}", label=r.label, size=said(e, "size"), range=said(e, "range"),
+    form: Form = "range_unit" if stem == "title.part" else "range"  # no size before it that has the unit
+    return say(f"{stem}.{_state(e.verdict)}", label=r.label, size=said(e, "size"), range=said(e, form),
                level=e.level, verdict=say(f"verdict.{e.verdict}"), **more)
 
 

@@ -17,7 +17,7 @@ from impact.errors import Problem, RenderError
 Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "no_interval"]
 CLEAR: tuple[Verdict, ...] = ("favourable", "unfavourable")
 Kind = Literal["amount", "percent", "points", "count", "p", "level", "plain", "sd"]
-Form = Literal["size", "range", "signed", "signed_range", "full"]
+Form = Literal["size", "range", "range_unit", "signed", "signed_range", "full"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

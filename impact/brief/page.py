@@ -74,7 +74,7 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "messages": [{"lead": capital(s.text(m.lead)), "body": capital(s.text(m.body))} for m in brief.messages],
         "tiles": [{"figure": s.text(t.figure), "label": _told(t.label, s), "note": capital(s.text(t.note))}
                   for t in brief.tiles],
-        "challenge": [capital(s.text(t)) for t in brief.challenge], "method": _facts(brief.method, s),
+        "tile_size": _tile_size(brief, s), "challenge": [capital(s.text(t)) for t in brief.challenge], "method": _facts(brief.method, s),
         "flow": _flow(brief, s), "chain": _chain(brief.chain, s),
         "results": rows, "drawn": drawn, "drawn_note": s.word("figure.more", n=str(undrawn)) if undrawn > 0 else "",
         "axis_kind": brief.axis, "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(s),
@@ -82,6 +82,12 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "sides": [s.word("axis.lower"), s.word("axis.higher")], "columns": _columns(brief, s, level),
         "effects_alt": alt,
     }
+
+
+def _tile_size(brief: Brief, s: Speaker) -> int:
+    """Choose one size in points for all headline figures, so that none outshouts its neighbours."""
+    longest = max(len(s.text(t.figure)) for t in brief.tiles)
+    return 24 if longest <= 10 else 20 if longest <= 14 else 16
 
 
 def _second(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
@@ -161,8 +167,13 @@ def capital(text: str) -> str:
 
 
 def clip(text: str, most: int) -> str:
-    """Shorten a text of the record at a word, with a mark that it goes on; the whole of it is in the record."""
-    return text if len(text) <= most else text[:most - 1].rsplit(" ", 1)[0].rstrip(" ,;:") + " …"
+    """Shorten a text of the record where a clause ends, or at a word, with a mark that it goes on in the record."""
+    if len(text) <= most:
+        return text
+    kept = text[:most - 1]
+    clause = max(kept.rfind(stop) for stop in (". ", "; ", ", ", ": "))
+    kept = kept[:clause] if clause > most // 3 else kept.rsplit(" ", 1)[0]
+    return kept.rstrip(" .,;:") + NBSP + "…"
 
 
 def _heads(brief: Brief, s: Speaker) -> dict[str, str]:

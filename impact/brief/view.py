@@ -94,7 +94,7 @@ class Speaker:
             return self.signed_range(effect, places)
         if value.form == "full":
             return self.word("full", value=self.signed(effect, places), range=self.signed_range(effect, places))
-        return self._range_words(effect, places)
+        return self._range_words(effect, places, unit=value.form == "range_unit")
 
     def signed(self, effect: Effect, places: int) -> str:
         """Write the estimate with its sign: −25%, +5.2 points, +1.79."""
@@ -134,21 +134,20 @@ class Speaker:
             return text + NBSP + self.word("points")
         return f"{text}{NBSP}{short_unit(effect.unit.text)}" if effect.unit else text
 
-    def _range_words(self, effect: Effect, places: int) -> str:
+    def _range_words(self, effect: Effect, places: int, *, unit: bool) -> str:
         if not effect.ranges:
             return self.word("range.missing")
+        said_elsewhere = effect.unit is not None and not unit  # beside the size, and long to say twice more
 
-        def end(n: Number) -> str:
-            if n.kind not in ("percent", "points"):  # the unit was said with the size, and would be long twice more
-                value = scaled(n)
-                if round(value, places) == 0:
-                    return figure(0, places)
-                return self.word("size.lower" if value < 0 else "size.higher", x=figure(abs(value), places))
-            return self._size(n, effect, places)
+        def end(n: Number, *, bare: bool = False) -> str:
+            value = scaled(n)
+            zero = round(value, places) == 0
+            text = figure(abs(value), places) if bare or said_elsewhere else self._with_unit(abs(value), effect, places)
+            return text if zero else self.word("size.lower" if value < 0 else "size.higher", x=text)
 
         def piece(r: Range) -> str:
             if r.low and r.high:
-                low, high = end(r.low), end(r.high)
+                low, high = end(r.low, bare=effect.unit is not None), end(r.high)
                 if scaled(r.low) * scaled(r.high) > 0:  # same side of zero: say the direction once
                     low = low.rsplit(" ", 1)[0]
                 return self.word("range.both", low=low, high=high)

@@ -114,8 +114,7 @@ ENGLISH: dict[str, str] = {
     "title.part.clear": "{label}: {size}", "title.part.unclear": "{label}: the data cannot tell, {range}",
     "title.part.corrected": "{label}: the data cannot tell",
     "title.part.no_interval": "{label}: {size}, no interval",
-    "title.many":
-        "Of {n} primary outcomes, {good} favourable, {bad} unfavourable, {open} the data cannot tell",
+    "title.many": "Of {n} primary outcomes, {good} favourable and {bad} unfavourable; on {open} the data cannot tell",
     "line.compared": "{n} {units} analysed: {treated} set against {comparison}.",
     "line.clear": "{label}: {size} ({level} interval {range}), {verdict}.",
     "line.unclear":

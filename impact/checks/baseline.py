@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impact.data.frame import check_columns, require_columns
-from impact.inference.least_squares import Array
+from impact.inference.linear import Array
 from impact.results import Check
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from impact.inference.contrasts import difference
 from impact.inference.intervals import infer
-from impact.inference.least_squares import Array
+from impact.inference.linear import Array
 from impact.results import Check
 
 OVERALL_LIMIT = 0.20  # share of units lost

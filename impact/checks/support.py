@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from impact.inference.least_squares import Array
+from impact.inference.linear import Array
 from impact.results import Check
 
 OUTSIDE_LIMIT = 0.10  # share of treated units beyond the comparison's range of scores

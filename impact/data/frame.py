@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impact.errors import DataError, Problem
-from impact.inference.least_squares import Array, Codes
+from impact.inference.linear import Array, Codes
 from impact.results import Dropped
 from impact.study.schema import did_you_mean
 

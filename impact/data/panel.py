@@ -12,7 +12,7 @@ import numpy as np
 from impact.data.frame import Selection, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import DataError, Problem
-from impact.inference.least_squares import Array
+from impact.inference.linear import Array
 from impact.inference.report import Counterfactual
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from impact.data.agreement import disagreements
 from impact.data.sources import Source, load_source
 from impact.errors import DataError, Problem
-from impact.inference.least_squares import Array
+from impact.inference.linear import Array
 from impact.results.record import sha256
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study
 

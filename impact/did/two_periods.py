@@ -12,7 +12,7 @@ from impact.data.panel import ASSUMPTIONS, counterfactual, select_panel
 from impact.errors import DesignError, Problem
 from impact.inference.contrasts import difference
 from impact.inference.intervals import infer
-from impact.inference.least_squares import Array, Codes
+from impact.inference.linear import Array, Codes
 from impact.inference.report import Counts, cluster_counts, is_share, make_estimate, spread
 from impact.results import Estimate, StandardErrorCard
 

@@ -13,7 +13,7 @@ from impact.data.panel import ASSUMPTIONS, Panel, counterfactual, drop_always_tr
 from impact.errors import DesignError, Problem
 from impact.inference.sandwich import CLUSTERED, covariance, satterthwaite_df
 from impact.inference.intervals import Inference, infer
-from impact.inference.least_squares import Array, Codes, Fit, least_squares
+from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.report import Counts, cluster_counts, is_share, make_estimate, spread
 from impact.results import Caveat, Estimate, StandardErrorCard
 

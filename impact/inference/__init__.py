@@ -3,7 +3,7 @@
 from impact.inference.contrasts import Contrast, difference
 from impact.inference.sandwich import CLUSTERED, VCOVS, Covariance, covariance, satterthwaite_df
 from impact.inference.intervals import Inference, infer
-from impact.inference.least_squares import Fit, least_squares
+from impact.inference.linear import Fit, least_squares
 from impact.inference.multiple import benjamini_hochberg, holm
 
 __all__ = ["CLUSTERED", "VCOVS", "Contrast", "Covariance", "Fit", "Inference", "benjamini_hochberg", "covariance",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from impact.inference.intervals import Inference
-from impact.inference.least_squares import Array, Codes
+from impact.inference.linear import Array, Codes
 from impact.results import Caveat, Dropped, Estimate, PercentEffect, Segment, StandardErrorCard
 
 FEW_CLUSTERS = 6  # on either side: below it no clustered p-value is trusted

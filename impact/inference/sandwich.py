@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from impact.inference.least_squares import Array, Codes, Fit
+from impact.inference.linear import Array, Codes, Fit
 
 VCOVS = ("classical", "HC0", "HC1", "HC2", "HC3", "CR0", "CR1", "CR1S", "CR2", "CR3")
 CLUSTERED = ("CR0", "CR1", "CR1S", "CR2", "CR3")

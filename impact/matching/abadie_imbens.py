@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from impact.inference.least_squares import Array, Codes
+from impact.inference.linear import Array, Codes
 from impact.matching.neighbours import Matches, nearest
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from impact.inference.least_squares import Array, Codes
+from impact.inference.linear import Array, Codes
 
 TIE = 1e-10  # distances this near to each other, relative to the spread, are the same
 BLOCK = 4_000_000  # numbers held in memory at once

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.inference.least_squares import Array
+from impact.inference.linear import Array
 from impact.results import Estimate
 
 if TYPE_CHECKING:

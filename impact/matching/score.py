@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from impact.errors import DesignError, Problem
-from impact.inference.least_squares import Array, independent_columns
+from impact.inference.linear import Array, independent_columns
 
 EDGE = 1e-10
 

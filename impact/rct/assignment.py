@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from impact.errors import DesignError, Problem
-from impact.inference.least_squares import Array, Codes
+from impact.inference.linear import Array, Codes
 
 
 def shares_differ(treated: Array, strata: Codes) -> bool:

@@ -11,7 +11,7 @@ from impact.data.frame import Selection, check_columns, require_columns, transfo
 from impact.errors import DesignError, Problem
 from impact.inference.sandwich import CLUSTERED, covariance, satterthwaite_df
 from impact.inference.intervals import Inference, infer
-from impact.inference.least_squares import Array, Codes, Fit, least_squares
+from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
 from impact.rct.assignment import check_assignment, comparison_mean, shares_differ
 from impact.rct.means import ASSUMPTIONS, QUESTION

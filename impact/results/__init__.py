@@ -2,7 +2,7 @@
 
 from impact.results.estimate import Caveat, Dropped, Estimate, Estimates, PercentEffect, Segment, StandardErrorCard
 from impact.results.evaluation import Check, Evaluation, Flow, Provenance, Stage, TrendPoint
-from impact.results.record import read_results
+from impact.results.reading import read_results
 
 __all__ = ["Caveat", "Check", "Dropped", "Estimate", "Estimates", "Evaluation", "Flow", "PercentEffect", "Provenance",
            "Segment", "Stage", "StandardErrorCard", "TrendPoint", "read_results"]

@@ -12,13 +12,11 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from impact.errors import ImpactError, Problem, StudyError
+from impact.errors import ImpactError, Problem
 from impact.results.evaluation import Evaluation
-from impact.study import study_from_mapping
-from impact.study.types import Study, build
+from impact.study.types import Study
 
 FORMAT = 1
-MAX_BYTES = 100_000_000
 
 
 def plain(value: Any) -> Any:
@@ -59,41 +57,6 @@ def study_hash(study: Study) -> str:
 def evaluation_to_json(evaluation: Evaluation) -> str:
     """Write an evaluation as the text of results.json."""
     return to_json({"format": FORMAT, **plain(evaluation)})
-
-
-def read_results(path: str | Path) -> Evaluation:
-    """Read a results.json back; the micro-data are not needed.
-
-    Parameters
-    ----------
-    path : the file, or the folder that holds ``results.json``.
-
-    Raises
-    ------
-    StudyError
-        When the file is missing, is not a record of this toolkit, or was changed so that it cannot be read.
-    """
-    file = Path(path)
-    if file.is_dir():
-        file = file / "results.json"
-
-    def refuse(what: str, cure: str) -> StudyError:
-        return StudyError(Problem(where=str(file), what=what, cure=cure), source=file.name)
-
-    if not file.exists():
-        raise refuse("the file does not exist", "Run the study first: impact run PATH.")
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise refuse("the file is too large to be a record", "Give the results.json that impact run wrote.")
-        tree = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(tree, dict) or tree.get("format") != FORMAT:
-            raise refuse("this is not a results.json of this toolkit", "Give the file that impact run wrote.")
-        study = study_from_mapping(tree["study"]["declared"], slug=str(tree["study"]["slug"]))
-        evaluation: Evaluation = build(Evaluation, {**tree, "study": study})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise refuse(f"the record cannot be read ({type(error).__name__})",
-                     "Make it again with impact run; do not edit it by hand.") from None
-    return evaluation
 
 
 def write_text(path: Path, content: str | bytes) -> Path:

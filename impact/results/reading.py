@@ -1,0 +1,119 @@
+"""Read results.json back: whole, of the right shape and types, or refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from impact.errors import Problem, StudyError
+from impact.results.estimate import Caveat, Dropped, Estimate, PercentEffect, Segment, StandardErrorCard
+from impact.results.evaluation import Check, Evaluation, Flow, Provenance, Stage, TrendPoint
+from impact.results.record import FORMAT
+from impact.study import study_from_mapping
+from impact.study.types import build
+
+MAX_BYTES = 100_000_000
+MADE_AGAIN = "Make it again with impact run; do not edit it by hand."
+_TYPES = {t.__name__: t for t in (Caveat, Dropped, Estimate, PercentEffect, Segment, StandardErrorCard, Check, Flow,
+                                  Provenance, Stage, TrendPoint)}
+
+
+class _Misfit(Exception):
+    """A value that does not fit its type; the message is its place in the record."""
+
+
+def read_results(path: str | Path) -> Evaluation:
+    """Read a results.json back; the micro-data are not needed.
+
+    Parameters
+    ----------
+    path : the file, or the folder that holds ``results.json``.
+
+    Raises
+    ------
+    StudyError
+        When the file is missing, is not a record of this toolkit, or was changed so that it cannot be read.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / "results.json"
+    tree = _load(file)
+    try:
+        study = study_from_mapping(tree["study"]["declared"], slug=str(tree["study"]["slug"]))
+        for f in fields(Evaluation):
+            if f.name != "study":
+                _fit(tree[f.name], _hints(Evaluation)[f.name], f.name)
+        evaluation: Evaluation = build(Evaluation, {**tree, "study": study})
+        for outcome in study.outcomes:
+            evaluation.main(outcome.name)
+            evaluation.flow(outcome.name)
+    except _Misfit as misfit:
+        raise _refuse(file, f"'{misfit}' is not what a record holds there", MADE_AGAIN) from None
+    except (KeyError, TypeError, AttributeError) as error:
+        named = f" ({error})" if isinstance(error, KeyError) else ""
+        raise _refuse(file, f"a part of the record is missing{named}", MADE_AGAIN) from None
+    except StopIteration:
+        raise _refuse(file, "a declared outcome has no estimate or flow in the record", MADE_AGAIN) from None
+    return evaluation
+
+
+def _refuse(file: Path, what: str, cure: str) -> StudyError:
+    return StudyError(Problem(where=str(file), what=what, cure=cure), source=file.name)
+
+
+def _load(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        raise _refuse(file, "the file does not exist", "Run the study first: impact run PATH.")
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise _refuse(file, "the file is too large to be a record", "Give the results.json that impact run wrote.")
+        tree = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise _refuse(file, "the file is not readable JSON", "Give the results.json that impact run wrote.") from None
+    if not isinstance(tree, dict) or tree.get("format") != FORMAT:
+        raise _refuse(file, "this is not a results.json of this toolkit", "Give the file that impact run wrote.")
+    return tree
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls, localns=dict(_TYPES))
+
+
+def _fit(value: Any, hint: Any, place: str) -> None:
+    """Refuse a value that is not of its declared type, however deep."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in inner:
+            return
+        options = [h for h in inner if h is not type(None)]
+        if len(options) == 1:
+            _fit(value, options[0], place)
+        elif not isinstance(value, (str, int, float, list)):
+            raise _Misfit(place)
+    elif origin is tuple:
+        if not isinstance(value, list):
+            raise _Misfit(place)
+        pair = len(inner) > 1 and inner[1] is not Ellipsis
+        if pair and len(value) != len(inner):
+            raise _Misfit(place)
+        for i, item in enumerate(value):
+            _fit(item, inner[i] if pair else inner[0], f"{place}[{i}]")
+    elif origin is Literal:
+        if value not in inner:
+            raise _Misfit(place)
+    elif isinstance(hint, type) and is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise _Misfit(place)
+        for f in fields(hint):
+            _fit(value[f.name], _hints(hint)[f.name], f"{place}.{f.name}")
+    elif hint is float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise _Misfit(place)
+    elif hint in (str, int, bool) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
+        raise _Misfit(place)
