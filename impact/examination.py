@@ -6,11 +6,10 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from impact import checks
 from impact.data.privacy import speakable
 from impact.data.sample import Sample
+from impact.inference.linear import Array
 from impact.matching import MatchedEstimate
 from impact.results import Check, Estimate, Evaluation, Flow, Stage, TrendPoint
 from impact.study.types import ROW_NUMBER, Outcome, words
@@ -63,7 +62,7 @@ def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
     return out
 
 
-def _found(sample: Sample, outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _found(sample: Sample, outcome: Outcome) -> tuple[Array, Array]:
     """For each enrolled unit with a known arm: whether its outcome is ever known, and its arm."""
     units = sample.units()
     known = sample.frame.groupby(sample.unit)[outcome.column].apply(lambda column: column.notna().any())

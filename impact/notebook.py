@@ -43,7 +43,7 @@ def build_notebook(sample: Sample, evaluation: Evaluation, study_file: Path, out
     nbformat NotebookNode
         Not yet executed; cell ids are fixed, so that the same study gives the same notebook.
     """
-    import nbformat.v4 as v4
+    from nbformat import v4
 
     study = evaluation.study
     kind = study.design.kind
@@ -74,7 +74,7 @@ def build_notebook(sample: Sample, evaluation: Evaluation, study_file: Path, out
 
 
 def _cells(sample: Sample, estimate: Estimate, outcome: Outcome, call: MethodCall, kind: str) -> list[Any]:
-    import nbformat.v4 as v4
+    from nbformat import v4
 
     keywords = arguments(sample, outcome, call)
     spelled = "".join(f"    {key}={value!r},\n" for key, value in keywords.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -35,7 +36,8 @@ def command_new(arguments: argparse.Namespace) -> int:
         return 0
     if not arguments.kind:
         raise StudyError(Problem(where="--kind", what="it is not said what the study rests on",
-                                 cure="Add --kind rct, --kind did or --kind matching; or --from SLUG."), source="impact new")
+                                 cure="Add --kind rct, --kind did or --kind matching; or --from SLUG."),
+                         source="impact new")
     print(new_study(arguments.path, kind=arguments.kind, data=arguments.data))
     return 0
 
@@ -130,10 +132,8 @@ def ensure_writable(out: Path) -> bool:
 
 def remove_empty(out: Path) -> None:
     """Take an empty output folder away again after a failed run."""
-    try:
+    with contextlib.suppress(OSError):  # not empty, or gone: either way there is nothing to tidy
         os.rmdir(out)
-    except OSError:
-        pass  # it is not empty, or it is gone: either way there is nothing to tidy
 
 
 def command_brief(arguments: argparse.Namespace) -> int:

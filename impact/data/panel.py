@@ -82,7 +82,8 @@ def panel_problems(data: pd.DataFrame, *, unit: str, time: str, first_treated: s
         if len(moving):
             problems.append(Problem(
                 where=f"column '{first_treated}'", what=f"it changes over time for {len(moving)} units "
-                f"({listed(speakable(moving.index))})", cure="A unit has one first treated period: repeat it on each of its rows."))
+                f"({listed(speakable(moving.index))})",
+                cure="A unit has one first treated period: repeat it on each of its rows."))
     return problems
 
 

@@ -89,7 +89,8 @@ def load_sample(study: Study, data: pd.DataFrame | None = None) -> Sample:
         first = FIRST_TREATED
     level = design.assigned_by
     return Sample(
-        study=study, frame=frame, unit=UNIT if design.unit == ROW_NUMBER else design.unit, cluster=None if level in (design.unit, ROW_NUMBER) else level,
+        study=study, frame=frame, unit=UNIT if design.unit == ROW_NUMBER else design.unit,
+        cluster=None if level in (design.unit, ROW_NUMBER) else level,
         treatment=design.treatment, first_treated=first, sha256=source.sha256, label=source.label, rows=source.rows,
         columns=source.columns)
 

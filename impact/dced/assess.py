@@ -8,8 +8,8 @@ from impact.dced.evidence import judge
 from impact.dced.finding import Case
 from impact.dced.table import ElementRow, read_standard
 from impact.dced.types import Audit, Element
+from impact.results import read_results
 from impact.results.evaluation import Evaluation
-from impact.results.record import read_results
 from impact.study.types import words
 
 

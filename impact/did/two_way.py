@@ -11,10 +11,10 @@ import numpy as np
 from impact.data.frame import transformed
 from impact.data.panel import ASSUMPTIONS, Panel, counterfactual, drop_always_treated, drop_singletons, select_panel
 from impact.errors import DesignError, Problem
-from impact.inference.sandwich import CLUSTERED, covariance, satterthwaite_df
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.report import Counts, cluster_counts, is_share, make_estimate, spread
+from impact.inference.sandwich import CLUSTERED, covariance, satterthwaite_df
 from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from impact.errors import DesignError, Problem
-from impact.inference.sandwich import covariance, satterthwaite_df
 from impact.inference.linear import Array, Codes, least_squares
+from impact.inference.sandwich import covariance, satterthwaite_df
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

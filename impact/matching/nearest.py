@@ -10,10 +10,10 @@ import numpy as np
 
 from impact.data.frame import Selection, check_columns, require_columns, transformed
 from impact.errors import DesignError, Problem
-from impact.inference.sandwich import covariance
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, least_squares
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
+from impact.inference.sandwich import covariance
 from impact.matching.abadie_imbens import MatchedEffect, Side, matched_effect
 from impact.matching.neighbours import greedy_pairs, nearest
 from impact.matching.sample import MatchedEstimate, MatchedSample

@@ -9,10 +9,10 @@ import numpy as np
 
 from impact.data.frame import Selection, check_columns, require_columns, transformed, with_missing_indicators
 from impact.errors import DesignError, Problem
-from impact.inference.sandwich import CLUSTERED, covariance, satterthwaite_df
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
+from impact.inference.sandwich import CLUSTERED, covariance, satterthwaite_df
 from impact.rct.assignment import check_assignment, comparison_mean, shares_differ
 from impact.rct.means import ASSUMPTIONS, QUESTION
 from impact.results import Caveat, Estimate, StandardErrorCard
@@ -210,5 +210,5 @@ def _describe(fit: Fit, kind: str, df_rule: str, clusters: Codes | None, treated
         clusters_treated=groups[1] if groups[1] is not None else offered,
         clusters_comparison=groups[2] if groups[2] is not None else fit.n - offered,
         r_call=f"estimatr::lm_robust({', '.join(a for a in args if a)})",
-        stata_call=f"regress {regressors.replace(' ~ ', ' ').replace(' + ', ' ')}{' i.s' if strata else ''}{_STATA[kind]}" if kind in _STATA else "")
+        stata_call=f"regress y d{' x' if fit.k > 2 else ''}{' i.s' if strata else ''}{_STATA[kind]}" if kind in _STATA else "")
     return counts, card

@@ -23,7 +23,7 @@ _TYPES = {t.__name__: t for t in (Caveat, Dropped, Estimate, PercentEffect, Segm
                                   Provenance, Stage, TrendPoint)}
 
 
-class _Misfit(Exception):
+class _MisfitError(Exception):
     """A value that does not fit its type; the message is its place in the record."""
 
 
@@ -52,7 +52,7 @@ def read_results(path: str | Path) -> Evaluation:
         for outcome in study.outcomes:
             evaluation.main(outcome.name)
             evaluation.flow(outcome.name)
-    except _Misfit as misfit:
+    except _MisfitError as misfit:
         raise _refuse(file, f"'{misfit}' is not what a record holds there", MADE_AGAIN) from None
     except (KeyError, TypeError, AttributeError) as error:
         named = f" ({error})" if isinstance(error, KeyError) else ""
@@ -95,25 +95,25 @@ def _fit(value: Any, hint: Any, place: str) -> None:
         if len(options) == 1:
             _fit(value, options[0], place)
         elif not isinstance(value, (str, int, float, list)):
-            raise _Misfit(place)
+            raise _MisfitError(place)
     elif origin is tuple:
         if not isinstance(value, list):
-            raise _Misfit(place)
+            raise _MisfitError(place)
         pair = len(inner) > 1 and inner[1] is not Ellipsis
         if pair and len(value) != len(inner):
-            raise _Misfit(place)
+            raise _MisfitError(place)
         for i, item in enumerate(value):
             _fit(item, inner[i] if pair else inner[0], f"{place}[{i}]")
     elif origin is Literal:
         if value not in inner:
-            raise _Misfit(place)
+            raise _MisfitError(place)
     elif isinstance(hint, type) and is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise _Misfit(place)
+            raise _MisfitError(place)
         for f in fields(hint):
             _fit(value[f.name], _hints(hint)[f.name], f"{place}.{f.name}")
     elif hint is float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise _Misfit(place)
+            raise _MisfitError(place)
     elif hint in (str, int, bool) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
-        raise _Misfit(place)
+        raise _MisfitError(place)

@@ -1,0 +1,496 @@
+"""Two pages from a saved record: what they must say, where every number comes from, and what they must never do."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support_records import (
+    CHECKS,
+    FLOWS,
+    KIND_CAVEATS,
+    MATCHING,
+    PROVENANCE,
+    STUDY,
+    estimate,
+    sample_evaluation,
+)
+
+from impact.brief import compose, render_html, render_pdf, write_brief
+from impact.brief import model as m
+from impact.brief.page import present
+from impact.brief.pdf import covered
+from impact.brief.theme import LADDER
+from impact.brief.words import ENGLISH, LANGUAGES
+from impact.errors import ImpactError, RenderError
+from impact.results.estimate import Caveat, Segment
+from impact.results.evaluation import Check
+from impact.results.reading import read_results
+from impact.results.record import evaluation_to_json, sha256
+
+HOSTILE = '#read("x") $x$ </svg><script>alert(1)</script> {{7*7}} {label} @ref *b* \\ `c`'
+PRIMARY = {"role": "primary"}
+
+
+def pages_of(pdf: bytes) -> list[str]:
+    from pypdf import PdfReader
+
+    return [re.sub(r"\s+", " ", page.extract_text()) for page in PdfReader(io.BytesIO(pdf)).pages]
+
+
+def text_of(html: str) -> str:
+    """The words of a page, without its style sheet and tags."""
+    import html as library
+
+    body = re.sub(r"<style>.*?</style>", " ", html, flags=re.S)
+    return re.sub(r"\s+", " ", library.unescape(re.sub(r"<[^>]+>", " ", body)))
+
+
+def many(n: int, *, primaries: int = 1, label: str = "Outcome number {}", unit: str = "USD a month", **changes):
+    """A record with n outcomes in levels."""
+    outcomes = [{"name": f"o{i}", "column": f"o{i}", "label": label.format(i), "unit": unit,
+                 "role": "primary" if i < primaries else "secondary", "better": "higher" if i % 3 else "lower"}
+                for i in range(n)]
+    estimates = tuple(
+        estimate(f"o{i}", 1.7 * (i - 3) + 0.3, 2.0, base=20.0, role="primary" if i < primaries else "secondary",
+                 p_adjusted=0.04) for i in range(n))
+    study = {"outcomes": outcomes, "results_chain": None, "brief": {"date": "2026-11-21"}, **changes.pop("study", {})}
+    return sample_evaluation(study=study, estimates=estimates, flows=(), trends=(), **changes)
+
+
+def one(b: float, se: float | None, **changes):
+    """A record whose one outcome, in logs, has this estimate."""
+    study = {"outcomes": STUDY["outcomes"][:1], "brief": {"date": "2026-11-21"}, **changes.pop("study", {})}
+    return sample_evaluation(study=study, estimates=(estimate("scrap_rate", b, se, log=True, role="primary", **changes),))
+
+
+RECORDS = {
+    "did": lambda: sample_evaluation("did"),
+    "rct": lambda: sample_evaluation("rct"),
+    "matching": lambda: sample_evaluation("matching"),
+    "one outcome": lambda: many(1),
+    "nine outcomes": lambda: many(9),
+    "twenty outcomes, four primary": lambda: many(20, primaries=4),
+    "nine long labels": lambda: many(9, label="A rather long label, measured twice in one year, no. {}",
+                                     unit="US dollars a month (2024 prices, trimmed at 1 in 100)"),
+    "many caveats": lambda: sample_evaluation(checks=CHECKS * 3, caveats=tuple(
+        Caveat(code=f"c{i}", text=f"Caveat {i} says at some length what the reader should keep in mind when this estimate is "
+                                  "used for another year, another place or another kind of firm.") for i in range(12))),
+    "nothing but one number": lambda: one(-0.3, None),
+}
+
+
+@pytest.fixture(scope="module")
+def brief():
+    return compose(sample_evaluation())
+
+
+@pytest.fixture(scope="module")
+def rendered(brief):
+    pdf, layout = render_pdf(brief)
+    return pdf, layout, render_html(brief, layout)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_record_gives_exactly_two_pages(name):
+    pdf, _ = render_pdf(compose(RECORDS[name]()))
+    assert len(pages_of(pdf)) == 2
+
+
+def test_the_same_record_gives_the_same_bytes(rendered):
+    pdf, layout, html = rendered
+    again = compose(sample_evaluation())
+    assert render_pdf(again) == (pdf, layout)
+    assert render_html(again, layout) == html
+
+
+def test_a_record_read_back_gives_the_same_bytes(rendered, tmp_path):
+    (tmp_path / "results.json").write_text(evaluation_to_json(sample_evaluation()), encoding="utf-8")
+    pdf, layout = render_pdf(compose(read_results(tmp_path)))
+    assert (pdf, layout) == rendered[:2]
+
+
+def test_the_pdf_is_tagged_and_carries_the_hash_of_the_record(rendered):
+    pikepdf = pytest.importorskip("pikepdf")
+    with pikepdf.open(io.BytesIO(rendered[0])) as pdf:
+        assert pdf.Root.MarkInfo.Marked
+        assert str(pdf.Root.Lang) == "en"
+        with pdf.open_metadata() as metadata:
+            assert metadata["pdfuaid:part"] == "1"
+            assert sha256(evaluation_to_json(sample_evaluation())) in str(metadata["pdf:Keywords"])
+            assert "the data cannot tell" in metadata["dc:title"]
+        kinds, pictures = [], []
+
+        def visit(node):
+            if isinstance(node, pikepdf.Array):
+                for item in node:
+                    visit(item)
+            elif isinstance(node, pikepdf.Dictionary) and "/S" in node:
+                kinds.append(str(node.S))
+                if str(node.S) == "/Figure":
+                    pictures.append(str(node.get("/Alt", "")))
+                if "/K" in node:
+                    visit(node.K)
+
+        visit(pdf.Root.StructTreeRoot.K)
+    assert kinds.count("/H1") == 1
+    assert kinds.count("/H2") >= 12
+    assert {"/Table", "/TH", "/L", "/Figure"} <= set(kinds)
+    assert all(pictures)
+    assert any("−25% (−45% to +3%), could not tell" in alt for alt in pictures)
+
+
+# ---- every number has its place in the record ------------------------------------------------------------------------
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_number_is_where_it_says_it_is(name):
+    evaluation = RECORDS[name]()
+    numbers = list(m.walk(compose(evaluation), m.Number))
+    assert numbers
+    for n in numbers:
+        if not n.derived:
+            assert n.value == m.lookup(evaluation, n.path, n.estimate), n
+        elif n.estimate:
+            evaluation.estimate(n.estimate)
+
+
+@pytest.mark.parametrize("name", ["did", "nine outcomes"])
+def test_every_figure_of_the_table_comes_from_the_record(name):
+    evaluation = RECORDS[name]()
+    page = present(compose(evaluation), LADDER[0])
+    record = json.loads(evaluation_to_json(evaluation))
+    known: list[float] = []
+
+    def gather(value):
+        if isinstance(value, dict):
+            for item in value.values():
+                gather(item)
+        elif isinstance(value, list):
+            for item in value:
+                gather(item)
+        elif isinstance(value, (int, float)):
+            known.append(float(value))
+
+    gather(record["estimates"])
+    printed = [text for row in page["results"] for cell in row["cells"] for text in re.findall(r"[−+<]?[\d.,]+", cell)]
+    assert len(printed) > 6 * len(page["results"])
+    for text in printed:
+        value = float(text.replace("−", "-").replace(",", "").lstrip("<"))
+        places = len(text.partition(".")[2])
+        if text.startswith("<"):
+            assert any(0 <= k < value for k in known)
+        else:
+            assert any(round(k, places) == value for k in known), text
+
+
+# ---- what is said ----------------------------------------------------------------------------------------------------
+def test_an_inconclusive_primary_outcome_is_said_as_such(brief, rendered):
+    page = present(brief, LADDER[0])
+    assert page["title"] == "Scrap rate among firms in the programme: the data cannot tell, from 45% lower to 3% higher"
+    assert page["tiles"][0]["figure"] == "−25%"
+    assert "could not tell" in page["tiles"][0]["note"]
+    assert page["results"][0]["mark"] == "ring"
+    for text in (*[" ".join(pages_of(rendered[0]))], text_of(rendered[2])):
+        assert "no effect" not in text.lower()
+        assert "from 45% lower to 3% higher" in text
+
+
+@pytest.mark.parametrize(("b", "mark", "word"), [(-0.4, "dot", "favourable"), (0.4, "diamond", "unfavourable"),
+                                                 (0.1, "ring", "could not tell")])
+def test_the_declared_direction_decides_what_is_favourable(b, mark, word):
+    row = present(compose(one(b, 0.1)), LADDER[0])["results"][0]
+    assert (row["mark"], row["verdict_word"]) == (mark, word)
+
+
+def test_a_primary_that_fails_its_correction_is_not_called_clear():
+    brief = compose(one(-0.4, 0.15, p_adjusted=0.08))
+    assert brief.results[0].effect.verdict == "corrected"
+    assert "cannot tell" in present(brief, LADDER[0])["title"]
+
+
+def test_a_set_on_both_sides_of_zero_has_no_direction():
+    pieces = (Segment(low=None, high=-0.2), Segment(low=0.3, high=None))
+    brief = compose(one(0.5, 0.1, interval=pieces))
+    assert sample_evaluation().headline.excludes_zero is False
+    assert brief.results[0].effect.verdict == "unclear"
+    render_pdf(brief)
+
+
+def test_a_log_outcome_prints_per_cent_with_transformed_ends(brief):
+    cells = present(brief, LADDER[0])["results"][0]["cells"]
+    assert cells[1:3] == ["−25%", "−45%\u00a0to\u00a0+3%"]
+
+
+def test_a_share_moves_in_points():
+    outcome = {**STUDY["outcomes"][0], "transform": "none", "label": "In paid work", "unit": "share of people",
+               "better": "higher"}
+    e = estimate("scrap_rate", 0.052, 0.02, role="primary", transform="share", comparison_mean=0.613, effect_pct=None)
+    page = present(compose(sample_evaluation(
+        study={"outcomes": [outcome], "brief": {"date": "2026-11-21"}}, estimates=(e,))), LADDER[0])
+    assert page["results"][0]["cells"][:3] == ["61.3%", "+5.2\u00a0points", "+1.2\u00a0to\u00a0+9.2"]
+    assert page["title"].startswith("In paid work: 5.2\u00a0points higher among")
+
+
+def test_all_primaries_stand_in_the_title_in_declared_order():
+    page = present(compose(many(2, primaries=2)), LADDER[0])
+    assert page["title"].index("Outcome number 0") < page["title"].index("Outcome number 1")
+    four = present(compose(many(6, primaries=4)), LADDER[0])
+    assert "Of 4 primary outcomes" in four["title"]
+    assert all(f"Outcome number {i}" in four["bottom_line"] for i in range(4))
+
+
+def test_the_officers_title_is_used():
+    evaluation = sample_evaluation(study={"brief": {**STUDY["brief"], "title": "What the grants did"}})
+    assert present(compose(evaluation), LADDER[0])["title"] == "What the grants did"
+
+
+def test_no_sentence_of_ours_claims_a_cause():
+    forbidden = re.compile(r"\b(raised?|increased?|reduced?|improved?|boost\w*|caus\w+|thanks to|led to|no effect|impact of)\b", re.I)
+    assert [key for key, text in ENGLISH.items() if forbidden.search(text)] == []
+
+
+def test_every_sentence_is_in_every_language():
+    for words in LANGUAGES.values():
+        assert set(words) == set(ENGLISH)
+
+
+def test_caveats_reach_the_brief_most_important_first(brief):
+    lines = present(brief, LADDER[0])["limits"]
+    assert lines[0].startswith("PROVISIONAL: ")
+    assert any(line.startswith("Scrap rate: 103 of 157 firms") for line in lines)
+    assert any("Firms applied for grants" in line for line in lines)
+    short = present(compose(RECORDS["many caveats"]()), LADDER[-1])["limits"]
+    assert short[-1].endswith("more in results.json.")
+
+
+def test_checks_keep_their_own_word(brief):
+    lines = {c["title"]: c["word"] for c in present(brief, LADDER[0])["checks"]}
+    assert lines["Trends before the grant"] == "not examined"
+    assert "passed" not in lines.values()
+
+
+def test_what_is_not_stated_is_said_not_to_be(rendered):
+    text = " ".join(pages_of(rendered[0]))
+    assert "Not reported" in text
+    bare = one(-0.3, 0.1, study={"ethics": None, "programme": {"name": "P", "country": "C"}})
+    page = present(compose(bare), LADDER[0])
+    assert page["meta"][2]["text"] == "Not stated"
+    assert "donor" in page["limits"][-1]
+    assert page["lessons"] == []
+
+
+def test_reached_is_not_analysed():
+    evaluation = sample_evaluation(study={"intervention": {"reached": {"total": 1200, "women": 640, "men": 560}}})
+    facts = {f["name"]: f["text"] for f in present(compose(evaluation), LADDER[0])["method"]}
+    assert facts["Reached"] == "1,200 (640 women, 560 men): reached, not analysed"
+
+
+def test_costs_are_divided_by_participants_and_nothing_more():
+    costs = {"currency": "USD", "price_year": 2024, "per": "offered", "participants": 50,
+             "lines": [{"item": "training", "amount": 9000, "year": 2024}, {"item": "staff", "amount": 1000, "year": 2024}]}
+    facts = {f["name"]: f["text"] for f in present(compose(sample_evaluation(study={"costs": costs})), LADDER[0])["costs"]}
+    assert facts == {"Cost per participant": "USD 200", "Total cost": "USD 10,000", "Participants": "50"}
+
+
+def test_a_benchmark_stands_beside_the_estimate_with_the_difference():
+    outcome = {"name": "earnings", "column": "re78", "label": "Real earnings", "unit": "thousand US dollars",
+               "role": "primary", "better": "higher"}
+    known = {"value": 1.794, "unit": "thousand US dollars", "label": "The trial", "source": "Dehejia and Wahba (1999)."}
+    def record(**change):
+        return sample_evaluation("matching", study={
+            "design": MATCHING, "outcomes": [outcome], "results_chain": None, "benchmark": {**known, **change},
+            "brief": {"date": "2026-11-21"}}, flows=(), trends=(),
+            estimates=(estimate("earnings", 1.62, 0.7, role="primary", method="nearest_neighbour"),))
+    page = present(compose(record()), LADDER[0])
+    assert page["picture"] == "benchmark"
+    assert "−0.17" in page["picture_note"]
+    assert "includes the benchmark" in page["picture_note"]
+    assert "no difference is taken" in present(compose(record(unit="euro")), LADDER[0])["picture_note"]
+    render_pdf(compose(record()))
+
+
+def test_the_self_check_counts_and_never_rates():
+    @dataclasses.dataclass(frozen=True)
+    class Point:
+        verified: bool = False
+
+    @dataclasses.dataclass(frozen=True)
+    class Element:
+        number: int
+        title: str
+        on_file: int
+        checked: int
+        points: tuple = (Point(),)
+
+    @dataclasses.dataclass(frozen=True)
+    class Audit:
+        version: str
+        elements: tuple
+
+    elements = tuple(Element(i, f"Element {i}", min(i, 3), 0 if i == 4 else 5) for i in range(1, 8))
+    strip = present(compose(sample_evaluation(), Audit("VIII", elements)), LADDER[0])["standard"]
+    assert strip["elements"][2]["short"] == "3 of 5 on file"
+    assert strip["elements"][2]["long"] == "evidence on file for 3 of the 5 items checked"
+    assert strip["elements"][3]["short"] == "not examined in one study"
+    words = json.dumps(strip).lower()
+    assert not re.search(r"\b(met|gap|score|pass|fail)\b|%", words)
+    assert "paraphrased" in strip["note"]
+    assert "No self-check was run" in present(compose(sample_evaluation()), LADDER[0])["standard"]["note"]
+
+
+# ---- stamps ----------------------------------------------------------------------------------------------------------
+def test_stamps_stand_on_both_pages_of_both_formats():
+    evaluation = sample_evaluation(study={"status": "draft"}, provenance=dataclasses.replace(PROVENANCE, simulated=True))
+    brief = compose(evaluation)
+    pdf, layout = render_pdf(brief)
+    html = render_html(brief, layout)
+    for stamp in ("DRAFT", "SIMULATED", "PROVISIONAL"):
+        assert all(stamp in page for page in pages_of(pdf))
+        assert len(re.findall(rf'<span class="stamp">{stamp}', html)) == 2
+
+
+def test_provisional_stands_in_stamp_tile_and_table(brief):
+    page = present(brief, LADDER[0])
+    assert "PROVISIONAL" in page["stamps"]
+    assert "PROVISIONAL" in page["tiles"][0]["note"]
+    assert "PROVISIONAL" in page["reading"]
+    assert page["results"][0]["provisional"] == "PROVISIONAL"
+    trial = present(compose(sample_evaluation("rct")), LADDER[0])
+    assert "PROVISIONAL" not in json.dumps(trial)
+    assert KIND_CAVEATS["rct"] == ()
+
+
+# ---- safety ----------------------------------------------------------------------------------------------------------
+def hostile():
+    outcomes = [{**o, "label": HOSTILE[i * 4:i * 4 + 50]} for i, o in enumerate(STUDY["outcomes"])]
+    return sample_evaluation(
+        study={"title": HOSTILE, "question": HOSTILE, "outcomes": outcomes, "programme": {"name": HOSTILE[:70], "country": "C"},
+               "brief": {**STUDY["brief"], "title": HOSTILE, "challenge": HOSTILE, "contact": HOSTILE[:70]}},
+        checks=(Check(id="x", title=HOSTILE, verdict="fail", word=HOSTILE, reason=HOSTILE),),
+        caveats=(Caveat(code="x", text=HOSTILE),))
+
+
+def test_hostile_text_is_printed_as_it_stands():
+    brief = compose(hostile())
+    pdf, layout = render_pdf(brief)
+    first = pages_of(pdf)[0].replace("\u200b", "")
+    assert '#read("x") $x$' in first
+    assert "{{7*7}} {label}" in first
+    html = render_html(brief, layout)
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)" in html.replace("\u200b", "")
+    assert html.count("<svg") == html.count("</svg>")
+    assert "49" not in re.findall(r"<h1>(.*?)</h1>", html, flags=re.S)[0]
+
+
+def test_the_page_fetches_and_runs_nothing(rendered):
+    html = rendered[2]
+    assert "default-src 'none'" in html
+    assert "<script" not in html.lower()
+    assert not re.search(r"\son\w+\s*=|javascript:|<(link|iframe|object|embed|img|base|form)\b", html, re.I)
+    assert re.findall(r"(?:https?:)?//[\w.]+", re.sub(r"base64,[A-Za-z0-9+/=]+", "", html)) == []
+    assert set(re.findall(r"url\((.{5})", html)) == {"data:"}
+    assert len(html) < 250_000
+
+
+def test_characters_no_face_can_draw_are_named_with_their_field():
+    evaluation = sample_evaluation(study={"brief": {**STUDY["brief"], "challenge": "Firms in 漢口."}})
+    with pytest.raises(RenderError, match=r"brief\.challenge: the character '漢' \(U\+6F22\)"):
+        render_pdf(compose(evaluation))
+
+
+def test_invisible_and_direction_characters_are_taken_out():
+    evaluation = sample_evaluation(study={"brief": {**STUDY["brief"], "title": "Gra\u202ents\u200b and\n\nscrap"}})
+    assert present(compose(evaluation), LADDER[0])["title"] == "Grants and scrap"
+
+
+def test_the_list_of_characters_holds_for_every_face():
+    ttfont = pytest.importorskip("fontTools.ttLib").TTFont
+    folder = Path(__file__).parent.parent / "impact" / "brief" / "fonts"
+    for face in folder.glob("*.ttf"):
+        assert covered() <= set(ttfont(face).getBestCmap())
+    sentences = {ord(c) for text in ENGLISH.values() for c in text}
+    assert sentences <= covered()
+
+
+# ---- fit -------------------------------------------------------------------------------------------------------------
+def test_long_texts_are_all_named_with_their_keys_before_a_page_is_set():
+    study = {"brief": {**STUDY["brief"], "challenge": "word " * 100, "title": "t" * 130}}
+    with pytest.raises(RenderError) as caught:
+        compose(sample_evaluation(study=study))
+    text = str(caught.value)
+    assert "2 problems" in text
+    assert "study.yaml: brief.challenge: 499 characters, and the brief has room for 420. Cut 79 characters." in text
+    assert "study.yaml: brief.title: 130 characters" in text
+
+
+def test_a_brief_that_cannot_fit_names_the_section(monkeypatch):
+    monkeypatch.setitem(m.LIMITS, "brief.challenge", 9000)
+    study = {"brief": {**STUDY["brief"], "challenge": "Many firms say so. " * 130}}
+    with pytest.raises(RenderError, match=r"page 1: \d+ mm too long.*Cut about \d+ characters from challenge \(brief\.challenge"):
+        render_pdf(compose(sample_evaluation(study=study)))
+
+
+def test_a_record_without_its_primary_estimate_is_refused():
+    with pytest.raises(RenderError, match="no estimate of this declared primary outcome"):
+        compose(sample_evaluation(estimates=()))
+
+
+def test_a_brief_needs_no_flow_check_or_chain():
+    evaluation = one(-0.3, 0.1, study={"results_chain": None})
+    bare = dataclasses.replace(evaluation, flows=(), checks=(), trends=(), caveats=())
+    pages = pages_of(render_pdf(compose(bare))[0])
+    assert "Not stated: the study file declares no results chain." in pages[0]
+    assert "No check is in the record." in pages[1]
+    assert FLOWS
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+def test_write_brief_writes_both_formats(tmp_path, rendered):
+    paths = write_brief(sample_evaluation(), out=tmp_path / "new")
+    assert [p.name for p in paths] == ["brief.pdf", "brief.html"]
+    assert paths[0].read_bytes() == rendered[0]
+    assert paths[1].read_text(encoding="utf-8") == rendered[2]
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["brief.html", "brief.pdf"]
+    assert write_brief(sample_evaluation(), out=tmp_path, formats=("html",)) == (tmp_path / "brief.html",)
+
+
+@pytest.mark.parametrize("wrong", [{"formats": ("pdf", "docx")}, {"language": "fr"}, {"language": "es"}, {"formats": ()}])
+def test_what_is_not_available_is_refused_and_nothing_is_written(tmp_path, wrong):
+    (tmp_path / "brief.pdf").write_text("before")
+    with pytest.raises(RenderError, match=r"not available yet|no format"):
+        write_brief(sample_evaluation(), out=tmp_path, **wrong)
+    assert (tmp_path / "brief.pdf").read_text() == "before"
+
+
+def test_a_failure_leaves_old_files_as_they_were(tmp_path):
+    (tmp_path / "brief.pdf").write_text("before")
+    bad = sample_evaluation(study={"brief": {**STUDY["brief"], "challenge": "漢"}})
+    with pytest.raises(ImpactError):
+        write_brief(bad, out=tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["brief.pdf"]
+    assert (tmp_path / "brief.pdf").read_text() == "before"
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: printing the page from a browser is not tried")
+@pytest.mark.parametrize("name", ["did", "nine outcomes", "many caveats", "nine long labels"])
+def test_the_page_prints_on_two_sheets(name, tmp_path):
+    brief = compose(RECORDS[name]())
+    _, layout = render_pdf(brief)
+    (tmp_path / "brief.html").write_text(render_html(brief, layout), encoding="utf-8")
+    subprocess.run(
+        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+         "--disable-background-networking", "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}",
+         f"--print-to-pdf={tmp_path / 'out.pdf'}", "--no-pdf-header-footer", str(tmp_path / "brief.html")],
+        check=True, capture_output=True, timeout=120)
+    printed = pages_of((tmp_path / "out.pdf").read_bytes())
+    assert len(printed) == 2
+    assert "Results in full" in printed[1]
