@@ -109,8 +109,8 @@ PROVISIONAL = Caveat(code="provisional", text="The trends before the grant could
 KIND_CAVEATS = {
     "did": (PROVISIONAL,),
     "rct": (),
-    "matching": (Caveat(code="selection_on_observables", text="Not randomised: participants and the others were made alike on "
-                                                              "the measured traits only; unmeasured differences remain."),),
+    "matching": (Caveat(code="selection_on_observables", text="Not randomised: participants and the others were made alike "
+                                                              "on measured traits only; unmeasured differences remain."),),
 }
 CAVEATS = (
     Caveat(code="attrition", text="103 of 157 firms have no scrap rate in at least one year and are left out; they may "
@@ -154,14 +154,17 @@ CHECKS = (
     Check(id="composition", title="Same firms every year", verdict="pass", word="balanced panel",
           reason="All 54 firms have the three years 1987, 1988 and 1989."),
 )
-FLOWS = (Flow(
+FIRST_FLOW = Flow(
     outcome="scrap_rate",
     stages=(Stage(name="enrolled", units=157, rows=471, treated=66, comparison=91),
             Stage(name="assigned", units=157, rows=471, treated=66, comparison=91),
             Stage(name="found", units=64, rows=180, treated=24, comparison=40),
             Stage(name="analysed", units=54, rows=162, treated=19, comparison=35)),
     losses=(Dropped(reason="missing", text="no scrap rate in any year", n_rows=291, n_units=93),
-            Dropped(reason="incomplete", text="scrap rate missing in one or two years", n_rows=18, n_units=10))),)
+            Dropped(reason="incomplete", text="scrap rate missing in one or two years", n_rows=18, n_units=10)))
+FLOWS = (FIRST_FLOW, *(
+    Flow(outcome=name, stages=(Stage(name="enrolled", units=157, rows=471), Stage(name="analysed", units=units, rows=rows)))
+    for name, units, rows in (("training_hours", 131, 384), ("jobs", 148, 436), ("sales", 139, 397))))
 TRENDS = tuple(
     TrendPoint(outcome="scrap_rate", group=group, period=str(1987 + i), mean=mean, n=n)
     for group, n, means in (("grant in 1988 or 1989", 19, (4.61, 3.92, 3.21)), ("never a grant", 35, (4.35, 4.02, 3.81)))

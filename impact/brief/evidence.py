@@ -18,6 +18,7 @@ from impact.brief.model import (
     Lesson,
     Method,
     Number,
+    Phrase,
     Quote,
     Result,
     Said,
@@ -27,11 +28,12 @@ from impact.brief.model import (
     Text,
     Trends,
     Value,
+    need,
     quote,
     say,
     take,
 )
-from impact.results.estimate import Caveat
+from impact.results.estimate import Caveat, Estimate
 from impact.results.evaluation import Check, Evaluation
 from impact.study.types import words
 
@@ -231,13 +233,35 @@ def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:
     outcome = evaluation.study.primaries[0]
     index = evaluation.study.outcomes.index(outcome)
     unit = quote(words(outcome.unit, language), f"study.yaml: outcomes[{index}].unit")
+    others = evaluation.robustness(outcome.name)
+    names = [_call_name(evaluation, e, i, len(others)) for i, e in enumerate(others)]
     lines = []
-    for e in (evaluation.headline, *evaluation.robustness(outcome.name)):
-        n = take(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)
-        if n is not None:
-            lines.append(Method(name=method_name(e.method), effect=main_effect(evaluation, e, outcome, unit),
-                                p=take(evaluation, "p_value", "p", e.id), n=n, main=e is evaluation.headline))
+    for e, name in ((evaluation.headline, method_name(evaluation.headline.method)), *zip(others, names, strict=True)):
+        lines.append(Method(name=name, effect=main_effect(evaluation, e, outcome, unit),
+                            p=take(evaluation, "p_value", "p", e.id), main=e is evaluation.headline,
+                            n=need(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)))
     return tuple(lines)
+
+
+def _call_name(evaluation: Evaluation, e: Estimate, index: int, count: int) -> Text:
+    """Name a method by what sets it apart: its options too where it has the name of another on the list."""
+    analysis, name = evaluation.study.analysis, method_name(e.method)
+    calls = analysis.robustness
+    same = [c for c in (analysis.primary, *calls) if c.method == e.method]
+    if len(same) < 2 or count != len(calls) or calls[index].method != e.method:
+        return name
+    usual = dict(analysis.primary.options) if analysis.primary.method == e.method else {}
+    where = f"study.yaml: analysis.robustness[{index}].options"
+    options = [_option(key, value, where) for key, value in calls[index].options if usual.get(key) != value]
+    return say("methods.options", method=name, options=Join(parts=tuple(options), by=", ")) if options else name
+
+
+def _option(key: str, value: object, where: str) -> Phrase:
+    option = quote(key.replace("_", " "), where)
+    if isinstance(value, bool):
+        return say("methods.on" if value else "methods.off", option=option)
+    told = ", ".join(str(v) for v in value) if isinstance(value, tuple) else str(value)
+    return say("methods.with", option=option, value=quote(told, where))
 
 
 def standard(audit: Audit | None) -> StandardStrip:

@@ -123,7 +123,7 @@ def method_name(name: str) -> Text:
 def _estimator(evaluation: Evaluation, e: Estimate, language: str) -> Phrase:
     name, design = method_name(e.method), evaluation.study.design
     level = e.se_card.level if e.se_card is not None else design.assigned_by
-    if level in (design.unit, "unit", ROW_NUMBER):
+    if level in (design.unit, "unit", "the unit", ROW_NUMBER):
         return say("estimator.unit", method=name, unit=unit_noun(evaluation, language, 0))
     return say("estimator", method=name, level=quote(level, "results.json: se_card.level"))
 

@@ -326,8 +326,9 @@ def _outcome_tile(evaluation: Evaluation, r: Result, language: str, *, first: bo
         note = say("pair", name=effect.unit, text=note)
     if first:
         note = say("tile.against", note=note, comparison=groups(evaluation, language)[1])
-        if e.horizon:
-            note = say("tile.horizon", note=note, horizon=quote(e.horizon, "results.json: horizon"))
+        when = e.horizon or e.period
+        if when:
+            note = say("tile.horizon", note=note, horizon=quote(when, "results.json: horizon"))
     if r.provisional:
         note = say("tile.provisional", note=note)
     return Tile(figure=said(effect, "signed"), label=r.label, note=note, verdict=effect.verdict)

@@ -74,7 +74,8 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "messages": [{"lead": capital(s.text(m.lead)), "body": capital(s.text(m.body))} for m in brief.messages],
         "tiles": [{"figure": s.text(t.figure), "label": _told(t.label, s), "note": capital(s.text(t.note))}
                   for t in brief.tiles],
-        "tile_size": _tile_size(brief, s), "challenge": [capital(s.text(t)) for t in brief.challenge], "method": _facts(brief.method, s),
+        "tile_size": _tile_size(brief, s), "challenge": [capital(s.text(t)) for t in brief.challenge],
+        "method": _facts(brief.method, s),
         "flow": _flow(brief, s), "chain": _chain(brief.chain, s),
         "results": rows, "drawn": drawn, "drawn_note": s.word("figure.more", n=str(undrawn)) if undrawn > 0 else "",
         "axis_kind": brief.axis, "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(s),

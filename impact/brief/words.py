@@ -192,7 +192,8 @@ ENGLISH: dict[str, str] = {
     "benchmark.outside": "does not include",
     "benchmark.units": "The benchmark is in {unit}, the estimate is not; no difference is taken.",
     "benchmark.source": "Benchmark: {source}.",
- "methods.main": "{method} (main)",
+ "methods.options": "{method}: {options}", "methods.with": "{option} {value}", "methods.on": "with {option}",
+    "methods.off": "no {option}", "methods.main": "{method} (main)",
     "methods.none": "No other method was declared.",
     # costs
     "cost.participant": "Cost per participant", "cost.participant.taker": "Cost per participant (takers)",
@@ -201,7 +202,7 @@ ENGLISH: dict[str, str] = {
     "cost.note.absent": "Without costs nothing can be said on value for money.",
     # checks, limits, lessons
     "checks.none": "No check is in the record.",
-    "limit.check": "Checks that raise a concern: {checks}.",
+    "limit.check": "Checks of concern: {checks}.",
     "check": "{title} ({word})",
     "limit.outcome": "{label}: {text}", "limit.absent": "Not stated in the study file: {names}.",
     "limit.none": "No caveat is in the record.",

@@ -162,7 +162,12 @@ def _rule_problems(study: Study, rule: FirstTreatedRule, frame: pd.DataFrame) ->
     column, unit, time = rule.first_period_of, design.unit, str(design.time)
     known = frame.dropna(subset=[column]).sort_values([unit, time], kind="stable")
     where = f"design.first_treated, column '{column}'"
-    out = _group_problems(where, int((known.groupby(unit)[column].max() == 1).sum()),
+    start = frame[unit].map(known[known[column] == 1].groupby(unit)[time].min()).fillna(np.inf)
+    unclear = frame.loc[frame[column].isna() & (frame[time] < start), unit].dropna().drop_duplicates()
+    out = [Problem(where=where, what=f"it is not known when {len(unclear)} units were first treated: the column is empty "
+                   f"in a period before ({listed(speakable(unclear))})", cure="Write 0 where a unit was not treated; "
+                   "leave out units whose treatment is not known.")] if len(unclear) else []
+    out += _group_problems(where, int((known.groupby(unit)[column].max() == 1).sum()),
                           int((known.groupby(unit)[column].max() == 0).sum()), design.comparison)
     if rule.later_zeros == "stay_treated":
         return out
@@ -194,11 +199,21 @@ def _outcome_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> li
             rows = np.flatnonzero((frame[outcome.column] <= 0).to_numpy()) + 1
             out.append(Problem(where=place, what=f"the logarithm needs values above 0; {len(rows)} rows have none (rows "
                                f"{listed(rows)})", cure="Write transform: none for this outcome, or correct the data."))
+        before = outcome.baseline
+        if outcome.is_log and before in usable and _uses_baseline(study) and (frame[before] <= 0).any():
+            rows = np.flatnonzero((frame[before] <= 0).to_numpy()) + 1
+            out.append(Problem(where=f"outcomes[{i}].baseline, column '{before}'", what="the logarithm needs values above "
+                               f"0; {len(rows)} rows have none (rows {listed(rows)})",
+                               cure="Write transform: none for this outcome, or correct the data."))
     for i, name in enumerate(study.design.covariates):
         if name in usable and frame[name].dropna().nunique() < 2:
             out.append(Problem(where=f"design.covariates[{i}], column '{name}'", what="it has the same value on every "
                                "row", cure="Leave it out: nothing can be compared on it."))
     return out
+
+
+def _uses_baseline(study: Study) -> bool:
+    return any(call.method == "ancova" for call in (study.analysis.primary, *study.analysis.robustness))
 
 
 def _level_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[Problem]:
@@ -209,6 +224,9 @@ def _level_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list
         if frame[level].isna().any():
             out.append(Problem(where=f"design.assigned_by, column '{level}'", what=f"{int(frame[level].isna().sum())} "
                                "rows have no value", cure="Every row needs the group in which treatment was decided."))
+        if frame[level].nunique() == 1:
+            out.append(Problem(where=f"design.assigned_by, column '{level}'", what="there is only one group",
+                               cure="Name the level at which some were chosen and others were not."))
         if design.unit in usable:
             moving = frame.groupby(design.unit)[level].nunique()
             if (moving > 1).any():

@@ -103,6 +103,9 @@ def number_problem(data: pd.DataFrame, name: str) -> Problem | None:
         if np.isfinite(values).all():
             return None
         return Problem(where=f"column '{name}'", what="it holds infinite values", cure="Set them to missing.")
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return Problem(where=f"column '{name}'", what="it holds dates, not numbers",
+                       cure="Write the period as a number, e.g. the year.")
     bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
     return Problem(where=f"column '{name}'", what=f"it holds text, not numbers ({int(bad.sum())} of {len(column)} rows)",
                    cure="Turn it into numbers and leave empty cells empty.")

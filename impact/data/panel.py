@@ -58,6 +58,8 @@ def select_panel(data: pd.DataFrame, *, outcome: str, unit: str, time: str, firs
                          (weights, "weight"), (outcome, "outcome"), *((c, "covariate") for c in covariates)):
         if name is not None:
             rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    if weights is not None:
+        rows.drop(~(data[weights] > 0), "weight_not_positive", f"{weights} is zero or negative")
     first = None
     if first_treated is not None:
         column = data[first_treated].to_numpy(dtype=float)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-_PERSONAL = re.compile(r"@|\s|^\+?\d{9,}$|^[^\d]*[^\W\d_]{3,}[^\d]*$")
+_PERSONAL = re.compile(r"@|\s|^\+?(?:[-./()]*\d){9,}[-./()]*$|^[^\d]*[^\W\d_]{3,}[^\d]*$")
 
 
 def speakable(ids: Iterable[Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impact.data.agreement import disagreements
+from impact.data.frame import listed
 from impact.data.sources import Source, load_source
 from impact.errors import DataError, Problem
 from impact.inference.linear import Array
@@ -111,6 +112,10 @@ def _given(data: pd.DataFrame) -> Source:
         raise DataError(Problem(where="data", what="the table has no rows"), source="data")
     frame = data.reset_index(drop=True)
     frame.columns = frame.columns.map(str)
+    twice = frame.columns[frame.columns.duplicated()].unique()
+    if len(twice):
+        raise DataError(Problem(where="data", what=f"columns stand twice: {listed(twice)}",
+                                cure="Give each column its own name."), source="data")
     content = frame.to_csv(index=False, lineterminator="\n").encode()
     return Source(frame=frame, sha256=sha256(content), label="table given", rows=len(frame),
                   columns=len(frame.columns))

@@ -119,7 +119,7 @@ def make_estimate(*, outcome: str, method: str, estimand: str, inference: Infere
         comparison_mean=float(base.mean) if base is not None and math.isfinite(base.mean) else None,
         comparison_label=base.label if base is not None else "", outcome_sd=outcome_sd, effect_pct=percent,
         period=period, question=question, assumptions=tuple(assumptions), se_card=card, dropped=tuple(dropped),
-        caveats=(*caveats, *few_cluster_caveats(counts, inference.df if vcov in ("CR2", "CR3") else None)),
+        caveats=(*caveats, *few_cluster_caveats(counts, inference.df if vcov in ("HC2", "HC3", "CR2", "CR3") else None)),
         reasons=tuple(reasons), details=tuple(details))
 
 

@@ -58,8 +58,8 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     treatment : column of 1 (took part) and 0 (did not).
     covariates : columns measured before treatment, numeric; rows with a missing value are left out and counted.
     estimand : "att" (those who took part), "atc" or "ate"; without replacement "att" or "atc".
-    distance : "propensity" (logit score), "linear_propensity" (its log odds), "mahalanobis", or
-        "standardised_euclidean" (each covariate divided by its sample standard deviation).
+    distance : "propensity" (logit score), "linear_propensity" (its log odds), "mahalanobis" (covariance within the
+        arms, pooled, as R MatchIt), or "standardised_euclidean" (each covariate divided by its sample standard deviation).
     neighbours : how many; with replacement all that are tied share the weight.
     replace : whether a unit may serve several times. Without, the highest score chooses first.
     caliper : largest distance, in standard deviations of the score, or of the standardised covariates.
@@ -165,7 +165,8 @@ def _metric(distance: str, x: Array, treated: Array, names: list[str]) -> Metric
         sd = x.std(axis=0, ddof=1)
         z = x[:, sd > 0] / sd[sd > 0]
     else:
-        values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(x, rowvar=False)))
+        within = x - np.where(treated[:, None] == 1, x[treated == 1].mean(axis=0), x[treated == 0].mean(axis=0))
+        values, vectors = np.linalg.eigh(within.T @ within / max(len(x) - 2, 1))
         keep = values > values.max() * 1e-12
         z = x @ vectors[:, keep] / np.sqrt(values[keep])
     return Metric(coordinates=z, score=None, largest_first=((z - z[treated == 0].mean(axis=0)) ** 2).sum(axis=1))

@@ -1,6 +1,6 @@
 """Estimators for randomised trials: functions of a table and column names."""
 
 from impact.rct.means import difference_in_means
-from impact.rct.regression import ancova, ols
+from impact.rct.regression import ancova, lin, ols
 
-__all__ = ["ancova", "difference_in_means", "ols"]
+__all__ = ["ancova", "difference_in_means", "lin", "ols"]

@@ -9,6 +9,7 @@ METHODS: dict[str, dict[str, tuple[str, ...]]] = {
         "difference_in_means": ("strata", "cluster", "pairs"),
         "ols": RANDOMISED,
         "ancova": (*RANDOMISED, "baseline"),
+        "lin": RANDOMISED,
     },
     "did": {
         "two_way_fixed_effects": ("covariates", "cluster", "weights", "vcov"),
