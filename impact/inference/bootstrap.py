@@ -72,7 +72,7 @@ def _signs(groups: int, draws: int, seed: int, weights: str) -> tuple[Array, boo
         bits = (np.arange(2**groups)[:, None] >> np.arange(groups)[None, :]) & 1
         return np.asarray(1.0 - 2.0 * bits, dtype=float), True
     rng = np.random.default_rng(seed)
-    signs: Array = 2.0 * rng.integers(0, 2, (draws, groups)) - 1.0
+    signs = np.asarray(2.0 * rng.integers(0, 2, (draws, groups)) - 1.0, dtype=float)
     if weights == "webb":
         signs *= WEBB[rng.integers(0, 3, (draws, groups))]
     return signs, False

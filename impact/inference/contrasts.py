@@ -140,6 +140,7 @@ def _paired(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | Non
     share = np.array(sizes) / sum(sizes)
     estimate = float(share @ np.array(gaps))
     variance = count / (count - 1) * float((share**2 * (np.array(gaps) - estimate) ** 2).sum())
+    same = "estimatr::difference_in_means(y ~ d, blocks = pair" + (", clusters = g)" if clusters is not None else ")")
     return Contrast(estimate=estimate, std_error=float(np.sqrt(variance)), df=float(count - 1), vcov="HC2",
                     formula="spread of the pair differences", correction="B/(B − 1)", df_rule="pairs − 1",
-                    r_call="estimatr::difference_in_means(y ~ d, blocks = pair)")
+                    r_call=same if len(set(sizes)) == 1 else "")  # R weighs pairs of unequal size otherwise

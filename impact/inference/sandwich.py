@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes, Fit
 
 VCOVS = ("classical", "HC0", "HC1", "HC2", "HC3", "CR0", "CR1", "CR1S", "CR2", "CR3")
@@ -66,6 +67,9 @@ def covariance(fit: Fit, kind: str, cluster: Codes | None = None, *, count: int 
         return _unclustered(fit, kind)
     codes = np.arange(fit.n, dtype=np.int64) if cluster is None else cluster
     groups = int(codes.max()) + 1
+    if groups < 2:
+        raise DesignError(Problem(where="cluster", what="there is only one cluster", cure="Errors need clusters to differ: "
+                                  "name the level at which some were chosen and others were not."))
     adjusted = _adjusted_rows(fit, kind, codes, groups)
     scores = _sum_by(codes, adjusted * fit.residuals[:, None], groups)
     matrix = fit.bread @ (scores.T @ scores) @ fit.bread
