@@ -13,10 +13,12 @@ from impact.examination import examine, flow_of, trends_of
 from impact.inference.multiple import benjamini_hochberg, holm
 from impact.results import Caveat, Estimate, Evaluation, Provenance
 from impact.results.record import study_hash
-from impact.study.types import FirstTreatedRule, MethodCall, Outcome, Study, words
+from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
 
 if TYPE_CHECKING:
     import pandas as pd
+
+UNWEIGHTED = ("difference_in_means", "two_by_two", "nearest_neighbour")
 
 
 def evaluate(study: Study, data: pd.DataFrame | None = None, *,
@@ -95,6 +97,8 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
         out |= {"unit": sample.unit, "time": design.time, "first_treated": sample.first_treated}
         if call.method == "two_by_two":
             out["control_group"] = design.comparison or "never_treated"
+        elif call.method == "two_way_fixed_effects":
+            out["weights"] = design.sampling.weight if design.sampling else None
     else:
         out["treatment"] = design.treatment
     if design.kind == "matching":
@@ -129,6 +133,12 @@ def _finish(study: Study, outcome: Outcome, role: str, estimate: Estimate) -> Es
         question += f" ('ever treated': from the first period with {rule.first_period_of} = 1 on)"
         caveats.append(Caveat(code="ever_treated", text=f"A unit counts as treated from its first period with "
                               f"{rule.first_period_of} = 1 on, also where the column later falls back to 0."))
+    if study.design.sampling and study.design.sampling.weight and estimate.method in UNWEIGHTED:
+        caveats.append(Caveat(code="unweighted", text="Sampling weights are declared and this method does not use them: "
+                              "the number speaks of the units in the data."))
+    if study.design.kind == "matching" and study.design.assigned_by not in (study.design.unit, ROW_NUMBER):
+        caveats.append(Caveat(code="assignment_level", text=f"Treatment was decided by {study.design.assigned_by}, and the "
+                              "standard error of a matched comparison does not allow for it: it may be too small."))
     return replace(estimate, id=f"{outcome.name}/{estimate.method}", outcome=outcome.name, role=role,
                    unit=words(outcome.unit), question=question, caveats=tuple(caveats))
 

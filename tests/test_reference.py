@@ -190,7 +190,8 @@ def two_coefficients(model: Regression, names: Sequence[str], identifier: str, c
 
 @case("rct_tz_cluster_cr0", "rct_tz_cluster_stata", "rct_tz_cluster_cr2")
 def tanzania_clusters(identifier: str) -> Values:
-    made = two_coefficients(Regression(tanzania(), "lnisales0911f", ["dtreat", "bg"]), ["dtreat", "bg"], identifier, "mecid")
+    model = Regression(tanzania(), "lnisales0911f", ["dtreat", "bg"])
+    made = two_coefficients(model, ["dtreat", "bg"], identifier, "mecid")
     kind = {"cr0": "CR0", "stata": "CR1S", "cr2": None}[identifier.rsplit("_", 1)[1]]
     public = rct.ols(tanzania(), outcome="lnisales0911f", treatment="dtreat", covariates=["bg"], cluster="mecid", vcov=kind)
     return made | row(public, "dtreat.")  # the public function for treatment, the kernel for the other coefficient

@@ -83,8 +83,9 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
         card = replace(e.se_card, r_call="", stata_call="").line(e.df)
         notes.append(say("read.card", card=quote(card.rstrip("."), "results.json: se_card")))
     families = dict.fromkeys(evaluation.estimate(r.estimate).p_family for r in rows if r.p_adjusted is not None)
-    for family in [f for f in families if f]:
-        notes.append(say("read.family", family=quote(family.rstrip("."), "results.json: p_family")))
+    named = [quote(f.rstrip("."), "results.json: p_family") for f in families if f]
+    if named:
+        notes.append(say("read.family", family=Join(parts=tuple(named), by="; ")))
     if any(c.code == "provisional" for _, c in caveats(evaluation)):
         notes.append(say("read.provisional.short"))
     notes += list(dict.fromkeys(note for r in rows for note in r.missing))[:3]

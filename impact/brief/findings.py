@@ -258,8 +258,8 @@ def messages(evaluation: Evaluation, rows: tuple[Result, ...], limits: tuple[Tex
                                                       say("stop")))))
     if others:
         points.append(_others(others))
-    if limits and len(points) < MOST_MESSAGES:
-        first = limits[0]
+    first = limits[0]
+    if len(points) < MOST_MESSAGES and first != say("limit.none"):
         if isinstance(first, Phrase) and first.key == "read.provisional":
             points.append(Message(lead=say("key.provisional.lead"), body=Join(parts=(dict(first.values)["text"],))))
         else:

@@ -147,8 +147,10 @@ class Speaker:
 
         def piece(r: Range) -> str:
             if r.low and r.high:
-                low, high = end(r.low, bare=effect.unit is not None), end(r.high)
-                if scaled(r.low) * scaled(r.high) > 0:  # same side of zero: say the direction once
+                one_side = scaled(r.low) * scaled(r.high) > 0
+                bare = effect.unit is not None or (one_side and effect.value.kind == "points")
+                low, high = end(r.low, bare=bare), end(r.high)
+                if one_side:  # say the direction once
                     low = low.rsplit(" ", 1)[0]
                 return self.word("range.both", low=low, high=high)
             if r.high:
@@ -171,7 +173,7 @@ def effect_decimals(effect: Effect) -> int:
 
 def keep_together(text: str) -> str:
     """Hold a number to its unit, and let words longer than a column break."""
-    text = re.sub(r"(?<=\d) (?=(per cent|points?|SD|%)(\W|$))", NBSP, text)
+    text = re.sub(r"(?<=\d) (?=(per cent|points?|SD|rows|%)(\W|$))", NBSP, text)
     text = re.sub(r"\b(p|n|df|first|Page) (?=[=<]?\s?\d)", lambda m: m[1] + NBSP, text)
     text = re.sub(r"(\d%) (interval)", rf"\1{NBSP}\2", text)
     # lines may break at a hyphen or slash anyway; only longer unbroken runs get break points of ours

@@ -192,7 +192,7 @@ ENGLISH: dict[str, str] = {
     "benchmark.outside": "does not include",
     "benchmark.units": "The benchmark is in {unit}, the estimate is not; no difference is taken.",
     "benchmark.source": "Benchmark: {source}.",
- "methods.options": "{method}: {options}", "methods.with": "{option} {value}", "methods.on": "with {option}",
+    "methods.options": "{method}: {options}", "methods.with": "{option} {value}", "methods.on": "with {option}",
     "methods.off": "no {option}", "methods.main": "{method} (main)",
     "methods.none": "No other method was declared.",
     # costs
@@ -205,7 +205,7 @@ ENGLISH: dict[str, str] = {
     "limit.check": "Checks of concern: {checks}.",
     "check": "{title} ({word})",
     "limit.outcome": "{label}: {text}", "limit.absent": "Not stated in the study file: {names}.",
-    "limit.none": "No caveat is in the record.",
+    "limit.none": "No caveat is in the record; that does not show that there is none.",
     "absent.donor": "donor", "absent.costs": "costs", "absent.ethics": "ethics",
     "absent.consent": "consent", "absent.chain": "results chain", "absent.source": "source of the data",
     "absent.reached": "number reached",

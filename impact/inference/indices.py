@@ -36,8 +36,8 @@ def standardised(outcomes: Array, comparison: Array, signs: Array | None = None)
     sd = np.nanstd(group, axis=0, ddof=1)
     flat = np.flatnonzero(~(sd > 0))
     if len(flat):
-        raise DesignError(Problem(where=f"outcome {int(flat[0]) + 1} of the index", what="it does not vary in the comparison "
-                                  "group", cure="Leave it out of the index."), source="index")
+        raise DesignError(Problem(where=f"outcome {int(flat[0]) + 1} of the index", what="it does not vary in the "
+                                  "comparison group", cure="Leave it out of the index."), source="index")
     z = (outcomes - np.nanmean(group, axis=0)) / sd
     return np.asarray(z if signs is None else z * signs)
 

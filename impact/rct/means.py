@@ -63,6 +63,8 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
     for name, reason in ((treatment, "treatment"), (strata, "strata"), (cluster, "cluster"), (outcome, "outcome")):
         if name is not None:
             rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    if pairs and strata is not None:
+        _drop_broken_pairs(rows, strata, treatment)
     treated = rows.numbers(treatment)
     raw = rows.numbers(outcome)
     y = transformed(raw, transform, outcome, rows.kept.nonzero()[0])
@@ -87,3 +89,11 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
                                                                        "mean"), question=QUESTION,
         assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(y[treated == 0]), dropped=rows.dropped,
         share=is_share(raw))
+
+
+def _drop_broken_pairs(rows: Selection, pair: str, treatment: str) -> None:
+    """Leave out who lost the other half of a drawn pair: a pair speaks only when both halves were found again."""
+    drawn = rows.data.groupby(pair)[treatment].nunique()
+    found = rows.data[rows.kept].groupby(pair)[treatment].nunique()
+    broken = drawn.index[drawn == 2].difference(found.index[found == 2])
+    rows.drop(rows.data[pair].isin(broken), "partner_missing", "the other half of its pair is missing")
