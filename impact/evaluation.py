@@ -170,9 +170,13 @@ def _adjust(study: Study, estimates: list[Estimate]) -> list[Estimate]:
 
 
 def _study_caveats(study: Study) -> tuple[Caveat, ...]:
+    out = []
     if study.data.simulated:
-        return (Caveat(code="simulated", text="The data are SIMULATED: no firm or person was asked."),)
-    return ()
+        out.append(Caveat(code="simulated", text="The data are SIMULATED: no firm or person was asked."))
+    if study.design.kind == "rct":
+        out.append(Caveat(code="offer_only", text="This is the effect of the offer, taken up or not; the effect of taking "
+                          "part is not estimated."))
+    return tuple(out)
 
 
 def _provenance(sample: Sample) -> Provenance:

@@ -26,7 +26,7 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
         out.append(checks.draw_record(words(assignment.record if assignment else None),
                                       assignment.rule if assignment else None))
         out.append(checks.balance(sample.frame, treatment=str(design.treatment), covariates=_before(sample),
-                                  randomised=True))
+                                  randomised=True, remedy=_remedy(sample, estimates)))
     if design.kind == "matching":
         out += _matching(sample, estimates)
     for outcome in sample.study.primaries:
@@ -40,6 +40,15 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
                 cluster=sample.cluster, transform=outcome.transform or "none",
                 conf_level=sample.study.analysis.conf_level)
     return tuple(out)
+
+
+def _remedy(sample: Sample, estimates: Sequence[Estimate]) -> str:
+    """Say whether the declared methods adjust for chance differences at the start."""
+    first = sample.study.primaries[0].name
+    adjusting = [e.role for e in estimates if e.outcome == first and len(dict(e.details).get("coefficients", ())) > 2]
+    if "primary" in adjusting:
+        return "the estimate adjusts for it"
+    return "an estimate that adjusts for it stands beside" if adjusting else "no estimate here adjusts for it"
 
 
 def _before(sample: Sample) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -115,7 +116,7 @@ def run_notebook(notebook: Any, out: Path) -> str:
                            record_timing=False, resources={"metadata": {"path": str(out.resolve())}},
                            **_transport(sockets)).execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
-        last = str(error).strip().splitlines()[-1][:300]
+        last = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1][:300]
         raise RenderError(Problem(where="analysis.ipynb", what=f"a cell failed: {last}",
                                   cure="Run the study again; if it fails again, leave it out with --no-notebook."),
                           source="notebook") from None

@@ -147,7 +147,7 @@ def _sources(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
     if study.programme.project_number:
         lines.append(say("source.project", number=quote(study.programme.project_number,
                                                         "study.yaml: programme.project_number")))
-    seen = dict.fromkeys((c.title, c.source) for c in evaluation.checks if c.source)
+    seen = dict.fromkeys((c.title, c.source) for c in evaluation.checks if " " in c.source)  # a bare key is no reference
     lines += [say("source.check", title=quote(t, "results.json: checks"), source=_open(quote(s, "results.json: checks")))
               for t, s in list(seen)[:2]]
     return tuple(lines)

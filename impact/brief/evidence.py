@@ -75,7 +75,7 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     """Write the notes under the table: what is estimated, how errors were made, what p was adjusted for."""
     e = evaluation.headline
     notes: list[Text] = [say("read.estimand", estimand=estimand(evaluation, language))]
-    if e.comparison_label:
+    if e.comparison_label and e.comparison_label != "comparison mean":  # the column says that much itself
         notes.append(say("read.base", label=quote(e.comparison_label.rstrip("."), "results.json: comparison_label")))
     if any(o.is_log for o in evaluation.study.outcomes):
         notes.append(say("read.log"))

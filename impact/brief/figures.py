@@ -234,7 +234,7 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
     top = 18.0
 
     def at(value: float) -> float:
-        return 14 + (value - marks[0]) / (marks[-1] - marks[0]) * 302
+        return 20 + (value - marks[0]) / (marks[-1] - marks[0]) * 290
 
     labels = [wrap(r["label"], 322, 13, bold=r["primary"], most=2) for r in rows]
     heights = [50.0 + (len(lines) - 1) * 15 for lines in labels]

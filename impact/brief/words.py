@@ -69,7 +69,7 @@ ENGLISH: dict[str, str] = {
     "estimand.itt": "Average difference between offered and not offered, taken up or not (ITT)",
     "estimand.late":
         "Average difference for {units} that took up the programme because of the offer (LATE)",
-    "estimand.ever": "{estimand}; once in, a {unit} counts as in for good",
+    "estimand.ever": "{estimand}; ever treated: once in, a {unit} counts as in",
     "estimator": "{method}; errors clustered by {level}", "estimator.unit": "{method}; errors by {unit}",
     "method.two_way_fixed_effects": "Two-way fixed effects", "method.two_by_two": "Two groups, two periods",
     "method.difference_in_means": "Difference in means", "method.ols": "Least squares",

@@ -76,13 +76,14 @@ def _row(name: str, values: Array, treated: Array, weights: Array, denominator: 
 
 
 def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], weights: Array | None = None,
-            randomised: bool = False) -> Check:
+            randomised: bool = False, remedy: str = "") -> Check:
     """Examine whether treated and comparison units were alike before.
 
     Parameters
     ----------
     data, treatment, covariates, weights : as :func:`balance_table`.
-    randomised : True for a trial: then an imbalance is chance; it is adjusted for and never fails the trial.
+    randomised : True for a trial: then an imbalance is chance and never fails the trial.
+    remedy : what is done about a chance imbalance, as the end of a sentence ('the estimate adjusts for them').
 
     Returns
     -------
@@ -105,8 +106,8 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
     if not over:
         reason = f"{count}; the largest difference is {largest:.2f} ({where})."
     elif randomised:
-        reason = f"{count}; the rest ({', '.join(over[:4])}) differ by chance in a draw and are adjusted for, not held " \
-                 "against it."
+        reason = f"{count}; {', '.join(over[:4])} differ{'s' if len(over) == 1 else ''} more, which in a draw is chance" \
+                 f"{'; ' + remedy if remedy else ''}."
     else:
         reason = f"{count}; {', '.join(over[:4])} stay{'s' if len(over) == 1 else ''} apart, the largest by " \
                  f"{largest if largest is not None else math.nan:.2f} ({where})."

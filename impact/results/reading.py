@@ -49,16 +49,11 @@ def read_results(path: str | Path) -> Evaluation:
             if f.name != "study":
                 _fit(tree[f.name], _hints(Evaluation)[f.name], f.name)
         evaluation: Evaluation = build(Evaluation, {**tree, "study": study})
-        for outcome in study.outcomes:
-            evaluation.main(outcome.name)
-            evaluation.flow(outcome.name)
     except _MisfitError as misfit:
         raise _refuse(file, f"'{misfit}' is not what a record holds there", MADE_AGAIN) from None
     except (KeyError, TypeError, AttributeError) as error:
         named = f" ({error})" if isinstance(error, KeyError) else ""
         raise _refuse(file, f"a part of the record is missing{named}", MADE_AGAIN) from None
-    except StopIteration:
-        raise _refuse(file, "a declared outcome has no estimate or flow in the record", MADE_AGAIN) from None
     return evaluation
 
 
