@@ -61,7 +61,8 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     distance : "propensity" (logit score), "linear_propensity" (its log odds), "mahalanobis" (covariance within the
         arms, pooled, as R MatchIt), or "standardised_euclidean" (each covariate divided by its sample standard deviation).
     neighbours : how many; with replacement all that are tied share the weight.
-    replace : whether a unit may serve several times. Without, the highest score chooses first.
+    replace : whether a unit may serve several times. Without, the highest score (for the atc the lowest) chooses first;
+        where the distance uses no score, whoever lies farthest from the other arm's mean.
     caliper : largest distance, in standard deviations of the score, or of the standardised covariates.
     exact : columns that must be equal within a match.
     bias_adjustment : regression adjustment for what matching leaves unequal; None is on with replacement and two or
@@ -169,7 +170,8 @@ def _metric(distance: str, x: Array, treated: Array, names: list[str]) -> Metric
         values, vectors = np.linalg.eigh(within.T @ within / max(len(x) - 2, 1))
         keep = values > values.max() * 1e-12
         z = x @ vectors[:, keep] / np.sqrt(values[keep])
-    return Metric(coordinates=z, score=None, largest_first=((z - z[treated == 0].mean(axis=0)) ** 2).sum(axis=1))
+    far = [((z - z[treated == arm].mean(axis=0)) ** 2).sum(axis=1) for arm in (0, 1)]
+    return Metric(coordinates=z, score=None, largest_first=np.where(treated == 1, far[0], -far[1]))
 
 
 def _cells(rows: Selection, exact: Sequence[str]) -> Codes | None:

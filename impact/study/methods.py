@@ -10,6 +10,7 @@ METHODS: dict[str, dict[str, tuple[str, ...]]] = {
         "ols": RANDOMISED,
         "ancova": (*RANDOMISED, "baseline"),
         "lin": RANDOMISED,
+        "late": (*RANDOMISED, "takeup"),
     },
     "did": {
         "two_way_fixed_effects": ("covariates", "cluster", "weights", "vcov"),
@@ -22,5 +23,5 @@ METHODS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 DEFAULT_ESTIMANDS: dict[str, tuple[str, ...]] = {
-    "rct": ("itt", "ate"), "did": ("att",), "matching": ("att", "atc", "ate"),
+    "rct": ("itt", "ate", "late"), "did": ("att",), "matching": ("att", "atc", "ate"),
 }

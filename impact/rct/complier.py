@@ -1,0 +1,178 @@
+"""Randomised trials with imperfect take-up: the effect on those whom the offer moved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from impact.errors import DesignError, Problem
+from impact.inference.intervals import Inference
+from impact.inference.linear import Array, Fit, least_squares
+from impact.inference.report import Counterfactual, is_share, make_estimate, spread
+from impact.inference.sandwich import CLUSTERED, Covariance, covariance, satterthwaite_df
+from impact.rct.trial import Trial, covariance_of, describe, infer_last, select_trial
+from impact.results import Caveat, Estimate, Segment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WEAK = 10.0  # first-stage F below which the usual interval is not trusted (Staiger & Stock 1997)
+QUESTION = "the average effect of taking part, on those who took part because they were offered it (compliers)"
+ASSUMPTIONS = (
+    "Who was offered the programme was decided by lot.",
+    "The offer changes the outcome only through taking part.",
+    "Nobody takes part only because they were not offered it.",
+    "One unit's offer does not change another unit's outcome.",
+)
+
+
+def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covariates: Sequence[str] = (),
+         strata: str | None = None, cluster: str | None = None, weights: str | None = None, vcov: str | None = None,
+         transform: str = "none", conf_level: float = 0.95) -> Estimate:
+    """Effect of taking part on compliers: take-up instrumented by the offer.
+
+    Parameters
+    ----------
+    takeup : column of 1 (took part) and 0 (did not), for offered and not offered alike; or an amount taken, and then the
+        effect is per unit of it (average causal response, Angrist & Imbens 1995).
+    data, outcome, treatment, covariates, strata, cluster, weights, vcov, transform, conf_level
+        As :func:`impact.rct.ols`; ``treatment`` is the offer.
+
+    Returns
+    -------
+    Estimate
+        ``details`` holds the share the offer moved (``first_stage``) and its F (``first_stage_f``), the effect of the
+        offer (``itt``), the compliance table (``compliance``) and the Anderson–Rubin set (``anderson_rubin``), which is
+        valid however weak the offer is. With a first-stage F below 10 that set is the interval; it may be unbounded or
+        in two pieces, and the p-value is that of the offer's effect.
+
+    Raises
+    ------
+    DataError, DesignError
+        As :func:`impact.rct.ols`; also when the offer moves nobody's take-up.
+
+    Notes
+    -----
+    Estimand: LATE (Imbens & Angrist 1994, Econometrica 62, theorem 1). Two-stage least squares with one instrument;
+    covariance as :func:`impact.rct.ols`, on the second stage's fitted regressors. Set: Anderson & Rubin (1949) with the
+    same covariance. Reference cases: rct_college_iv_classical, rct_college_iv_hc1, rct_college_iv_hc2 (estimatr 1.0.0).
+    """
+    trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
+                         cluster=cluster, weights=weights, transform=transform, takeup=takeup)
+    took = trial.rows.numbers(takeup)
+    if not is_share(took):
+        trial.caveats.append(Caveat(code="per_unit", text=f"{takeup} is an amount: the effect is per unit of it, averaged "
+                                    "over those whom the offer moved (average causal response)."))
+    first = _reduced(trial, took, treatment)
+    reduced = _reduced(trial, trial.y, treatment)
+    strength = infer_last(first, covariance_of(first, trial, vcov), conf_level, clustered=trial.clusters is not None)[0]
+    if abs(strength.estimate) < 1e-12:
+        raise DesignError(Problem(where=f"takeup '{takeup}'", what="the offer moved nobody's take-up",
+                                  cure="Then there is no effect of taking part to estimate: report the effect of the "
+                                       "offer."), source="design")
+    fit = _second(trial, took, first, takeup)
+    cov = covariance_of(fit, trial, vcov)
+    inference, df_rule = infer_last(fit, cov, conf_level, clustered=trial.clusters is not None)
+    offer = infer_last(reduced, covariance_of(reduced, trial, vcov), conf_level, clustered=trial.clusters is not None)[0]
+    segments = _anderson_rubin(trial, first, reduced, cov, conf_level)
+    f = strength.statistic**2 if strength.statistic is not None else math.inf
+    counts, card = describe(fit, trial, cov.kind, df_rule, cluster, instrumented=True)
+    estimate = make_estimate(
+        outcome=outcome, term=takeup, method="late", estimand="late", inference=inference, counts=counts,
+        vcov=cov.kind, card=card, base=_complier_base(trial, took, inference.estimate, transform), question=QUESTION,
+        assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(trial.y[trial.offered == 0]),
+        dropped=trial.rows.dropped, caveats=trial.caveats, share=is_share(trial.raw), details=(
+            ("first_stage", strength.estimate), ("first_stage_f", f), ("itt", offer.estimate),
+            ("compliance", _compliance(trial.offered, took)),
+            ("anderson_rubin", tuple((s.low, s.high) for s in segments))))
+    return _weak(estimate, segments, offer, f) if f < WEAK else estimate
+
+
+def _reduced(trial: Trial, outcome: Array, treatment: str) -> Fit:
+    """Regress the outcome or take-up on the offer and controls."""
+    others, names = trial.controls()
+    design = np.column_stack([np.ones(len(outcome)), others, trial.offered])
+    return least_squares(design, outcome, ["(intercept)", *names, treatment], weights=trial.weights,
+                         must_keep=(treatment,))
+
+
+def _second(trial: Trial, took: Array, first: Fit, takeup: str) -> Fit:
+    """Second stage: fitted take-up as regressor, residuals from take-up itself."""
+    others, names = trial.controls()
+    ones = np.ones(len(took))
+    fit = least_squares(np.column_stack([ones, others, took - first.residuals]), trial.y, ["(intercept)", *names, takeup],
+                        weights=trial.weights, must_keep=(takeup,))
+    actual = fit.design.copy()
+    actual[:, -1] = took
+    return replace(fit, residuals=trial.y - actual @ fit.coefficients)
+
+
+def _anderson_rubin(trial: Trial, first: Fit, reduced: Fit, cov: Covariance, conf_level: float) -> tuple[Segment, ...]:
+    """All effects b for which the offer has no effect on y − b·took, with the same covariance and df."""
+
+    def meat(fit: Fit) -> Covariance:
+        return covariance(fit, cov.kind, trial.clusters)
+
+    pick = np.zeros(first.k)
+    pick[-1] = 1.0
+    together = replace(first, residuals=first.residuals + reduced.residuals)
+    v_d, v_y, v_sum = (float(pick @ meat(fit).matrix @ pick) for fit in (first, reduced, together))
+    v_yd = (v_sum - v_d - v_y) / 2
+    if cov.kind in ("CR2", "CR3"):
+        df = satterthwaite_df(first, meat(first), pick)
+    else:
+        df = float((cov.n_clusters or 2) - 1) if cov.kind in CLUSTERED else float(cov.residual_df)
+    c = float(stats.t(df).ppf(0.5 + conf_level / 2)) ** 2
+    b_y, b_d = float(reduced.coefficients[-1]), float(first.coefficients[-1])
+    # (b_y − b·b_d)² ≤ c·(v_y − 2b·v_yd + b²·v_d)
+    return _at_most_zero(b_d**2 - c * v_d, -2 * (b_y * b_d - c * v_yd), b_y**2 - c * v_y)
+
+
+def _at_most_zero(a: float, b: float, c: float) -> tuple[Segment, ...]:
+    """Solve a·x² + b·x + c ≤ 0."""
+    root = b**2 - 4 * a * c
+    if a == 0 or root < 0:
+        return (Segment(),) if a < 0 or (a == 0 and c <= 0) else ()
+    low, high = sorted(((-b - math.sqrt(root)) / (2 * a), (-b + math.sqrt(root)) / (2 * a)))
+    return (Segment(low=low, high=high),) if a > 0 else (Segment(high=low), Segment(low=high))
+
+
+def _compliance(offered: Array, took: Array) -> tuple[tuple[str, int], ...]:
+    if not is_share(took):
+        return ()
+    cells = (("offered and took part", 1, 1), ("offered and did not", 1, 0), ("not offered and took part", 0, 1),
+             ("not offered and did not", 0, 0))
+    return tuple((name, int(((offered == z) & (took == d)).sum())) for name, z, d in cells)
+
+
+def _complier_base(trial: Trial, took: Array, effect: float, transform: str) -> Counterfactual | None:
+    """Mean of compliers without the programme (Imbens & Rubin 1997): what their effect is a share of."""
+    z, y = trial.offered, trial.y
+    if not is_share(took):
+        return None
+    share = took[z == 1].mean() - took[z == 0].mean()
+    if share <= 0:
+        return None
+    treated = (np.mean((y * took)[z == 1]) - np.mean((y * took)[z == 0])) / share
+    mean = float(treated) - effect
+    if transform == "log":
+        return Counterfactual(mean=math.exp(mean), std_error=0.0, label="compliers without it (geometric mean)")
+    error = float(y[z == 0].std(ddof=1) / math.sqrt((z == 0).sum()) / share)
+    return Counterfactual(mean=mean, std_error=error, label="compliers without it")
+
+
+def _weak(estimate: Estimate, segments: tuple[Segment, ...], offer: Inference, f: float) -> Estimate:
+    """Let the Anderson–Rubin set be the interval where the offer moves take-up too little."""
+    one = segments[0] if len(segments) == 1 else Segment()
+    caveat = Caveat(code="weak_instrument", text=f"The offer moved take-up little (F = {f:.1f}, below {WEAK:.0f}): the "
+                    "interval is the Anderson–Rubin set, which stays valid, and the p-value is that of the offer.",
+                    values=(("f", f),))
+    return replace(estimate, std_error=None, statistic=None, df=None, p_value=offer.p_value, conf_low=one.low,
+                   conf_high=one.high, interval=segments, effect_pct=None, caveats=(*estimate.caveats, caveat),
+                   reasons=(*estimate.reasons, ("std_error", "the offer moved take-up too little"),
+                            ("effect_pct", "the offer moved take-up too little")))
