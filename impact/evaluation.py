@@ -116,6 +116,8 @@ def _trial_arguments(sample: Sample, outcome: Outcome, method: str) -> dict[str,
     design = sample.study.design
     rule = design.assignment.rule if design.assignment else None
     out: dict[str, Any] = {"strata": design.assignment.strata if design.assignment else None}
+    if method != "late":
+        out["seed"] = sample.study.analysis.seed
     if method == "difference_in_means":
         return out | ({"pairs": True} if rule == "pairs" else {})
     out["weights"] = design.sampling.weight if design.sampling else None

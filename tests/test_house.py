@@ -104,7 +104,7 @@ def test_methods_a_study_may_name_are_the_functions_and_keywords(kind):
     module = getattr(impact, kind)
     assert set(METHODS[kind]) == {n for n in module.__all__ if inspect.isfunction(getattr(module, n))}
     set_by_the_study = {"data", "outcome", "treatment", "unit", "time", "first_treated", "transform", "conf_level",
-                        "estimand", "control_group"}
+                        "estimand", "control_group", "seed"}
     for name, options in METHODS[kind].items():
         keywords = set(inspect.signature(getattr(module, name)).parameters)
         assert set(options) == keywords - set_by_the_study, name

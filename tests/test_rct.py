@@ -103,7 +103,7 @@ def test_without_a_choice_errors_are_hc2_by_unit_and_cr2_by_cluster(firms):
     group = ols(firms, outcome="profit", treatment="market_offered", cluster="market")
     assert (group.vcov, group.n_clusters, group.se_card.level) == ("CR2", 10, "market")
     assert (group.se_card.clusters_treated, group.se_card.clusters_comparison) == (5, 5)
-    assert group.has_caveat("few_clusters")
+    assert group.has_caveat("randomisation_inference")
 
 
 def test_a_missing_baseline_costs_no_row(firms):

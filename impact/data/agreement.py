@@ -17,7 +17,7 @@ from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline")
+COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline", "takeup")
 
 
 def disagreements(study: Study, frame: pd.DataFrame) -> list[Problem]:

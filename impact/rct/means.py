@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from impact.data.frame import Selection, check_columns, require_columns, transformed
 from impact.inference.contrasts import difference
 from impact.inference.intervals import infer
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
 from impact.rct.assignment import check_assignment, comparison_mean
+from impact.rct.few import with_few_clusters
 from impact.results import Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ ASSUMPTIONS = (
 
 def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str | None = None,
                         cluster: str | None = None, pairs: bool = False, transform: str = "none",
-                        conf_level: float = 0.95) -> Estimate:
+                        conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Difference in mean outcome between units offered the programme and units not offered it.
 
     Parameters
@@ -37,6 +40,7 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
     pairs : True when each stratum is a pair, one drawn and one not.
     transform : "none" or "log" (effects then read in per cent).
     conf_level : a share, 0.95 by default.
+    seed : of the draws that take over where clusters are few, as :func:`impact.rct.ols` says.
 
     Returns
     -------
@@ -83,12 +87,16 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
         clusters_comparison=groups[2] if groups[2] is not None else counts.comparison, r_call=found.r_call,
         stata_call="ttest y, by(d) welch" if blocks is None and clusters is None else "")
     mean, error = comparison_mean(y, treated, transform)
-    return make_estimate(
+    estimate = make_estimate(
         outcome=outcome, term=treatment, method="difference_in_means", estimand="itt", inference=inference,
         counts=counts, vcov=found.vcov, card=card, base=Counterfactual(mean=mean, std_error=error, label="comparison "
                                                                        "mean"), question=QUESTION,
         assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(y[treated == 0]), dropped=rows.dropped,
         share=is_share(raw))
+    dummies = np.empty((len(y), 0)) if blocks is None else np.asarray(
+        blocks[:, None] == np.arange(1, int(blocks.max()) + 1)[None, :], dtype=float)
+    return with_few_clusters(estimate, outcome=y, offered=treated, controls=dummies, blocks=blocks, clusters=clusters,
+                             weighted=False, seed=seed)
 
 
 def _drop_broken_pairs(rows: Selection, pair: str, treatment: str) -> None:

@@ -11,6 +11,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.linear import Fit, least_squares
 from impact.inference.report import Counterfactual, is_share, make_estimate, spread
 from impact.rct.assignment import comparison_mean, shares_differ
+from impact.rct.few import with_few_clusters
 from impact.rct.means import ASSUMPTIONS, QUESTION
 from impact.rct.trial import Trial, coefficients, covariance_of, describe, infer_last, select_trial
 from impact.results import Caveat, Estimate
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def ols(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str] = (),
         strata: str | None = None, cluster: str | None = None, weights: str | None = None, vcov: str | None = None,
-        transform: str = "none", conf_level: float = 0.95) -> Estimate:
+        transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Regress the outcome on the offer, covariates and strata.
 
     Parameters
@@ -37,6 +38,7 @@ def ols(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequenc
         level of the draw (for units: HC2 with Bell–McCaffrey df).
     transform : "none" or "log".
     conf_level : a share.
+    seed : of the draws that take over where clusters are few (see Notes).
 
     Returns
     -------
@@ -50,24 +52,28 @@ def ols(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequenc
 
     Notes
     -----
-    Estimand: ITT. Assumes assignment by lot (within strata); covariates only sharpen the estimate (Freedman 2008;
+    Unless ``vcov`` is named: with fewer than 6 clusters on a side, or df below 4, p-value and interval come from
+    re-randomisation of the draw (strata and clusters as given); with fewer than 40 clusters or 20 treated the wild
+    cluster bootstrap is shown beside. Estimand: ITT. Assumes assignment by lot (within strata); covariates only sharpen
+    the estimate (Freedman 2008;
     Lin 2013, section 4). Covariance: Pustejovsky & Tipton (2018). Reference cases: rct_jtrain2_dim_ols_hc2,
     rct_jtrain2_ancova_hc2, rct_tz_cluster_cr2, rct_tz_cluster_fe_cr2, against R estimatr 1.0.0.
     """
     return _regression(data, method="ols", outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
-                       cluster=cluster, weights=weights, vcov=vcov, transform=transform, conf_level=conf_level)
+                       cluster=cluster, weights=weights, vcov=vcov, transform=transform, conf_level=conf_level,
+                       seed=seed)
 
 
 def ancova(data: pd.DataFrame, *, outcome: str, treatment: str, baseline: str | None = None,
            covariates: Sequence[str] = (), strata: str | None = None, cluster: str | None = None,
            weights: str | None = None, vcov: str | None = None, transform: str = "none",
-           conf_level: float = 0.95) -> Estimate:
+           conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Regress the outcome on the offer and its own baseline value (analysis of covariance).
 
     Parameters
     ----------
     baseline : column of the outcome before the offer, in the same unit; with ``transform="log"`` it is logged too.
-    data, outcome, treatment, covariates, strata, cluster, weights, vcov, transform, conf_level
+    data, outcome, treatment, covariates, strata, cluster, weights, vcov, transform, conf_level, seed
         As :func:`impact.rct.ols`.
 
     Returns
@@ -91,17 +97,17 @@ def ancova(data: pd.DataFrame, *, outcome: str, treatment: str, baseline: str | 
     before = (baseline,) if baseline is not None else ()
     return _regression(data, method="ancova", outcome=outcome, treatment=treatment, covariates=(*before, *covariates),
                        strata=strata, cluster=cluster, weights=weights, vcov=vcov, transform=transform,
-                       conf_level=conf_level, baseline=baseline)
+                       conf_level=conf_level, seed=seed, baseline=baseline)
 
 
 def lin(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str] = (),
         strata: str | None = None, cluster: str | None = None, weights: str | None = None, vcov: str | None = None,
-        transform: str = "none", conf_level: float = 0.95) -> Estimate:
+        transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Regress the outcome on the offer, covariates and strata, each centred and interacted with the offer.
 
     Parameters
     ----------
-    data, outcome, treatment, covariates, strata, cluster, weights, vcov, transform, conf_level
+    data, outcome, treatment, covariates, strata, cluster, weights, vcov, transform, conf_level, seed
         As :func:`impact.rct.ols`; at least one covariate or the strata are needed.
 
     Returns
@@ -125,12 +131,13 @@ def lin(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequenc
         raise DesignError(Problem(where="lin", what="there is no covariate or stratum to interact with",
                                   cure="Give covariates= or strata=, or use difference_in_means."), source="design")
     return _regression(data, method="lin", outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
-                       cluster=cluster, weights=weights, vcov=vcov, transform=transform, conf_level=conf_level)
+                       cluster=cluster, weights=weights, vcov=vcov, transform=transform, conf_level=conf_level,
+                       seed=seed)
 
 
 def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str, covariates: Sequence[str],
                 strata: str | None, cluster: str | None, weights: str | None, vcov: str | None, transform: str,
-                conf_level: float, baseline: str | None = None) -> Estimate:
+                conf_level: float, seed: int, baseline: str | None = None) -> Estimate:
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
                          cluster=cluster, weights=weights, transform=transform, baseline=baseline)
     interacted = method == "lin"
@@ -142,12 +149,16 @@ def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str
     inference, df_rule = infer_last(fit, cov, conf_level, clustered=trial.clusters is not None)
     counts, card = describe(fit, trial, cov.kind, df_rule, cluster)
     mean, error = comparison_mean(trial.y, trial.offered, transform)
-    return make_estimate(
+    estimate = make_estimate(
         outcome=outcome, term=treatment, method=method, estimand="itt", inference=inference, counts=counts,
         vcov=cov.kind, card=card, base=Counterfactual(mean=mean, std_error=error, label="comparison mean"),
         question=QUESTION, assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(trial.y[trial.offered == 0]),
         dropped=trial.rows.dropped, caveats=trial.caveats, share=is_share(trial.raw),
         details=(("coefficients", coefficients(fit, cov)), ("left_out", fit.left_out)))
+    if vcov is not None:
+        return estimate
+    return with_few_clusters(estimate, outcome=trial.y, offered=trial.offered, controls=trial.controls()[0],
+                             blocks=trial.blocks, clusters=trial.clusters, weighted=trial.weights is not None, seed=seed)
 
 
 def _fit(trial: Trial, treatment: str, interacted: bool) -> Fit:

@@ -1,0 +1,96 @@
+"""Few clusters: re-randomisation takes over the p-value, and the wild cluster bootstrap is shown beside.
+
+Which p-value is primary is a rule fixed before results (see the constants), not a choice made after seeing them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from impact.inference.assignment import declared_draw
+from impact.inference.bootstrap import wild_cluster_bootstrap, wild_cluster_set
+from impact.inference.linear import Array, Codes, independent_columns
+from impact.inference.randomisation import randomisation_set, randomisation_test
+from impact.inference.report import FEW_CLUSTERS, LOW_DF
+from impact.results import Caveat, Estimate, PercentEffect, Segment
+
+WILD_CLUSTERS = 40  # in all
+WILD_TREATED = 20
+
+
+def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, controls: Array, blocks: Codes | None,
+                      clusters: Codes | None, weighted: bool, seed: int) -> Estimate:
+    """Apply the rule for few clusters to an estimate of a drawn offer.
+
+    Parameters
+    ----------
+    estimate : with its usual p-value and interval.
+    outcome, offered : (n,). controls : (n, c) strata dummies and covariates, without the intercept.
+    blocks, clusters : (n,) codes of the draw, or None.
+    weighted : with sampling weights the draw is not replayed.
+    seed : of sampled draws.
+
+    Returns
+    -------
+    Estimate
+        Below 6 clusters on a side, or df below 4: p-value and interval by re-randomisation. Below 40 clusters in
+        all or 20 treated: the wild cluster bootstrap in ``details`` and as a caveat.
+    """
+    if clusters is None or weighted:
+        return estimate
+    arm = np.bincount(clusters, weights=offered) > 0
+    treated, comparison = int(arm.sum()), int((~arm).sum())
+    design = np.column_stack([np.ones(len(outcome)), controls])
+    design = design[:, independent_columns(design)]
+    out = estimate
+    few = min(treated, comparison) < FEW_CLUSTERS or (estimate.df is not None and estimate.df < LOW_DF)
+    if few:
+        out = _randomised(out, outcome, offered, design, blocks, clusters, seed)
+    if min(treated, comparison) > 1 and (treated + comparison < WILD_CLUSTERS or treated < WILD_TREATED):
+        out = _wild(out, outcome, offered, design, clusters, treated + comparison, seed)
+    return out
+
+
+def _randomised(estimate: Estimate, outcome: Array, offered: Array, design: Array, blocks: Codes | None,
+                clusters: Codes | None, seed: int) -> Estimate:
+    draw = declared_draw(offered, strata=blocks, clusters=clusters)
+    test = randomisation_test(outcome, draw, covariates=design, seed=seed)
+    segments = randomisation_set(outcome, draw, covariates=design, seed=seed, conf_level=estimate.conf_level)
+    one = segments[0] if len(segments) == 1 else Segment()
+    how = "all" if test.enumerated else "sampled"
+    caveat = Caveat(
+        code="randomisation_inference", text=f"Few clusters were drawn: the p-value and the interval come from drawing "
+        f"again ({test.draws:,} draws, {how}; smallest possible p {test.smallest_p:.3g}). The interval holds if the effect "
+        "is the same for all.", values=(("draws", test.draws), ("smallest_p", test.smallest_p)))
+    return replace(estimate, p_value=float(test.p_value[0]), conf_low=one.low, conf_high=one.high, interval=segments,
+                   statistic=None, df=None, effect_pct=_rescaled(estimate, one),
+                   caveats=(*(c for c in estimate.caveats if c.code not in ("few_clusters", "low_df")), caveat),
+                   reasons=(*estimate.reasons, ("df", "the p-value comes from re-randomisation")))
+
+
+def _rescaled(estimate: Estimate, one: Segment) -> PercentEffect | None:
+    """Carry the new interval over to per cent."""
+    percent = estimate.effect_pct
+    if percent is None:
+        return None
+    if estimate.transform == "log":
+        ends = [None if x is None else float(100 * np.expm1(x)) for x in (one.low, one.high)]
+    else:
+        ends = [None if x is None or percent.base is None else 100 * x / percent.base for x in (one.low, one.high)]
+    return replace(percent, low=ends[0], high=ends[1])
+
+
+def _wild(estimate: Estimate, outcome: Array, offered: Array, design: Array, clusters: Codes, count: int,
+          seed: int) -> Estimate:
+    codes = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    test = wild_cluster_bootstrap(outcome, offered, design, codes, seed=seed)
+    segments = wild_cluster_set(outcome, offered, design, codes, seed=seed, conf_level=estimate.conf_level)
+    p = float(test.p_value[0])
+    shown = "p below 0.001" if p < 0.001 else f"p = {p:.3f}"
+    caveat = Caveat(code="wild_bootstrap", text=f"With {count} clusters the wild cluster bootstrap is shown beside: "
+                    f"{shown} ({test.draws:,} {'sign patterns, all' if test.enumerated else 'draws'}).",
+                    values=(("p", p), ("draws", test.draws)))
+    return replace(estimate, caveats=(*estimate.caveats, caveat), details=(
+        *estimate.details, ("wild_p", p), ("wild_set", tuple((s.low, s.high) for s in segments))))
