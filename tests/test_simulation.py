@@ -22,7 +22,7 @@ from impact.results import Estimate
 
 STORE = Path(__file__).parent / "reference" / "simulation.json"
 LEVEL = 0.95
-NEAR = 0.015  # a cell is sound when coverage is this near to 0.95, give or take three Monte-Carlo errors
+NEAR = 0.015  # a cell is sound when coverage is this near to 0.95, give or take two Monte-Carlo errors
 SEED = 20240501
 
 
@@ -95,6 +95,10 @@ def welch(data: pd.DataFrame) -> Estimate:
 
 
 def by_market(data: pd.DataFrame) -> Estimate:
+    return ancova(data, outcome="y", treatment="d", baseline="before", cluster="market", vcov="CR2")
+
+
+def redrawn(data: pd.DataFrame) -> Estimate:
     return ancova(data, outcome="y", treatment="d", baseline="before", cluster="market")
 
 
@@ -119,12 +123,15 @@ CELLS = {
                                 2.0, 10_000),
     "welch_30_30_skewed": Cell("30 and 30 firms, lognormal", two_arms(30, 30, skewed=True), welch, 2.0, 10_000),
     "welch_10_100_skewed": Cell("10 treated and 100 other firms, lognormal", two_arms(10, 100, skewed=True), welch, 2.0,
-                                10_000, weak="skewed outcomes and few treated: not detected by any caveat"),
+                                10_000, weak="not detected by a caveat: a skewed outcome and few treated"),
     "ancova_cr2_12": Cell("12 markets of 10, half drawn", markets(6, 6, (10,)), by_market, 0.5, 10_000),
-    "ancova_cr2_12_uneven": Cell("12 markets of 4 to 40, half drawn", markets(6, 6, (4, 8, 12, 40)), by_market, 0.5, 10_000),
+    "ancova_cr2_12_uneven": Cell("12 markets of 4 to 40, half drawn", markets(6, 6, (4, 8, 12, 40)), by_market, 0.5,
+                                 10_000),
     "ancova_cr2_4_of_20": Cell("4 of 20 markets of 10 drawn", markets(4, 16, (10,)), by_market, 0.5, 10_000),
     "ancova_cr2_2_of_12": Cell("2 of 12 markets of 10 drawn", markets(2, 10, (10,)), by_market, 0.5, 10_000,
                                weak="few_clusters"),
+    "ancova_redrawn_2_of_12": Cell("2 of 12 markets of 10 drawn, by drawing the lots again", markets(2, 10, (10,)), redrawn,
+                                   0.5, 600),
     "twfe_cr1s_20_20": Cell("20 treated and 20 other firms, six years, autocorrelated", firms_over_years(20, 20), effects,
                             1.0, 4_000),
     "twfe_cr1s_8_8": Cell("8 treated and 8 other firms, six years, autocorrelated", firms_over_years(8, 8), effects, 1.0,
@@ -132,14 +139,16 @@ CELLS = {
     "twfe_cr1s_4_30": Cell("4 treated and 30 other firms, six years, autocorrelated", firms_over_years(4, 30), effects, 1.0,
                            4_000, weak="few_clusters"),
     "two_by_two_8_30": Cell("8 treated and 30 other firms, two years", firms_over_years(8, 30), changes, 1.0, 4_000),
-    "matching_att_200": Cell("200 firms, ATT, two traits, bias adjusted", volunteers(200), neighbours(**REPLACE), 1.0, 2_000),
+    "matching_att_200": Cell("200 firms, ATT, two traits, bias adjusted", volunteers(200), neighbours(**REPLACE), 1.0,
+                             2_000),
     "matching_att_200_four": Cell("200 firms, ATT, four neighbours, bias adjusted", volunteers(200),
                                   neighbours(**REPLACE, neighbours=4), 1.0, 2_000),
     "matching_ate_300": Cell("300 firms, ATE, two traits, bias adjusted", volunteers(300),
                              neighbours(**REPLACE, estimand="ate"), 1.0, 2_000),
     "matching_score_300": Cell("300 firms, ATT, propensity score with replacement, no adjustment", volunteers(300),
                                neighbours(replace=True, bias_adjustment=False), 1.0, 2_000),
-    "matching_pairs_200": Cell("200 firms, ATT, pairs without replacement", volunteers(200), neighbours(), 1.0, 2_000),
+    "matching_pairs_200": Cell("200 firms, ATT, pairs without replacement", volunteers(200), neighbours(), 1.0, 2_000,
+                               weak="not detected by a caveat: pairs stay unequal, which the balance check shows"),
 }
 
 
@@ -152,7 +161,8 @@ def simulate(name: str) -> dict[str, object]:
         e = cell.estimate(cell.draw(rng))
         found.append(e.estimate)
         errors.append(e.std_error)
-        covered += e.conf_low <= cell.truth <= e.conf_high
+        covered += any((s.low is None or s.low <= cell.truth) and (s.high is None or cell.truth <= s.high)
+                       for s in e.interval)
         codes |= {c.code for c in e.caveats}
     coverage = covered / cell.replications
     return {
@@ -164,7 +174,7 @@ def simulate(name: str) -> dict[str, object]:
 
 
 def sound(result: dict[str, object]) -> bool:
-    return abs(result["coverage"] - LEVEL) <= NEAR + 3 * result["mc_error"]
+    return abs(result["coverage"] - LEVEL) <= NEAR + 2 * result["mc_error"]
 
 
 def kept() -> dict[str, dict[str, object]]:
@@ -199,8 +209,8 @@ def test_size_and_coverage_are_as_committed(name):
 
 def write() -> None:
     """Run every cell and keep the results."""
-    head = ("Coverage of 95 per cent intervals at the true effect, and size of the two-sided test of the true effect at 5 per "
-            "cent (one less the coverage). mc_error is the Monte-Carlo error at 0.95. Made by tests/test_simulation.py.")
+    head = ("Coverage of 95 per cent intervals at the true effect, and size of the two-sided test of the true effect at "
+            "5 per cent (one less the coverage). mc_error is the Monte-Carlo error at 0.95.")
     content = {"about": head, "seed": SEED, "cells": {name: simulate(name) for name in CELLS}}
     STORE.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
