@@ -119,8 +119,8 @@ def _means(sample: Sample, name: str, period: str, column: str) -> list[TrendPoi
     frame = sample.frame[sample.frame[column].notna()]
     if sample.first_treated is not None:
         first = frame[sample.first_treated]
-        group = first.map(lambda t: f"first treated {t:g}").where(first.notna(), "never treated")
-        keys = [(str(g), f"{t:g}", part) for (g, t), part in frame.groupby([group, frame[period]])[column]]
+        group = first.map(lambda t: f"first treated {t:.12g}").where(first.notna(), "never treated")
+        keys = [(str(g), f"{t:.12g}", part) for (g, t), part in frame.groupby([group, frame[period]])[column]]
     else:
         label = frame[sample.treatment].map({1: "treated", 0: "comparison"})
         keys = [(str(g), period, part) for g, part in frame.groupby(label)[column]]
@@ -138,7 +138,7 @@ def ledger(sample: Sample, evaluation: Evaluation) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["estimate", "row", "unit", "period", "reason"])
     ids = speakable(sample.frame[sample.unit]) if design.unit != ROW_NUMBER else [""] * len(sample.frame)
-    when = [f"{t:g}" for t in sample.frame[design.time]] if design.time else [""] * len(sample.frame)
+    when = [f"{t:.12g}" for t in sample.frame[design.time]] if design.time else [""] * len(sample.frame)
     for estimate in evaluation.estimates:
         for loss in estimate.dropped:
             for row in loss.rows:

@@ -90,6 +90,7 @@ def test_true_and_false_are_a_treatment(firms):
     ({"profit": 7.0}, "same value on every row"),
     ({"profit": np.inf}, "infinite values"),
     ({"profit": pd.Timestamp("2024-05-01")}, "dates, not numbers"),
+    ({"profit": [str(i) for i in range(40)]}, "numbers stored as text"),
 ])
 def test_an_outcome_that_cannot_be_analysed_is_refused(firms, change, said):
     assert said in one_problem(declare("rct"), firms.assign(**change))
@@ -262,6 +263,14 @@ def test_a_missing_covariate_becomes_its_mean_and_an_indicator():
     assert names == ["age", "age missing", "size", "none", "none missing"]
     assert columns[1].tolist() == [2.0, 1.0, 2.0, 0.0, 1.0]
     assert missing == {"age": 1, "none": 3}
+
+
+@pytest.mark.parametrize("types", ["numpy_nullable", "pyarrow"])
+def test_nullable_column_types_are_read(types):
+    if types == "pyarrow":
+        pytest.importorskip("pyarrow")
+    for kind, data in (("rct", cross_section()), ("did", panel()), ("matching", cross_section())):
+        assert load_sample(declare(kind), data.convert_dtypes(dtype_backend=types)).rows == len(data)
 
 
 def test_ids_of_mixed_kinds_are_no_obstacle():

@@ -114,6 +114,12 @@ def test_log_changes_are_growth_rates_and_the_base_is_a_geometric_mean():
     assert e.comparison_mean == close(math.exp(1.2))
 
 
+def test_periods_of_many_digits_are_written_in_full():
+    data = panel().assign(year=lambda d: d["year"] * 10000 + 101, first=lambda d: d["first"] * 10000 + 101)
+    e = two_way_fixed_effects(data, **NAMES, first_treated="first")
+    assert e.period == "20010101–20040101"
+
+
 def test_clusters_lie_at_or_above_the_unit():
     data = panel(units=24)
     by_district = two_way_fixed_effects(data, **NAMES, first_treated="first", cluster="district")

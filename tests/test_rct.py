@@ -106,6 +106,15 @@ def test_without_a_choice_errors_are_hc2_by_unit_and_cr2_by_cluster(firms):
     assert group.has_caveat("randomisation_inference")
 
 
+def test_one_treated_unit_gives_no_certainty(firms):
+    alone = firms.assign(offered=(firms.index == 3) * 1)
+    assert ols(alone, outcome="profit", treatment="offered").has_caveat("few_clusters")
+    with pytest.raises(DesignError, match="two on each side"):
+        difference_in_means(alone, outcome="profit", treatment="offered")
+    enough = firms.assign(offered=(firms.index % 6 == 0) * 1)
+    assert not ols(enough, outcome="profit", treatment="offered").has_caveat("few_clusters")
+
+
 def test_a_missing_baseline_costs_no_row(firms):
     firms.loc[:4, "profit_0"] = np.nan
     e = ancova(firms, outcome="profit", treatment="offered", baseline="profit_0")

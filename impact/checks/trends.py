@@ -54,11 +54,11 @@ def _cohort(panel: Panel, cohort: float, outcome: str, unit: str, time: str, con
         _y=transformed(rows.numbers(outcome), transform, outcome, rows.kept.nonzero()[0]), _first=first,
         _g=rows.codes(cluster) if cluster not in (None, unit) else 0)
     earlier = np.unique(frame.loc[(frame["_first"] == cohort) & (frame[time] < cohort), time])
-    name = f"Earlier trend, first treated {cohort:g}"
-    identifier = f"pretrend_{cohort:g}"
+    name = f"Earlier trend, first treated {cohort:.12g}"
+    identifier = f"pretrend_{cohort:.12g}"
     if len(earlier) < 2:
         return _not_examined(identifier, name, outcome, f"{'One earlier period' if len(earlier) else 'No earlier period'}"
-                             f" only for units first treated in {cohort:g}: whether they moved in parallel before "
+                             f" only for units first treated in {cohort:.12g}: whether they moved in parallel before "
                              "cannot be seen.")
     found: list[tuple[str, Inference]] = []
     for early, late in pairwise(earlier):
@@ -74,10 +74,10 @@ def _cohort(panel: Panel, cohort: float, outcome: str, unit: str, time: str, con
         groups = np.unique(start["_g"].to_numpy()[use], return_inverse=True)[1].astype(np.int64)
         clustered = cluster not in (None, unit) and len(np.unique(groups)) > 2
         gap = difference(change, d, clusters=groups if clustered else None)
-        found.append((f"{early:g}–{late:g}", infer(gap.estimate, gap.std_error, gap.df, conf_level)))
+        found.append((f"{early:.12g}–{late:.12g}", infer(gap.estimate, gap.std_error, gap.df, conf_level)))
     known = [(label, i) for label, i in found if i.p_value is not None]
     if not known:
-        return _not_examined(identifier, name, outcome, f"Too few units first treated in {cohort:g}, or too few others, "
+        return _not_examined(identifier, name, outcome, f"Too few units first treated in {cohort:.12g}, or too few others, "
                              "are measured in two adjacent earlier periods.")
     return _examined(identifier, name, outcome, known, transform)
 

@@ -162,7 +162,7 @@ def _rule_problems(study: Study, rule: FirstTreatedRule, frame: pd.DataFrame) ->
     column, unit, time = rule.first_period_of, design.unit, str(design.time)
     known = frame.dropna(subset=[column]).sort_values([unit, time], kind="stable")
     where = f"design.first_treated, column '{column}'"
-    start = frame[unit].map(known[known[column] == 1].groupby(unit)[time].min()).fillna(np.inf)
+    start = frame[unit].map(known[known[column] == 1].groupby(unit)[time].min()).astype(float).fillna(np.inf)
     unclear = frame.loc[frame[column].isna() & (frame[time] < start), unit].dropna().drop_duplicates()
     out = [Problem(where=where, what=f"it is not known when {len(unclear)} units were first treated: the column is empty "
                    f"in a period before ({listed(speakable(unclear))})", cure="Write 0 where a unit was not treated; "

@@ -107,7 +107,9 @@ def number_problem(data: pd.DataFrame, name: str) -> Problem | None:
         return Problem(where=f"column '{name}'", what="it holds dates, not numbers",
                        cure="Write the period as a number, e.g. the year.")
     bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
-    return Problem(where=f"column '{name}'", what=f"it holds text, not numbers ({int(bad.sum())} of {len(column)} rows)",
+    what = f"it holds text, not numbers ({int(bad.sum())} of {len(column)} rows)" if bad.any() else (
+        "it holds numbers stored as text")
+    return Problem(where=f"column '{name}'", what=what,
                    cure="Turn it into numbers and leave empty cells empty.")
 
 

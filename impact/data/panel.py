@@ -74,7 +74,7 @@ def panel_problems(data: pd.DataFrame, *, unit: str, time: str, first_treated: s
     twice = known.duplicated([unit, time], keep=False)
     if twice.any():
         pairs = known.loc[twice, [unit, time]].drop_duplicates()
-        names = [f"{u} in {t:g}" for u, t in zip(speakable(pairs[unit]), pairs[time], strict=True)]
+        names = [f"{u} in {t:.12g}" for u, t in zip(speakable(pairs[unit]), pairs[time], strict=True)]
         problems.append(Problem(
             where=f"columns '{unit}' and '{time}'", what=f"{len(pairs)} unit–periods stand in more than one row "
             f"({listed(names, 5)})", cure="Keep one row for each unit and period."))

@@ -66,17 +66,17 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_
     if panel.first is None:
         raise ValueError("first_treated is needed")
     when = rows.data[time].to_numpy(dtype=float)
-    rows.drop(~np.isin(when, (before, after)), "other_period", f"not measured in {before:g} or {after:g}")
-    rows.drop(panel.first <= before, "treated_from_start", f"treated in or before {before:g}: no value before treatment")
+    rows.drop(~np.isin(when, (before, after)), "other_period", f"not measured in {before:.12g} or {after:.12g}")
+    rows.drop(panel.first <= before, "treated_from_start", f"treated in or before {before:.12g}: no value before treatment")
     if control_group == "never_treated":
         rows.drop((panel.first > after) & np.isfinite(panel.first), "treated_later",
-                  f"treated after {after:g}: neither treated yet nor never treated")
+                  f"treated after {after:.12g}: neither treated yet nor never treated")
     _need_both(rows, unit)
     change, treated, post, raw, clusters = _changes(rows, outcome, unit, time, panel.first, after, cluster, transform)
     if len(np.unique(treated)) < 2:
         raise DesignError(Problem(
             where="treatment", what=f"{int(treated.sum())} treated and {int((1 - treated).sum())} comparison units are "
-            f"measured in both {before:g} and {after:g}", cure="Choose other periods or another comparison group."),
+            f"measured in both {before:.12g} and {after:.12g}", cure="Choose other periods or another comparison group."),
             source="design")
     found = difference(change, treated, clusters=clusters)
     inference = infer(found.estimate, found.std_error, found.df, conf_level)
@@ -94,7 +94,7 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_
         outcome=outcome, term="treated", method="two_by_two", estimand="att", inference=inference, counts=counts,
         vcov=found.vcov, card=card, base=counterfactual(post[treated == 1], found.estimate, transform),
         question=QUESTION, assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(post[treated == 0]),
-        dropped=rows.dropped, period=f"{before:g}–{after:g}", share=is_share(raw))
+        dropped=rows.dropped, period=f"{before:.12g}–{after:.12g}", share=is_share(raw))
 
 
 def _two_periods(known: Sequence[float], given: Sequence[float] | None, time: str) -> tuple[float, float]:
@@ -106,8 +106,8 @@ def _two_periods(known: Sequence[float], given: Sequence[float] | None, time: st
                                   cure="Write periods: [first, second]."), source="design")
     for t in chosen:
         if t not in periods:
-            raise DesignError(Problem(where="periods", what=f"no usable row has {time} = {t:g}",
-                                      cure=f"Periods with data: {', '.join(f'{p:g}' for p in periods)}."),
+            raise DesignError(Problem(where="periods", what=f"no usable row has {time} = {t:.12g}",
+                                      cure=f"Periods with data: {', '.join(f'{p:.12g}' for p in periods)}."),
                               source="design")
     return chosen[0], chosen[1]
 

@@ -93,7 +93,7 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
         vcov=vcov or "CR1S", card=_card(vcov or "CR1S", df_rule, cluster or unit, groups),
         base=counterfactual(y[d == 1], inference.estimate, transform), question=QUESTION, assumptions=ASSUMPTIONS,
         transform=transform, outcome_sd=spread(y[d == 0]), dropped=rows.dropped, caveats=_staggered(units, when, d),
-        period=f"{when.min():g}–{when.max():g}", share=is_share(raw), details=(
+        period=f"{when.min():.12g}–{when.max():.12g}", share=is_share(raw), details=(
             ("coefficients", _coefficients(fit, absorbed, vcov or "CR1S", clusters)), ("left_out", fit.left_out)))
 
 
@@ -147,7 +147,7 @@ def _fit(y: Array, d: Array, extra: Array, covariates: list[str], units: Codes, 
     """
     periods = np.unique(when)
     dummies = (when[:, None] == periods[None, 1:]).astype(float)
-    names = [*(f"{t:g}" for t in periods[1:]), *covariates, term]
+    names = [*(f"{t:.12g}" for t in periods[1:]), *covariates, term]
     design = np.column_stack([dummies, extra, d])
     full = vcov in ("HC2", "HC3") or (weights is not None and vcov in ("CR2", "CR3"))
     if not full:
@@ -210,7 +210,7 @@ def _staggered(units: Codes, when: Array, d: Array) -> list[Caveat]:
     cohorts = np.unique(starts[np.isfinite(starts)])
     if len(cohorts) < 2:
         return []
-    names = " and ".join(f"{c:g}" for c in cohorts) if len(cohorts) < 4 else f"{len(cohorts)} periods"
+    names = " and ".join(f"{c:.12g}" for c in cohorts) if len(cohorts) < 4 else f"{len(cohorts)} periods"
     return [Caveat(code="provisional", text=f"Provisional: treatment began in {names}, and two-way fixed effects then "
                    "compare late groups with groups already treated; if effects differ between groups or grow, the "
                    "average can mislead.", values=(("cohorts", len(cohorts)),))]

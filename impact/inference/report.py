@@ -72,16 +72,16 @@ def percent_of_mean(inference: Inference, base: Counterfactual) -> tuple[Percent
                          high=share(inference.conf_high), base=base.mean, base_label=base.label), ""
 
 
-def few_cluster_caveats(counts: Counts, df: float | None, noun: str = "clusters") -> list[Caveat]:
-    """Say when clusters or degrees of freedom are too few to trust the p-value."""
+def few_cluster_caveats(counts: Counts, df: float | None) -> list[Caveat]:
+    """Say when clusters (units, where units were assigned) or degrees of freedom are too few to trust the p-value."""
     out = []
-    low = min((c for c in (counts.clusters_treated, counts.clusters_comparison) if c is not None), default=None)
-    if low is not None and low < FEW_CLUSTERS:
+    noun, sides = "clusters", (counts.clusters_treated, counts.clusters_comparison)
+    if None in sides:
+        noun, sides = "units", (counts.treated, counts.comparison)
+    if min((c for c in sides if c is not None), default=FEW_CLUSTERS) < FEW_CLUSTERS:
         out.append(Caveat(
-            code="few_clusters",
-            text=f"Only {counts.clusters_treated} treated and {counts.clusters_comparison} comparison {noun}: too few "
-                 "clusters to say how sure this number is.",
-            values=(("treated", counts.clusters_treated), ("comparison", counts.clusters_comparison))))
+            code="few_clusters", text=f"Only {sides[0]} treated and {sides[1]} comparison {noun}: too few {noun} to say "
+            "how sure this number is.", values=(("treated", sides[0]), ("comparison", sides[1]))))
     if df is not None and df < LOW_DF:
         out.append(Caveat(code="low_df", text=f"The standard error rests on {df:.1f} degrees of freedom, fewer than "
                           f"{LOW_DF:.0f}: the interval and p-value are unreliable.", values=(("df", df),)))
