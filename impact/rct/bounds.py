@@ -1,0 +1,267 @@
+"""What attrition could hide: bounds on the effect when some of those in the draw were not found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import optimize, stats
+
+from impact.data.frame import Selection, check_columns, require_columns, transformed
+from impact.errors import DataError, DesignError, Problem
+from impact.inference.intervals import check_level, infer
+from impact.inference.linear import Array, Codes
+from impact.inference.report import Counts, cluster_counts, is_share, make_estimate
+from impact.rct.assignment import check_assignment
+from impact.results import Estimate, Estimates, Segment, StandardErrorCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWS = 999
+LEE_QUESTION = "the average effect of the offer on units that would be found again whether offered or not (always observed)"
+LEE_ASSUMPTIONS = (
+    "Who was offered the programme was decided by lot.",
+    "The offer moves being found again in one direction only (monotonicity), within each cell where cells are given.",
+)
+MANSKI_QUESTION = "the average effect of the offer on all units in the draw, whatever those not found would have answered"
+MANSKI_ASSUMPTIONS = (
+    "Who was offered the programme was decided by lot.",
+    "Outcomes of those not found lie between the two limits given.",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Enrolled:
+    """All units in the draw: outcome (missing where not found), arm, cells and clusters."""
+
+    rows: Selection
+    y: Array
+    offered: Array
+    cells: Codes
+    clusters: Codes | None
+    share: bool
+
+
+def lee_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str | None = None,
+               tighten: Sequence[str] = (), cluster: str | None = None, transform: str = "none",
+               conf_level: float = 0.95, draws: int = DRAWS, seed: int = 0) -> Estimates:
+    """Bounds on the effect of the offer among units that would be found again either way.
+
+    Parameters
+    ----------
+    data : DataFrame, one row for each unit in the draw; the outcome is missing where a unit was not found.
+    outcome : column, in its own unit. treatment : column of 1 (offered) and 0 (not).
+    strata : column of the blocks of the draw; bounds are taken within them and averaged.
+    tighten : columns with few values, measured before the offer; bounds within their cells are never wider.
+    cluster : column of the groups that were drawn; they are drawn again whole for the standard errors.
+    transform : "none" or "log". conf_level : a share.
+    draws, seed : of the bootstrap within arms that gives the standard errors.
+
+    Returns
+    -------
+    Estimates
+        Two rows, ``lower`` and ``upper``. Each row's ``interval`` is the Imbens–Manski interval, which holds the effect
+        itself at the level; ``conf_low`` and ``conf_high`` are those of the bound. ``details`` holds the share trimmed and
+        the arm it is trimmed from.
+
+    Raises
+    ------
+    DataError
+        As :func:`impact.rct.difference_in_means`.
+    DesignError
+        When a cell has no unit found in one arm.
+
+    Notes
+    -----
+    Estimand: average effect on the always observed. The arm found more often is trimmed by the share it has more, from the
+    top for the lower bound and from the bottom for the upper; at ties the marginal unit counts with a fraction, so that
+    exactly the share is removed. Lee (2009, Review of Economic Studies 76, propositions 1a and 2); Imbens & Manski (2004,
+    Econometrica 72, section 4) for the interval. Reference case: bounds_tz_lee.
+    """
+    sample = _enrolled(data, outcome, treatment, [*([strata] if strata else []), *tighten], cluster, transform)
+
+    def both(rows: Codes) -> tuple[float, float]:
+        return _lee(sample.y[rows], sample.offered[rows], sample.cells[rows])
+
+    everyone = np.arange(len(sample.y))
+    errors = _bootstrap(both, sample, draws, seed)
+    details = _trimmed(sample)
+    return _two_rows(sample, both(everyone), errors, outcome, treatment, "lee_bounds", cluster, transform, conf_level,
+                     LEE_QUESTION, LEE_ASSUMPTIONS, details, f"bootstrap within arms, {draws} draws")
+
+
+def manski_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, low: float, high: float,
+                  strata: str | None = None, cluster: str | None = None, conf_level: float = 0.95, draws: int = DRAWS,
+                  seed: int = 0) -> Estimates:
+    """Bounds on the effect of the offer with nothing assumed of those not found but the limits of the outcome.
+
+    Parameters
+    ----------
+    data, outcome, treatment, strata, cluster, conf_level, draws, seed
+        As :func:`lee_bounds`.
+    low, high : least and largest value the outcome can take, in its unit (0 and 1 for a yes/no).
+
+    Returns
+    -------
+    Estimates
+        Two rows, ``lower`` and ``upper``, with the Imbens–Manski interval as in :func:`lee_bounds`.
+
+    Raises
+    ------
+    DataError
+        As :func:`lee_bounds`; also when a value lies outside the limits.
+    DesignError
+        As :func:`lee_bounds`.
+
+    Notes
+    -----
+    Estimand: ITT on all units in the draw. Horowitz & Manski (2000, JASA 95, section 2). Reference case:
+    bounds_tz_manski.
+    """
+    sample = _enrolled(data, outcome, treatment, [strata] if strata else [], cluster, "none")
+    known = sample.y[~np.isnan(sample.y)]
+    if not low < high or known.min() < low or known.max() > high:
+        outside = int(((known < low) | (known > high)).sum())
+        raise DataError(Problem(where=f"column '{outcome}'", what=f"{outside} values lie outside the limits {low:g} to "
+                                f"{high:g}", cure="Give the limits the outcome can take."), source="data")
+
+    def both(rows: Codes) -> tuple[float, float]:
+        y, d, cells = sample.y[rows], sample.offered[rows], sample.cells[rows]
+        gone = np.isnan(y)
+        return (_within_cells(np.where(gone, np.where(d == 1, low, high), y), d, cells),
+                _within_cells(np.where(gone, np.where(d == 1, high, low), y), d, cells))
+
+    errors = _bootstrap(both, sample, draws, seed)
+    everyone = np.arange(len(sample.y))
+    return _two_rows(sample, both(everyone), errors, outcome, treatment, "manski_bounds", cluster, "none", conf_level,
+                     MANSKI_QUESTION, MANSKI_ASSUMPTIONS, (("low", float(low)), ("high", float(high))),
+                     f"bootstrap within arms, {draws} draws")
+
+
+def _enrolled(data: pd.DataFrame, outcome: str, treatment: str, cells: list[str], cluster: str | None,
+              transform: str) -> _Enrolled:
+    require_columns(data, outcome=outcome, treatment=treatment, cells=cells, cluster=cluster)
+    check_columns(data, numbers=(outcome,), zero_one=(treatment,))
+    rows = Selection(data)
+    for name, reason in ((treatment, "treatment"), (cluster, "cluster"), *((c, "cell") for c in cells)):
+        if name is not None:
+            rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    raw, offered = rows.numbers(outcome), rows.numbers(treatment)
+    clusters = rows.codes(cluster) if cluster is not None else None
+    check_assignment(offered, clusters)
+    known = ~np.isnan(raw)
+    y = np.full(len(raw), np.nan)
+    y[known] = transformed(raw[known], transform, outcome, rows.kept.nonzero()[0][known])
+    codes = np.zeros(len(raw), dtype=np.int64)
+    if cells:
+        table = np.column_stack([rows.codes(c) for c in cells])
+        codes = np.unique(table, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+    for cell in range(int(codes.max()) + 1):
+        for arm in (0, 1):
+            if not (known & (codes == cell) & (offered == arm)).any():
+                who = "offered" if arm else "comparison"
+                raise DesignError(Problem(where="cells", what=f"in cell {cell + 1} nobody of the {who} was found",
+                                          cure="Use fewer or larger cells."), source="design")
+    return _Enrolled(rows=rows, y=y, offered=offered, cells=codes, clusters=clusters, share=is_share(raw[known]))
+
+
+def _lee(y: Array, offered: Array, cells: Codes) -> tuple[float, float]:
+    """Lower and upper bound: cells averaged by how many of them are always observed."""
+    lower, upper, weight = 0.0, 0.0, 0.0
+    for cell in np.unique(cells):
+        inside = cells == cell
+        arms = [y[inside & (offered == arm)] for arm in (1, 0)]
+        if min(len(a) for a in arms) == 0:
+            continue
+        found = [a[~np.isnan(a)] for a in arms]
+        shares = [len(f) / len(a) for f, a in zip(found, arms, strict=True)]
+        if min(shares) == 0:
+            continue
+        q = abs(shares[0] - shares[1]) / max(shares)
+        more = found[0] if shares[0] >= shares[1] else found[1]
+        low, high = _kept_mean(more, q, top=True), _kept_mean(more, q, top=False)
+        if shares[0] >= shares[1]:
+            bounds = (low - found[1].mean(), high - found[1].mean())
+        else:
+            bounds = (found[0].mean() - high, found[0].mean() - low)
+        mine = min(shares) * inside.sum()
+        lower, upper, weight = lower + mine * bounds[0], upper + mine * bounds[1], weight + mine
+    return float(lower / weight), float(upper / weight)
+
+
+def _kept_mean(values: Array, share: float, *, top: bool) -> float:
+    """Mean after trimming exactly a share of the mass from the top or the bottom."""
+    ordered = np.sort(values)[::-1] if top else np.sort(values)
+    mass = np.clip(np.arange(1, len(values) + 1) - share * len(values), 0.0, 1.0)
+    return float((ordered * mass).sum() / mass.sum())
+
+
+def _within_cells(y: Array, offered: Array, cells: Codes) -> float:
+    total, weight = 0.0, 0
+    for cell in np.unique(cells):
+        inside = cells == cell
+        if len(np.unique(offered[inside])) == 2:
+            total += inside.sum() * (y[inside & (offered == 1)].mean() - y[inside & (offered == 0)].mean())
+            weight += int(inside.sum())
+    return float(total / weight)
+
+
+def _bootstrap(both: Callable[[Codes], tuple[float, float]], sample: _Enrolled, draws: int,
+               seed: int) -> tuple[float, float]:
+    """Standard errors of the two bounds: units (or clusters) drawn again within arms."""
+    rng = np.random.default_rng(seed)
+    groups = np.arange(len(sample.y)) if sample.clusters is None else sample.clusters
+    members = np.split(np.argsort(groups, kind="stable"), np.searchsorted(np.sort(groups), np.arange(1, groups.max() + 1)))
+    arm = np.array([sample.offered[m[0]] for m in members])
+    pools = [np.flatnonzero(arm == a) for a in (0, 1)]
+    found = np.empty((draws, 2))
+    for i in range(draws):
+        picked = np.concatenate([rng.choice(pool, len(pool)) for pool in pools])
+        rows = picked if sample.clusters is None else np.concatenate([members[g] for g in picked])
+        found[i] = both(rows.astype(np.int64))
+    spread = found.std(axis=0, ddof=1)
+    return float(spread[0]), float(spread[1])
+
+
+def _trimmed(sample: _Enrolled) -> tuple[tuple[str, object], ...]:
+    shares = [float((~np.isnan(sample.y[sample.offered == arm])).mean()) for arm in (1, 0)]
+    trimmed = "neither" if shares[0] == shares[1] else "treated" if shares[0] > shares[1] else "comparison"
+    return (("share_found_treated", shares[0]), ("share_found_comparison", shares[1]),
+            ("trim_share", abs(shares[0] - shares[1]) / max(shares)), ("trimmed_group", trimmed))
+
+
+def imbens_manski(lower: float, upper: float, errors: tuple[float, float], conf_level: float) -> Segment:
+    """Interval that holds the effect, not the whole identified set, at the level (Imbens & Manski 2004, equation 7)."""
+    level, width = check_level(conf_level), (upper - lower) / max(errors)
+
+    def gap(c: float) -> float:
+        return float(stats.norm.cdf(c + width) - stats.norm.cdf(-c)) - level
+
+    c = float(optimize.brentq(gap, 0.0, 10.0))
+    return Segment(low=lower - c * errors[0], high=upper + c * errors[1])
+
+
+def _two_rows(sample: _Enrolled, bounds: tuple[float, float], errors: tuple[float, float], outcome: str, treatment: str,
+              method: str, cluster: str | None, transform: str, conf_level: float, question: str,
+              assumptions: tuple[str, ...], details: tuple[tuple[str, object], ...], rule: str) -> Estimates:
+    known = ~np.isnan(sample.y)
+    treated = sample.offered[known]
+    groups = cluster_counts(sample.clusters, sample.offered) if sample.clusters is not None else (None, None, None)
+    counts = Counts(n=int(known.sum()), treated=int(treated.sum()), comparison=int((1 - treated).sum()),
+                    units=int(known.sum()), units_treated=int(treated.sum()), clusters=groups[0],
+                    clusters_treated=groups[1], clusters_comparison=groups[2])
+    card = StandardErrorCard(formula=rule, correction="none", level=cluster or "the unit", df_rule="normal",
+                             clusters_treated=groups[1], clusters_comparison=groups[2],
+                             stata_call="leebounds y d, select(s)" if method == "lee_bounds" else "")
+    together = imbens_manski(*bounds, errors, conf_level)
+    rows: list[Estimate] = []
+    for name, value, error in zip(("lower", "upper"), bounds, errors, strict=True):
+        estimate = make_estimate(
+            outcome=outcome, term=name, method=method, estimand="itt", inference=infer(value, error, None, conf_level),
+            counts=counts, vcov="bootstrap", card=card, base=None, question=question, assumptions=assumptions,
+            transform=transform, dropped=sample.rows.dropped, share=sample.share, details=details)
+        rows.append(replace(estimate, id=f"{outcome}/{method}/{name}", interval=(together,)))
+    return Estimates(rows=tuple(rows))
