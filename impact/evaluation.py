@@ -83,7 +83,7 @@ def run_method(sample: Sample, outcome: Outcome, call: MethodCall) -> Estimate:
     try:
         result: Estimate = function(sample.frame, **keywords)
     except (ValueError, TypeError) as error:
-        if not call.options:
+        if isinstance(error, TypeError) and not call.options:
             raise
         raise DesignError(Problem(where="options", what=str(error), cure="Correct the value in the study file.")) from None
     return result
@@ -95,9 +95,9 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
     out: dict[str, Any] = {"outcome": outcome.column}
     if design.kind == "did":
         out |= {"unit": sample.unit, "time": design.time, "first_treated": sample.first_treated}
-        if call.method == "two_by_two":
-            out["control_group"] = design.comparison or "never_treated"
-        elif call.method == "two_way_fixed_effects":
+        out["control_group"] = design.comparison or "never_treated"
+        if call.method == "two_way_fixed_effects":
+            out["covariates"] = list(design.covariates)
             out["weights"] = design.sampling.weight if design.sampling else None
     else:
         out["treatment"] = design.treatment
@@ -141,6 +141,10 @@ def _finish(study: Study, outcome: Outcome, role: str, estimate: Estimate) -> Es
     if study.design.kind == "matching" and study.design.assigned_by not in (study.design.unit, ROW_NUMBER):
         caveats.append(Caveat(code="assignment_level", text=f"Treatment was decided by {study.design.assigned_by}, and the "
                               "standard error of a matched comparison does not allow for it: it may be too small."))
+    if study.design.covariates and estimate.method == "two_by_two":
+        caveats.append(Caveat(code="covariates_unused", text="This method does not use the declared covariates."))
+    if study.design.kind == "rct" and study.design.estimand == "ate":
+        estimate = replace(estimate, estimand="ate")
     return replace(estimate, id=f"{outcome.name}/{estimate.method}", outcome=outcome.name, role=role,
                    unit=words(outcome.unit), question=question, caveats=tuple(caveats))
 
@@ -178,6 +182,13 @@ def _study_caveats(study: Study) -> tuple[Caveat, ...]:
     if study.design.kind == "rct":
         out.append(Caveat(code="offer_only", text="This is the effect of the offer, taken up or not; the effect of taking "
                           "part is not estimated."))
+    sampling = study.design.sampling
+    if study.subgroups:
+        names = ", ".join(words(s.label) for s in study.subgroups)
+        out.append(Caveat(code="subgroups_not_estimated", text=f"Declared subgroups were not estimated: {names}."))
+    if sampling is not None and (sampling.psu or sampling.stratum):
+        out.append(Caveat(code="sampling_not_used", text="The declared sampling stratum or unit is not used in the "
+                          "standard errors of these estimates."))
     return tuple(out)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from impact.data.sample import Sample
-from impact.errors import ImpactError, Problem, RenderError
+from impact.errors import Problem, RenderError
 from impact.evaluation import arguments, planned
 from impact.results import Estimate, Evaluation
 from impact.study.types import MethodCall, Outcome, words
@@ -20,14 +20,14 @@ SECONDS = 600  # longest time one cell may take
 STARTUP = 120  # longest time the kernel may take to answer
 
 
-def require_notebook() -> None:
-    """Refuse early, with the line to type, where the notebook extra is missing."""
+def missing_notebook() -> Problem | None:
+    """Say what the notebook lacks, with the line to type; nothing where all is there."""
     missing = [name for name in NEEDS if find_spec(name) is None]
-    if missing:
-        raise ImpactError(Problem(
-            where="analysis.ipynb", what=f"the notebook needs {', '.join(missing)}",
-            cure='Type: python -m pip install "sme-impact[notebook]"  or leave the notebook out with --no-notebook.'),
-            source="missing extra")
+    if not missing:
+        return None
+    return Problem(
+        where="analysis.ipynb", what=f"the notebook needs {', '.join(missing)}",
+        cure='Type: python -m pip install "sme-impact[notebook]"  or leave the notebook out with --no-notebook.')
 
 
 def build_notebook(sample: Sample, evaluation: Evaluation, study_file: Path, out: Path) -> Any:
@@ -59,13 +59,15 @@ def build_notebook(sample: Sample, evaluation: Evaluation, study_file: Path, out
     for outcome, call, role in planned(study):
         if role != "robustness":
             cells += _cells(sample, evaluation.main(outcome.name), outcome, call, kind)
-    expected = {e.id: e.estimate for e in evaluation.estimates if e.role != "robustness"}
+    expected = {e.id: (e.estimate, e.conf_low, e.conf_high) for e in evaluation.estimates if e.role != "robustness"}
     cells += [
         v4.new_markdown_cell("## The same numbers as the record"),
         v4.new_code_cell("in_the_record = {\n" + "".join(f"    {key!r}: {value!r},\n" for key, value in expected.items())
-                         + "}\nfor name, number in in_the_record.items():\n"
-                         "    print(f'{name:45s} record {number:12.6g}   made again {made_again[name]:12.6g}')\n"
-                         "    assert abs(made_again[name] - number) <= 1e-9 * max(1, abs(number))"),
+                         + "}\nfor name, numbers in in_the_record.items():\n"
+                         "    for what, number, again in zip(('effect', 'low', 'high'), numbers, made_again[name]):\n"
+                         "        if number is None:\n            assert again is None\n            continue\n"
+                         "        print(f'{name:45s} {what:7s} record {number:12.6g}   made again {again:12.6g}')\n"
+                         "        assert abs(again - number) <= 1e-9 * max(1, abs(number))"),
     ]
     for i, cell in enumerate(cells):
         cell["id"] = f"cell-{i:02d}"
@@ -81,7 +83,7 @@ def _cells(sample: Sample, estimate: Estimate, outcome: Outcome, call: MethodCal
     spelled = "".join(f"    {key}={value!r},\n" for key, value in keywords.items())
     text = f"## {_markdown(words(outcome.label))}\n\n{_markdown(estimate.question[:1].upper() + estimate.question[1:])}."
     code = (f"estimate = impact.{kind}.{call.method}(\n    data,\n{spelled})\n"
-            f"made_again[{estimate.id!r}] = estimate.estimate\nprint(estimate)")
+            f"made_again[{estimate.id!r}] = (estimate.estimate, estimate.conf_low, estimate.conf_high)\nprint(estimate)")
     return [v4.new_markdown_cell(text), v4.new_code_cell(code)]
 
 

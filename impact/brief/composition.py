@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from impact.brief import evidence, facts, findings
-from impact.brief.model import LIMITS, Brief, Fact, Join, Quote, Text, limit_for, quote, say, walk
-from impact.brief.words import LANGUAGES
+from impact.brief.effects import axis_of, results
+from impact.brief.limits import first_limit, limits
+from impact.brief.model import Brief, Fact, Join, Quote, Text, quote, say
+from impact.brief.texts import character_problems, language_problems, length_problems, refuse
 from impact.errors import Problem, RenderError
-from impact.results.evaluation import Evaluation
+from impact.results.estimate import Estimate
+from impact.results.evaluation import Evaluation, Provenance
 from impact.results.record import evaluation_to_json, sha256
-from impact.study.types import words
+from impact.study.types import Study, words
 
 if TYPE_CHECKING:
     from impact.dced import Audit
@@ -41,51 +44,65 @@ def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str
         When a text of the study file is longer than its place allows (every such text is named), the record has no
         estimate of a declared primary outcome, or the language is not available.
     """
-    check_language(language)
+    refuse(language_problems(language))
     _check_primaries(evaluation)
-    rows, more = findings.results(evaluation, language)
-    limits = evidence.limits(evaluation, language)
-    costs, cost_note = facts.costs(evaluation, language)
-    study = evaluation.study
-    brief = Brief(
-        language=language, date=quote(study.brief.date, "study.yaml: brief.date"),
-        record=sha256(evaluation_to_json(evaluation)), stamps=_stamps(evaluation), series=_series(evaluation, language),
-        title=findings.title(evaluation, rows, language), bottom_line=findings.bottom_line(evaluation, rows, language),
-        meta=facts.meta(evaluation, language), messages=findings.messages(evaluation, rows, limits),
-        tiles=findings.tiles(evaluation, rows, language),
-        question=quote(words(study.question, language), "study.yaml: question"),
-        challenge=facts.challenge(evaluation, language), method=facts.method(evaluation, language),
-        chain=evidence.chain(evaluation, rows, language), results=rows, results_more=more, axis=findings.axis_of(rows),
-        reading=evidence.reading(evaluation, rows, language), trends=evidence.trends(evaluation, language),
-        benchmark=evidence.benchmark(evaluation, rows, language), methods=evidence.methods(evaluation, language),
-        costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation), limits=limits,
-        lessons=evidence.lessons(evaluation, rows, language), flow=facts.flow(evaluation, language),
-        standard=evidence.standard(audit), ethics=_ethics(evaluation, language), sources=_sources(evaluation, language),
-        provenance=_provenance(evaluation), contact=facts.own(study.brief.contact, "brief.contact", language)
-        or say("contact.none"))
-    check_lengths(brief)
+    brief = _blocks(evaluation, audit, language)
+    refuse(length_problems(brief))
     return brief
 
 
-def check_language(language: str) -> None:
-    """Refuse a language that has no word list yet."""
-    if language not in LANGUAGES:
-        raise RenderError(Problem(where="language", what=f"'{language}' is not available yet",
-                                  cure=f"Write one of: {', '.join(LANGUAGES)}."), source="brief")
+def check_texts(study: Study) -> tuple[Problem, ...]:
+    """Find what in a study's own texts would stop its brief, before there is any result.
+
+    The blocks are put together as for a brief, around a record without numbers.
+
+    Returns
+    -------
+    tuple of Problem
+        Texts too long for their place, with the characters to cut; characters no face can draw; a language that is not
+        available yet.
+    """
+    language = study.brief.language
+    brief = _blocks(_without_numbers(study), None, language)
+    return (*language_problems(language, "study.yaml: brief.language"), *length_problems(brief),
+            *character_problems(brief))
 
 
-def check_lengths(brief: Brief) -> None:
-    """Refuse texts that are too long for their place, all of them at once, before any page is set."""
-    problems: dict[str, Problem] = {}
-    for text in walk(brief, Quote):
-        found = limit_for(text.where)
-        if found is not None and len(text.text) > found[1]:
-            over = len(text.text) - found[1]
-            problems[text.where] = Problem(
-                where=text.where, what=f"{len(text.text)} characters, and the brief has room for {LIMITS[found[0]]}",
-                cure=f"Cut {over} character{'' if over == 1 else 's'}.")
-    if problems:
-        raise RenderError(problems.values(), source="brief")
+def _without_numbers(study: Study) -> Evaluation:
+    """Make a record in which every declared outcome has an estimate and no estimate says anything."""
+    method = study.analysis.primary.method
+    estimates = tuple(
+        Estimate(id=f"{o.name}/{method}", outcome=o.name, method=method, estimand=study.design.estimand, estimate=0.0,
+                 conf_level=study.analysis.conf_level, n=0, vcov="", role=o.role) for o in study.outcomes)
+    provenance = Provenance(toolkit="", study_sha256="", data_sha256="", data_label="", data_rows=0, data_columns=0,
+                            seed=study.analysis.seed, command=f"impact run {study.slug}")
+    return Evaluation(study=study, estimates=estimates, provenance=provenance)
+
+
+def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief:
+    study = evaluation.study
+    rows = results(evaluation, language)
+    lines = limits(evaluation, language)
+    known = evidence.benchmark(evaluation, rows, language)
+    costs, cost_note = facts.costs(evaluation, language)
+    return Brief(
+        language=language, date=quote(study.brief.date, "study.yaml: brief.date"),
+        record=sha256(evaluation_to_json(evaluation)), stamps=_stamps(evaluation), series=_series(evaluation, language),
+        kicker=facts.own(study.brief.title, "brief.title", language),
+        title=findings.title(evaluation, rows, language), bottom_line=findings.bottom_line(evaluation, rows, language),
+        meta=facts.meta(evaluation, language),
+        messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines)),
+        tiles=findings.tiles(evaluation, rows, language),
+        question=quote(words(study.question, language), "study.yaml: question"),
+        challenge=facts.challenge(evaluation, language), method=facts.method(evaluation, language),
+        chain=evidence.chain(evaluation, rows, language), results=rows, axis=axis_of(rows),
+        reading=evidence.reading(evaluation, rows, language), trends=evidence.trends(evaluation, language),
+        benchmark=known, methods=evidence.methods(evaluation, language),
+        costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation), limits=lines,
+        lessons=evidence.lessons(evaluation, rows, language), flow=facts.flow(evaluation, language),
+        standard=evidence.standard(audit), ethics=_ethics(evaluation, language), sources=_sources(evaluation, language),
+        provenance=_provenance(evaluation),
+        contact=facts.own(study.brief.contact, "brief.contact", language) or say("contact.none"))
 
 
 def _check_primaries(evaluation: Evaluation) -> None:

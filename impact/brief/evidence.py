@@ -1,14 +1,13 @@
 """What stands for and against the findings: chain, checks, caveats, other methods, a known answer, the self-check."""
 
-
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from impact.brief.effects import main_effect
 from impact.brief.facts import estimand, method_name
-from impact.brief.findings import main_effect
+from impact.brief.limits import caveats
 from impact.brief.model import (
     Benchmark,
     Chain,
@@ -25,15 +24,16 @@ from impact.brief.model import (
     Series,
     StandardElement,
     StandardStrip,
+    Status,
     Text,
     Trends,
-    Value,
+    Verdict,
     need,
     quote,
     say,
     take,
 )
-from impact.results.estimate import Caveat, Estimate
+from impact.results.estimate import Estimate
 from impact.results.evaluation import Check, Evaluation
 from impact.study.types import words
 
@@ -63,20 +63,19 @@ def chain(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Ch
     return Chain(boxes=tuple(boxes), more=len(declared.boxes) - len(kept))
 
 
-def _status(r: Result | None) -> Literal["clear", "adverse", "unclear", "unmeasured"]:
+def _status(r: Result | None) -> Status:
     if r is None:
         return "unmeasured"
-    if r.effect.verdict == "favourable":
-        return "clear"
-    return "adverse" if r.effect.verdict == "unfavourable" else "unclear"
+    states: dict[Verdict, Status] = {"favourable": "clear", "unfavourable": "adverse", "too_few": "too_few",
+                                     "no_interval": "no_interval"}
+    return states.get(r.effect.verdict, "unclear")
 
 
 def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Text, ...]:
     """Write the notes under the table: what is estimated, how errors were made, what p was adjusted for."""
     e = evaluation.headline
     notes: list[Text] = [say("read.estimand", estimand=estimand(evaluation, language))]
-    if e.comparison_label and e.comparison_label != "comparison mean":  # the column says that much itself
-        notes.append(say("read.base", label=quote(e.comparison_label.rstrip("."), "results.json: comparison_label")))
+    notes += _base_notes(evaluation, rows)
     if any(o.is_log for o in evaluation.study.outcomes):
         notes.append(say("read.log"))
     if e.se_card is not None:
@@ -86,7 +85,7 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     named = [quote(f.rstrip("."), "results.json: p_family") for f in families if f]
     if named:
         notes.append(say("read.family", family=Join(parts=tuple(named), by="; ")))
-    if any(c.code == "provisional" for _, c in caveats(evaluation)):
+    if any(c.code == "provisional" for _, _, c in caveats(evaluation)):
         notes.append(say("read.provisional.short"))
     notes += list(dict.fromkeys(note for r in rows for note in r.missing))[:3]
     calls = [f"R {e.se_card.r_call}" if e.se_card.r_call else "",
@@ -96,67 +95,28 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     return tuple(notes)
 
 
-def caveats(evaluation: Evaluation) -> list[tuple[str, Caveat]]:
-    """List every caveat once, most important first, with its outcome where it belongs to one alone.
-
-    The order is: provisional numbers, the first primary outcome, other primaries, the study as a whole, secondaries.
-    """
-    study = evaluation.study
-    seen: dict[tuple[str, str], tuple[int, str, Caveat]] = {}
-    found: list[tuple[int, str, Caveat]] = [(3, "", c) for c in evaluation.caveats]
-    for e in evaluation.estimates:
-        if e.role not in ("primary", "secondary"):
-            continue
-        first = e.outcome == study.primaries[0].name
-        found += [(1 if first else 2 if e.role == "primary" else 4, e.outcome, c) for c in e.caveats]
-    for rank, outcome, c in found:
-        rank = 0 if c.code == "provisional" else rank  # noqa: PLW2901 - a rank of its own
-        key = (c.code, c.text)
-        if key not in seen:
-            seen[key] = (rank, outcome, c)
-        else:
-            before = seen[key]
-            seen[key] = (min(rank, before[0]), before[1] if before[1] == outcome else "", c)
-    return [(outcome, c) for _, outcome, c in sorted(seen.values(), key=lambda item: item[0])]
-
-
-def limits(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
-    """List what the study cannot say: caveats, checks that raise a concern or were not made, keys left out."""
-    lines: list[Text] = []
-    several = len(evaluation.study.outcomes) > 1
-    for outcome, caveat in caveats(evaluation):
-        text = quote(caveat.text, "results.json: caveats")
-        if caveat.code == "provisional":
-            lines.append(say("read.provisional", text=_without_word(text)))
-        elif outcome and several:
-            index = [o.name for o in evaluation.study.outcomes].index(outcome)
-            label = words(evaluation.study.outcomes[index].label, language)
-            lines.append(say("limit.outcome", label=quote(label, f"study.yaml: outcomes[{index}].label"), text=text))
-        else:
-            lines.append(text)
-    poor = [say("check", title=quote(c.title, "results.json: checks"), word=quote(c.word, "results.json: checks"))
-            for c in evaluation.checks if c.verdict in ("concern", "fail")]
-    if poor:
-        lines.append(say("limit.check", checks=Join(parts=tuple(poor), by=", ")))
-    absent = _absent(evaluation)
-    if absent:
-        lines.append(say("limit.absent", names=Join(parts=absent, by=", ")))
-    return tuple(lines) or (say("limit.none"),)
-
-
-def _without_word(text: Quote) -> Quote:
-    """Take off a leading 'Provisional:', which our own sentence says already."""
-    rest = re.sub(r"^provisional:\s*", "", text.text, flags=re.IGNORECASE)
-    return Quote(text=rest[:1].upper() + rest[1:], where=text.where)
-
-
-def _absent(evaluation: Evaluation) -> tuple[Value, ...]:
-    keys = (("programme.donor", "donor"), ("costs", "costs"), ("results_chain", "chain"), ("data.source", "source"),
-            ("ethics", "ethics"), ("ethics.consent", "consent"), ("intervention.reached", "reached"))
-    missing = [name for key, name in keys if evaluation.study.state(key) == "absent"]
-    if "ethics" in missing and "consent" in missing:
-        missing.remove("consent")
-    return tuple(say(f"absent.{name}") for name in missing)
+def _base_notes(evaluation: Evaluation, rows: tuple[Result, ...]) -> list[Text]:
+    """Say what the comparison means are, and of which outcomes they are geometric (logs only)."""
+    geometric = " (geometric mean)"
+    told: dict[str, list[Quote]] = {}
+    in_logs: list[Quote] = []
+    for r in rows:
+        label = evaluation.estimate(r.estimate).comparison_label.rstrip(".")
+        told.setdefault(label.removesuffix(geometric), []).append(r.label)
+        if label.endswith(geometric):
+            in_logs.append(r.label)
+    where = "results.json: comparison_label"
+    named = [(quote(base, where), labels) for base, labels in told.items()
+             if base and base != "comparison mean"]  # the column says that much itself
+    if len(told) == 1:
+        notes: list[Text] = [say("read.base", label=base) for base, _ in named]
+    else:
+        notes = [say("read.base.of", outcomes=Join(parts=tuple(labels), by=", "), label=base) for base, labels in named]
+    if in_logs:
+        every = len(in_logs) == len(rows)
+        notes.append(say("read.geometric") if every else say(
+            "read.geometric.of", outcomes=Join(parts=tuple(in_logs), by=", ")))
+    return notes
 
 
 def checks(evaluation: Evaluation) -> tuple[CheckLine, ...]:
@@ -202,31 +162,29 @@ def trends(evaluation: Evaluation, language: str) -> Trends | None:
         return None
     return Trends(outcome=quote(words(outcome.label, language), f"study.yaml: outcomes[{index}].label"),
                   unit=quote(words(outcome.unit, language), f"study.yaml: outcomes[{index}].unit"),
-                  series=tuple(series))
+                  series=tuple(series),
+                  baseline=quote(outcome.baseline, f"study.yaml: outcomes[{index}].baseline")
+                  if outcome.baseline and evaluation.study.design.kind != "did" else None)
 
 
 def benchmark(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Benchmark | None:
-    """Set the first primary estimate beside the known answer; subtract only where both are in the same unit."""
+    """Set the first primary estimate beside the known answer; on one scale only where both are in the same unit."""
     known = evaluation.study.benchmark
     if known is None:
         return None
-    r = rows[0]
-    unit = quote(words(known.unit, language), "study.yaml: benchmark.unit")
-    percent = unit.text.lower().startswith(("%", "per cent", "percent"))
-    effect = r.percent if percent and r.percent is not None else r.effect
-    value = take(evaluation, "study.benchmark.value", effect.value.kind)
-    if value is None:
-        return None
-    same = (percent and effect is r.percent) or (
-        effect.unit is not None and effect.unit.text.casefold() == unit.text.casefold())
-    ends = effect.ranges
+    r, unit = rows[0], quote(words(known.unit, language), "study.yaml: benchmark.unit")
+    effect = r.effect
+    in_logs = evaluation.headline.transform == "log" or evaluation.study.outcome(evaluation.headline.outcome).is_log
+    same = not in_logs and unit.text.casefold() == r.unit.text.casefold()
+    value = need(evaluation, "study.benchmark.value", effect.value.kind if same else "plain")
+    comparable = replace(effect, value=value, ranges=()) if same else None
     inside = any((x.low is None or x.low.value <= value.value) and (x.high is None or value.value <= x.high.value)
-                 for x in ends) if same and ends else None
+                 for x in effect.ranges) if same and effect.ranges else None
     difference = Number(value=effect.value.value - value.value, kind=effect.value.kind, path=effect.value.path,
                         estimate=r.estimate, derived=f"{effect.value.path} − study.benchmark.value") if same else None
     return Benchmark(label=quote(words(known.label, language), "study.yaml: benchmark.label"), value=value, unit=unit,
                      source=quote(words(known.source, language).rstrip("."), "study.yaml: benchmark.source"),
-                     effect=effect, outcome=r.label, difference=difference, inside=inside)
+                     effect=effect, outcome=r.label, difference=difference, inside=inside, comparable=comparable)
 
 
 def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:

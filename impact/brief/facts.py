@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from impact.brief.findings import groups, unit_noun
+from impact.brief.findings import compared, unit_noun
 from impact.brief.model import (
     Fact,
     FlowPanel,
@@ -21,9 +19,6 @@ from impact.brief.words import ENGLISH
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.study.types import ROW_NUMBER, Words, words
-
-if TYPE_CHECKING:
-    pass
 
 RANDOM_RULES = ("simple", "blocked", "clustered", "pairs")
 
@@ -78,13 +73,14 @@ def challenge(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
 def method(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
     """Say how we know: design, who, the question in words, estimator, data, loss, and who was reached."""
     study, e = evaluation.study, evaluation.headline
-    treated, comparison = groups(evaluation, language)
+    who = compared(evaluation, language)
     kind = say(f"design.{study.design.kind}")
     rule = study.design.assignment.rule if study.design.assignment else None
-    design = (say("design.rule", design=kind, rule=say(f"rule.{rule}"), treated=treated, comparison=comparison)
-              if rule in RANDOM_RULES else say("design.line", design=kind, treated=treated, comparison=comparison))
+    design = (say("design.rule", design=kind, rule=say(f"rule.{rule}"), compared=who)
+              if rule in RANDOM_RULES else say("design.line", design=kind, compared=who))
     facts = [("fact.design", design), ("fact.who", _who(evaluation, e, language)),
              ("fact.estimand", estimand(evaluation, language)), ("fact.estimator", _estimator(evaluation, e, language)),
+             ("fact.assumption", _assumption(e)),
              ("fact.data", data_line(evaluation, language)), ("fact.loss", _loss(evaluation, language))]
     reached = _reached(evaluation)
     if reached is not None:
@@ -118,6 +114,11 @@ def method_name(name: str) -> Text:
     """Name a method in words; its own name where the word list has none."""
     return say(f"method.{name}") if f"method.{name}" in ENGLISH else quote(
         name.replace("_", " ").capitalize(), "results.json: method")
+
+
+def _assumption(e: Estimate) -> Text:
+    """Quote what the comparison rests on; the first assumption of an estimate is the one that identifies it."""
+    return quote(e.assumptions[0].rstrip("."), "results.json: assumptions") if e.assumptions else say("not_stated")
 
 
 def _estimator(evaluation: Evaluation, e: Estimate, language: str) -> Phrase:

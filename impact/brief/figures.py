@@ -12,9 +12,11 @@ from html import escape
 from typing import Any
 
 from impact.brief.theme import COLOURS, SANS
+from impact.brief.view import LONG_NUMBER, power
 from impact.brief.view import figure as write_number
 
 TINT = {"favourable": COLOURS["navy"], "unfavourable": COLOURS["red"]}
+FAR, NEAR = 1e300, 1e-12  # no axis runs further than the one, nor is shorter than the other
 NARROW = "iljtfrI.,:;'!|()[]· \u00a0"
 WIDE = "mwMW@%&GOQDHNU—…"
 
@@ -120,16 +122,21 @@ def wrap(words: str, width: float, size: float, *, bold: bool = False, most: int
 
 
 def ticks(low: float, high: float, most: int = 7) -> list[float]:
-    """Choose round numbers that cover a range, at most about ``most`` of them."""
-    if not high > low:
-        low, high = low - 1, high + 1
+    """Choose round numbers that cover a range, at most about ``most`` of them; two at least, whatever the range."""
+    low, high = max(low, -FAR), min(high, FAR)
+    size = max(abs(low), abs(high))
+    if not high - low > max(NEAR, 1e-9 * size):  # all in one place, as far as a drawing can tell
+        room = max(1.0, 0.1 * size)
+        low, high = low - room, high + room
     step = 10.0 ** math.floor(math.log10((high - low) / most))
     step = next(step * m for m in (1, 2, 2.5, 5, 10, 20) if (high - low) / (step * m) <= most)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(k * step, 12) for k in range(first, last + 1)]
+    return [float(f"{k * step:.12g}") for k in range(first, last + 1)]
 
 
 def _label(value: float, step: float, tail: str) -> str:
+    if value and not (1e-6 <= step < LONG_NUMBER):
+        return ("−" if value < 0 else "+") + power(abs(value)) + tail
     places = max(0, min(6, -math.floor(math.log10(step) + 1e-9)))
     if abs(step * 10**places - round(step * 10**places)) > 1e-6:
         places += 1
@@ -143,7 +150,8 @@ def span(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
                    for r in shown)
     if not reach:
         return -1.0, 1.0
-    cut = max(8 * reach[(len(reach) - 1) // 2], *(1.3 * abs(r["value"]) for r in shown))
+    reach = [min(x, FAR / 10) for x in reach]
+    cut = max(8 * reach[(len(reach) - 1) // 2], *(1.3 * min(abs(r["value"]), FAR / 10) for r in shown))
     ends = [x for r in shown for pair in r["ranges"] for x in pair if x is not None] + [r["value"] for r in shown]
     open_low = any(pair[0] is None for r in shown for pair in r["ranges"])
     open_high = any(pair[1] is None for r in shown for pair in r["ranges"])
@@ -164,7 +172,8 @@ def _bar(scene: Scene, row: dict[str, Any], y: float, at: Any, edges: tuple[floa
                 scene.mark(head, at(edge), y, 3.2, colour)
             else:
                 scene.line(at(edge), y - 2.6, at(edge), y + 2.6, colour, 1.2)
-    scene.mark(row["mark"], at(row["value"]), y, 3.1 if row["mark"] == "ring" else 3.4, colour)
+    place = min(max(row["value"], edges[0]), edges[1])
+    scene.mark(row["mark"], at(place), y, 3.1 if row["mark"] == "ring" else 3.4, colour)
 
 
 def effects(page: dict[str, Any]) -> Scene:
@@ -310,20 +319,19 @@ def _apart(places: list[float], heights: list[float]) -> list[float]:
 
 
 def benchmark(page: dict[str, Any]) -> Scene:
-    """Draw the estimate with its interval above the known answer, on one axis."""
+    """Draw the estimate with its interval above the known answer: on one axis, or in words where the units differ."""
     data = page["benchmark"]
     scene = Scene(260, page["heads"]["benchmark"], page["picture_alt"])
-    row = data["row"]
-    low, high = span([row, {"value": data["value"], "ranges": []}])
-    marks = ticks(low, high, 5)
+    row, known = data["row"], data["value"]
+    marks = ticks(*span([row] if known is None else [row, {"value": known, "ranges": []}]), 5)
 
     def at(value: float) -> float:
         return 12 + (value - marks[0]) / (marks[-1] - marks[0]) * 236
 
-    lines = wrap(data["label"], 190, 7.8, bold=True, most=2)
-    known = 34.0 + 9 * len(lines)
-    strips = ((13.0, 25.0), (known - 6, known + 6))
-    base = strips[1][1]
+    lines = wrap(data["label"], 190 if known is not None else 252, 7.8, bold=True, most=2)
+    place = 34.0 + 9 * len(lines)
+    strips = [(13.0, 25.0), *([(place - 6, place + 6)] if known is not None else [])]
+    base = strips[-1][1]
     for mark in marks:
         zero = mark == 0
         for top, bottom in strips:
@@ -334,10 +342,18 @@ def benchmark(page: dict[str, Any]) -> Scene:
     scene.text(256, 9, row["column"], size=7.8, anchor="end", weight=600)
     if row["value"] is not None:
         _bar(scene, row, 19, at, (marks[0], marks[-1]))
+    if known is None:
+        return _in_words(scene, [*lines, *wrap(data["text"], 252, 7.8, bold=True, most=2)], base + 24)
     for k, words in enumerate(lines):
         scene.text(4, 34 + 9 * k, words, size=7.8, weight=600, colour=COLOURS["teal"])
     scene.text(256, 34, data["text"], size=7.8, anchor="end", weight=600, colour=COLOURS["teal"])
-    if data["comparable"]:
-        scene.mark("square", at(data["value"]), known, 3.4, COLOURS["teal"])
+    scene.mark("square", at(min(max(known, marks[0]), marks[-1])), place, 3.4, COLOURS["teal"])
     scene.height = base + 14
+    return scene
+
+
+def _in_words(scene: Scene, lines: list[str], top: float) -> Scene:
+    for k, words in enumerate(lines):
+        scene.text(4, top + 9.4 * k, words, size=7.8, weight=600, colour=COLOURS["teal"])
+    scene.height = top + 9.4 * len(lines) - 4
     return scene

@@ -9,7 +9,8 @@ from typing import Any
 from impact.brief import figures
 from impact.brief.model import Brief
 from impact.brief.page import present
-from impact.brief.pdf import FONTS, check_characters, drawings
+from impact.brief.pdf import drawings
+from impact.brief.texts import FONTS, character_problems, refuse
 from impact.brief.theme import COLOURS, LADDER, SANS, SERIF, Layout
 
 HERE = Path(__file__).parent
@@ -39,7 +40,7 @@ def render_html(brief: Brief, layout: Layout = LADDER[-1]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    check_characters(brief)
+    refuse(character_problems(brief))
     page = present(brief, layout)
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from impact.errors import Problem, RenderError
 
-Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "no_interval"]
+Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "too_few", "no_interval"]
+Status = Literal["clear", "adverse", "unclear", "too_few", "no_interval", "unmeasured"]
 CLEAR: tuple[Verdict, ...] = ("favourable", "unfavourable")
 Kind = Literal["amount", "percent", "points", "count", "p", "level", "plain", "sd"]
 Form = Literal["size", "range", "range_unit", "signed", "signed_range", "full"]
@@ -122,7 +123,7 @@ class ChainBox:
     """One step of the results chain, and whether this study measured it."""
 
     text: Quote
-    status: Literal["clear", "adverse", "unclear", "unmeasured"]
+    status: Status
     finding: Said | None = None
     linked: bool = False
 
@@ -165,16 +166,17 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trends:
-    """How an outcome went in each group."""
+    """How an outcome went in each group; ``baseline`` is the column behind 'before' where units are not followed."""
 
     outcome: Quote
     unit: Quote
     series: tuple[Series, ...]
+    baseline: Quote | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """A known answer beside the estimate; no difference where the units disagree."""
+    """A known answer beside the estimate; ``comparable`` is it on the estimate's scale, None where the units disagree."""
 
     label: Quote
     value: Number
@@ -184,6 +186,7 @@ class Benchmark:
     outcome: Quote
     difference: Number | None
     inside: bool | None
+    comparable: Effect | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +264,7 @@ class Brief:
     record: str
     stamps: tuple[Literal["draft", "simulated", "provisional"], ...]
     series: Text
+    kicker: Quote | None
     title: Text
     bottom_line: Text
     meta: tuple[Fact, ...]
@@ -271,7 +275,6 @@ class Brief:
     method: tuple[Fact, ...]
     chain: Chain | None
     results: tuple[Result, ...]
-    results_more: int
     axis: Literal["percent", "sd", "none"]
     reading: tuple[Text, ...]
     trends: Trends | None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from impact.brief.model import (
-    Benchmark,
     Brief,
     Chain,
     Fact,
@@ -16,16 +14,18 @@ from impact.brief.model import (
     Quote,
     Result,
     Text,
-    Trends,
     Value,
     walk,
 )
+from impact.brief.picture import MARKS, picture
+from impact.brief.texts import covered
 from impact.brief.theme import Layout
-from impact.brief.view import NBSP, Speaker, decimals, effect_decimals, figure, keep_together, p_value, scaled
+from impact.brief.view import NBSP, Speaker, effect_decimals, keep_together, p_value
 from impact.brief.words import LANGUAGES
 
-MARKS = {"favourable": "dot", "unfavourable": "diamond"}
-CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "unmeasured": "empty"}
+MOST_OUTCOMES = 10  # rows of the table; primary outcomes are never cut, whatever their number
+CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_few": "ring", "no_interval": "ring",
+               "unmeasured": "empty"}
 CHECK_MARKS = {"pass": "full", "concern": "half", "fail": "cross", "not_applicable": "empty"}
 
 
@@ -61,7 +61,8 @@ def _facts(items: Sequence[Fact], s: Speaker) -> list[dict[str, str]]:
 def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     """Say page 1 and what stands on both pages."""
     rows = _results(brief, s)
-    drawn, undrawn = rows[:layout.drawn], len(rows) - layout.drawn
+    drawn = rows[:max(layout.drawn, sum(r.primary for r in brief.results))]
+    undrawn = len(rows) - len(drawn)
     level = s.number(brief.results[0].effect.level)
     alt = s.word("alt.effects", rows=" ".join(
         s.word("alt.effects.row", label=r["label"], effect=r["column"], verdict=r["verdict_word"]) for r in drawn))
@@ -69,20 +70,27 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "language": brief.language, "heads": _heads(brief, s), "series": s.text(brief.series),
         "stamps": [s.word(f"stamp.{code}") for code in brief.stamps], "footer": s.word("record", hash=brief.record[:12]),
         "contact": s.text(brief.contact), "pages": [s.word("page", n=str(n)) for n in (1, 2)],
-        "title": capital(s.text(brief.title)), "bottom_line": capital(s.text(brief.bottom_line)),
+        "kicker": _kicker(brief), "title": capital(s.text(brief.title)), "bottom_line": capital(s.text(brief.bottom_line)),
         "meta": _facts(brief.meta, s), "question": brief.question.text,
         "messages": [{"lead": capital(s.text(m.lead)), "body": capital(s.text(m.body))} for m in brief.messages],
-        "tiles": [{"figure": s.text(t.figure), "label": _told(t.label, s), "note": capital(s.text(t.note))}
-                  for t in brief.tiles],
+        "tiles": [{"figure": s.text(t.figure), "label": _told(t.label, s), "note": capital(s.text(t.note)),
+                   "hollow": t.verdict in ("too_few", "no_interval")} for t in brief.tiles],
         "tile_size": _tile_size(brief, s), "challenge": [capital(s.text(t)) for t in brief.challenge],
         "method": _facts(brief.method, s),
         "flow": _flow(brief, s), "chain": _chain(brief.chain, s),
         "results": rows, "drawn": drawn, "drawn_note": s.word("figure.more", n=str(undrawn)) if undrawn > 0 else "",
-        "axis_kind": brief.axis, "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(s),
+        "axis_kind": brief.axis, "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(brief, s),
         "figure_column": s.word("axis.column" if brief.axis == "percent" else "axis.column.unit", level=level),
         "sides": [s.word("axis.lower"), s.word("axis.higher")], "columns": _columns(brief, s, level),
         "effects_alt": alt,
     }
+
+
+def _kicker(brief: Brief) -> str:
+    """Set the officer's own title in capitals, where the faces have them all."""
+    text = brief.kicker.text if brief.kicker is not None else ""
+    capitals = text.upper()
+    return capitals if all(ord(c) in covered() for c in capitals) else text
 
 
 def _tile_size(brief: Brief, s: Speaker) -> int:
@@ -96,7 +104,7 @@ def _second(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     checks = [{"title": c.title.text, "word": c.word.text, "reason": clip(c.reason.text, layout.reason),
                "mark": CHECK_MARKS[c.verdict]} for c in brief.checks[:layout.checks]]
     return {
-        "reading": _reading(brief, s, layout), **_picture(brief, s), "methods": _methods(brief, s, layout),
+        "reading": _reading(brief, s, layout), **picture(brief, s), "methods": _methods(brief, s, layout),
         "costs": _facts(brief.costs, s), "cost_note": s.text(brief.cost_note), "checks": checks,
         "check_columns": 3 if len(checks) > 4 else 2, "checks_note": _checks_note(brief, s, layout),
         "limits": _limits(brief, s, layout), "lessons_none": s.word("lessons.none"),
@@ -114,52 +122,6 @@ def _keywords(brief: Brief, s: Speaker) -> list[str]:
 
 def _authors(brief: Brief) -> list[Quote]:
     return list(dict.fromkeys(q for q in walk(brief.sources, Quote) if ": brief.authors" in q.where))
-
-
-def _picture(brief: Brief, s: Speaker) -> dict[str, Any]:
-    """Say the figure of page 2: the benchmark where one is declared, else the trends, else none."""
-    if brief.benchmark is not None:
-        return _benchmark(brief.benchmark, s)
-    if brief.trends is not None:
-        return _trends(brief.trends, s)
-    return {"picture": "", "picture_note": "", "picture_alt": ""}
-
-
-def _trends(t: Trends, s: Speaker) -> dict[str, Any]:
-    periods = list(dict.fromkeys(q.text for line in t.series for q in line.periods))
-    if all(re.fullmatch(r"-?\d+(\.\d+)?", p) for p in periods):
-        periods.sort(key=float)
-    lines, told = [], []
-    for line in t.series:
-        known = {q.text: m for q, m in zip(line.periods, line.means, strict=True)}
-        lines.append({"name": line.name.text, "values": [known[p].value if p in known else None for p in periods]})
-        told.append(f"{line.name.text}: " + ", ".join(f"{p} {s.number(known[p])}" for p in periods if p in known))
-    alt = s.word("alt.trends", outcome=t.outcome.text, series=". ".join(told) + ".")
-    return {"picture": "trends", "trends": {"periods": periods, "series": lines}, "picture_alt": alt,
-            "picture_note": s.word("trend.plain", outcome=t.outcome.text, unit=t.unit.text)}
-
-
-def _benchmark(b: Benchmark, s: Speaker) -> dict[str, Any]:
-    e = b.effect
-    ends = [n for r in e.ranges for n in (r.low, r.high) if n] + [e.value, b.value]
-    places = decimals([scaled(n) for n in ends], e.value.kind)
-    tail = "%" if e.value.kind == "percent" else ""
-    value = figure(scaled(b.value), places, sign=True) + tail
-    column = f"{s.signed(e, places)} ({s.signed_range(e, places)})"
-    if b.difference is None:
-        note = s.word("benchmark.units", unit=b.unit.text)
-    else:
-        difference = figure(scaled(b.difference), places, sign=True) + (NBSP + s.word("points") if tail else "")
-        note = s.word("benchmark.difference", difference=difference, level=s.number(e.level), inside=s.word(
-            "benchmark.inside" if b.inside else "benchmark.outside")) if b.inside is not None else s.word(
-            "benchmark.plain", difference=difference)
-    row = {"verdict": e.verdict, "mark": MARKS.get(e.verdict, "ring"), "column": column, "value": scaled(e.value),
-           "ranges": [[scaled(n) if n else None for n in (r.low, r.high)] for r in e.ranges]}
-    caption = "" if e.unit is None else f" {b.outcome.text}, {e.unit.text}."
-    return {"picture": "benchmark", "picture_note": f"{note}{caption}",
-            "benchmark": {"row": row, "value": scaled(b.value), "text": value, "label": b.label.text, "tail": tail,
-                          "ours": s.word("benchmark.ours"), "comparable": b.difference is not None},
-            "picture_alt": s.word("alt.benchmark", label=b.label.text, value=value, effect=column)}
 
 
 def capital(text: str) -> str:
@@ -183,8 +145,11 @@ def _heads(brief: Brief, s: Speaker) -> dict[str, str]:
     return heads | {"standard": s.text(brief.standard.title)}
 
 
-def _legend(s: Speaker) -> dict[str, str]:
-    return {name: s.word(f"legend.{name}") for name in ("favourable", "unfavourable", "unclear", "primary")}
+def _legend(brief: Brief, s: Speaker) -> dict[str, str]:
+    legend = {name: s.word(f"legend.{name}") for name in ("favourable", "unfavourable", "primary")}
+    found = {"unclear" if r.effect.verdict == "corrected" else r.effect.verdict for r in brief.results}
+    open_states = [name for name in ("unclear", "too_few", "no_interval") if name in found] or ["unclear"]
+    return legend | {"unclear": s.word("legend.or").join(s.word(f"legend.{name}") for name in open_states)}
 
 
 def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
@@ -215,7 +180,12 @@ def _values(text: Value) -> list[tuple[str, Value]]:
 
 
 def _results(brief: Brief, s: Speaker) -> list[dict[str, Any]]:
-    return [_row(r, s, brief.axis, _mixed(brief)) for r in brief.results]
+    return [_row(r, s, brief.axis, _mixed(brief)) for r in _shown(brief)]
+
+
+def _shown(brief: Brief) -> tuple[Result, ...]:
+    """Keep every primary outcome, and as many of the others as there is room for."""
+    return brief.results[:max(MOST_OUTCOMES, sum(r.primary for r in brief.results))]
 
 
 def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
@@ -224,7 +194,6 @@ def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
     percent = r.percent if r.percent is not None and r.effect.value.kind != "percent" else None
     shown = {"percent": r.percent, "sd": r.standard}.get(axis)
     column = r.percent if axis == "percent" and r.percent is not None else r.effect
-    column_places = effect_decimals(column)
     cells = [s.number(r.comparison) if r.comparison else missing, s.signed(r.effect, places),
              s.signed_range(r.effect, places) if r.effect.ranges else missing,
              (s.signed(percent, effect_decimals(percent)) if percent else "–") if mixed else None,
@@ -232,9 +201,10 @@ def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
     return {
         "label": r.label.text, "unit": r.unit.text, "primary": r.primary, "verdict": r.effect.verdict,
         "verdict_word": s.word(f"verdict.{r.effect.verdict}"), "mark": MARKS.get(r.effect.verdict, "ring"),
-        "provisional": s.word("stamp.provisional") if r.provisional else "",
+        "tags": [*([s.word("stamp.provisional")] if r.provisional else []),
+                 *([s.word(f"verdict.{r.effect.verdict}")] if r.effect.verdict in ("too_few", "no_interval") else [])],
         "cells": [c for c in cells if c is not None],
-        "column": f"{s.signed(column, column_places)} ({s.signed_range(column, column_places)})",
+        "column": s.column(column),
         "value": shown.value.value if shown else None,
         "ranges": [[x.low.value if x.low else None, x.high.value if x.high else None] for x in shown.ranges]
                   if shown else [],
@@ -244,8 +214,9 @@ def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
 def _reading(brief: Brief, s: Speaker, layout: Layout) -> str:
     parts = [capital(s.text(t)) for t in brief.reading
              if layout.calls or not (isinstance(t, Phrase) and t.key == "read.calls")]
-    if brief.results_more:
-        parts.append(s.word("table.hidden", n=str(brief.results_more)))
+    if len(_shown(brief)) < len(brief.results):
+        shown, others = ([r for r in rows if not r.primary] for rows in (_shown(brief), brief.results))
+        parts.append(s.word("table.hidden", shown=str(len(shown)), n=str(len(others))))
     return " ".join(parts)
 
 

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import json
 import math
 from pathlib import Path
 from typing import Any
 
 from impact.brief import figures
-from impact.brief.model import Brief, Quote, walk
+from impact.brief.model import Brief
 from impact.brief.page import present
+from impact.brief.texts import FONTS, character_problems, refuse
 from impact.brief.theme import COLOURS, LADDER, SANS, SERIF, Layout
 from impact.errors import Problem, RenderError
 
 HERE = Path(__file__).parent
-FONTS = HERE / "fonts"
 POINT = 0.3528  # millimetres
 STANDARDS = ["ua-1"]
 
 # Sections whose length an officer can change, with the keys to shorten.
 OWN_TEXT = {
-    "title": "brief.title", "challenge": "brief.challenge, brief.what_was_done or question",
-    "chain": "results_chain.boxes[].text", "effects": "outcomes[].label", "table": "outcomes[].label and unit",
+    "title": "outcomes[].label or brief.title", "key": "outcomes[].label and unit, or fewer primary outcomes",
+    "challenge": "brief.challenge, brief.what_was_done or question",
+    "chain": "results_chain.boxes[].text", "effects": "outcomes[].label, or fewer primary outcomes",
+    "table": "outcomes[].label and unit, or fewer primary outcomes",
     "lessons": "brief.implications[].text", "tiles": "outcomes[].label and unit",
     "sources": "data.source, ethics or brief.authors", "benchmark": "benchmark.label and source",
 }
 FROM_RECORD = {
-    "key": "the key box", "method": "how we know", "trends": "the trends", "methods": "other methods and costs",
+    "method": "how we know", "trends": "the trends", "methods": "other methods and costs",
     "costs": "value for money", "checks": "the checks", "limits": "what the study cannot say", "flow": "the flow of units",
     "standard": "the self-check",
 }
@@ -56,7 +57,7 @@ def render_pdf(brief: Brief, *, ladder: tuple[Layout, ...] = LADDER) -> tuple[by
         When the brief does not fit at the last step (the sections to shorten are named, with the characters to cut), or
         a text has a character the faces lack.
     """
-    check_characters(brief)
+    refuse(character_problems(brief))
     compiler = _compiler()
     fit: list[dict[str, Any]] = []
     for layout in ladder:
@@ -105,29 +106,6 @@ def _timestamp(brief: Brief) -> int:
     """Date the file by the brief's own date, so that no clock is read."""
     day = datetime.date.fromisoformat(brief.date.text[:10])
     return int(datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.UTC).timestamp())
-
-
-@functools.cache
-def covered() -> frozenset[int]:
-    """Read the code points that every face of the brief can draw."""
-    points: set[int] = set()
-    for line in (FONTS / "coverage.txt").read_text(encoding="ascii").split():
-        first, _, last = line.partition("-")
-        points.update(range(int(first, 16), int(last or first, 16) + 1))
-    return frozenset(points)
-
-
-def check_characters(brief: Brief) -> None:
-    """Refuse characters that no face can draw, naming each field and character, before a page is set."""
-    known, problems = covered(), {}
-    for text in walk(brief, Quote):
-        for c in dict.fromkeys(c for c in text.text if ord(c) not in known):
-            problems[text.where, c] = Problem(
-                where=text.where,
-                what=f"the character '{c}' (U+{ord(c):04X}) cannot be printed: no face of the brief has it",
-                cure="Write it in Latin, Greek or Cyrillic letters.")
-    if problems:
-        raise RenderError(problems.values(), source="brief")
 
 
 def _overfull(fit: list[dict[str, Any]], layout: Layout) -> list[Problem]:

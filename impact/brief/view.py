@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from impact.brief.model import Effect, Join, Kind, Number, Quote, Range, Said, Value
 from impact.brief.words import fill, sentence
@@ -13,6 +13,7 @@ NBSP = "\u00a0"
 MINUS = "\u2212"
 BREAK = "\u200b"
 MOST_DECIMALS = 6
+LONG_NUMBER = 1e12  # from here on a number is written with a power of ten
 
 
 def decimals(values: Iterable[float], kind: Kind) -> int:
@@ -34,10 +35,17 @@ def decimals(values: Iterable[float], kind: Kind) -> int:
 
 def figure(value: float, places: int, *, sign: bool = False) -> str:
     """Write a number with a true minus, thousands commas and a fixed number of decimals."""
+    if not abs(value) < LONG_NUMBER:
+        return (MINUS if value < 0 else "+" if sign else "") + power(abs(value))
     text = f"{abs(value):,.{places}f}"
     if float(text.replace(",", "")) == 0:
         return text
     return (MINUS if value < 0 else "+" if sign else "") + text
+
+
+def power(value: float) -> str:
+    """Write a number too long or too small for plain figures: 1.5e12, 1e−8."""
+    return re.sub(r"e\+?(-?)0*(\d)", lambda m: f"e{MINUS if m[1] else ''}{m[2]}", f"{value:.3g}")
 
 
 def p_value(value: float) -> str:
@@ -105,7 +113,7 @@ class Speaker:
         return "%" if kind == "percent" else NBSP + self.word("points") if kind == "points" else ""
 
     def signed_range(self, effect: Effect, places: int) -> str:
-        """Write the confidence set in signs: −45% to +3%."""
+        """Write the confidence set in signs: −45% to +3%; an open end and several pieces are said to be so."""
         tail = "%" if effect.value.kind == "percent" else ""
 
         def piece(r: Range) -> str:
@@ -114,11 +122,24 @@ class Speaker:
             if low and high:
                 return self.word("signed.both", low=low, high=high).replace(" ", NBSP)
             return self.word("signed.below", high=high) if high else (
-                self.word("signed.above", low=low) if low else self.word("range.none"))
+                self.word("signed.above", low=low) if low else self.word("signed.none"))
 
-        if not effect.ranges:
-            return self.word("range.missing")
-        return self.word("range.or").join(piece(r) for r in effect.ranges)
+        return self._pieces([piece(r) for r in effect.ranges])
+
+    def _pieces(self, pieces: list[str]) -> str:
+        if len(pieces) <= 1:
+            return pieces[0] if pieces else self.word("range.missing")
+        return self.word("range.pieces", n=self._number_of(pieces), pieces=self.word("range.or").join(pieces))
+
+    def _number_of(self, pieces: Sequence[object]) -> str:
+        return self.word("range.two") if len(pieces) == 2 else str(len(pieces))
+
+    def column(self, effect: Effect) -> str:
+        """Write an effect with its interval for the narrow column of the figure; the table spells pieces out."""
+        places = effect_decimals(effect)
+        told = self.signed_range(effect, places) if len(effect.ranges) <= 1 else self.word(
+            "signed.pieces.short", n=self._number_of(effect.ranges))
+        return f"{self.signed(effect, places)} ({told})"
 
     def _size(self, n: Number, effect: Effect, places: int) -> str:
         value = scaled(n)
@@ -157,7 +178,7 @@ class Speaker:
                 return self.word("range.below", high=end(r.high))
             return self.word("range.above", low=end(r.low)) if r.low else self.word("range.none")
 
-        return self.word("range.or").join(piece(r) for r in effect.ranges)
+        return self._pieces([piece(r) for r in effect.ranges])
 
 
 def short_unit(unit: str) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impact.brief.composition import check_language, compose
+from impact.brief.composition import compose
 from impact.brief.html import render_html
 from impact.brief.pdf import render_pdf
+from impact.brief.texts import language_problems, refuse
 from impact.errors import Problem, RenderError
 from impact.results.evaluation import Evaluation
 from impact.results.record import write_text
@@ -49,7 +50,7 @@ def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | P
     """
     wanted = (formats,) if isinstance(formats, str) else tuple(dict.fromkeys(formats))
     _check_formats(wanted)
-    check_language(language)
+    refuse(language_problems(language))
     brief = compose(evaluation, audit, language=language)
     pdf, layout = render_pdf(brief)
     pages: dict[str, str | bytes] = {"pdf": pdf}

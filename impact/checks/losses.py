@@ -38,6 +38,11 @@ def attrition(found: Array, treated: Array, *, outcome: str = "", what: str = "n
     if not len(arms[0]) or not len(arms[1]):
         return Check(id="attrition", title=title, verdict="not_applicable", word="not examined", outcome=outcome,
                      reason="One of the two groups is empty.", measure="share of units lost")
+    if not lost.any():
+        return Check(id="attrition", title=title, verdict="not_applicable", word="none in the file", outcome=outcome,
+                     reason=f"All {len(lost)} units in the file have the outcome. If the file leaves out units that were "
+                     "not found again, losses cannot be seen here.", measured=0.0, threshold=OVERALL_LIMIT,
+                     measure="share of units lost")
     shares = [float(a.mean()) for a in arms]
     overall, gap = float(lost.mean()), shares[0] - shares[1]
     p = None

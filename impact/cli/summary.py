@@ -9,6 +9,10 @@ from impact.results import Estimate, Evaluation
 from impact.study import Study, words
 from impact.study.types import FirstTreatedRule, Outcome
 
+_DID, _CROSS = {"design.time", "design.first_treated", "design.comparison"}, {"design.treatment"}
+_DATA = {"data.file", "data.package", "data.dataset"}
+BESIDE = {"rct": _DATA | _DID, "matching": _DATA | _DID | {"design.assignment"},
+          "did": _DATA | _CROSS | {"design.assignment", "design.covariates"}}  # keys that do not apply to a kind
 KINDS = {"rct": "randomised trial", "did": "difference-in-differences", "matching": "matched comparison"}
 
 
@@ -35,7 +39,7 @@ def design_line(study: Study) -> str:
         parts.append(f"treated where {design.treatment} = 1")
     if design.kind == "did":
         parts.append(f"comparison: {(design.comparison or 'never_treated').replace('_', ' ')} {unit}")
-    parts.append(f"decided by {design.assigned_by.replace('row_number', 'unit')}, errors clustered there")
+    parts.append(f"treatment decided by {design.assigned_by.replace('row_number', 'unit')}")
     return "; ".join(parts)
 
 
@@ -52,7 +56,7 @@ def study_summary(study: Study, sample: Sample) -> str:
         lines.append(f"  {'outcomes' if i == 0 else '':9s} {outcome.role}: {words(outcome.label)} ({words(outcome.unit)}), "
                      f"{outcome.better} is better, {known} of {sample.rows} rows known")
     if study.absent:
-        shown = [key for key in study.absent if "[" not in key][:6]
+        shown = [key for key in study.absent if "[" not in key and key not in BESIDE[study.design.kind]][:6]
         if shown:
             lines.append(f"  not stated {', '.join(shown)}")
     return "\n".join(lines)
@@ -70,6 +74,9 @@ def effect_line(estimate: Estimate, outcome: Outcome) -> str:
                 f"{_signed(estimate.conf_high)})")
     p = "" if estimate.p_value is None else ", p < 0.001" if estimate.p_value < 0.001 else f", p = {estimate.p_value:.3f}"
     mark = "  PROVISIONAL" if estimate.has_caveat("provisional") else ""
+    if (estimate.has_caveat("few_clusters") or estimate.has_caveat("low_df")) and not estimate.has_caveat(
+            "randomisation_inference"):
+        mark += "  TOO FEW CLUSTERS TO SAY"
     return f"{words(outcome.label)}: {text}{p}{mark}"
 
 
@@ -90,6 +97,9 @@ def run_summary(evaluation: Evaluation, out: Path) -> str:
                      + (f"; lost: {lost}" if lost else "; none lost"))
     for i, outcome in enumerate(study.primaries):
         lines.append(f"  {'effect' if i == 0 else '':9s} {effect_line(evaluation.main(outcome.name), outcome)}")
+    card = evaluation.headline.se_card
+    if card is not None:
+        lines.append(f"  errors    {card.formula}; level: {card.level}")
     if evaluation.provenance.simulated:
         lines.append("  SIMULATED data: no firm or person was asked")
     lines.append(f"open {out / 'brief.html'}")

@@ -205,6 +205,15 @@ def _outcome_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> li
             out.append(Problem(where=f"outcomes[{i}].baseline, column '{before}'", what="the logarithm needs values above "
                                f"0; {len(rows)} rows have none (rows {listed(rows)})",
                                cure="Write transform: none for this outcome, or correct the data."))
+        taken = {study.design.treatment: "the treatment", study.design.time: "the period",
+                 outcome.baseline: "its own baseline"}
+        taken |= dict.fromkeys(study.design.covariates, "a covariate")
+        if outcome.column in taken:
+            out.append(Problem(where=place, what=f"it is also {taken[outcome.column]}", cure="An outcome is measured after "
+                               "the programme, in its own column."))
+        if outcome.baseline in usable and frame[outcome.baseline].isna().all():
+            out.append(Problem(where=f"outcomes[{i}].baseline, column '{outcome.baseline}'", what="it is empty on every "
+                               "row", cure="Choose the column measured before the programme, or leave baseline out."))
     for i, name in enumerate(study.design.covariates):
         if name in usable and frame[name].dropna().nunique() < 2:
             out.append(Problem(where=f"design.covariates[{i}], column '{name}'", what="it has the same value on every "

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_SHOWN = 8
+HUGE = 1e100  # squares of larger values overflow
 
 
 @dataclass(slots=True)
@@ -68,6 +69,11 @@ def listed(names: Iterable[Any], most: int = MAX_SHOWN) -> str:
     return ", ".join(shown[:most]) + more
 
 
+def as_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Read one column's name, or several, as a tuple."""
+    return () if names is None else (names,) if isinstance(names, str) else tuple(names)
+
+
 def require_columns(data: pd.DataFrame, **roles: str | Sequence[str] | None) -> None:
     """Refuse names that are not columns, all at once.
 
@@ -84,7 +90,7 @@ def require_columns(data: pd.DataFrame, **roles: str | Sequence[str] | None) -> 
     problems = []
     columns = [str(c) for c in data.columns]
     for role, given in roles.items():
-        for name in () if given is None else (given,) if isinstance(given, str) else given:
+        for name in as_names(given):
             if name not in columns:
                 problems.append(Problem(
                     where=f"{role}", what=f"the data have no column '{name}'",
@@ -100,9 +106,10 @@ def number_problem(data: pd.DataFrame, name: str) -> Problem | None:
     column = data[name]
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         values = column.dropna().to_numpy(dtype=float)
-        if np.isfinite(values).all():
+        if np.isfinite(values).all() and (np.abs(values) < HUGE).all():
             return None
-        return Problem(where=f"column '{name}'", what="it holds infinite values", cure="Set them to missing.")
+        return Problem(where=f"column '{name}'", what="it holds infinite or absurdly large values",
+                       cure="Set them to missing.")
     if pd.api.types.is_datetime64_any_dtype(column):
         return Problem(where=f"column '{name}'", what="it holds dates, not numbers",
                        cure="Write the period as a number, e.g. the year.")
@@ -142,6 +149,16 @@ def check_columns(data: pd.DataFrame, *, numbers: Iterable[str] = (), zero_one: 
         raise DataError(problems, source="data")
 
 
+def check_weights(data: pd.DataFrame, name: str) -> None:
+    """Refuse sampling weights below zero, or all zero."""
+    values = data[name].dropna().to_numpy(dtype=float)
+    bad = np.flatnonzero((data[name] < 0).to_numpy()) + 1
+    if len(bad) or not (values > 0).any():
+        raise DataError(Problem(
+            where=f"column '{name}'", what=f"{len(bad)} weights are negative (rows {listed(bad)})" if len(bad)
+            else "no weight is above zero", cure="A weight says how many units a row stands for."), source="data")
+
+
 def transformed(values: Array, transform: str, name: str, rows: np.ndarray[Any, Any] | None = None) -> Array:
     """Apply the declared transform: 'none' or 'log' (natural; values must be positive).
 
@@ -174,9 +191,12 @@ def with_missing_indicators(data: pd.DataFrame, names: Sequence[str]) -> tuple[A
     for name in names:
         values = data[name].to_numpy(dtype=float)
         gone = np.isnan(values)
+        if len(values) and gone.all():
+            raise DataError(Problem(where=f"column '{name}'", what="it is empty on every row used",
+                                    cure="Leave it out: nothing can be adjusted for with it."), source="data")
         if gone.any():
             missing[name] = int(gone.sum())
-            values = np.where(gone, np.nanmean(values) if not gone.all() else 0.0, values)
+            values = np.where(gone, np.nanmean(values), values)
         columns.append(values)
         labels.append(name)
         if gone.any():

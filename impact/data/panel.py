@@ -18,6 +18,7 @@ from impact.inference.report import Counterfactual
 if TYPE_CHECKING:
     import pandas as pd
 
+CONTROL_GROUPS = ("never_treated", "not_yet_treated")
 ASSUMPTIONS = (
     "Without the programme, treated and comparison units would have moved in parallel.",
     "Units did not change their outcome before treatment because they expected it.",
@@ -79,6 +80,11 @@ def panel_problems(data: pd.DataFrame, *, unit: str, time: str, first_treated: s
             where=f"columns '{unit}' and '{time}'", what=f"{len(pairs)} unit–periods stand in more than one row "
             f"({listed(names, 5)})", cure="Keep one row for each unit and period."))
     if first_treated is not None:
+        zero = int(known.loc[known[first_treated] == 0, unit].nunique())
+        if zero and known[time].min() > 0:
+            problems.append(Problem(
+                where=f"column '{first_treated}'", what=f"it is 0 for {zero} units, and 0 is no period",
+                cure="Leave it empty (or infinite) where a unit was never treated."))
         moving = known.groupby(unit)[first_treated].nunique(dropna=False)
         moving = moving[moving > 1]
         if len(moving):
@@ -89,13 +95,19 @@ def panel_problems(data: pd.DataFrame, *, unit: str, time: str, first_treated: s
     return problems
 
 
-def drop_always_treated(panel: Panel, time: str) -> None:
-    """Leave out units treated in or before their first period: they have no value before treatment."""
-    if panel.first is None:
+def drop_always_treated(panel: Panel, unit: str, time: str, control_group: str) -> None:
+    """Leave out units that show no change into treatment: no usable period before it or, if only never-treated units
+    may stand for the comparison, none after it.
+    """
+    if panel.first is None or not panel.rows.kept.any():
         return
-    begin = float(panel.rows.data.loc[panel.rows.kept, time].min()) if panel.rows.kept.any() else 0.0
-    panel.rows.drop(panel.first <= begin, "treated_from_start",
-                    "treated in or before the first period: no value before treatment")
+    data = panel.rows.data
+    used = data.loc[panel.rows.kept].groupby(unit)[time]
+    earliest = data[unit].map(used.min()).to_numpy(dtype=float)
+    latest = data[unit].map(used.max()).to_numpy(dtype=float)
+    panel.rows.drop(panel.first <= earliest, "treated_from_start", "no value before treatment")
+    if control_group == "never_treated":
+        panel.rows.drop(np.isfinite(panel.first) & (panel.first > latest), "treated_unseen", "treated, and no value after")
 
 
 def drop_singletons(panel: Panel, unit: str) -> None:

@@ -29,8 +29,8 @@ MAX_UNPACKED = 2_000_000_000  # an .xlsx is a zip: a small file may hide a huge 
 MAX_COLUMNS = 10_000
 MISSING = frozenset({"", ".", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null"})
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-][0-9]+)?")
-_COMMA_NUMBER = re.compile(r"[+-]?(?:[0-9]+,?[0-9]*|,[0-9]+)(?:[eE][+-][0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-][0-9]+)?|[iI]nf)")
+_COMMA_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+,?[0-9]*|,[0-9]+)(?:[eE][+-][0-9]+)?|[iI]nf)")
 _LOSSY = re.compile(r"[+-]?(?:0[0-9]|[0-9]{16})")  # as a number it would lose zeros or digits: an id
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+")
 _EXCEL_ERRORS = ("#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!")
@@ -178,8 +178,17 @@ def _known(dataset: str, names: list[str], package: str) -> None:
 
 
 def _not_installed(package: str, line: str = '"sme-impact[examples]"') -> ImpactError:
-    return ImpactError(Problem(where=package, what="this package is not installed",
-                               cure=f"Type: python -m pip install {line}"), source="data")
+    return ImpactError(_missing(package, line), source="data")
+
+
+def _missing(package: str, line: str = '"sme-impact[examples]"') -> Problem:
+    return Problem(where=package, what="this package is not installed", cure=f"Type: python -m pip install {line}")
+
+
+def missing_package(study: Study) -> Problem | None:
+    """Say which example package a study needs and lacks; nothing where all is there."""
+    package = study.data.package
+    return _missing(package) if package in _PACKAGES and find_spec(package) is None else None
 
 
 # A literal list: no name from a study file is ever imported.

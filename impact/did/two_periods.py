@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impact.data.frame import Selection, transformed
-from impact.data.panel import ASSUMPTIONS, counterfactual, select_panel
+from impact.data.panel import ASSUMPTIONS, CONTROL_GROUPS, counterfactual, select_panel
 from impact.errors import DesignError, Problem
 from impact.inference.contrasts import difference
 from impact.inference.intervals import infer
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 QUESTION = "the average effect, in the second period, on units first treated between the two periods"
-CONTROL_GROUPS = ("never_treated", "not_yet_treated")
 
 
 def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import transformed
-from impact.data.panel import ASSUMPTIONS, Panel, counterfactual, drop_always_treated, drop_singletons, select_panel
+from impact.data.frame import as_names, transformed
+from impact.data.panel import (
+    ASSUMPTIONS,
+    CONTROL_GROUPS,
+    Panel,
+    counterfactual,
+    drop_always_treated,
+    drop_singletons,
+    select_panel,
+)
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, Fit, least_squares
@@ -26,7 +34,8 @@ MOST_DUMMIES = 3_000  # HC2 and HC3 need the full design matrix, unit dummies in
 
 
 def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: str, treatment: str | None = None,
-                          first_treated: str | None = None, covariates: Sequence[str] = (), cluster: str | None = None,
+                          first_treated: str | None = None, control_group: str = "not_yet_treated",
+                          covariates: Sequence[str] = (), cluster: str | None = None,
                           weights: str | None = None, vcov: str | None = None, transform: str = "none",
                           conf_level: float = 0.95) -> Estimate:
     """Regress the outcome on treatment with a fixed effect for each unit and each period.
@@ -39,6 +48,9 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     treatment : 0/1 column that may differ by period; or
     first_treated : column of the first treated period, the same on all rows of a unit, missing or infinite where
         never treated (then treatment is 1 from that period on). Give exactly one of the two.
+    control_group : "never_treated" demands units never treated among those used and leaves out treated units not seen
+        after their start; "not_yet_treated" does not. With several start dates the regression uses units not yet treated,
+        and units already treated, in either case.
     covariates : columns that vary over time; they must not be changed by the treatment.
     cluster : column of the level at which treatment was decided; the unit when left out.
     weights : column of positive weights.
@@ -68,23 +80,27 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     """
     if (treatment is None) == (first_treated is None):
         raise ValueError("give exactly one of treatment= and first_treated=")
+    if control_group not in CONTROL_GROUPS:
+        raise ValueError(f"control_group must be one of {', '.join(CONTROL_GROUPS)}, not {control_group!r}")
+    covariates = as_names(covariates)
     panel = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treatment=treatment,
                          covariates=covariates, cluster=cluster, weights=weights)
-    drop_always_treated(panel, time)
+    drop_always_treated(panel, unit, time, control_group)
     drop_singletons(panel, unit)
     rows = panel.rows
     raw, when = rows.numbers(outcome), rows.numbers(time)
     y = transformed(raw, transform, outcome, rows.kept.nonzero()[0])
     d = rows.numbers(treatment) if treatment is not None else _after(panel, when)
     units, term = rows.codes(unit), treatment or "treated"
-    _need_change(d, units)
+    _need_change(d, units, control_group if first_treated is not None else "not_yet_treated")
     extra = np.column_stack([rows.numbers(c) for c in covariates]) if covariates else np.empty((len(y), 0))
     w = rows.numbers(weights) if weights is not None else None
     clusters = _clusters(rows.codes(cluster) if cluster not in (None, unit) else units, units)
     fit, absorbed = _fit(y, d, extra, list(covariates), units, when, w, vcov or "CR1S", term)
     inference, df_rule = _infer(fit, absorbed, vcov or "CR1S", clusters, conf_level)
     by_unit = _per_unit(units, d)
-    groups = cluster_counts(clusters, d)
+    # where all are treated sooner or later, the periods before stand for the comparison
+    groups = cluster_counts(clusters, d if by_unit.all() else by_unit[units])
     counts = Counts(n=fit.n, treated=int(d.sum()), comparison=int(fit.n - d.sum()), units=len(by_unit),
                     units_treated=int(by_unit.sum()), clusters=groups[0], clusters_treated=groups[1],
                     clusters_comparison=groups[2])
@@ -109,12 +125,16 @@ def _per_unit(units: Codes, d: Array) -> Array:
     return ever
 
 
-def _need_change(d: Array, units: Codes) -> None:
+def _need_change(d: Array, units: Codes, control_group: str) -> None:
     if len(d) == 0:
         raise DesignError(Problem(where="data", what="no unit is measured in two periods",
                                   cure="Difference-in-differences needs the same units before and after."),
                           source="design")
     ever = _per_unit(units, d)
+    if ever.all() and control_group == "never_treated":
+        raise DesignError(Problem(where="comparison", what="no never-treated unit has the outcome in two periods",
+                                  cure="Find untreated units, or declare not_yet_treated if groups started at different "
+                                       "times."), source="design")
     if not ever.any() or (ever.all() and len(ever) == 1):
         raise DesignError(Problem(where="treatment", what="no unit is treated in the periods analysed" if not ever.any()
                                   else "one unit is too few", cure="Check the treatment column and the periods."),
@@ -152,7 +172,7 @@ def _fit(y: Array, d: Array, extra: Array, covariates: list[str], units: Codes, 
     full = vcov in ("HC2", "HC3") or (weights is not None and vcov in ("CR2", "CR3"))
     if not full:
         return least_squares(_within(design, units, weights), _within(y, units, weights), names, weights=weights,
-                             must_keep=(term,)), int(units.max()) + 1
+                             must_keep=(term,), sizes=np.linalg.norm(design, axis=0)), int(units.max()) + 1
     count = int(units.max()) + 1
     if count > MOST_DUMMIES:
         raise DesignError(Problem(where="vcov", what=f"{vcov} here needs a column for each of {count:,} units",

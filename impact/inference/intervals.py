@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
+NOISE = 1e-10  # a standard error this small beside its estimate is rounding noise, not precision
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
@@ -43,7 +45,7 @@ def infer(estimate: float, std_error: float, df: float | None, conf_level: float
     conf_level : a share, 0.95 for 95 per cent.
     """
     level = check_level(conf_level)
-    if not (math.isfinite(std_error) and std_error > 0):
+    if not (math.isfinite(std_error) and std_error > NOISE * abs(estimate)):
         return Inference(estimate=estimate, conf_level=level,
                          reason="the standard error is zero or cannot be computed: the outcome does not vary enough")
     if df is not None and not (math.isfinite(df) and df > 0):

@@ -54,14 +54,17 @@ class Fit:
         return self.names.index(name)
 
 
-def independent_columns(design: Array) -> list[int]:
-    """List the columns that are not combinations of the columns before them, in order."""
+def independent_columns(design: Array, sizes: Array | None = None) -> list[int]:
+    """List the columns that are not combinations of the columns before them, in order.
+
+    ``sizes`` are the columns' lengths before effects were taken out of them: what is left may be rounding noise.
+    """
     kept: list[int] = []
     basis = np.empty((design.shape[0], 0))
     for j in range(design.shape[1]):
         column = design[:, j]
         size = float(np.linalg.norm(column))
-        if size == 0.0:
+        if size <= (COLLINEAR * sizes[j] if sizes is not None else 0.0):
             continue
         rest = column / size
         for _ in range(2):  # projecting twice keeps the test exact when columns are nearly parallel
@@ -74,7 +77,7 @@ def independent_columns(design: Array) -> list[int]:
 
 
 def least_squares(design: Array, outcome: Array, names: Sequence[str], *, weights: Array | None = None,
-                  must_keep: Sequence[str] = ()) -> Fit:
+                  must_keep: Sequence[str] = (), sizes: Array | None = None) -> Fit:
     """Regress an outcome on a design.
 
     Parameters
@@ -83,6 +86,7 @@ def least_squares(design: Array, outcome: Array, names: Sequence[str], *, weight
     outcome : (n,) in its own unit.
     names : k names.
     weights : (n,) positive, or None.
+    sizes : (k,) lengths of the columns before effects were absorbed, or None.
     must_keep : names whose coefficient is the question; it is an error when they repeat other columns.
 
     Returns
@@ -101,7 +105,7 @@ def least_squares(design: Array, outcome: Array, names: Sequence[str], *, weight
     x = np.asarray(design, dtype=float)
     y = np.asarray(outcome, dtype=float)
     scale = np.sqrt(weights) if weights is not None else np.ones(len(y))
-    kept = independent_columns(x * scale[:, None])
+    kept = independent_columns(x * scale[:, None], sizes)
     lost = [names[j] for j in range(x.shape[1]) if j not in kept]
     for name in must_keep:
         if name in lost:

@@ -40,11 +40,8 @@ class Counts:
 
 
 def cluster_counts(codes: Codes, treated: Array) -> tuple[int, int, int]:
-    """Count clusters in all, with any treated row, and with none."""
-    groups = int(codes.max()) + 1
-    touched = np.zeros(groups, dtype=bool)
-    touched[codes[treated > 0]] = True
-    return groups, int(touched.sum()), int(groups - touched.sum())
+    """Count clusters in all, with any treated row, and with any comparison row (a cluster may have both)."""
+    return int(codes.max()) + 1, len(np.unique(codes[treated > 0])), len(np.unique(codes[treated <= 0]))
 
 
 def percent_of_log(inference: Inference) -> PercentEffect:
@@ -94,6 +91,10 @@ def make_estimate(*, outcome: str, method: str, estimand: str, inference: Infere
                   dropped: Sequence[Dropped] = (), caveats: Sequence[Caveat] = (), period: str | None = None,
                   details: Sequence[tuple[str, object]] = (), share: bool = False) -> Estimate:
     """Put one effect together; the only place where an Estimate is built from its parts."""
+    sides = (counts.clusters_treated, counts.clusters_comparison)
+    if min((s for s in sides if s is not None), default=2) < 2:
+        inference = Inference(estimate=inference.estimate, conf_level=inference.conf_level,
+                              reason="with one cluster on a side its luck cannot be told from the programme")
     reasons: list[tuple[str, str]] = []
     if inference.reason:
         reasons.append(("std_error", inference.reason))

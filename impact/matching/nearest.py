@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import Selection, check_columns, require_columns, transformed
+from impact.data.frame import Selection, as_names, check_columns, require_columns, transformed
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, least_squares
@@ -90,6 +90,7 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     matched set (Abadie & Spiess 2022, JASA 117, section 3). Reference cases: match_lalonde_ai_* (R Matching 4.10),
     match_lalonde_nn1 (R MatchIt 4.7.1).
     """
+    covariates, exact = as_names(covariates), as_names(exact)
     _check_arguments(estimand, distance, neighbours, replace, variance_matches, caliper)
     rows = _select(data, outcome, treatment, covariates, exact)
     treated, raw = rows.numbers(treatment), rows.numbers(outcome)
@@ -100,7 +101,7 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     cells = _cells(rows, exact)
     sides = tuple(_match(side, treated, metric, cells, neighbours, replace, caliper)
                   for side in {"att": (1,), "atc": (0,), "ate": (1, 0)}[estimand])
-    unmatched = _drop_unmatched(rows, sides)
+    unmatched = _drop_unmatched(rows, sides, limited=caliper is not None or bool(exact))
     adjust = x if _adjusting(bias_adjustment, x, replace) else None
     if replace:
         effect = matched_effect(y, treated, sides, metric.coordinates, adjust, variance_matches)
@@ -199,13 +200,15 @@ def _match(arm: int, treated: Array, metric: Metric, cells: Codes | None, neighb
     return Side(focal=focal.astype(np.int64), donors=donors.astype(np.int64), matches=found)
 
 
-def _drop_unmatched(rows: Selection, sides: tuple[Side, ...]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _drop_unmatched(rows: Selection, sides: tuple[Side, ...], *,
+                    limited: bool) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Record focal units without a match; returns their mask over the whole table."""
     positions = np.flatnonzero(rows.kept)
     lost = np.zeros(len(rows.kept), dtype=bool)
     for side in sides:
         lost[positions[side.focal[~side.matches.found]]] = True
-    rows.drop(lost, "no_match", "no comparable unit within the caliper or the exact groups")
+    rows.drop(lost, "no_match", "no comparable unit within the caliper or the exact groups" if limited
+              else "no comparison unit was left to match")
     return lost
 
 
@@ -268,8 +271,13 @@ def _estimate(outcome: str, treatment: str, estimand: str, inference: Inference,
     counts = Counts(n=n_treated + n_comparison, treated=n_treated, comparison=n_comparison, units=n_treated +
                     n_comparison, units_treated=n_treated, clusters=None if replace else groups)
     ties = sum(side.matches.with_ties for side in sides)
-    caveats = [Caveat(code="selection_on_observables", text="Not randomised: participants and the others were made "
-                      "alike on the measured traits only; unmeasured differences remain.")]
+    caveats = [Caveat(code="selection_on_observables", text="Not randomised: participants and the others were "
+                      "matched on the measured traits only; what was not measured, or not matched well, may still differ.")]
+    lost = sum(loss.n_rows for loss in rows.dropped if loss.reason == "no_match")
+    if lost:
+        caveats.append(Caveat(code="unmatched", text=f"{lost} units have no match: the number is for the matched "
+                              "ones only.",
+                              values=(("units", lost),)))
     if ties:
         caveats.append(Caveat(code="ties", text=f"{ties} units have several equally near neighbours; all share the "
                               "weight.", values=(("units", ties),)))

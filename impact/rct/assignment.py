@@ -37,6 +37,11 @@ def check_assignment(treated: Array, clusters: Codes | None) -> None:
             problems.append(Problem(
                 where="cluster", what=f"{mixed} clusters hold both treated and comparison units",
                 cure="Then treatment was not decided at this level: name the level at which it was drawn."))
+        sides = [int((offered == sizes).sum()), int((offered == 0).sum())]
+        if not mixed and min(sides) < 2:
+            problems.append(Problem(
+                where="cluster", what=f"{sides[0]} treated and {sides[1]} comparison clusters: two on each side are needed",
+                cure="With one cluster on a side, its own luck cannot be told from the programme."))
     if problems:
         raise DesignError(problems, source="design")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import optimize, stats
 
-from impact.data.frame import Selection, check_columns, require_columns, transformed
+from impact.data.frame import Selection, as_names, check_columns, require_columns, transformed
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import check_level, infer
 from impact.inference.linear import Array, Codes
@@ -81,7 +81,7 @@ def lee_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str 
     exactly the share is removed. Lee (2009, Review of Economic Studies 76, propositions 1a and 2); Imbens & Manski (2004,
     Econometrica 72, section 4) for the interval. Reference case: bounds_tz_lee.
     """
-    sample = _enrolled(data, outcome, treatment, [*([strata] if strata else []), *tighten], cluster, transform)
+    sample = _enrolled(data, outcome, treatment, [*as_names(strata), *as_names(tighten)], cluster, transform)
 
     def both(rows: Codes) -> tuple[float, float]:
         return _lee(sample.y[rows], sample.offered[rows], sample.cells[rows])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from impact.data.frame import as_names
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Fit, least_squares
 from impact.inference.report import Counterfactual, is_share, make_estimate, spread
@@ -94,6 +95,7 @@ def ancova(data: pd.DataFrame, *, outcome: str, treatment: str, baseline: str | 
     if baseline is None and not covariates:
         raise DesignError(Problem(where="ancova", what="there is no baseline or covariate to adjust for",
                                   cure="Give baseline=, or use difference_in_means."), source="design")
+    covariates = as_names(covariates)
     before = (baseline,) if baseline is not None else ()
     return _regression(data, method="ancova", outcome=outcome, treatment=treatment, covariates=(*before, *covariates),
                        strata=strata, cluster=cluster, weights=weights, vcov=vcov, transform=transform,

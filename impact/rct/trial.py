@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import Selection, check_columns, require_columns, transformed, with_missing_indicators
+from impact.data.frame import (
+    Selection,
+    as_names,
+    check_columns,
+    check_weights,
+    require_columns,
+    transformed,
+    with_missing_indicators,
+)
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.report import Counts, cluster_counts
@@ -60,6 +68,7 @@ def select_trial(data: pd.DataFrame, *, outcome: str, treatment: str, covariates
     Rows without outcome, offer, stratum, cluster, weight or take-up are left out and counted; a missing covariate
     costs no row.
     """
+    covariates = as_names(covariates)
     require_columns(data, outcome=outcome, treatment=treatment, takeup=takeup, covariates=covariates, strata=strata,
                     cluster=cluster, weights=weights)
     check_columns(data, numbers=(outcome, *covariates, *(name for name in (weights, takeup) if name)),
@@ -70,7 +79,8 @@ def select_trial(data: pd.DataFrame, *, outcome: str, treatment: str, covariates
         if name is not None:
             rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
     if weights is not None:
-        rows.drop(~(data[weights] > 0), "weight_not_positive", f"{weights} is zero or negative")
+        check_weights(data, weights)
+        rows.drop(data[weights] == 0, "weight_zero", f"{weights} is zero")
     frame, places = data.loc[rows.kept], rows.kept.nonzero()[0]
     if transform == "log" and baseline is not None:
         frame = frame.assign(**{baseline: _logged(frame[baseline].to_numpy(dtype=float), baseline, places)})

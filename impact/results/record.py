@@ -7,7 +7,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -60,21 +60,68 @@ def evaluation_to_json(evaluation: Evaluation) -> str:
 
 
 def write_text(path: Path, content: str | bytes) -> Path:
-    """Write a file whole or not at all: to a temporary file beside it, then rename."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = ""
+    """Write one file whole or not at all; see :func:`write_all`."""
+    write_all({path: content})
+    return path
+
+
+def write_all(files: Mapping[Path, str | bytes], *, remove: Iterable[Path] = ()) -> None:
+    """Write several files, all or none: to temporary files first, then renamed; on failure the old ones come back.
+
+    Parameters
+    ----------
+    files : content by path.
+    remove : files to take away in the same step, where they exist.
+
+    Raises
+    ------
+    ImpactError
+        Naming the file that cannot be written; every file is then as it was.
+    """
+    made: dict[Path, Path] = {}
+    kept: dict[Path, Path | None] = {}
+    path = Path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        for path, content in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(0, "there is a folder of this name")
+            made[path] = _temporary(path, content)
+        for path in (*files, *remove):
+            kept[path] = _aside(path)
+            if path in made:
+                os.replace(made[path], path)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        for target, backup in kept.items():
+            target.unlink(missing_ok=True)
+            if backup is not None:
+                os.replace(backup, target)
         raise ImpactError(
             Problem(where=str(path), what=f"the file cannot be written ({error.strerror})",
                     cure="Choose another folder with --out, or close the program that holds the file."),
             source="output") from None
-    return path
+    finally:
+        for leftover in (*made.values(), *(b for b in kept.values() if b is not None)):
+            leftover.unlink(missing_ok=True)
+
+
+def _temporary(path: Path, content: str | bytes) -> Path:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+    os.chmod(name, 0o644)
+    return Path(name)
+
+
+def _aside(path: Path) -> Path | None:
+    """Move a file that exists out of the way, to be brought back if a later one fails."""
+    if not path.exists():
+        return None
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        os.replace(path, name)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)

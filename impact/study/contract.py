@@ -85,7 +85,8 @@ CONTRACT = _map(
     design=_map(
         essential=True, cure="Write: design: {kind: rct, …}.",
         kind=_choice(*KINDS, essential=True, cure=f"Write one of {', '.join(KINDS)}."),
-        estimand=_choice(*ESTIMANDS, essential=True, cure=f"Write one of {', '.join(ESTIMANDS)}."),
+        estimand=_choice(*ESTIMANDS, essential=True, cure="Write itt, ate or late for rct; att for did; att, atc or ate "
+                         "for matching."),
         unit=_text("Name the id column, or write row_number if each row is one unit and there is no id "
                    "column.", essential=True),
         unit_label=_list(_words(), least=2, most=2, cure="Write it as [firm, firms]."),

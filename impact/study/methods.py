@@ -1,24 +1,40 @@
-"""Which methods a study may name, and with which keywords; a test holds this table to the functions."""
+"""Which methods a study may name, and the kind of each keyword; a test holds this table to the functions."""
 
 from __future__ import annotations
 
-RANDOMISED = ("covariates", "strata", "cluster", "weights", "vcov")
+from impact.study.schema import Field
 
-METHODS: dict[str, dict[str, tuple[str, ...]]] = {
+_COLUMN = Field(kind="text", cure="Name one column of the data.")
+_COLUMNS = Field(kind="columns", cure="List columns of the data: [age, size].")
+_VCOV = Field(kind="choice", choices=("classical", "HC0", "HC1", "HC2", "HC3", "CR0", "CR1", "CR1S", "CR2", "CR3"))
+_YES_NO = Field(kind="boolean", cure="Write true or false.")
+
+_REGRESSION = {"covariates": _COLUMNS, "strata": _COLUMN, "cluster": _COLUMN, "weights": _COLUMN, "vcov": _VCOV}
+
+METHODS: dict[str, dict[str, dict[str, Field]]] = {
     "rct": {
-        "difference_in_means": ("strata", "cluster", "pairs"),
-        "ols": RANDOMISED,
-        "ancova": (*RANDOMISED, "baseline"),
-        "lin": RANDOMISED,
-        "late": (*RANDOMISED, "takeup"),
+        "difference_in_means": {"strata": _COLUMN, "cluster": _COLUMN, "pairs": _YES_NO},
+        "ols": _REGRESSION,
+        "ancova": {**_REGRESSION, "baseline": _COLUMN},
+        "lin": _REGRESSION,
+        "late": {**_REGRESSION, "takeup": Field(kind="text", essential=True, cure="Name the column of who took part.")},
     },
     "did": {
-        "two_way_fixed_effects": ("covariates", "cluster", "weights", "vcov"),
-        "two_by_two": ("periods", "cluster"),
+        "two_way_fixed_effects": {"covariates": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN, "vcov": _VCOV},
+        "two_by_two": {
+            "periods": Field(kind="list", item=Field(kind="number", essential=True), length=(2, 2),
+                             cure="Write it as [1987, 1988]."),
+            "cluster": _COLUMN},
     },
     "matching": {
-        "nearest_neighbour": ("covariates", "distance", "neighbours", "replace", "caliper", "exact",
-                              "bias_adjustment", "variance_matches"),
+        "nearest_neighbour": {
+            "covariates": _COLUMNS,
+            "distance": Field(kind="choice", choices=("propensity", "linear_propensity", "mahalanobis",
+                                                      "standardised_euclidean")),
+            "neighbours": Field(kind="integer", low=1, high=1000), "replace": _YES_NO,
+            "caliper": Field(kind="number", low=1e-12, cure="Give it in standard deviations, above 0."),
+            "exact": _COLUMNS, "bias_adjustment": _YES_NO,
+            "variance_matches": Field(kind="integer", low=0, high=1000)},
     },
 }
 

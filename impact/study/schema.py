@@ -254,7 +254,14 @@ def _limit(value: float) -> str:
     return f"{value:.0f}" if value == round(value) else f"{value:g}"
 
 
+def _columns(v: Validation, value: Any, field: Field, path: Path_) -> list[Any] | None:
+    """Read one column's name, or a list of them, as a list."""
+    return _list(v, [value] if isinstance(value, str) else value,
+                 Field(kind="list", item=Field(kind="text", cure=field.cure), length=(0, 60), cure=field.cure), path)
+
+
 _CHECKS: dict[str, Any] = {
     "text": _text, "words": _words, "name": _name, "number": _number, "integer": _number, "boolean": _boolean,
     "date": _date, "choice": _choice, "period": _period, "options": _options, "list": _list, "map": _map,
+    "columns": _columns,
 }

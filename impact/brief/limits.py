@@ -1,0 +1,114 @@
+"""What a study cannot say, gravest first: caveats, checks that raise a concern or were not made, and keys left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from impact.brief.effects import too_few
+from impact.brief.model import Join, Message, Phrase, Quote, Text, Value, quote, say
+from impact.results.estimate import Caveat
+from impact.results.evaluation import Check, Evaluation
+from impact.study.types import words
+
+PROVISIONAL, TOO_FEW = 0, 1  # ranks of caveats that stand before the checks
+GRAVEST = ("balance", "overlap", "attrition")  # checks by how much hangs on them; the others follow as recorded
+
+
+def caveats(evaluation: Evaluation) -> list[tuple[int, str, Caveat]]:
+    """List every caveat once with its rank, gravest first, and its outcome where it belongs to one alone.
+
+    The order is: provisional numbers, too few clusters, the first primary outcome, other primaries, the study as a whole,
+    secondaries.
+    """
+    study = evaluation.study
+    seen: dict[tuple[str, str], tuple[int, str, Caveat]] = {}
+    found: list[tuple[int, str, Caveat]] = [(4, "", c) for c in evaluation.caveats]
+    for e in evaluation.estimates:
+        if e.role not in ("primary", "secondary"):
+            continue
+        own = 2 if e.outcome == study.primaries[0].name else 3 if e.role == "primary" else 5
+        found += [(TOO_FEW if too_few(e) and c.code in ("few_clusters", "low_df") else own, e.outcome, c)
+                  for c in e.caveats]
+    for rank, outcome, c in found:
+        rank = PROVISIONAL if c.code == "provisional" else rank  # noqa: PLW2901 - a rank of its own
+        key = (c.code, c.text)
+        before = seen.get(key, (rank, outcome, c))
+        seen[key] = (min(rank, before[0]), before[1] if before[1] == outcome else "", c)
+    return sorted(seen.values(), key=lambda item: item[0])
+
+
+def limits(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
+    """List what the study cannot say."""
+    known = caveats(evaluation)
+    lines = [_caveat(evaluation, outcome, c, language) for rank, outcome, c in known if rank <= TOO_FEW]
+    poor, unseen = poor_checks(evaluation), [c for c in evaluation.checks if c.verdict == "not_applicable"]
+    if poor:
+        lines.append(say("limit.check", checks=Join(parts=tuple(
+            say("check", title=_of(c.title), word=_of(c.word)) for c in poor), by=", ")))
+    if unseen:
+        lines.append(say("limit.unexamined", checks=Join(parts=_titles(unseen), by=", ")))
+    lines += [_caveat(evaluation, outcome, c, language) for rank, outcome, c in known if rank > TOO_FEW]
+    absent = _absent(evaluation)
+    if absent:
+        lines.append(say("limit.absent", names=Join(parts=absent, by=", ")))
+    return tuple(lines) or (say("limit.none"),)
+
+
+def first_limit(evaluation: Evaluation, lines: tuple[Text, ...]) -> Message | None:
+    """Say the gravest limit for the key box, and there too that the groups are not alike where they are not."""
+    first, poor = lines[0], poor_checks(evaluation)
+    if first == say("limit.none"):
+        return None
+    unlike = next((c for c in poor if c.id == "balance"), None)
+    lead = say("key.limit.lead")
+    if isinstance(first, Phrase) and first.key == "limit.check":
+        first, unlike = say("limit.check.first", title=_of(poor[0].title), word=_of(poor[0].word),
+                            reason=_of(poor[0].reason)), None
+    elif isinstance(first, Phrase) and first.key == "read.provisional":
+        lead, first = say("key.provisional.lead"), Join(parts=(dict(first.values)["text"],))
+    if unlike is not None:
+        first = Join(parts=(first, say("limit.check.short", title=_of(unlike.title), word=_of(unlike.word))))
+    return Message(lead=lead, body=first)
+
+
+def poor_checks(evaluation: Evaluation) -> list[Check]:
+    """List the checks that failed or raise a concern, those that most hangs on first."""
+    def weight(c: Check) -> tuple[bool, int]:
+        return c.verdict != "fail", GRAVEST.index(c.id) if c.id in GRAVEST else len(GRAVEST)
+
+    return sorted((c for c in evaluation.checks if c.verdict in ("concern", "fail")), key=weight)
+
+
+def _of(text: str) -> Quote:
+    return quote(text, "results.json: checks")
+
+
+def _titles(checks: Iterable[Check]) -> tuple[Quote, ...]:
+    return tuple(dict.fromkeys(_of(c.title) for c in checks))
+
+
+def _caveat(evaluation: Evaluation, outcome: str, caveat: Caveat, language: str) -> Text:
+    text = quote(caveat.text, "results.json: caveats")
+    if caveat.code == "provisional":
+        return say("read.provisional", text=_without_word(text))
+    if not outcome or len(evaluation.study.outcomes) == 1:
+        return text
+    index = [o.name for o in evaluation.study.outcomes].index(outcome)
+    label = words(evaluation.study.outcomes[index].label, language)
+    return say("limit.outcome", label=quote(label, f"study.yaml: outcomes[{index}].label"), text=text)
+
+
+def _without_word(text: Quote) -> Quote:
+    """Take off a leading 'Provisional:', which our own sentence says already."""
+    rest = re.sub(r"^provisional:\s*", "", text.text, flags=re.IGNORECASE)
+    return Quote(text=rest[:1].upper() + rest[1:], where=text.where)
+
+
+def _absent(evaluation: Evaluation) -> tuple[Value, ...]:
+    keys = (("programme.donor", "donor"), ("costs", "costs"), ("results_chain", "chain"), ("data.source", "source"),
+            ("ethics", "ethics"), ("ethics.consent", "consent"), ("intervention.reached", "reached"))
+    missing = [name for key, name in keys if evaluation.study.state(key) == "absent"]
+    if "ethics" in missing and "consent" in missing:
+        missing.remove("consent")
+    return tuple(say(f"absent.{name}") for name in missing)
