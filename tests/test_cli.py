@@ -45,12 +45,13 @@ def test_the_notebook_ran_and_its_numbers_are_the_records(finished):
     notebook = nbformat.read(out / "analysis.ipynb", as_version=4)
     nbformat.validate(notebook)
     printed = "".join(o["text"] for c in notebook.cells if c.cell_type == "code" for o in c.outputs if "text" in o)
-    lines = {line.split()[0]: line.split() for line in printed.splitlines() if " made again " in line}
+    lines = {tuple(line.split()[:2]): line.split() for line in printed.splitlines() if " made again " in line}
     for outcome in record.study.outcomes:
         estimate = record.main(outcome.name)
-        words = lines[estimate.id]
-        assert float(words[2]) == pytest.approx(estimate.estimate, rel=1e-4)
-        assert float(words[-1]) == pytest.approx(estimate.estimate, rel=1e-4)
+        for what, number in (("effect", estimate.estimate), ("low", estimate.conf_low), ("high", estimate.conf_high)):
+            words = lines[estimate.id, what]
+            assert float(words[3]) == pytest.approx(number, rel=1e-4)
+            assert float(words[-1]) == pytest.approx(number, rel=1e-4)
 
 
 def test_two_runs_give_the_same_bytes(finished, tmp_path):
