@@ -8,6 +8,7 @@ change.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from impact.inference.linear import Array
 from impact.results import Segment
 
 TIE = 1e-10  # relative; statistics this near to each other are the same
-BLOCK = 8_000_000  # numbers held in memory at once
 ROOT = 1e-7  # relative size of an imaginary part that rounding explains
 
 
@@ -33,63 +33,64 @@ class Curves:
     variance: Array
 
     def squared(self, at: Array) -> Array:
-        """Squared statistics (points, R) at hypothesised effects (points, 1); 0/0 is 0 and x/0 infinite."""
-        top = (self.numerator[:, 0] + self.numerator[:, 1] * at) ** 2
-        bottom = self.variance[:, 0] + self.variance[:, 1] * at + self.variance[:, 2] * at**2
-        good = bottom > 1e-14 * np.maximum(self.variance[:, 0], self.variance[:, 2] * at**2)
+        """Squared statistics (R, m) at hypothesised effects (R, m), row by row; 0/0 is 0 and x/0 infinite."""
+        n, v = self.numerator, self.variance
+        top = (n[:, [0]] + n[:, [1]] * at) ** 2
+        bottom = v[:, [0]] + v[:, [1]] * at + v[:, [2]] * at**2
+        good = bottom > 1e-14 * np.maximum(v[:, [0]], v[:, [2]] * at**2)
         return np.where(good, top / np.where(good, bottom, 1.0), np.where(top > 0, np.inf, 0.0))
-
-
-def p_values(draws: Curves, observed: Curves, points: Array, *, enumerated: bool, ties: bool) -> Array:
-    """P-values (points,) of the hypotheses 'the effect is b'.
-
-    Sampled draws give (1 + count)/(1 + R), enumerated ones count/R. With ``ties`` a draw as large as the observed
-    statistic counts; without, only a larger one does, and sampled draws give count/R.
-    """
-    total = len(draws.numerator)
-    out = np.empty(len(points))
-    step = max(1, BLOCK // total)
-    for i in range(0, len(points), step):
-        at = points[i:i + step][:, None]
-        limit, mine = observed.squared(at), draws.squared(at)
-        count = ((mine >= limit * (1 - 2 * TIE)) if ties else (mine > limit * (1 + 2 * TIE))).sum(axis=1)
-        out[i:i + step] = count / total if enumerated or not ties else (1 + count) / (1 + total)
-    return out
 
 
 def confidence_set(draws: Curves, observed: Curves, conf_level: float, *, enumerated: bool,
                    ties: bool = True) -> tuple[Segment, ...]:
     """All effects not rejected at 1 − ``conf_level``: segments in order, None where one runs to infinity.
 
+    Parameters
+    ----------
+    draws : R statistics. observed : one.
+    enumerated : whether the draws are all there are; p is then count/R, otherwise (1 + count)/(1 + R).
+    ties : whether a draw as large as the observed statistic counts; without ties p is count/R in either case.
+
     Notes
     -----
-    Inverts the test of :func:`p_values`. Lehmann & Romano (2005, section 5.12) for the principle.
+    Lehmann & Romano (2005, section 5.12) for the principle. Each draw counts on a few intervals of effects, bounded by
+    its roots; the p-value at an effect is read off by adding up those intervals in order.
     """
-    alpha = 1.0 - conf_level
-    cuts = np.unique(_crossings(draws, observed))
-    if not len(cuts):
-        only = p_values(draws, observed, np.zeros(1), enumerated=enumerated, ties=ties)[0]
-        return (Segment(),) if only > alpha else ()
-    pad = max(1.0, float(np.abs(cuts).max()))
-    points = np.concatenate([[cuts[0] - pad], (cuts[1:] + cuts[:-1]) / 2, [cuts[-1] + pad]])
-    inside = p_values(draws, observed, points, enumerated=enumerated, ties=ties) > alpha
+    total, alpha = len(draws.numerator), 1.0 - conf_level
+    roots = _crossings(draws, observed)
+    beyond = _beyond(draws, observed, roots, ties)
+    steps = np.diff(beyond.astype(np.int64), axis=1)
+    moves = np.isfinite(roots) & (steps != 0)
+    cuts, where = np.unique(roots[moves], return_inverse=True)
+    change = np.bincount(where.ravel(), weights=steps[moves], minlength=len(cuts))
+    count = np.concatenate([[0.0], np.cumsum(change)]) + beyond[:, 0].sum()
+    p = count / total if enumerated or not ties else (1 + count) / (1 + total)
+    return _segments(np.round(p, 12) > alpha, cuts)
+
+
+def _beyond(draws: Curves, observed: Curves, roots: Array, ties: bool) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether each draw counts on each interval between its own roots, (R, 5)."""
+    pad = 1.0 + np.abs(np.where(np.isfinite(roots), roots, 0.0)).max(axis=1, keepdims=True)
+    edges = np.concatenate([-np.inf * np.ones((len(roots), 1)), roots, np.inf * np.ones((len(roots), 1))], axis=1)
+    low, high = edges[:, :-1], edges[:, 1:]
+    low_end, high_end = np.where(np.isfinite(low), low, 0.0), np.where(np.isfinite(high), high, 0.0)
+    inside = np.where(np.isfinite(low) & np.isfinite(high), (low_end + high_end) / 2,
+                      np.where(np.isfinite(low), low_end + pad, np.where(np.isfinite(high), high_end - pad, 0.0)))
+    one = Curves(numerator=np.broadcast_to(observed.numerator, draws.numerator.shape),
+                 variance=np.broadcast_to(observed.variance, draws.variance.shape))
+    limit, mine = one.squared(inside), draws.squared(inside)
+    return (mine >= limit * (1 - 2 * TIE)) if ties else (mine > limit * (1 + 2 * TIE))
+
+
+def _segments(kept: np.ndarray[Any, np.dtype[np.bool_]], cuts: Array) -> tuple[Segment, ...]:
+    """Join neighbouring intervals that are kept: ``kept`` has one entry more than ``cuts``."""
     edges = [None, *(float(c) for c in cuts), None]
-    out: list[Segment] = []
-    start = 0
-    while start < len(inside):
-        if not inside[start]:
-            start += 1
-            continue
-        end = start
-        while end + 1 < len(inside) and inside[end + 1]:
-            end += 1
-        out.append(Segment(low=edges[start], high=edges[end + 1]))
-        start = end + 1
-    return tuple(out)
+    change = np.flatnonzero(np.diff(np.concatenate([[False], kept, [False]]).astype(np.int8)))
+    return tuple(Segment(low=edges[a], high=edges[b]) for a, b in change.reshape(-1, 2))
 
 
 def _crossings(draws: Curves, observed: Curves) -> Array:
-    """Real effects at which any draw's squared statistic equals the observed one."""
+    """Real effects (R, 4) at which each draw's squared statistic equals the observed one, sorted; infinite where none."""
     square = _times(draws.numerator, draws.numerator)
     mine = _times(observed.numerator, observed.numerator)
     quartic = _times(square, np.broadcast_to(observed.variance, (len(square), 3))) - _times(
@@ -99,18 +100,20 @@ def _crossings(draws: Curves, observed: Curves) -> Array:
     scaled = quartic * unit ** np.arange(5)
     size = np.abs(scaled).max(axis=1, keepdims=True)
     scaled = np.where(np.abs(scaled) > 1e-12 * size, scaled, 0.0)
-    roots: list[Array] = []
+    roots = np.full((len(scaled), 4), np.inf)
     degree = np.where(scaled != 0, np.arange(5), -1).max(axis=1)
     for d in range(1, 5):
-        part = scaled[degree == d]
-        if not len(part):
+        rows = np.flatnonzero(degree == d)
+        if not len(rows):
             continue
-        companion = np.zeros((len(part), d, d))
+        part = scaled[rows]
+        companion = np.zeros((len(rows), d, d))
         companion[:, np.arange(1, d), np.arange(d - 1)] = 1.0
         companion[:, :, d - 1] = -part[:, :d] / part[:, [d]]
-        found = np.linalg.eigvals(companion).ravel()
-        roots.append(found.real[np.abs(found.imag) <= ROOT * np.maximum(1.0, np.abs(found.real))])
-    return np.concatenate(roots) * unit if roots else np.empty(0)
+        found = np.linalg.eigvals(companion)
+        real = np.abs(found.imag) <= ROOT * np.maximum(1.0, np.abs(found.real))
+        roots[rows, :d] = np.where(real, found.real * unit, np.inf)
+    return np.sort(roots, axis=1)
 
 
 def _unit(observed: Curves) -> float:
