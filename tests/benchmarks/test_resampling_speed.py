@@ -24,7 +24,8 @@ def trial(units: int, clusters: int, strata: int, outcomes: int):
     stratum = np.arange(count) % strata
     arm = (np.arange(count) // strata % 2).astype(float)
     x = rng.normal(size=(units, 5))
-    y = rng.normal(size=(units, outcomes)) + rng.normal(size=(count, outcomes))[cluster] + x @ rng.normal(size=(5, outcomes))
+    y = rng.normal(size=(units, outcomes)) + rng.normal(size=(count, outcomes))[cluster]
+    y += x @ rng.normal(size=(5, outcomes))
     return y, arm, stratum, cluster, np.column_stack([np.eye(strata)[stratum[cluster]], x])
 
 
