@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -22,15 +23,15 @@ from support_records import (
     sample_evaluation,
 )
 
-from impact.brief import compose, render_html, render_pdf, write_brief
+from impact.brief import check_texts, compose, figures, render_html, render_pdf, write_brief
 from impact.brief import model as m
 from impact.brief.page import present
 from impact.brief.texts import covered
 from impact.brief.theme import LADDER
 from impact.brief.words import ENGLISH, LANGUAGES
 from impact.errors import ImpactError, RenderError
-from impact.results.estimate import Caveat, Segment
-from impact.results.evaluation import Check
+from impact.results.estimate import Caveat, PercentEffect, Segment
+from impact.results.evaluation import Check, TrendPoint
 from impact.results.reading import read_results
 from impact.results.record import evaluation_to_json, sha256
 
@@ -221,6 +222,100 @@ def test_a_set_on_both_sides_of_zero_has_no_direction():
     render_pdf(brief)
 
 
+@pytest.mark.parametrize("code", ["few_clusters", "low_df"])
+def test_too_few_clusters_are_never_called_clear(code):
+    few, drawn = Caveat(code=code, text="Only 3 treated clusters."), Caveat(code="randomisation_inference", text="Lots.")
+    chain = {"boxes": STUDY["results_chain"]["boxes"][:3], "arrows": []}
+    evaluation = one(-0.9, 0.1, caveats=(few,), study={"results_chain": chain})
+    brief = compose(evaluation)
+    page = present(brief, LADDER[0])
+    assert brief.results[0].effect.verdict == "too_few"
+    assert page["title"] == ("Scrap rate among firms in the programme: too few clusters to say, "
+                             "from 67% to 50% lower")
+    assert page["tiles"][0]["hollow"]
+    assert page["tiles"][0]["note"].startswith("95%\u00a0interval −67%\u00a0to\u00a0−50%: too few clusters to say")
+    assert page["messages"][0]["lead"] == "Scrap rate: too few clusters to say."
+    assert (page["chain"]["boxes"][2]["mark"], page["chain"]["boxes"][2]["word"]) == (
+        "ring", "measured, too few clusters to say")
+    row = page["results"][0]
+    assert (row["mark"], row["tags"], row["cells"][2]) == ("ring", ["too few clusters to say"], "−67%\u00a0to\u00a0−50%")
+    assert page["legend"]["unclear"] == "too few clusters to say"
+    assert page["limits"][0] == "Only 3 treated clusters."
+    text = " ".join(pages_of(render_pdf(brief)[0]))
+    assert not re.search(r"measured and clear|so this is favourable|: favourable", text)
+    assert compose(one(-0.9, 0.1, caveats=(few, drawn))).results[0].effect.verdict == "favourable"
+
+
+def test_an_estimate_without_an_interval_is_hollow_and_said_to_be_so():
+    page = present(compose(one(-0.9, None)), LADDER[0])
+    assert page["results"][0]["mark"] == "ring"
+    assert page["tiles"][0]["hollow"]
+    assert page["legend"]["unclear"] == "no interval"
+    assert page["results"][0]["tags"] == ["no interval to judge by"]
+
+
+OPEN = {
+    "below": ((Segment(high=-0.2),), "with no bound below, up to 18% lower", "no bound below, up to −18%"),
+    "above": ((Segment(low=0.3),), "from 35% higher, with no bound above", "from +35%, no bound above"),
+    "both": ((Segment(),), "with no bound below or above", "no bound below or above"),
+    "pieces": ((Segment(high=-0.2), Segment(low=0.3)),
+               "in two pieces: with no bound below, up to 18% lower; or from 35% higher, with no bound above",
+               "in two pieces: no bound below, up to −18%; or from +35%, no bound above"),
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_open_and_broken_intervals_are_put_in_words(name):
+    pieces, words, cell = OPEN[name]
+    low, high = (pieces[0].low, pieces[0].high) if len(pieces) == 1 else (None, None)
+    percent = PercentEffect(value=65.0, low=None if low is None else 100 * math.expm1(low),
+                            high=None if high is None else 100 * math.expm1(high))
+    evaluation = one(0.5, 0.1, interval=pieces, conf_low=low, conf_high=high, effect_pct=percent)
+    brief = compose(evaluation)
+    page = present(brief, LADDER[0])
+    assert page["results"][0]["cells"][2].replace("\u00a0", " ") == cell
+    assert words in page["bottom_line"]
+    pdf, layout = render_pdf(brief)
+    assert cell.split(", ")[0] in pages_of(pdf)[1].replace("\u00a0", " ")
+    render_html(brief, layout)
+
+
+def test_open_intervals_of_outcomes_in_levels_and_their_per_cent_are_put_in_words():
+    evaluation = many(2)
+    first = dataclasses.replace(evaluation.estimates[0], interval=(Segment(high=-2.0), Segment(low=4.0)), conf_low=None,
+                                conf_high=None)
+    second = dataclasses.replace(evaluation.estimates[1], interval=(Segment(low=1.0),), conf_low=1.0, conf_high=None)
+    brief = compose(dataclasses.replace(evaluation, estimates=(first, second)))
+    cells = [row["cells"][2] for row in present(brief, LADDER[0])["results"]]
+    assert [c.replace("\u00a0", " ") for c in cells] == [
+        "in two pieces: no bound below, up to −2.00; or from +4.00, no bound above", "from +1.00, no bound above"]
+    assert [(r.low and r.low.value, r.high and r.high.value) for r in brief.results[0].percent.ranges] == [
+        (None, -10.0), (20.0, None)]
+    render_pdf(brief)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-300, 5e-324, 1e-13, 1e-8, 1e12, 1e300, 1.7e308])
+def test_no_magnitude_breaks_a_figure(size):
+    evaluation = many(2)
+    estimates = tuple(dataclasses.replace(
+        e, estimate=b, interval=(Segment(low=-size, high=size),), conf_low=-size, conf_high=size, comparison_mean=size,
+        effect_pct=None, outcome_sd=1.0) for e, b in zip(evaluation.estimates, (size, -size / 2), strict=True))
+    brief = compose(dataclasses.replace(evaluation, estimates=estimates))
+    _, layout = render_pdf(brief)
+    html = render_html(brief, layout)
+    assert not re.search(r"\b(nan|inf)\b", re.sub(r"base64,[A-Za-z0-9+/=]+", "", html))
+    for text in (*present(brief, layout)["results"][0]["cells"],):
+        assert 0 < len(text) < 30
+
+
+def test_an_axis_has_two_marks_at_least_and_covers_its_range():
+    for low, high in ((0, 0), (1e300, 1e300), (-1e308, 1.7e308), (0, 5e-324), (-3, 8), (1e9, 1e9 + 1e-4)):
+        marks = figures.ticks(low, high)
+        assert marks[0] < marks[-1]
+        assert all(abs(m) < 1e302 for m in marks)
+    assert figures.ticks(-3, 8) == [-4, -2, 0, 2, 4, 6, 8]
+
+
 def test_a_log_outcome_prints_per_cent_with_transformed_ends(brief):
     cells = present(brief, LADDER[0])["results"][0]["cells"]
     assert cells[1:3] == ["−25%", "−45%\u00a0to\u00a0+3%"]
@@ -242,6 +337,36 @@ def test_all_primaries_stand_in_the_title_in_declared_order():
     four = present(compose(many(6, primaries=4)), LADDER[0])
     assert "Of 4 primary outcomes" in four["title"]
     assert all(f"Outcome number {i}" in four["bottom_line"] for i in range(4))
+
+
+def test_no_primary_is_cut_and_every_outcome_counts():
+    few = Caveat(code="few_clusters", text="Only 3 treated clusters.")
+    evaluation = many(20, primaries=12, label="Item {}")
+    verdicts = [1.0] * 9 + [-9.0] * 2 + [9.0]
+    primaries = tuple(dataclasses.replace(
+        estimate(e.outcome, b, 2.0, base=20.0, **PRIMARY), caveats=(few,) if i == 11 else ())
+        for i, (e, b) in enumerate(zip(evaluation.estimates[:12], verdicts, strict=True)))
+    brief = compose(dataclasses.replace(evaluation, estimates=(*primaries, *evaluation.estimates[12:])))
+    page = present(brief, LADDER[-1])
+    bad = sum(r.effect.verdict == "unfavourable" for r in brief.results if r.primary)
+    good = sum(r.effect.verdict == "favourable" for r in brief.results if r.primary)
+    assert (good, bad) == (1, 1)
+    assert page["title"] == ("Of 12 primary outcomes, 1 favourable and 1 unfavourable; on 9 the data cannot tell; "
+                             "on 1 too few clusters to say")
+    assert page["title"] in page["bottom_line"]
+    assert "Unfavourable: Item 10." in page["bottom_line"]
+    assert all(f"Item {i}:" in page["messages"][i > 0]["lead"] + page["messages"][i > 0]["body"] for i in range(12))
+    assert [r["label"] for r in page["results"]] == [f"Item {i}" for i in range(12)]
+    assert len(page["drawn"]) == 12
+    assert "0 of 8 secondary outcomes shown; the others are in results.json." in page["reading"]
+    assert "Of 8 secondary outcomes" in page["messages"][2]["lead"]
+    assert page["drawn_note"] == ""
+    assert "9 of 19 secondary outcomes shown" in present(compose(many(20)), LADDER[0])["reading"]
+
+
+def test_primaries_that_do_not_fit_are_an_error_and_not_a_gap():
+    with pytest.raises(RenderError, match="fewer primary outcomes"):
+        render_pdf(compose(many(40, primaries=40)))
 
 
 def test_the_officers_title_stands_above_the_finding_and_never_in_its_place():
@@ -275,6 +400,49 @@ def test_caveats_reach_the_brief_most_important_first(brief):
     assert short[-1].endswith("more in results.json.")
 
 
+def test_limits_are_told_gravest_first_and_the_assumption_stands_in_the_method_box():
+    few = Caveat(code="few_clusters", text="Only 3 treated clusters.")
+    evaluation = one(-0.3, 0.1, caveats=(Caveat(code="ties", text="Some ties."), few, *KIND_CAVEATS["did"]),
+                     study={"ethics": None, "programme": {"name": "P", "country": "C"}})
+    page = present(compose(evaluation), LADDER[0])
+    kinds = ["PROVISIONAL: ", "Only 3", "Checks of concern: Firms lost (large loss), Enough firms",
+             "Not examined: Trends before the grant.", "Some ties.", "Firms applied", "Not stated in the study file: donor"]
+    assert len(page["limits"][:6]) == 6
+    lines = present(compose(evaluation), dataclasses.replace(LADDER[0], limits=9))["limits"]
+    assert [line[:len(k)] for line, k in zip(lines, kinds, strict=True)] == kinds
+    rests = {f["name"]: f["text"] for f in page["method"]}["It rests on"]
+    assert rests == "Without the programme, treated and comparison units would have moved in parallel"
+
+
+def test_the_groups_are_those_the_estimate_compares():
+    staggered = present(compose(sample_evaluation()), LADDER[0])["bottom_line"]
+    assert "firms in the programme, followed before and after, set against firms not in it yet or never" in staggered
+    for comparison, words in (("never_treated", "firms never in it"), ("not_yet_treated", "firms not in it yet or never")):
+        study = {"design": {**STUDY["design"], "comparison": comparison}}
+        e = sample_evaluation(study=study)
+        plain = dataclasses.replace(e, estimates=tuple(dataclasses.replace(x, method="two_by_two") for x in e.estimates))
+        assert f"set against {words}." in present(compose(plain), LADDER[0])["bottom_line"]
+
+
+def test_a_mean_is_called_geometric_for_log_outcomes_only(brief):
+    reading = present(brief, LADDER[0])["reading"]
+    assert "Comparison mean: treated units without treatment. " in reading
+    assert "Geometric mean (logs): Scrap rate, Employment, Sales." in reading
+
+
+def test_before_and_after_are_told_apart_where_units_are_not_followed():
+    outcomes = [{**STUDY["outcomes"][0], "baseline": "scrap87"}, *STUDY["outcomes"][1:]]
+    points = tuple(TrendPoint(outcome="scrap_rate", group=g, period=p, mean=m, n=20)
+                   for g, p, m in (("treated", "before", 4.0), ("treated", "after", 3.0)))
+    page = present(compose(sample_evaluation("rct", study={"outcomes": outcomes}, trends=points)), LADDER[0])
+    assert page["picture_note"] == ("Means, items scrapped per 100 made. Before: baseline column scrap87; "
+                                    "after: Scrap rate.")
+
+
+def test_the_third_stage_of_the_flow_is_that_the_outcome_is_known(brief):
+    assert [step["name"] for step in present(brief, LADDER[0])["flow"]["steps"]][2] == "outcome known"
+
+
 def test_checks_keep_their_own_word(brief):
     lines = {c["title"]: c["word"] for c in present(brief, LADDER[0])["checks"]}
     assert lines["Trends before the grant"] == "not examined"
@@ -304,21 +472,55 @@ def test_costs_are_divided_by_participants_and_nothing_more():
     assert facts == {"Cost per participant": "USD 200", "Total cost": "USD 10,000", "Participants": "50"}
 
 
+EARNINGS = {"name": "earnings", "column": "re78", "label": "Real earnings", "unit": "thousand US dollars",
+            "role": "primary", "better": "higher"}
+KNOWN = {"value": 1.794, "unit": "thousand US dollars", "label": "The randomised trial of the same participants",
+         "source": "Dehejia and Wahba (1999)."}
+
+
+def matched(*, outcome=None, checks=(), log=False, **known):
+    """A matched comparison with a known answer beside it."""
+    return sample_evaluation("matching", study={
+        "design": MATCHING, "outcomes": [{**EARNINGS, **(outcome or {})}], "results_chain": None,
+        "benchmark": {**KNOWN, **known}, "brief": {"date": "2026-11-21"}}, flows=(), trends=(), checks=checks,
+        estimates=(estimate("earnings", 0.2 if log else 1.62, 0.7, log=log, method="nearest_neighbour", **PRIMARY),))
+
+
 def test_a_benchmark_stands_beside_the_estimate_with_the_difference():
-    outcome = {"name": "earnings", "column": "re78", "label": "Real earnings", "unit": "thousand US dollars",
-               "role": "primary", "better": "higher"}
-    known = {"value": 1.794, "unit": "thousand US dollars", "label": "The trial", "source": "Dehejia and Wahba (1999)."}
-    def record(**change):
-        return sample_evaluation("matching", study={
-            "design": MATCHING, "outcomes": [outcome], "results_chain": None, "benchmark": {**known, **change},
-            "brief": {"date": "2026-11-21"}}, flows=(), trends=(),
-            estimates=(estimate("earnings", 1.62, 0.7, role="primary", method="nearest_neighbour"),))
-    page = present(compose(record()), LADDER[0])
+    page = present(compose(matched()), LADDER[0])
     assert page["picture"] == "benchmark"
-    assert "−0.17" in page["picture_note"]
+    assert "Estimate minus benchmark: −0.17." in page["picture_note"]
     assert "includes the benchmark" in page["picture_note"]
-    assert "no difference is taken" in present(compose(record(unit="euro")), LADDER[0])["picture_note"]
-    render_pdf(compose(record()))
+    assert page["benchmark"]["value"] == 1.794
+    render_pdf(compose(matched()))
+
+
+def test_the_key_box_holds_the_benchmark_and_a_failed_balance_check():
+    unlike = Check(id="balance", title="Groups alike after matching", verdict="concern", word="not alike",
+                   reason="Far apart.")
+    thin = Check(id="overlap", title="Comparable units exist", verdict="fail", word="thin", reason="Few.")
+    page = present(compose(matched(checks=(unlike,))), LADDER[0])
+    told = {m["lead"]: m["body"] for m in page["messages"]}
+    assert told["Beside a known answer."].replace("\u00a0", " ") == (
+        "The randomised trial of the same participants: +1.79. This study: +1.62; its 95% interval includes that answer.")
+    assert told["First limit."] == "Groups alike after matching: not alike. Far apart."
+    both = {m["lead"]: m["body"] for m in present(compose(matched(checks=(unlike, thin))), LADDER[0])["messages"]}
+    assert both["First limit."] == "Comparable units exist: thin. Few. Groups alike after matching: not alike."
+
+
+@pytest.mark.parametrize("change", [
+    {"unit": "euro"}, {"unit": "per cent", "value": 30}, {"log": True, "outcome": {"transform": "log"}}])
+def test_a_benchmark_in_another_unit_or_scale_is_told_in_its_own_words(change):
+    brief = compose(matched(**change))
+    page = present(brief, LADDER[0])
+    unit, value = change.get("unit", KNOWN["unit"]), "30" if "value" in change else "1.794"
+    assert page["benchmark"]["value"] is None
+    assert page["benchmark"]["text"] == f"{value}\u00a0{unit}"
+    assert "no difference is taken" in page["picture_note"]
+    assert "minus" not in page["picture_note"]
+    assert f"{value} {unit}; another unit or scale" in page["messages"][1]["body"].replace("\u00a0", " ")
+    assert not [i for i in figures.benchmark(page).items if i["k"] == "square"]
+    render_pdf(brief)
 
 
 def test_the_self_check_counts_and_never_rates():
@@ -435,6 +637,28 @@ def test_long_texts_are_all_named_with_their_keys_before_a_page_is_set():
     assert "2 problems" in text
     assert "study.yaml: brief.challenge: 499 characters, and the brief has room for 420. Cut 79 characters." in text
     assert "study.yaml: brief.title: 130 characters" in text
+
+
+def test_the_texts_of_a_study_are_checked_before_there_is_a_result():
+    wrong = {"challenge": "word " * 100, "title": "t" * 130, "what_was_done": "Firms in 漢口.", "language": "fr"}
+    study = sample_evaluation(study={"brief": {**STUDY["brief"], **wrong}}).study
+    found = {(p.where, p.cure) for p in check_texts(study)}
+    assert ("study.yaml: brief.challenge", "Cut 79 characters.") in found
+    assert ("study.yaml: brief.title", "Cut 20 characters.") in found
+    assert ("study.yaml: brief.language", "Write one of: en.") in found
+    assert {w for w, _ in found} == {f"study.yaml: brief.{key}" for key in wrong}
+    assert [check_texts(RECORDS[name]().study) for name in RECORDS] == [()] * len(RECORDS)
+
+
+@pytest.mark.parametrize("kind", ["did", "rct", "matching"])
+def test_what_the_check_finds_is_what_the_brief_refuses(kind):
+    long = "l" * 61
+    outcomes = [{**o, "label": long + str(i)} for i, o in enumerate(STUDY["outcomes"])]
+    evaluation = sample_evaluation(kind, study={"outcomes": outcomes, "benchmark": {**KNOWN, "label": "b" * 71}})
+    with pytest.raises(RenderError) as caught:
+        compose(evaluation)
+    assert set(caught.value.problems) == set(check_texts(evaluation.study))
+    assert len(caught.value.problems) == 5
 
 
 def test_a_brief_that_cannot_fit_names_the_section(monkeypatch):

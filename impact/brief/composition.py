@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from impact.brief import evidence, facts, findings
 from impact.brief.effects import axis_of, results
-from impact.brief.limits import first_limit, limits
+from impact.brief.limitations import first_limit, limits
 from impact.brief.model import Brief, Fact, Join, Quote, Text, quote, say
 from impact.brief.texts import character_problems, language_problems, length_problems, refuse
 from impact.errors import Problem, RenderError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from impact.brief.effects import main_effect
 from impact.brief.facts import estimand, method_name
-from impact.brief.limits import caveats
+from impact.brief.limitations import caveats
 from impact.brief.model import (
     Benchmark,
     Chain,

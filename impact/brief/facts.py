@@ -81,7 +81,9 @@ def method(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
     facts = [("fact.design", design), ("fact.who", _who(evaluation, e, language)),
              ("fact.estimand", estimand(evaluation, language)), ("fact.estimator", _estimator(evaluation, e, language)),
              ("fact.assumption", _assumption(e)),
-             ("fact.data", data_line(evaluation, language)), ("fact.loss", _loss(evaluation, language))]
+             ("fact.data", data_line(evaluation, language))]
+    if flow(evaluation, language) is None:  # where there is one, it stands below with every loss and its reason
+        facts.append(("fact.loss", say("loss.unknown")))
     reached = _reached(evaluation)
     if reached is not None:
         facts.append(("fact.reached", reached))
@@ -146,21 +148,6 @@ def data_line(evaluation: Evaluation, language: str) -> Phrase:
 def simulated(evaluation: Evaluation) -> bool:
     """Tell whether the record or the study says that the data were made by a program."""
     return evaluation.provenance.simulated is True or evaluation.study.data.simulated is True
-
-
-def _loss(evaluation: Evaluation, language: str) -> Phrase:
-    name = evaluation.study.primaries[0].name
-    flow = next((f for f in evaluation.flows if f.outcome == name and f.stages), None)
-    if flow is None:
-        return say("loss.unknown")
-    ends = [take(evaluation, f"flows[{name}].stages[{s.name}].units", "count")
-            for s in (flow.stages[0], flow.stages[-1])]
-    first, last = ends
-    if first is None or last is None:
-        return say("loss.unknown")
-    units = unit_noun(evaluation, language)
-    lost = Number(value=first.value - last.value, kind="count", path=first.path, derived=f"{first.path} − {last.path}")
-    return say("loss" if lost.value else "loss.none", lost=lost, enrolled=first, units=units)
 
 
 def _reached(evaluation: Evaluation) -> Phrase | None:

@@ -52,6 +52,7 @@ def render_html(brief: Brief, layout: Layout = LADDER[-1]) -> str:
 
 def _print(layout: Layout) -> dict[str, float]:
     return {"body": round(layout.body * PRINT_SCALE, 2), "small": round(layout.small * PRINT_SCALE, 2),
+            "head": round(layout.head * 0.97, 2), "facts": round(layout.facts_size * PRINT_SCALE, 2),
             "line": round(0.69 + layout.lead, 2), "gap": round(layout.gap * 0.45, 2)}
 
 

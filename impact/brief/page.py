@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from impact.brief.illustration import MARKS, picture
 from impact.brief.model import (
     Brief,
     Chain,
@@ -17,7 +18,6 @@ from impact.brief.model import (
     Value,
     walk,
 )
-from impact.brief.picture import MARKS, picture
 from impact.brief.texts import covered
 from impact.brief.theme import Layout
 from impact.brief.view import NBSP, Speaker, effect_decimals, keep_together, p_value

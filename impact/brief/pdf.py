@@ -81,7 +81,8 @@ def _compile(compiler: Any, brief: Brief, layout: Layout) -> tuple[bytes, list[d
     inputs = {
         "page": json.dumps(page), "figures": json.dumps({name: s.for_typst() for name, s in drawings(page).items()}),
         "theme": json.dumps({"colours": COLOURS, "sans": SANS, "serif": SERIF, "body": layout.body,
-                             "small": layout.small, "lead": layout.lead, "gap": layout.gap}),
+                             "small": layout.small, "head": layout.head, "facts": layout.facts_size,
+                             "lead": layout.lead, "gap": layout.gap}),
     }
     try:
         pdf, _ = compiler.compile_with_warnings(

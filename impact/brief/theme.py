@@ -27,8 +27,8 @@ class Layout:
     ``body`` and ``small`` are in points, ``lead`` in em, ``gap`` (least space between rows) in millimetres.
     ``limits``, ``checks`` and ``methods`` say how many lines of each list are printed (what is left
     out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit;
-    ``drawn`` outcomes are in the figure (the table has them all); ``calls`` prints the commands that remake the
-    standard error.
+    ``drawn`` outcomes are in the figure, every primary outcome besides; ``calls`` prints the commands that remake the
+    standard error; ``head`` is the size of the title, and ``facts`` sets how we know in the small type.
     """
 
     name: str
@@ -43,6 +43,13 @@ class Layout:
     limit: int = 260
     drawn: int = 10
     calls: bool = True
+    head: float = 20.0
+    facts: bool = False
+
+    @property
+    def facts_size(self) -> float:
+        """The type size of how we know, in points."""
+        return self.small + 0.2 if self.facts else self.body
 
 
 _TYPE = (("comfortable", 10.2, 8.5, 0.64, 5.0), ("normal", 9.8, 8.3, 0.60, 4.2),
@@ -57,9 +64,10 @@ _CONTENT = (
 # Larger type is given up before content is: a reader can hold the page nearer, not read what is not there.
 LADDER: tuple[Layout, ...] = (
     *(Layout(name=name + kept, body=body, small=small, lead=lead, gap=gap, limits=limits, checks=checks,
-             methods=methods, reason=reason, limit=limit, drawn=drawn, calls=calls)
+             methods=methods, reason=reason, limit=limit, drawn=drawn, calls=calls, head=20.0 if calls else 18.0,
+             facts=not calls)
       for kept, limits, checks, methods, reason, limit, drawn, calls in _CONTENT
       for name, body, small, lead, gap in _TYPE),
     Layout(name="densest", body=9.1, small=7.7, lead=0.50, gap=2.0, limits=3, checks=4, methods=2, reason=70,
-           limit=120, drawn=5, calls=False),
+           limit=120, drawn=5, calls=False, head=17.0, facts=True),
 )

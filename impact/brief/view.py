@@ -87,6 +87,8 @@ class Speaker:
         if n.kind == "level":
             return f"{n.value * 100:g}%"
         value = scaled(n)
+        if n.kind == "plain":  # as declared, to the last digit
+            return figure(value, len(f"{value:.{MOST_DECIMALS}f}".rstrip("0").partition(".")[2]))
         text = figure(value, decimals([value], n.kind))
         return text + "%" if n.kind in ("percent", "points") else text
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from impact.brief.effects import too_few
 from impact.brief.model import Join, Message, Phrase, Quote, Text, Value, quote, say
@@ -47,7 +46,8 @@ def limits(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
         lines.append(say("limit.check", checks=Join(parts=tuple(
             say("check", title=_of(c.title), word=_of(c.word)) for c in poor), by=", ")))
     if unseen:
-        lines.append(say("limit.unexamined", checks=Join(parts=_titles(unseen), by=", ")))
+        lines.append(say("limit.unexamined", checks=Join(parts=tuple(dict.fromkeys(
+            _unseen(c) for c in unseen)), by=", ")))
     lines += [_caveat(evaluation, outcome, c, language) for rank, outcome, c in known if rank > TOO_FEW]
     absent = _absent(evaluation)
     if absent:
@@ -63,8 +63,9 @@ def first_limit(evaluation: Evaluation, lines: tuple[Text, ...]) -> Message | No
     unlike = next((c for c in poor if c.id == "balance"), None)
     lead = say("key.limit.lead")
     if isinstance(first, Phrase) and first.key == "limit.check":
-        first, unlike = say("limit.check.first", title=_of(poor[0].title), word=_of(poor[0].word),
-                            reason=_of(poor[0].reason)), None
+        gravest = poor[0]
+        first = say("limit.check.first", title=_of(gravest.title), word=_of(gravest.word), reason=_of(gravest.reason))
+        unlike = None if gravest is unlike else unlike
     elif isinstance(first, Phrase) and first.key == "read.provisional":
         lead, first = say("key.provisional.lead"), Join(parts=(dict(first.values)["text"],))
     if unlike is not None:
@@ -84,8 +85,9 @@ def _of(text: str) -> Quote:
     return quote(text, "results.json: checks")
 
 
-def _titles(checks: Iterable[Check]) -> tuple[Quote, ...]:
-    return tuple(dict.fromkeys(_of(c.title) for c in checks))
+def _unseen(c: Check) -> Text:
+    title = _of(c.title)
+    return title if c.word == "not examined" else say("check", title=title, word=_of(c.word))
 
 
 def _caveat(evaluation: Evaluation, outcome: str, caveat: Caveat, language: str) -> Text:
