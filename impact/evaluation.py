@@ -99,6 +99,7 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
         if call.method == "two_way_fixed_effects":
             out["covariates"] = list(design.covariates)
             out["weights"] = design.sampling.weight if design.sampling else None
+            out["seed"] = study.analysis.seed
     else:
         out["treatment"] = design.treatment
     if design.kind == "matching":

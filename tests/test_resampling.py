@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from impact.did import two_way_fixed_effects
 from impact.errors import DesignError
 from impact.inference.assignment import declared_draw
 from impact.inference.bootstrap import wild_cluster_bootstrap, wild_cluster_set
@@ -199,3 +200,20 @@ def test_a_covariance_asked_for_by_name_is_kept():
 def test_the_same_seed_gives_the_same_numbers():
     first, second = (ols(few(24), outcome="profit", treatment="offered", cluster="market", seed=7) for _ in range(2))
     assert first == second
+
+
+def test_fixed_effects_with_few_treated_firms_show_the_bootstrap_of_the_full_regression_beside():
+    from tests.support_studies import panel
+
+    data = panel(units=24)
+    e = two_way_fixed_effects(data, outcome="profit", unit="firm", time="year", first_treated="first", seed=3)
+    assert e.has_caveat("wild_bootstrap")
+    units, years = (pd.factorize(data[c])[0] for c in ("firm", "year"))
+    full = np.column_stack([np.eye(24)[units], np.eye(years.max() + 1)[years][:, 1:]])
+    on = (data["year"] >= data["first"]).to_numpy(dtype=float)
+    test = wild_cluster_bootstrap(data["profit"].to_numpy(), on, full, units, seed=3)
+    assert dict(e.details)["wild_p"] == pytest.approx(test.p_value[0])
+    assert test.estimate[0] == pytest.approx(e.estimate)
+    plain = two_way_fixed_effects(data, outcome="profit", unit="firm", time="year", first_treated="first", vcov="CR1S")
+    assert not plain.has_caveat("wild_bootstrap")
+    assert plain.p_value == e.p_value

@@ -19,6 +19,7 @@ from impact.data.panel import (
     select_panel,
 )
 from impact.errors import DesignError, Problem
+from impact.inference.beside import wild_beside
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.report import Counts, cluster_counts, is_share, make_estimate, spread
@@ -37,7 +38,7 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
                           first_treated: str | None = None, control_group: str = "not_yet_treated",
                           covariates: Sequence[str] = (), cluster: str | None = None,
                           weights: str | None = None, vcov: str | None = None, transform: str = "none",
-                          conf_level: float = 0.95) -> Estimate:
+                          conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Regress the outcome on treatment with a fixed effect for each unit and each period.
 
     Parameters
@@ -57,6 +58,7 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     vcov : any of :data:`impact.inference.VCOVS`; None is CR1S as in fixest.
     transform : "none" or "log".
     conf_level : a share.
+    seed : of the wild cluster bootstrap, shown beside with fewer than 40 clusters or 20 treated unless ``vcov`` is named.
 
     Returns
     -------
@@ -104,13 +106,17 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     counts = Counts(n=fit.n, treated=int(d.sum()), comparison=int(fit.n - d.sum()), units=len(by_unit),
                     units_treated=int(by_unit.sum()), clusters=groups[0], clusters_treated=groups[1],
                     clusters_comparison=groups[2])
-    return make_estimate(
+    estimate = make_estimate(
         outcome=outcome, term=term, method="two_way_fixed_effects", estimand="att", inference=inference, counts=counts,
         vcov=vcov or "CR1S", card=_card(vcov or "CR1S", df_rule, cluster or unit, groups),
         base=counterfactual(y[d == 1], inference.estimate, transform), question=QUESTION, assumptions=ASSUMPTIONS,
         transform=transform, outcome_sd=spread(y[d == 0]), dropped=rows.dropped, caveats=_staggered(units, when, d),
         period=f"{when.min():.12g}–{when.max():.12g}", share=is_share(raw), details=(
             ("coefficients", _coefficients(fit, absorbed, vcov or "CR1S", clusters)), ("left_out", fit.left_out)))
+    if vcov is not None or w is not None:
+        return estimate
+    return wild_beside(estimate, outcome=fit.design @ fit.coefficients + fit.residuals, treatment=fit.design[:, -1],
+                       controls=fit.design[:, :-1], clusters=clusters, treated=groups[1], comparison=groups[2], seed=seed)
 
 
 def _after(panel: Panel, when: Array) -> Array:

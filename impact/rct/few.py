@@ -1,6 +1,6 @@
 """Few clusters: re-randomisation takes over the p-value, and the wild cluster bootstrap is shown beside.
 
-Which p-value is primary is a rule fixed before results (see the constants), not a choice made after seeing them.
+Which p-value is primary is a rule fixed before results, not a choice made after seeing them.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from impact.inference.assignment import declared_draw
-from impact.inference.bootstrap import wild_cluster_bootstrap, wild_cluster_set
+from impact.inference.beside import wild_beside
 from impact.inference.linear import Array, Codes, independent_columns
 from impact.inference.randomisation import randomisation_set, randomisation_test
 from impact.inference.report import FEW_CLUSTERS, LOW_DF
 from impact.results import Caveat, Estimate, PercentEffect, Segment
-
-WILD_CLUSTERS = 40  # in all
-WILD_TREATED = 20
 
 
 def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, controls: Array, blocks: Codes | None,
@@ -48,9 +45,8 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     few = min(treated, comparison) < FEW_CLUSTERS or (estimate.df is not None and estimate.df < LOW_DF)
     if few:
         out = _randomised(out, outcome, offered, design, blocks, clusters, seed)
-    if min(treated, comparison) > 1 and (treated + comparison < WILD_CLUSTERS or treated < WILD_TREATED):
-        out = _wild(out, outcome, offered, design, clusters, treated + comparison, seed)
-    return out
+    return wild_beside(out, outcome=outcome, treatment=offered, controls=design, clusters=clusters, treated=treated,
+                       comparison=comparison, seed=seed)
 
 
 def _randomised(estimate: Estimate, outcome: Array, offered: Array, design: Array, blocks: Codes | None,
@@ -80,17 +76,3 @@ def _rescaled(estimate: Estimate, one: Segment) -> PercentEffect | None:
     else:
         ends = [None if x is None or percent.base is None else 100 * x / percent.base for x in (one.low, one.high)]
     return replace(percent, low=ends[0], high=ends[1])
-
-
-def _wild(estimate: Estimate, outcome: Array, offered: Array, design: Array, clusters: Codes, count: int,
-          seed: int) -> Estimate:
-    codes = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
-    test = wild_cluster_bootstrap(outcome, offered, design, codes, seed=seed)
-    segments = wild_cluster_set(outcome, offered, design, codes, seed=seed, conf_level=estimate.conf_level)
-    p = float(test.p_value[0])
-    shown = "p below 0.001" if p < 0.001 else f"p = {p:.3f}"
-    caveat = Caveat(code="wild_bootstrap", text=f"With {count} clusters the wild cluster bootstrap is shown beside: "
-                    f"{shown} ({test.draws:,} {'sign patterns, all' if test.enumerated else 'draws'}).",
-                    values=(("p", p), ("draws", test.draws)))
-    return replace(estimate, caveats=(*estimate.caveats, caveat), details=(
-        *estimate.details, ("wild_p", p), ("wild_set", tuple((s.low, s.high) for s in segments))))
