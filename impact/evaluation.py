@@ -79,6 +79,9 @@ def run_method(sample: Sample, outcome: Outcome, call: MethodCall) -> Estimate:
     from importlib import import_module
 
     function = getattr(import_module(f"impact.{sample.study.design.kind}"), call.method)
+    if call.method == "poisson" and outcome.is_log:
+        raise DesignError(Problem(where="transform", what="poisson works on the outcome itself, and this one declares logs",
+                                  cure="Write transform: none for this outcome."))
     keywords = arguments(sample, outcome, call)
     try:
         result: Estimate = function(sample.frame, **keywords)
@@ -110,6 +113,8 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
         out |= _trial_arguments(sample, outcome, call.method)
     out |= {"transform": outcome.transform or "none", "conf_level": study.analysis.conf_level}
     out |= {key: list(value) if isinstance(value, tuple) else value for key, value in call.options}
+    if call.method == "poisson":
+        out["transform"] = None
     return {key: value for key, value in out.items() if value is not None and value != []}
 
 
@@ -117,7 +122,7 @@ def _trial_arguments(sample: Sample, outcome: Outcome, method: str) -> dict[str,
     design = sample.study.design
     rule = design.assignment.rule if design.assignment else None
     out: dict[str, Any] = {"strata": design.assignment.strata if design.assignment else None}
-    if method != "late":
+    if method not in ("late", "poisson"):
         out["seed"] = sample.study.analysis.seed
     if method == "difference_in_means":
         return out | ({"pairs": True} if rule == "pairs" else {})

@@ -87,8 +87,8 @@ def _arms(data: pd.DataFrame, treatment: str, reference: Any) -> list[Any]:
     """List the arms, the reference first."""
     found = sorted(data[treatment].dropna().unique().tolist(), key=str)
     if not 2 <= len(found) <= MOST_ARMS:
-        raise DataError(Problem(where=f"column '{treatment}'", what=f"it has {len(found)} values; 2 to {MOST_ARMS} arms can "
-                                "be compared", cure="Name the column that says which arm a unit was drawn into."),
+        raise DataError(Problem(where=f"column '{treatment}'", what=f"it has {len(found)} values; 2 to {MOST_ARMS} arms "
+                                "can be compared", cure="Name the column that says which arm a unit was drawn into."),
                         source="data")
     if reference not in found:
         raise DataError(Problem(where="reference", what=f"'{reference}' is not an arm of column '{treatment}'",

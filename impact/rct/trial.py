@@ -158,3 +158,20 @@ def describe(fit: Fit, trial: Trial, kind: str, df_rule: str, cluster: str | Non
         stata_call=f"{stata}{' i.s' if trial.blocks is not None else ''}{_STATA[kind]}" if kind in _STATA and not (
             instrumented and kind in ("HC2", "HC3", "CR2")) else "")
     return counts, card
+
+
+def describe_poisson(trial: Trial, k: int, cluster: str | None) -> tuple[Counts, StandardErrorCard]:
+    """Count rows and clusters of a Poisson regression, and print how its error was made."""
+    n, offered = len(trial.y), int(trial.offered.sum())
+    groups = cluster_counts(trial.clusters, trial.offered) if trial.clusters is not None else (None, None, None)
+    counts = Counts(n=n, treated=offered, comparison=n - offered, units=n, units_treated=offered, clusters=groups[0],
+                    clusters_treated=groups[1], clusters_comparison=groups[2])
+    clustered = trial.clusters is not None
+    card = StandardErrorCard(
+        formula="sandwich, Poisson quasi-likelihood",
+        correction=f"(n − 1)/(n − k)·G/(G − 1), k = {k}" if clustered else f"n/(n − k), k = {k}",
+        level=cluster or "the unit", df_rule="normal", clusters_treated=groups[1] or offered,
+        clusters_comparison=groups[2] or n - offered,
+        r_call=f"fixest::fepois(y ~ d + x, vcov = {'~g' if clustered else chr(39) + 'hetero' + chr(39)})",
+        stata_call=f"poisson y d x, vce({'cluster g' if clustered else 'robust'})")
+    return counts, card

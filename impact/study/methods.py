@@ -17,6 +17,7 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
         "ols": _REGRESSION,
         "ancova": {**_REGRESSION, "baseline": _COLUMN},
         "lin": _REGRESSION,
+        "poisson": {name: field for name, field in _REGRESSION.items() if name != "vcov"},
         "late": {**_REGRESSION, "takeup": Field(kind="text", essential=True, cure="Name the column of who took part.")},
     },
     "did": {

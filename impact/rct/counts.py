@@ -1,0 +1,123 @@
+"""Trials with outcomes that cannot be negative, zeros included: the effect in per cent by Poisson regression."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impact.data.frame import listed
+from impact.errors import DataError, DesignError, Problem
+from impact.inference.intervals import infer
+from impact.inference.linear import Array, independent_columns
+from impact.inference.report import Counterfactual, make_estimate, spread
+from impact.rct.assignment import comparison_mean, shares_differ
+from impact.rct.means import ASSUMPTIONS, QUESTION
+from impact.rct.trial import Trial, describe_poisson, select_trial
+from impact.results import Caveat, Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STEPS = 100
+CLOSE = 1e-12
+
+
+def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str] = (),
+            strata: str | None = None, cluster: str | None = None, weights: str | None = None,
+            conf_level: float = 0.95) -> Estimate:
+    """Effect of the offer in per cent of the comparison mean, for sales, hours or counts with zeros among them.
+
+    Parameters
+    ----------
+    data, outcome, treatment, covariates, strata, cluster, weights, conf_level
+        As :func:`impact.rct.ols`; the outcome is zero or positive and need not be a whole number.
+
+    Returns
+    -------
+    Estimate
+        In log points, with ``effect_pct`` = 100·(exp(b) − 1): the per cent by which the mean, zeros included, is higher.
+
+    Raises
+    ------
+    DataError
+        As :func:`impact.rct.ols`; also for negative values, with their rows; nothing is clipped.
+    DesignError
+        When one arm has zeros only.
+
+    Notes
+    -----
+    Estimand: ratio of mean outcomes, offered over not offered (ITT). Needs the right mean only, not a Poisson
+    distribution (Gourieroux, Monfort & Trognon 1984; Santos Silva & Tenreyro 2006, section III). Errors: sandwich with
+    n/(n − k), or by cluster with (n − 1)/(n − k)·G/(G − 1), normal distribution, as fixest. Unlike log(1 + y) the result
+    does not move with the currency. Reference case: rct_jtrain2_ppml (R fixest 0.12.2).
+    """
+    trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
+                         cluster=cluster, weights=weights, transform="none")
+    _check_outcome(trial, outcome)
+    if trial.blocks is not None and shares_differ(trial.offered, trial.blocks):
+        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares offered: with one dummy a "
+                                    "stratum the effect gives more weight to strata with both arms well represented."))
+    others, _ = trial.controls()
+    design = np.column_stack([np.ones(len(trial.y)), others, trial.offered])
+    design = design[:, independent_columns(design)]
+    beta = _fit(design, trial)
+    error = _error(design, trial, beta)
+    inference = infer(float(beta[-1]), error, None, conf_level)
+    counts, card = describe_poisson(trial, design.shape[1], cluster)
+    mean, mean_error = comparison_mean(trial.y, trial.offered, "none")
+    return make_estimate(
+        outcome=outcome, term=treatment, method="poisson", estimand="itt", inference=inference, counts=counts,
+        vcov="HC1" if trial.clusters is None else "CR1S", card=card,
+        base=Counterfactual(mean=mean, std_error=mean_error, label="comparison mean"), question=QUESTION,
+        assumptions=(*ASSUMPTIONS, "The offer multiplies the mean by the same factor whatever the covariates."),
+        transform="log", outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped,
+        caveats=trial.caveats)
+
+
+def _check_outcome(trial: Trial, outcome: str) -> None:
+    below = np.flatnonzero(trial.y < 0)
+    if len(below):
+        rows = trial.rows.kept.nonzero()[0][below] + 1
+        raise DataError(Problem(
+            where=f"column '{outcome}'", what=f"{len(below)} values are negative (rows {listed(rows)})",
+            cure="Profit can be negative: use difference_in_means or ancova; nothing is clipped to zero."), source="data")
+    for arm, name in ((1, "offered"), (0, "comparison")):
+        if not (trial.y[trial.offered == arm] > 0).any():
+            raise DesignError(Problem(where=f"column '{outcome}'", what=f"all {name} units have zero",
+                                      cure="A ratio of means does not exist: compare the shares above zero."),
+                              source="design")
+
+
+def _fit(design: Array, trial: Trial) -> Array:
+    """Poisson quasi-likelihood by Newton's method on a scaled outcome."""
+    weights = np.ones(len(trial.y)) if trial.weights is None else trial.weights
+    scale = float(np.average(trial.y, weights=weights))
+    y = trial.y / scale
+    beta = np.zeros(design.shape[1])
+    for _ in range(STEPS):
+        mean = np.exp(np.clip(design @ beta, -500, 500))
+        step = np.linalg.solve((design * (weights * mean)[:, None]).T @ design, design.T @ (weights * (y - mean)))
+        beta = beta + step * min(1.0, 5.0 / max(float(np.abs(design @ step).max()), 1e-300))
+        if float(np.abs(step).max()) < CLOSE:
+            beta[0] += math.log(scale)
+            return beta
+    raise DesignError(Problem(where="poisson", what="the regression does not settle: a stratum or covariate predicts zeros "
+                              "perfectly", cure="Merge small strata, or leave the covariate out."), source="design")
+
+
+def _error(design: Array, trial: Trial, beta: Array) -> float:
+    weights = np.ones(len(trial.y)) if trial.weights is None else trial.weights
+    mean = np.exp(design @ beta)
+    bread = np.linalg.inv((design * (weights * mean)[:, None]).T @ design)
+    scores = design * (weights * (trial.y - mean))[:, None]
+    n, k = design.shape
+    factor = n / (n - k)
+    if trial.clusters is not None:
+        groups = int(trial.clusters.max()) + 1
+        sums = np.zeros((groups, k))
+        np.add.at(sums, trial.clusters, scores)
+        scores, factor = sums, (n - 1) / (n - k) * groups / (groups - 1)
+    return float(np.sqrt(factor * (bread @ (scores.T @ scores) @ bread)[-1, -1]))

