@@ -185,7 +185,7 @@ def _study_caveats(study: Study) -> tuple[Caveat, ...]:
     out = []
     if study.data.simulated:
         out.append(Caveat(code="simulated", text="The data are SIMULATED: no firm or person was asked."))
-    if study.design.kind == "rct":
+    if study.design.kind == "rct" and study.design.estimand != "late":
         out.append(Caveat(code="offer_only", text="This is the effect of the offer, taken up or not; the effect of taking "
                           "part is not estimated."))
     sampling = study.design.sampling

@@ -32,7 +32,8 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
     for outcome in sample.study.primaries:
         found, treated = _found(sample, outcome)
         out.append(checks.attrition(found, treated, outcome=outcome.name, what="never reported it"
-                                    if design.kind == "did" else "not found again"))
+                                    if design.kind == "did" else "not found again",
+                                    unknown=len(sample.units()) - len(treated)))
         if design.kind == "did":
             out += checks.pretrends(
                 sample.frame, outcome=outcome.column, unit=sample.unit, time=str(design.time),

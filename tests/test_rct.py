@@ -11,6 +11,7 @@ import statsmodels.api as sm
 from support_studies import cross_section
 
 from impact.errors import DataError, DesignError
+from impact.inference.contrasts import difference
 from impact.rct import ancova, difference_in_means, ols
 
 close = pytest.approx
@@ -24,10 +25,14 @@ def firms():
 def test_welch_on_six_firms_worked_by_hand():
     # offered 2 4 6, others 1 2 3: 4 - 2 = 2, SE² = 4/3 + 1/3, df 50/17; in per cent of the comparison mean 2: 100
     data = pd.DataFrame({"offered": [1, 1, 1, 0, 0, 0], "profit": [2.0, 4, 6, 1, 2, 3]})
+    welch = difference(data["profit"].to_numpy(), data["offered"].to_numpy(dtype=float))
+    assert (welch.estimate, welch.std_error, welch.df) == close((2.0, math.sqrt(5 / 3), 50 / 17))
     e = difference_in_means(data, outcome="profit", treatment="offered")
-    assert (e.estimate, e.std_error, e.df) == close((2.0, math.sqrt(5 / 3), 50 / 17))
-    assert e.effect_pct.value == close(100.0)
-    assert e.has_caveat("low_df")
+    assert (e.estimate, e.std_error, e.effect_pct.value) == close((2.0, math.sqrt(5 / 3), 100.0))
+    # three a side are too few for Welch: of the 20 draws, those with |t| at least 2/sqrt(5/3) are counted
+    assert e.has_caveat("randomisation_inference")
+    assert e.df is None
+    assert e.p_value * 20 == close(round(e.p_value * 20))
 
 
 def test_the_per_cent_is_of_the_comparison_mean(firms):
@@ -108,11 +113,13 @@ def test_without_a_choice_errors_are_hc2_by_unit_and_cr2_by_cluster(firms):
 
 def test_one_treated_unit_gives_no_certainty(firms):
     alone = firms.assign(offered=(firms.index == 3) * 1)
-    assert ols(alone, outcome="profit", treatment="offered").has_caveat("few_clusters")
+    e = ols(alone, outcome="profit", treatment="offered")
+    assert e.has_caveat("randomisation_inference")
+    assert e.p_value >= 1 / len(alone)
     with pytest.raises(DesignError, match="two on each side"):
         difference_in_means(alone, outcome="profit", treatment="offered")
     enough = firms.assign(offered=(firms.index % 6 == 0) * 1)
-    assert not ols(enough, outcome="profit", treatment="offered").has_caveat("few_clusters")
+    assert not ols(enough, outcome="profit", treatment="offered").has_caveat("randomisation_inference")
 
 
 def test_a_missing_baseline_costs_no_row(firms):
@@ -139,7 +146,8 @@ def test_a_pair_that_lost_one_half_is_left_out_and_counted():
     e = difference_in_means(firms, outcome="profit", treatment="offered", strata="pair", pairs=True)
     assert [(d.reason, d.rows) for d in e.dropped] == [("outcome_missing", (3,)), ("partner_missing", (4,))]
     gaps = [firms["profit"][i + 1] - firms["profit"][i] for i in (0, 4, 6)]
-    assert (e.estimate, e.df) == close((np.mean(gaps), 2))
+    assert (e.estimate, e.std_error) == close((np.mean(gaps), np.std(gaps, ddof=1) / math.sqrt(3)))
+    assert e.p_value * 8 == close(round(e.p_value * 8))  # three pairs: eight draws
 
 
 def test_a_pair_drawn_wrongly_is_refused_not_dropped():

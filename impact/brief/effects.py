@@ -68,10 +68,10 @@ def too_few(e: Estimate) -> bool:
 
 def verdict(e: Estimate, outcome: Outcome) -> Verdict:
     """Judge one effect by its interval, then by its adjusted p; the direction that counts as good is declared."""
-    if not e.interval and e.conf_low is None and e.conf_high is None:
-        return "no_interval"
     if too_few(e):
         return "too_few"
+    if not e.interval and e.conf_low is None and e.conf_high is None:
+        return "no_interval"
     if not one_side(e):
         return "unclear"
     if e.p_adjusted is not None and e.p_adjusted >= 1 - e.conf_level:

@@ -41,7 +41,8 @@ def groups(evaluation: Evaluation, language: str) -> tuple[Phrase, Phrase]:
     """Name the two groups of the comparison that the headline makes."""
     kind, units = evaluation.study.design.kind, unit_noun(evaluation, language)
     arm = _did_comparison(evaluation) if kind == "did" else "comparison"
-    return say(f"group.{kind}.treated", units=units), say(f"group.{kind}.{arm}", units=units)
+    name = "late" if evaluation.headline.estimand == "late" else kind
+    return say(f"group.{name}.treated", units=units), say(f"group.{name}.{arm}", units=units)
 
 
 def _did_comparison(evaluation: Evaluation) -> str:
@@ -213,8 +214,8 @@ def tiles(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tu
 def _outcome_tile(evaluation: Evaluation, r: Result, language: str, *, first: bool) -> Tile:
     e = evaluation.estimate(r.estimate)
     effect = r.effect
-    if effect.verdict == "no_interval":
-        note: Phrase = say("tile.note.no_interval")
+    if not effect.ranges:
+        note: Phrase = say("verdict.too_few" if effect.verdict == "too_few" else "tile.note.no_interval")
     else:
         note = say("tile.note", level=effect.level, range=said(effect, "signed_range"),
                    verdict=say(f"verdict.{effect.verdict}"))

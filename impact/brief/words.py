@@ -56,6 +56,8 @@ ENGLISH: dict[str, str] = {
     "rule.simple": "simple", "rule.blocked": "blocked", "rule.clustered": "clustered",
     "rule.pairs": "paired",
     "group.rct.treated": "{units} offered the programme", "group.rct.comparison": "{units} not offered it",
+    "group.late.treated": "{units} that took part because of the offer",
+    "group.late.comparison": "the same {units} without it",
     "group.did.treated": "{units} in the programme", "group.did.comparison": "comparison {units}",
     "group.did.never_treated": "{units} never in it", "group.did.not_yet_treated": "{units} not in it yet or never",
     "group.matching.treated": "{units} in the programme",
@@ -113,11 +115,11 @@ ENGLISH: dict[str, str] = {
     "title.clear": "{label}: {size} among {treated}",
     "title.unclear": "{label} among {treated}: the data cannot tell, {range}",
     "title.corrected": "{label} among {treated}: the data cannot tell once several outcomes are tested",
-    "title.too_few": "{label} among {treated}: too few clusters to say, {range}",
+    "title.too_few": "{label} among {treated}: too few clusters to say",
     "title.no_interval": "{label}: {size} among {treated}, with no interval to judge it by",
     "title.part.clear": "{label}: {size}", "title.part.unclear": "{label}: the data cannot tell, {range}",
     "title.part.corrected": "{label}: the data cannot tell",
-    "title.part.too_few": "{label}: too few clusters to say, {range}",
+    "title.part.too_few": "{label}: too few clusters to say",
     "title.part.no_interval": "{label}: {size}, no interval",
     "title.many": "Of {n} primary outcomes, {good} favourable and {bad} unfavourable",
     "title.many.open": "on {n} the data cannot tell", "title.many.few": "on {n} too few clusters to say",
@@ -130,7 +132,7 @@ ENGLISH: dict[str, str] = {
     "line.corrected":
         "{label}: best estimate {size}, {level} interval {range}; not clear of zero once several "
         "outcomes are tested.",
-    "line.too_few": "{label}: best estimate {size}, {level} interval {range}; too few clusters to say.",
+    "line.too_few": "{label}: best estimate {size}; too few clusters to say.",
     "line.no_interval": "{label}: {size}, with no interval.",
     # key box
     "key.clear.lead": "{label}: {size}.",
@@ -143,8 +145,8 @@ ENGLISH: dict[str, str] = {
     "key.corrected": "The best estimate is {size}, the {level} interval runs {range}; corrected p = {p}.",
     "key.too_few.lead": "{label}: too few clusters to say.",
     "key.too_few":
-        "The best estimate is {size} and the {level} interval runs {range}, but with so few clusters "
-        "neither can be relied on.",
+        "The best estimate is {size}; with so few clusters neither it nor an interval around it can be "
+        "relied on.",
     "key.no_interval.lead": "{label}: {size}, with no interval.",
     "key.no_interval": "Without an interval the size of the uncertainty is not known.",
     "better.higher": "Higher", "better.lower": "Lower",

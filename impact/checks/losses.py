@@ -15,7 +15,8 @@ OVERALL_LIMIT = 0.20  # share of units lost
 DIFFERENCE_LIMIT = 0.05  # share lost, treated less comparison
 
 
-def attrition(found: Array, treated: Array, *, outcome: str = "", what: str = "not found again") -> Check:
+def attrition(found: Array, treated: Array, *, outcome: str = "", what: str = "not found again",
+              unknown: int = 0) -> Check:
     """Examine how many enrolled units have no outcome, and whether the arms differ in it.
 
     Parameters
@@ -24,6 +25,7 @@ def attrition(found: Array, treated: Array, *, outcome: str = "", what: str = "n
     treated : (n,) of 1 and 0.
     outcome : name of the outcome, for the record.
     what : the words for being lost ('not found again', 'never reported').
+    unknown : enrolled units whose arm is not known; they are told and cannot be judged.
 
     Returns
     -------
@@ -38,7 +40,8 @@ def attrition(found: Array, treated: Array, *, outcome: str = "", what: str = "n
     if not len(arms[0]) or not len(arms[1]):
         return Check(id="attrition", title=title, verdict="not_applicable", word="not examined", outcome=outcome,
                      reason="One of the two groups is empty.", measure="share of units lost")
-    if not lost.any():
+    aside = f" {unknown} more units have no known arm and are left out." if unknown else ""
+    if not lost.any() and not unknown:
         return Check(id="attrition", title=title, verdict="not_applicable", word="none in the file", outcome=outcome,
                      reason=f"All {len(lost)} units in the file have the outcome. If the file leaves out units that were "
                      "not found again, losses cannot be seen here.", measured=0.0, threshold=OVERALL_LIMIT,
@@ -49,12 +52,13 @@ def attrition(found: Array, treated: Array, *, outcome: str = "", what: str = "n
     if min(map(len, arms)) > 1 and 0 < overall < 1:
         found_gap = difference(lost, d)
         p = infer(found_gap.estimate, found_gap.std_error, found_gap.df if math.isfinite(found_gap.df) else None).p_value
-    concern = overall > OVERALL_LIMIT or abs(gap) > DIFFERENCE_LIMIT
+    concern = unknown > 0 or overall > OVERALL_LIMIT or abs(gap) > DIFFERENCE_LIMIT
     said = f" (p = {p:.2f})" if p is not None and p >= 0.005 else " (p < 0.005)" if p is not None else ""
     reason = (f"{int(lost.sum())} of {len(lost)} units ({overall:.0%}) {what}: {shares[0]:.0%} of the treated, "
-              f"{shares[1]:.0%} of the comparison{said}.")
+              f"{shares[1]:.0%} of the comparison{said}.{aside}")
     return Check(id="attrition", title=title, verdict="concern" if concern else "pass", outcome=outcome,
-                 word="uneven" if abs(gap) > DIFFERENCE_LIMIT else "many" if concern else "few", reason=reason,
+                 word="uneven" if abs(gap) > DIFFERENCE_LIMIT else "many" if overall > OVERALL_LIMIT else
+                 "arm not known for some" if unknown else "few", reason=reason,
                  measured=overall, threshold=OVERALL_LIMIT, measure="share of units lost",
                  source="What Works Clearinghouse (2022), Handbook 5.0; thresholds are ours",
                  details=(("lost_treated", shares[0]), ("lost_comparison", shares[1]), ("difference", gap),

@@ -43,15 +43,16 @@ def command_new(arguments: argparse.Namespace) -> int:
 
 
 def command_check(arguments: argparse.Namespace) -> int:
-    """Say what is missing or wrong; estimates nothing."""
-    from impact.brief import check_texts
+    """Say what is missing or wrong, all that run would refuse; writes nothing and tells no result."""
+    from impact.brief import compose, render_pdf
+    from impact.evaluation import evaluate
 
     file, _ = find_study(arguments.path)
     study = read_study(file)
     sample = load_sample(study)
-    problems = check_texts(study)
-    if problems:
-        raise StudyError(problems, source=file.name)
+    require_texts(study, file)
+    evaluation = evaluate(study)  # what run would refuse, check refuses; no result is told
+    render_pdf(compose(evaluation, audit(evaluation), language=study.brief.language))
     print(study_summary(study, sample))
     print(f"\nThe study file and the data agree. Next: impact run {arguments.path}")
     return 0
@@ -63,6 +64,7 @@ def command_run(arguments: argparse.Namespace) -> int:
     study = read_study(file)
     out = Path(arguments.out) if arguments.out else default_out
     require_extras(study, notebook=not arguments.no_notebook)
+    require_texts(study, file)
     made = ensure_writable(out)
     try:
         with Progress(len(study.outcomes) + len(study.analysis.robustness) * len(study.primaries) + 6) as progress:
@@ -85,6 +87,15 @@ def require_extras(study: Study, *, notebook: bool) -> None:
     problems = [p for p in (missing_package(study), missing_notebook() if notebook else None) if p is not None]
     if problems:
         raise ImpactError(problems, source="missing extras")
+
+
+def require_texts(study: Study, file: Path) -> None:
+    """Refuse texts and languages the brief cannot carry, before any work is done."""
+    from impact.brief import check_texts
+
+    problems = check_texts(study)
+    if problems:
+        raise StudyError(problems, source=file.name)
 
 
 def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool,

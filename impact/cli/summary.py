@@ -72,10 +72,15 @@ def effect_line(estimate: Estimate, outcome: Outcome) -> str:
         unit = words(outcome.unit)
         text = (f"{_signed(estimate.estimate)} {unit} ({level} interval {_signed(estimate.conf_low)} to "
                 f"{_signed(estimate.conf_high)})")
-    p = "" if estimate.p_value is None else ", p < 0.001" if estimate.p_value < 0.001 else f", p = {estimate.p_value:.3f}"
+    few = (estimate.has_caveat("few_clusters") or estimate.has_caveat("low_df")) and not estimate.has_caveat(
+        "randomisation_inference")
+    if estimate.conf_low is None and estimate.conf_high is None and not estimate.interval:
+        text = text.split(f" ({level}")[0] + " (no interval)"
+    p = ""
+    if estimate.p_value is not None and not few:
+        p = ", p < 0.001" if estimate.p_value < 0.001 else f", p = {estimate.p_value:.3f}"
     mark = "  PROVISIONAL" if estimate.has_caveat("provisional") else ""
-    if (estimate.has_caveat("few_clusters") or estimate.has_caveat("low_df")) and not estimate.has_caveat(
-            "randomisation_inference"):
+    if few:
         mark += "  TOO FEW CLUSTERS TO SAY"
     return f"{words(outcome.label)}: {text}{p}{mark}"
 

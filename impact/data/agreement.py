@@ -141,6 +141,8 @@ def _treatment_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> 
         return _rule_problems(study, rule, frame)
     if not isinstance(rule, str) or rule not in usable:
         return []
+    if (frame[rule] == 0).any() and (frame[design.time].min() > 0 if design.time in usable else False):
+        return []  # zeros are reported where the panel is checked
     never = frame[rule].replace([np.inf, -np.inf], np.nan).isna()
     return _group_problems(f"design.first_treated, column '{rule}'", int((~never).sum()), int(never.sum()),
                            design.comparison)

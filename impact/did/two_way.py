@@ -113,8 +113,8 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
         transform=transform, outcome_sd=spread(y[d == 0]), dropped=rows.dropped, caveats=_staggered(units, when, d),
         period=f"{when.min():.12g}–{when.max():.12g}", share=is_share(raw), details=(
             ("coefficients", _coefficients(fit, absorbed, vcov or "CR1S", clusters)), ("left_out", fit.left_out)))
-    if vcov is not None or w is not None:
-        return estimate
+    if vcov is not None or w is not None or estimate.has_caveat("few_clusters"):
+        return estimate  # below six clusters on a side the bootstrap is no help either
     return wild_beside(estimate, outcome=fit.design @ fit.coefficients + fit.residuals, treatment=fit.design[:, -1],
                        controls=fit.design[:, :-1], clusters=clusters, treated=groups[1], comparison=groups[2], seed=seed)
 

@@ -30,7 +30,8 @@ def wild_beside(estimate: Estimate, *, outcome: Array, treatment: Array, control
     codes = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
     test = wild_cluster_bootstrap(outcome, treatment, controls, codes, seed=seed)
     segments = wild_cluster_set(outcome, treatment, controls, codes, seed=seed, conf_level=estimate.conf_level)
-    p = float(test.p_value[0])
+    # ties count here, so that no p is smaller than the sign patterns or draws can give
+    p = float(test.p_value_ties[0]) if test.enumerated else max(float(test.p_value_ties[0]), 1 / (1 + test.draws))
     shown = "p below 0.001" if p < 0.001 else f"p = {p:.3f}"
     caveat = Caveat(code="wild_bootstrap", text=f"With {treated} treated and {comparison} comparison clusters the wild "
                     f"cluster bootstrap is shown beside: {shown} ({test.draws:,} "

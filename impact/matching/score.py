@@ -53,6 +53,7 @@ def propensity(covariates: Array, treated: Array, names: list[str]) -> Score:
         where="covariates", what="they predict treatment (almost) perfectly: no comparable unit is left",
         cure="Leave out covariates that define who was treated, or find a better comparison group."), source="design")
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # overflow on the way to the refusal below
         warnings.simplefilter("error", ConvergenceWarning)
         warnings.simplefilter("error", PerfectSeparationWarning)
         try:

@@ -32,12 +32,13 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     Returns
     -------
     Estimate
-        Below 6 clusters on a side, or df below 4: p-value and interval by re-randomisation. Below 40 clusters in
-        all or 20 treated: the wild cluster bootstrap in ``details`` and as a caveat.
+        Below 6 clusters (or units, where they were drawn) on a side, or df below 4: p-value and interval by
+        re-randomisation. Below 40 clusters in all or 20 treated: the wild cluster bootstrap in ``details`` and as a caveat.
     """
-    if clusters is None or weighted:
+    if weighted:
         return estimate
-    arm = np.bincount(clusters, weights=offered) > 0
+    drawn = clusters if clusters is not None else np.arange(len(outcome), dtype=np.int64)
+    arm = np.bincount(drawn, weights=offered) > 0
     treated, comparison = int(arm.sum()), int((~arm).sum())
     design = np.column_stack([np.ones(len(outcome)), controls])
     design = design[:, independent_columns(design)]
@@ -45,6 +46,8 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     few = min(treated, comparison) < FEW_CLUSTERS or (estimate.df is not None and estimate.df < LOW_DF)
     if few:
         out = _randomised(out, outcome, offered, design, blocks, clusters, seed)
+    if clusters is None:
+        return out
     return wild_beside(out, outcome=outcome, treatment=offered, controls=design, clusters=clusters, treated=treated,
                        comparison=comparison, seed=seed)
 
@@ -55,9 +58,10 @@ def _randomised(estimate: Estimate, outcome: Array, offered: Array, design: Arra
     test = randomisation_test(outcome, draw, covariates=design, seed=seed)
     segments = randomisation_set(outcome, draw, covariates=design, seed=seed, conf_level=estimate.conf_level)
     one = segments[0] if len(segments) == 1 else Segment()
+    noun = "clusters" if clusters is not None else "units"
     how = "all" if test.enumerated else "sampled"
     caveat = Caveat(
-        code="randomisation_inference", text=f"Few clusters were drawn: the p-value and the interval come from drawing "
+        code="randomisation_inference", text=f"Few {noun} were drawn: the p-value and the interval come from drawing "
         f"again ({test.draws:,} draws, {how}; smallest possible p {test.smallest_p:.3g}). The interval holds if the effect "
         "is the same for all.", values=(("draws", test.draws), ("smallest_p", test.smallest_p)))
     return replace(estimate, p_value=float(test.p_value[0]), conf_low=one.low, conf_high=one.high, interval=segments,
