@@ -145,7 +145,7 @@ def test_with_few_clusters_lots_drawn_again_do_not_see_order_names_or_units(seed
     other = data.assign(profit=factor * data["profit"] + 5, market=data["market"].map(lambda m: f"m{(5 * m + 3) % 8}"))
     moved = difference_in_means(other.sample(frac=1, random_state=seed), **MARKET)
     same(plain, moved, scale=factor)
-    assert (moved.conf_low, moved.conf_high) == pytest.approx((factor * plain.conf_low, factor * plain.conf_high), rel=1e-4)
+    assert (moved.conf_low, moved.conf_high) == pytest.approx((factor * plain.conf_low, factor * plain.conf_high), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", PANELS)
