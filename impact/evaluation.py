@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,18 @@ from impact import __version__
 from impact.data.sample import Sample, load_sample
 from impact.errors import DesignError, ImpactError, Problem
 from impact.examination import examine, flow_of, trends_of
-from impact.inference.multiple import benjamini_hochberg, holm
-from impact.results import Caveat, Estimate, Evaluation, Provenance
+from impact.families import INDEX, adjusted, index_outcome, with_indices
+from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance
 from impact.results.record import study_hash
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNWEIGHTED = ("difference_in_means", "two_by_two", "nearest_neighbour")
+BOUNDS = ("lee_bounds", "manski_bounds")
+SINGLE = ("difference_in_means", "ols", "ancova", "lin", "poisson")  # one offer, one number: bounds say what loss hides
+UNADJUSTED = ("difference_in_means",)
+WITH_BASELINE = ("ancova", "pooled_rounds", "worker_effects")
 
 
 def evaluate(study: Study, data: pd.DataFrame | None = None, *,
@@ -46,108 +49,149 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
     """
     tell = progress or (lambda _: None)
     tell("reading the data")
-    sample = load_sample(study, data)
+    sample = with_indices(load_sample(study, data))
     estimates, problems = [], []
-    for outcome, call, role in planned(study):
+    for outcome, call, role in planned(study, sample):
         tell(f"estimating {outcome.name}")
         try:
-            estimates.append(_finish(study, outcome, role, run_method(sample, outcome, call)))
+            estimates += _finish(study, outcome, role, call, run_method(sample, outcome, call))
         except ImpactError as error:
             problems += [replace(p, where=f"outcome '{outcome.name}', {call.method}, {p.where}") for p in error.problems]
     if problems:
         raise DesignError(problems, source=f"study '{study.slug}'")
     tell("checking what the effects rest on")
     checks = examine(sample, estimates)
-    kept = _number(_adjust(study, estimates))
+    keywords = {outcome.name: arguments(sample, outcome, study.analysis.primary) for outcome in study.outcomes}
+    kept = _number(adjusted(sample, estimates, keywords))
     flows = tuple(flow_of(sample, outcome, _main(kept, outcome)) for outcome in study.outcomes)
     return Evaluation(study=study, flows=flows, estimates=tuple(kept), checks=checks,
                       trends=trends_of(sample, study.outcomes), caveats=_study_caveats(study),
                       provenance=_provenance(sample))
 
 
-def planned(study: Study) -> Iterator[tuple[Outcome, MethodCall, str]]:
-    """List each estimate a study asks for: outcome, method with options, and its role."""
+def planned(study: Study, sample: Sample | None = None) -> Iterator[tuple[Outcome, MethodCall, str]]:
+    """List each estimate a study asks for: outcome, method with options, and its role.
+
+    With a sample, also what the data call for: bounds where units of a trial were not found again, and the indices.
+    """
+    primary = study.analysis.primary
     for outcome in study.outcomes:
-        yield outcome, study.analysis.primary, outcome.role
+        yield outcome, primary, outcome.role
         if outcome.role == "primary":
             for call in study.analysis.robustness:
-                yield outcome, call, "robustness"
+                yield outcome, call, "bounds" if call.method in BOUNDS else "robustness"
+            for group in study.subgroups if study.design.kind == "rct" else ():
+                yield outcome, MethodCall(method="subgroups", options=(("by", group.column),)), "subgroup"
+        if sample is not None and _needs_bounds(sample, outcome):
+            yield outcome, MethodCall(method="lee_bounds"), "bounds"
+    if sample is not None:
+        for family in study.analysis.families:
+            if family.index is not None:
+                yield index_outcome(family, INDEX + family.name), primary, "index"
 
 
-def run_method(sample: Sample, outcome: Outcome, call: MethodCall) -> Estimate:
-    """Run one method of impact.<kind> with the columns the study declares and the options it gives."""
-    from importlib import import_module
+def _needs_bounds(sample: Sample, outcome: Outcome) -> bool:
+    """Whether units of a trial are missing this primary outcome and no bounds are declared for it."""
+    study = sample.study
+    if study.design.kind != "rct" or outcome.role != "primary" or study.design.estimand == "late":
+        return False
+    if any(call.method in BOUNDS for call in study.analysis.robustness) or study.analysis.primary.method not in SINGLE:
+        return False
+    rows = sample.frame[[outcome.column, str(sample.treatment)]]
+    return bool(rows[outcome.column].isna().any() and rows[str(sample.treatment)].notna().all())
 
-    function = getattr(import_module(f"impact.{sample.study.design.kind}"), call.method)
-    if call.method == "poisson" and outcome.is_log:
-        raise DesignError(Problem(where="transform", what="poisson works on the outcome itself, and this one declares logs",
-                                  cure="Write transform: none for this outcome."))
+
+def run_method(sample: Sample, outcome: Outcome, call: MethodCall) -> tuple[Estimate, ...]:
+    """Run one method of impact.<kind> with the columns the study declares and the options it gives.
+
+    Returns
+    -------
+    tuple of Estimate
+        The number the question asked for first; methods that give several numbers have more.
+    """
     keywords = arguments(sample, outcome, call)
+    if outcome.is_log and "transform" not in keywords:
+        raise DesignError(Problem(where="transform", what=f"{call.method} works on the outcome itself, and this one "
+                                  "declares logs", cure="Write transform: none for this outcome."))
     try:
-        result: Estimate = function(sample.frame, **keywords)
+        result: Estimate | Estimates = method_of(sample.study, call.method)(sample.frame, **keywords)
     except (ValueError, TypeError) as error:
         if isinstance(error, TypeError) and not call.options:
             raise
         raise DesignError(Problem(where="options", what=str(error), cure="Correct the value in the study file.")) from None
-    return result
+    return result.rows if isinstance(result, Estimates) else (result,)
+
+
+def method_of(study: Study, method: str) -> Callable[..., Any]:
+    """Find the function of a method's name in the design's family."""
+    from importlib import import_module
+
+    function: Callable[..., Any] = getattr(import_module(f"impact.{study.design.kind}"), method)
+    return function
 
 
 def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, Any]:
-    """Spell out the keywords of one call, as a notebook would write them."""
+    """Spell out the keywords of one call, as a notebook would write them; what the method does not take is left out."""
+    from inspect import signature
+
     study, design = sample.study, sample.study.design
-    out: dict[str, Any] = {"outcome": outcome.column}
-    if design.kind == "did":
-        out |= {"unit": sample.unit, "time": design.time, "first_treated": sample.first_treated}
-        out["control_group"] = design.comparison or "never_treated"
-        if call.method == "two_way_fixed_effects":
-            out["covariates"] = list(design.covariates)
-            out["weights"] = design.sampling.weight if design.sampling else None
-            out["seed"] = study.analysis.seed
-    else:
-        out["treatment"] = design.treatment
-    if design.kind == "matching":
-        out |= {"covariates": list(design.covariates), "estimand": design.estimand}
-    else:
-        out["cluster"] = sample.cluster
-    if design.kind == "rct":
-        out |= _trial_arguments(sample, outcome, call.method)
-    out |= {"transform": outcome.transform or "none", "conf_level": study.analysis.conf_level}
+    main = study.analysis.primary.method
+    out: dict[str, Any] = {
+        "outcome": outcome.column, "unit": sample.unit, "time": design.time, "first_treated": sample.first_treated,
+        "control_group": design.comparison or "never_treated", "treatment": design.treatment,
+        "estimand": design.estimand, "cluster": sample.cluster,
+        "strata": design.assignment.strata if design.assignment else None,
+        "pairs": True if design.assignment and design.assignment.rule == "pairs" else None,
+        "covariates": [c for c in design.covariates if design.kind != "rct" or c != outcome.baseline],
+        "weights": design.sampling.weight if design.sampling else None, "seed": study.analysis.seed,
+        "transform": outcome.transform or "none", "conf_level": study.analysis.conf_level}
+    if call.method == "subgroups" and main in UNADJUSTED:
+        out["covariates"] = None  # the subgroups are compared as the primary method compares everybody
+    if call.method in WITH_BASELINE or (call.method == "subgroups" and main in WITH_BASELINE):
+        out["baseline"] = outcome.baseline
+    if "treatment" in out and design.kind == "did":
+        out["treatment"] = None
+    taken = signature(method_of(study, call.method)).parameters
+    out = {key: value for key, value in out.items() if key in taken}
     out |= {key: list(value) if isinstance(value, tuple) else value for key, value in call.options}
-    if call.method == "poisson":
-        out["transform"] = None
     return {key: value for key, value in out.items() if value is not None and value != []}
 
 
-def _trial_arguments(sample: Sample, outcome: Outcome, method: str) -> dict[str, Any]:
-    design = sample.study.design
-    rule = design.assignment.rule if design.assignment else None
-    out: dict[str, Any] = {"strata": design.assignment.strata if design.assignment else None}
-    if method not in ("late", "poisson"):
-        out["seed"] = sample.study.analysis.seed
-    if method == "difference_in_means":
-        return out | ({"pairs": True} if rule == "pairs" else {})
-    out["weights"] = design.sampling.weight if design.sampling else None
-    out["covariates"] = [c for c in design.covariates if c != outcome.baseline]
-    if method == "ancova":
-        out["baseline"] = outcome.baseline
+def _finish(study: Study, outcome: Outcome, role: str, call: MethodCall, rows: Sequence[Estimate]) -> list[Estimate]:
+    """Give the rows of one method the study's words and ids; rows after the first are its parts."""
+    out = []
+    for i, row in enumerate(rows):
+        mine = role if i == 0 or role in ("bounds", "subgroup") else "part"
+        tail = "" if i == 0 and role not in ("bounds", "subgroup") else f"/{_slug(row)}"
+        done = _worded(study, outcome, mine, call.method, row)
+        out.append(replace(done, id=done.id + tail))
     return out
 
 
-def _finish(study: Study, outcome: Outcome, role: str, estimate: Estimate) -> Estimate:
+def _slug(row: Estimate) -> str:
+    """Name a row among the rows of its method, by what tells it apart."""
+    parts = [row.subgroup, row.term, row.cohort, row.period, row.horizon]
+    return ".".join(str(part).replace("/", " per ") for part in parts if part) or "part"
+
+
+def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Estimate) -> Estimate:
     """Give an estimate the study's words: outcome, unit, role, and what 'ever treated' means."""
+    from inspect import signature
+
     caveats, question = list(estimate.caveats), estimate.question
     rule = study.design.first_treated
     if study.design.ever_treated and isinstance(rule, FirstTreatedRule):
         question += f" ('ever treated': from the first period with {rule.first_period_of} = 1 on)"
         caveats.append(Caveat(code="ever_treated", text=f"A unit counts as treated from its first period with "
                               f"{rule.first_period_of} = 1 on, also where the column later falls back to 0."))
-    if study.design.sampling and study.design.sampling.weight and estimate.method in UNWEIGHTED:
+    taken = signature(method_of(study, method)).parameters
+    if study.design.sampling and study.design.sampling.weight and "weights" not in taken:
         caveats.append(Caveat(code="unweighted", text="Sampling weights are declared and this method does not use them: "
                               "the number speaks of the units in the data."))
     if study.design.kind == "matching" and study.design.assigned_by not in (study.design.unit, ROW_NUMBER):
         caveats.append(Caveat(code="assignment_level", text=f"Treatment was decided by {study.design.assigned_by}, and the "
                               "standard error of a matched comparison does not allow for it: it may be too small."))
-    if study.design.covariates and estimate.method == "two_by_two":
+    if study.design.kind == "did" and study.design.covariates and "covariates" not in taken:
         caveats.append(Caveat(code="covariates_unused", text="This method does not use the declared covariates."))
     if study.design.kind == "rct" and study.design.estimand == "ate":
         estimate = replace(estimate, estimand="ate")
@@ -167,18 +211,7 @@ def _number(estimates: list[Estimate]) -> list[Estimate]:
 
 
 def _main(estimates: list[Estimate], outcome: Outcome) -> Estimate:
-    return next(e for e in estimates if e.outcome == outcome.name and e.role != "robustness")
-
-
-def _adjust(study: Study, estimates: list[Estimate]) -> list[Estimate]:
-    """Adjust p-values: familywise error within primaries (Holm), false discoveries within secondaries (BH)."""
-    out = list(estimates)
-    for role, adjust, name in (("primary", holm, "Holm"), ("secondary", benjamini_hochberg, "Benjamini–Hochberg")):
-        members = [i for i, e in enumerate(out) if e.role == role and e.p_value is not None]
-        adjusted = adjust([out[i].p_value or 0.0 for i in members])
-        for i, p in zip(members, adjusted, strict=True):
-            out[i] = replace(out[i], p_adjusted=p, p_family=f"{len(members)} {role}, {name}")
-    return out
+    return next(e for e in estimates if e.outcome == outcome.name and e.role in ("primary", "secondary"))
 
 
 def _study_caveats(study: Study) -> tuple[Caveat, ...]:
@@ -189,7 +222,7 @@ def _study_caveats(study: Study) -> tuple[Caveat, ...]:
         out.append(Caveat(code="offer_only", text="This is the effect of the offer, taken up or not; the effect of taking "
                           "part is not estimated."))
     sampling = study.design.sampling
-    if study.subgroups:
+    if study.subgroups and study.design.kind != "rct":
         names = ", ".join(words(s.label) for s in study.subgroups)
         out.append(Caveat(code="subgroups_not_estimated", text=f"Declared subgroups were not estimated: {names}."))
     if sampling is not None and (sampling.psu or sampling.stratum):

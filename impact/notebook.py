@@ -57,9 +57,10 @@ def build_notebook(sample: Sample, evaluation: Evaluation, study_file: Path, out
         v4.new_code_cell("made_again = {}"),
     ]
     for outcome, call, role in planned(study):
-        if role != "robustness":
+        if role in ("primary", "secondary"):
             cells += _cells(sample, evaluation.main(outcome.name), outcome, call, kind)
-    expected = {e.id: (e.estimate, e.conf_low, e.conf_high) for e in evaluation.estimates if e.role != "robustness"}
+    expected = {e.id: (e.estimate, e.conf_low, e.conf_high) for e in evaluation.estimates
+                if e.role in ("primary", "secondary")}
     cells += [
         v4.new_markdown_cell("## The same numbers as the record"),
         v4.new_code_cell("in_the_record = {\n" + "".join(f"    {key!r}: {value!r},\n" for key, value in expected.items())
@@ -82,7 +83,7 @@ def _cells(sample: Sample, estimate: Estimate, outcome: Outcome, call: MethodCal
     keywords = arguments(sample, outcome, call)
     spelled = "".join(f"    {key}={value!r},\n" for key, value in keywords.items())
     text = f"## {_markdown(words(outcome.label))}\n\n{_markdown(estimate.question[:1].upper() + estimate.question[1:])}."
-    code = (f"estimate = impact.{kind}.{call.method}(\n    data,\n{spelled})\n"
+    code = (f"estimate = impact.{kind}.{call.method}(\n    data,\n{spelled}).headline\n"
             f"made_again[{estimate.id!r}] = (estimate.estimate, estimate.conf_low, estimate.conf_high)\nprint(estimate)")
     return [v4.new_markdown_cell(text), v4.new_code_cell(code)]
 

@@ -33,15 +33,17 @@ HOURS = {"name": "training", "column": "hrsemp", "label": "Training", "unit": "h
 
 def declare(kind: str, *, outcomes: list[dict[str, Any]] | None = None, method: str | None = None,
             options: dict[str, Any] | None = None, robustness: list[dict[str, Any]] | None = None,
-            **design: Any) -> Study:
-    """A valid study of one kind; keywords replace keys of its design."""
+            families: list[dict[str, Any]] | None = None, subgroups: list[dict[str, Any]] | None = None,
+            top: dict[str, Any] | None = None, **design: Any) -> Study:
+    """A valid study of one kind; keywords replace keys of its design, ``top`` adds keys of the file."""
     primary: dict[str, Any] = {"method": method or METHODS[kind]} | ({"options": options} if options else {})
     return study_from_mapping({
         "schema": 1, "title": "A study", "question": "Did it work?", "programme": {"name": "P", "country": "Kenya"},
         "data": {"file": "firms.csv", "simulated": False}, "design": copy.deepcopy(DESIGNS[kind]) | design,
         "outcomes": copy.deepcopy(outcomes or [PROFIT]),
-        "analysis": {"primary": primary, "seed": 1, "robustness": robustness or []},
-        "brief": {"date": "2026-11-21"}}, slug=f"a-{kind}")
+        "analysis": {"primary": primary, "seed": 1, "robustness": robustness or []} | (
+            {"families": families} if families else {}),
+        "brief": {"date": "2026-11-21"}} | ({"subgroups": subgroups} if subgroups else {}) | (top or {}), slug=f"a-{kind}")
 
 
 def cross_section(n: int = 40, seed: int = 1) -> pd.DataFrame:

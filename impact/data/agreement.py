@@ -17,7 +17,7 @@ from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline", "takeup")
+COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline", "takeup", "tighten", "treatment")
 
 
 def disagreements(study: Study, frame: pd.DataFrame) -> list[Problem]:
@@ -80,7 +80,7 @@ def _roles(study: Study) -> Iterator[tuple[str, str]]:
 def _type_problem(study: Study, frame: pd.DataFrame, where: str, name: str) -> Problem | None:
     zero_one = where in ("design.treatment", "design.first_treated.first_period_of")
     words_allowed = where in ("design.unit", "design.assigned_by") or where.rsplit(".", maxsplit=1)[-1] in (
-        "strata", "cluster", "stratum", "psu", "exact") or where.startswith("subgroups")
+        "strata", "cluster", "stratum", "psu", "exact", "tighten") or where.endswith("options.treatment") or where.startswith("subgroups")
     if zero_one:
         return zero_one_problem(frame, name)
     if words_allowed:

@@ -85,6 +85,26 @@ def sharpened_q(p_values: Sequence[float], *, step: float = 0.001) -> list[float
     return [float(x) for x in out]
 
 
+def as_min_p(observed: Sequence[float], drawn: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Turn statistics into 1 − p, each p from the outcome's own draws: outcomes on different scales become comparable.
+
+    Parameters
+    ----------
+    observed : (q,) statistics. drawn : (R, q), as :func:`step_down`, which takes what this returns.
+
+    Notes
+    -----
+    Minimum-p statistics of Westfall & Young (1993, algorithm 2.8). Ties count, to 1e-10 relative.
+    """
+    size, draws = np.abs(np.asarray(observed, dtype=float)), np.abs(drawn)
+    total = len(draws)
+    ranked = np.sort(draws, axis=0)
+    above = np.column_stack([total - np.searchsorted(ranked[:, j], draws[:, j] * (1 - TIE), side="left")
+                             for j in range(draws.shape[1])])
+    mine = np.array([total - np.searchsorted(ranked[:, j], size[j] * (1 - TIE), side="left") for j in range(len(size))])
+    return 1 - mine / total, 1 - above / total
+
+
 def step_down(observed: Sequence[float], drawn: NDArray[np.float64], *, enumerated: bool = False) -> list[float]:
     """Adjust p-values over outcomes by the joint distribution of their statistics under re-randomisation.
 

@@ -5,13 +5,14 @@ Everything of length n is summed to clusters once; each further draw costs produ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from impact.inference.assignment import Draw
 from impact.inference.inversion import TIE, Curves, confidence_set
-from impact.inference.linear import Array
+from impact.inference.linear import Array, Codes
 from impact.results import Segment
 
 MOST_ENUMERATED = 20_000
@@ -133,6 +134,53 @@ def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None 
     total = len(arms)
     p = count / total if enumerated else (1 + count) / (1 + total)
     return RandomisationTest(estimate=estimate[0], statistic=statistic[0], p_value=p, drawn=drawn, draws=total,
+                             enumerated=enumerated, smallest_p=1 / total if enumerated else 1 / (1 + total))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One outcome of a family: its rows among those drawn, its values there, and what is partialled out.
+
+    Attributes
+    ----------
+    rows : (m,) positions among the n rows of the draw; outcomes may be missing on different rows.
+    outcome : (m,) in its own unit. covariates : (m, k) of full rank, with an intercept.
+    """
+
+    rows: Codes
+    outcome: Array
+    covariates: Array
+
+
+def joint_randomisation(members: Sequence[Member], draw: Draw, *, draws: int = DRAWS, seed: int = 0,
+                        most_enumerated: int = MOST_ENUMERATED) -> RandomisationTest:
+    """Test several outcomes under the same draws, each on the rows where it is known; what step-down tests need.
+
+    Parameters
+    ----------
+    members : the outcomes. draw : the assignment of all n rows. Others as :func:`randomisation_test`, studentised.
+
+    Notes
+    -----
+    With outcomes known on the same rows and the same covariates this is :func:`randomisation_test`
+    (tests/test_families.py).
+    """
+    arms, enumerated = _draws(draw, draws, seed, most_enumerated)
+    found, observed, drawn = [], [], []
+    for member in members:
+        part = Draw(cluster=draw.cluster[member.rows], arm=draw.arm, stratum=draw.stratum)
+        sums = _Sums(member.outcome[:, None], member.covariates, part)
+        effect, statistic = _statistics(sums, draw.arm[None, :], True)
+        step = max(1, BLOCK // max(draw.groups, sums.zz.shape[1]))
+        again = [_statistics(sums, arms[i:i + step], True)[1] for i in range(0, len(arms), step)]
+        found.append(effect[0, 0])
+        observed.append(statistic[0, 0])
+        drawn.append(np.concatenate(again)[:, 0])
+    statistic, table = np.array(observed), np.column_stack(drawn)
+    count = (np.abs(table) >= np.abs(statistic) * (1 - TIE)).sum(axis=0)
+    total = len(arms)
+    p = count / total if enumerated else (1 + count) / (1 + total)
+    return RandomisationTest(estimate=np.array(found), statistic=statistic, p_value=p, drawn=table, draws=total,
                              enumerated=enumerated, smallest_p=1 / total if enumerated else 1 / (1 + total))
 
 

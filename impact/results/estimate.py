@@ -142,6 +142,11 @@ class Estimate:
     details: tuple[tuple[str, Any], ...] = ()
 
     @property
+    def headline(self) -> Estimate:
+        """The effect itself, so that one effect and several are read alike."""
+        return self
+
+    @property
     def excludes_zero(self) -> bool:
         """Whether the confidence set leaves out zero (always False when there is no set)."""
         if not self.interval:

@@ -61,6 +61,16 @@ OUTCOME = _map(
     baseline=_text(_COLUMN),
 )
 
+FAMILY = _map(
+    name=Field(kind="name", essential=True, cure="Give the family a short name, e.g. income."),
+    outcomes=_list(Field(kind="name", essential=True), essential=True, least=1, most=40,
+                   cure="List names of declared outcomes: [profit, sales]."),
+    adjust=_choice("holm", "benjamini_hochberg", "sharpened_q", "westfall_young", "romano_wolf", essential=True,
+                   cure="Write holm for primaries, benjamini_hochberg for secondaries."),
+    index=_choice("inverse_covariance", "mean", cure="Leave it out, or write inverse_covariance (Anderson) or mean."),
+    label=_words("Say it as readers will see it, e.g. Income of the firm."),
+)
+
 CONTRACT = _map(
     schema=Field(kind="integer", essential=True, low=1, high=1, cure="Write: schema: 1."),
     title=_words("Give the study a title.", essential=True),
@@ -110,6 +120,7 @@ CONTRACT = _map(
         primary=Field(kind="map", essential=True, fields=_METHOD.fields,
                       cure="Write: primary: {method: ancova}."),
         robustness=_list(_METHOD, most=12),
+        families=_list(FAMILY, most=12),
         conf_level=_number(0.5, 0.999),
         seed=Field(kind="integer", essential=True, low=0, high=2**53,
                    cure="Write any whole number, e.g. the date: seed: 20240501.")),

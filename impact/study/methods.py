@@ -7,6 +7,7 @@ from impact.study.schema import Field
 _COLUMN = Field(kind="text", cure="Name one column of the data.")
 _COLUMNS = Field(kind="columns", cure="List columns of the data: [age, size].")
 _VCOV = Field(kind="choice", choices=("classical", "HC0", "HC1", "HC2", "HC3", "CR0", "CR1", "CR1S", "CR2", "CR3"))
+_DRAWS = Field(kind="integer", low=99, high=100_000, cure="Give a whole number of draws, e.g. 999.")
 _YES_NO = Field(kind="boolean", cure="Write true or false.")
 
 _REGRESSION = {"covariates": _COLUMNS, "strata": _COLUMN, "cluster": _COLUMN, "weights": _COLUMN, "vcov": _VCOV}
@@ -18,6 +19,12 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
         "ancova": {**_REGRESSION, "baseline": _COLUMN},
         "lin": _REGRESSION,
         "poisson": {name: field for name, field in _REGRESSION.items() if name != "vcov"},
+        "multi_arm": {**_REGRESSION, "treatment": Field(kind="text", essential=True, cure="Name the column of the arms."),
+                      "reference": Field(kind="value", essential=True, cure="Give the value of the comparison arm.")},
+        "lee_bounds": {"strata": _COLUMN, "tighten": _COLUMNS, "cluster": _COLUMN, "draws": _DRAWS},
+        "manski_bounds": {"low": Field(kind="number", essential=True, cure="Give the least value it can take, e.g. 0."),
+                          "high": Field(kind="number", essential=True, cure="Give the largest value it can take, e.g. 1."),
+                          "strata": _COLUMN, "cluster": _COLUMN, "draws": _DRAWS},
         "late": {**_REGRESSION, "takeup": Field(kind="text", essential=True, cure="Name the column of who took part.")},
     },
     "did": {
@@ -38,6 +45,8 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
             "variance_matches": Field(kind="integer", low=0, high=1000)},
     },
 }
+
+BESIDE = ("lee_bounds", "manski_bounds", "subgroups")  # these stand beside an effect and are none themselves
 
 DEFAULT_ESTIMANDS: dict[str, tuple[str, ...]] = {
     "rct": ("itt", "ate", "late"), "did": ("att",), "matching": ("att", "atc", "ate"),

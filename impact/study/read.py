@@ -10,7 +10,8 @@ from typing import Any
 
 from impact.errors import Problem, StudyError
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
-from impact.study.methods import DEFAULT_ESTIMANDS, METHODS
+from impact.study.families import check_families
+from impact.study.methods import BESIDE, DEFAULT_ESTIMANDS, METHODS
 from impact.study.schema import Field, Validation, did_you_mean, one_of
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
 from impact.study.yaml_file import MAX_DEPTH, Document, Path_, dotted, read_yaml, shown
@@ -121,6 +122,7 @@ def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
     names = _check_outcomes(v, tree.get("outcomes") or [])
     _check_chain(v, tree.get("results_chain") or {})
     _check_methods(v, design, tree.get("analysis") or {})
+    check_families(v, (tree.get("analysis") or {}).get("families") or [], tree.get("outcomes") or [], design.get("kind"))
     for i, item in enumerate((tree.get("brief") or {}).get("implications") or []):
         if item and item.get("finding") and item["finding"] not in names:
             v.complain(("brief", "implications", i, "finding"),
@@ -243,11 +245,14 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
         if not isinstance(call, dict) or not call.get("method"):
             continue
         known = METHODS[kind]
+        if call["method"] in BESIDE and path[-1] == "primary":
+            v.complain((*path, "method"), f"{call['method']} does not answer the question with one number",
+                       "Name it under robustness, and a method that gives the effect as primary.")
         if call["method"] not in known:
             v.complain((*path, "method"), f"'{shown(call['method'])}' is not a method of impact.{kind}",
                        did_you_mean(call["method"], known) or f"Known: {one_of(known)}.")
             continue
-        if isinstance(call.get("options"), dict) or call["method"] == "late":
+        if isinstance(call.get("options"), dict) or any(f.essential for f in known[call["method"]].values()):
             call["options"] = _check_options(v, call["method"], known[call["method"]], call.get("options") or {}, path)
     _check_estimand(v, design, analysis.get("primary") or {})
 

@@ -23,8 +23,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udff
 class Field:
     """One key of a file: what may stand there and what to say when it does not.
 
-    ``kind`` is one of text, words (text, or text per language), name, number, integer, boolean, date,
-    choice, period, options, map, list. ``essential`` keys must be given; others may be absent or null.
+    ``kind`` is one of text, words (text, or text per language), name, number, integer, boolean, value (text or
+    number), date, choice, period, options, map, list, columns. ``essential`` keys must be given; others may be absent
+    or null.
     """
 
     kind: str
@@ -126,6 +127,15 @@ def _boolean(v: Validation, value: Any, field: Field, path: Path_) -> bool | Non
     if isinstance(value, bool):
         return value
     v.complain(path, f"true or false is expected, got {_shown(value)}", field.cure)
+    return None
+
+
+def _value(v: Validation, value: Any, field: Field, path: Path_) -> str | float | None:
+    if isinstance(value, str):
+        return _text(v, value, field, path)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return value
+    v.complain(path, f"a text or number is expected, got {_shown(value)}", field.cure)
     return None
 
 
@@ -263,5 +273,5 @@ def _columns(v: Validation, value: Any, field: Field, path: Path_) -> list[Any] 
 _CHECKS: dict[str, Any] = {
     "text": _text, "words": _words, "name": _name, "number": _number, "integer": _number, "boolean": _boolean,
     "date": _date, "choice": _choice, "period": _period, "options": _options, "list": _list, "map": _map,
-    "columns": _columns,
+    "columns": _columns, "value": _value,
 }

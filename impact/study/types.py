@@ -185,12 +185,24 @@ class MethodCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Outcomes that make one promise together: how their p-values are adjusted, and the index that sums them up."""
+
+    name: str
+    outcomes: tuple[str, ...]
+    adjust: Literal["holm", "benjamini_hochberg", "sharpened_q", "westfall_young", "romano_wolf"]
+    index: Literal["inverse_covariance", "mean"] | None = None
+    label: Words | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """The plan: the primary method, its robustness checks, the level of confidence, the seed."""
+    """The plan: the primary method, its robustness checks, families of outcomes, the level of confidence, the seed."""
 
     primary: MethodCall = field(metadata={"of": MethodCall})
     seed: int
     robustness: tuple[MethodCall, ...] = field(default=(), metadata={"of": MethodCall})
+    families: tuple[Family, ...] = field(default=(), metadata={"of": Family})
     conf_level: float = 0.95
 
 
