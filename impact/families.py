@@ -118,7 +118,7 @@ def with_indices(sample: Sample) -> Sample:
         units = sample.units()["treated"].to_numpy(dtype=float)
         if sample.study.design.kind == "did":
             raise DesignError(Problem(where=f"family '{family.name}'", what="an index needs one comparison group at one "
-                                      "time", cure="Leave index out, or build the index as a column of the data."), source="study")
+                                      "time", cure="Leave index out, or build it as a column of the data."), source="study")
         signs = np.array([1.0 if o.better == "higher" else -1.0 for o in outcomes])
         make = inverse_covariance_index if family.index == "inverse_covariance" else mean_index
         out[INDEX + family.name] = make(values, units == 0, signs).values

@@ -1,0 +1,232 @@
+"""What if trends were not parallel: intervals that allow for it, where a conclusion falls, and hidden drift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from impact.did.honest import EventPath, detectable_slope, relative_magnitudes_set, smoothness_set
+from impact.errors import DesignError, Problem
+from impact.inference.linear import Array
+from impact.results import Caveat, Check, Estimate, Estimates, PercentEffect, Segment, StandardErrorCard
+
+BOUNDS = {"relative_magnitudes": (0.5, 1.0, 1.5, 2.0), "smoothness": (0.5, 1.0, 2.0)}
+MOST = 5.0  # a conclusion that stands five times the earlier deviations is said to stand beyond that
+PARAMETERS = ("first", "average")
+ROTH = "Roth (2022), AER: Insights 4"
+RAMBACHAN = "Rambachan & Roth (2023), Review of Economic Studies 90"
+
+
+class Dynamic(Protocol):
+    """Effects that can be averaged by periods since treatment, with their covariance."""
+
+    def aggregate(self, kind: str) -> Estimates:
+        """Average by kind; row 0 is the overall average."""
+        ...
+
+    def covariance(self, kind: str) -> Array:
+        """Covariance of the components of :meth:`aggregate`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity(Estimates):
+    """Rows: parallel trends first, then one a bound. ``breakdown`` is the bound at which zero enters the interval.
+
+    ``breakdown`` is 0 where the interval holds zero under parallel trends already, and None beyond the largest bound tried.
+    """
+
+    breakdown: float | None = None
+    check: Check | None = field(default=None, metadata={"of": Check})
+
+
+def sensitivity(effects: Dynamic, *, kind: str = "relative_magnitudes", bounds: Sequence[float] | None = None,
+                parameter: str = "average", conf_level: float = 0.95, seed: int = 0) -> Sensitivity:
+    """Intervals for an effect when trends may have parted, and how far they may part before the conclusion falls.
+
+    Parameters
+    ----------
+    effects : result of :func:`impact.did.group_time_att` with ``base_period="universal"``.
+    kind : "relative_magnitudes": later deviations from parallel trends are at most ``bound`` times the largest seen before;
+        "smoothness": the slope of the deviation changes by at most ``bound`` standard errors of the effect a period.
+    bounds : values to print; by default 0.5, 1, 1.5, 2 (relative magnitudes) or 0.5, 1, 2 (smoothness).
+    parameter : "average" of the effects since treatment, or the "first" of them.
+    conf_level : a share. seed : of the simulated critical values.
+
+    Returns
+    -------
+    Sensitivity
+        Row 0 assumes parallel trends; the others have no point estimate of their own (the same is printed) but a
+        robust interval. ``.breakdown`` and ``.check`` say in words how fragile the conclusion is.
+
+    Raises
+    ------
+    DesignError
+        With fewer than two earlier coefficients, a base period that varies, or more than ten later periods in the
+        parameter.
+
+    Notes
+    -----
+    Assumes that deviations are bounded as said, and coefficients normal with the covariance of the influence functions.
+    Rambachan & Roth (2023, sections 3 and 4): conditional least-favourable hybrid and optimal fixed-length intervals.
+    Reference cases: bounds_honestdid_rm, bounds_honestdid_flci (R HonestDiD 0.2.6).
+    """
+    if kind not in BOUNDS:
+        raise ValueError(f"kind must be one of {', '.join(BOUNDS)}, not {kind!r}")
+    path, base, _ = event_path(effects, parameter)
+    alpha = 1 - conf_level
+    scale = 1.0 if kind == "relative_magnitudes" else path.std_error
+
+    def interval(bound: float) -> tuple[float | None, float | None]:
+        if kind == "smoothness":
+            return smoothness_set(path, bound * scale, alpha)
+        return relative_magnitudes_set(path, bound, alpha, seed=seed)
+
+    start = _under_parallel_trends(path, base, conf_level)
+    rows = [start, *(_row(start, kind, float(b), interval(float(b))) for b in (bounds or BOUNDS[kind]))]
+    value = _breakdown(start, interval)
+    return Sensitivity(rows=tuple(rows), breakdown=value, check=_check(start, kind, value, len(path.before)))
+
+
+def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath, Estimate, Array]:
+    """Coefficients around the reference period, the overall estimate, and the distances of the earlier coefficients."""
+    if parameter not in PARAMETERS:
+        raise ValueError(f"parameter must be one of {', '.join(PARAMETERS)}, not {parameter!r}")
+    table, covariance = effects.aggregate("dynamic"), effects.covariance("dynamic")
+    parts = table.rows[1:]
+    horizon = np.array([float(row.horizon or "nan") for row in parts])
+    value = np.array([row.estimate for row in parts])
+    fixed = np.diag(covariance) <= 0
+    reference = np.flatnonzero(fixed & (horizon < 0) & (value == 0))
+    if len(reference) != 1:
+        raise DesignError(Problem(where="base_period", what="earlier coefficients are not all compared with one reference "
+                                  "period", cure="Estimate again with base_period='universal'."), source="design")
+    before = np.flatnonzero(~fixed & np.isfinite(value) & (horizon < horizon[reference[0]]))
+    after = np.flatnonzero(~fixed & np.isfinite(value) & (horizon > horizon[reference[0]]))
+    if len(before) < 2 or not len(after):
+        raise DesignError(Problem(where="time", what=f"{len(before)} earlier and {len(after)} later coefficients",
+                                  cure="At least two earlier coefficients are needed to say how far trends part."),
+                          source="design")
+    effect = horizon[after] >= 0
+    weights = effect / effect.sum() if parameter == "average" else (np.cumsum(effect) * effect == 1).astype(float)
+    order = np.concatenate([before, after])
+    path = EventPath(before=value[before], after=value[after], covariance=covariance[np.ix_(order, order)],
+                     weights=np.asarray(weights, dtype=float))
+    return path, table.headline, horizon[before] - horizon[reference[0]]
+
+
+def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.95, seed: int = 0) -> Check:
+    """Say which straight drift apart the earlier periods would have missed, and what it would do to the estimate.
+
+    Parameters
+    ----------
+    effects : as :func:`sensitivity`. power : chance of detection, a share. conf_level : of the tests of earlier periods.
+
+    Returns
+    -------
+    Check
+        ``measured`` is the drift a period, in the outcome's unit, that would have been seen with this power; the reason
+        says how large a bias that drift leaves in the average effect. The verdict is 'concern' when that bias is larger
+        than the effect found: earlier periods then say little.
+
+    Notes
+    -----
+    Roth (2022, section I). Reference case: by hand with independent coefficients, tests/test_honest.py.
+    """
+    path, base, times = event_path(effects, "average")
+    b = len(path.before)
+    slope = detectable_slope(path.covariance[:b, :b], times, power, 1 - conf_level, seed=seed)
+    later = np.arange(1, len(path.after) + 1)
+    bias = slope * float(path.weights @ later)
+    large = abs(bias) > abs(path.estimate)
+    unit = " log points" if base.transform == "log" else ""
+    reason = (f"A straight drift apart of {slope:.3g}{unit} a period would have shown in the earlier periods with "
+              f"{power:.0%} chance; a smaller one may have gone unseen. Such a drift alone would make an effect of "
+              f"{bias:.3g} out of nothing; the estimate is {path.estimate:.3g}.")
+    return Check(id=f"hidden_drift:{base.outcome}", title="Drift that earlier periods could have shown",
+                 outcome=base.outcome, verdict="concern" if large else "pass",
+                 word="little ruled out" if large else "examined", reason=reason, measured=slope,
+                 measure="outcome units a period", source=ROTH, details=(("bias", bias), ("power", power)))
+
+
+def _under_parallel_trends(path: EventPath, base: Estimate, conf_level: float) -> Estimate:
+    from impact.inference.intervals import infer
+
+    found = infer(path.estimate, path.std_error, None, conf_level)
+    return replace(base, id=f"{base.outcome}/sensitivity/parallel", method="sensitivity", term="parallel trends",
+                   estimate=found.estimate, std_error=found.std_error, statistic=found.statistic, df=None,
+                   p_value=found.p_value, conf_low=found.conf_low, conf_high=found.conf_high, conf_level=found.conf_level,
+                   interval=(Segment(low=found.conf_low, high=found.conf_high),) if found.conf_low is not None else (),
+                   effect_pct=_percent(base, found.estimate, found.conf_low, found.conf_high), details=())
+
+
+def _percent(base: Estimate, value: float, low: float | None, high: float | None) -> PercentEffect | None:
+    old = base.effect_pct
+    if old is None:
+        return None
+
+    def share(x: float | None) -> float | None:
+        if x is None or (old.base is not None and old.base <= 0):
+            return None
+        return float(100 * np.expm1(x)) if base.transform == "log" else 100 * x / (old.base or 1.0)
+
+    found = share(value)
+    return None if found is None else replace(old, value=found, low=share(low), high=share(high))
+
+
+def _row(start: Estimate, kind: str, bound: float, ends: tuple[float | None, float | None]) -> Estimate:
+    low, high = ends
+    words = (f"later deviations at most {bound:g} times the largest before" if kind == "relative_magnitudes" else
+             f"the slope changes by at most {bound:g} standard errors a period")
+    card = StandardErrorCard(
+        formula="conditional least-favourable hybrid" if kind == "relative_magnitudes" else "optimal fixed-length interval",
+        correction="full covariance of the coefficients", level=start.se_card.level if start.se_card else "the unit",
+        df_rule="normal", r_call="HonestDiD::createSensitivityResults" +
+        ("_relativeMagnitudes(b, V, ...)" if kind == "relative_magnitudes" else "(b, V, ...)"), stata_call="honestdid")
+    caveat = Caveat(code="trends_may_part", text=f"This interval allows for trends that part: {words}.",
+                    values=(("bound", bound),))
+    return replace(start, id=f"{start.outcome}/sensitivity/{kind}/{bound:g}", term=words, std_error=None, statistic=None,
+                   p_value=None, conf_low=low, conf_high=high, interval=(Segment(low=low, high=high),), se_card=card,
+                   vcov="robust set", effect_pct=_percent(start, start.estimate, low, high),
+                   caveats=(*start.caveats, caveat),
+                   reasons=(("std_error", "a set that allows for deviations has no standard error"),))
+
+
+def _breakdown(start: Estimate, interval: object) -> float | None:
+    """Largest bound at which zero stays outside, by halving; 0 where it is inside already, None where it never enters."""
+    def outside(bound: float) -> bool:
+        low, high = interval(bound)  # type: ignore[operator]
+        return (low is not None and low > 0) or (high is not None and high < 0)
+
+    if not start.excludes_zero or not outside(0.0):
+        return 0.0
+    if outside(MOST):
+        return None
+    low, high = 0.0, MOST
+    while high - low > 0.01:
+        middle = (low + high) / 2
+        low, high = (middle, high) if outside(middle) else (low, middle)
+    return round(low, 2)
+
+
+def _check(start: Estimate, kind: str, value: float | None, earlier: int) -> Check:
+    relative = kind == "relative_magnitudes"
+    measure = "times the largest earlier deviation" if relative else "standard errors a period"
+    if value == 0.0 and not start.excludes_zero:
+        words = "The interval holds zero under parallel trends already, so there is no conclusion that could fall."
+        return Check(id=f"sensitivity:{start.outcome}", title="If trends were not parallel", outcome=start.outcome,
+                     verdict="not_applicable", word="nothing to overturn", reason=words, measure=measure, source=RAMBACHAN)
+    if value is None:
+        words = f"The sign stands even if later trends parted by {MOST:g} {measure}."
+    elif relative:
+        words = (f"The sign stands as long as later trends part by no more than {value:g} times the largest change seen "
+                 f"between neighbouring earlier periods ({earlier} earlier coefficients).")
+    else:
+        words = f"The sign stands as long as the slope of the drift changes by no more than {value:g} {measure}."
+    firm = value is None or value >= 1
+    return Check(id=f"sensitivity:{start.outcome}", title="If trends were not parallel", outcome=start.outcome,
+                 verdict="pass" if firm else "concern", word="holds" if firm else "fragile", reason=words, measured=value,
+                 threshold=1.0, measure=measure, source=RAMBACHAN)

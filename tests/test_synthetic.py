@@ -1,0 +1,199 @@
+"""One or few treated areas: synthetic control, synthetic difference-in-differences, and the nation without the province."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import optimize
+
+from impact.did.benchmark import aggregate_benchmark
+from impact.did.synthetic import simplex_weights, synthetic_control, synthetic_did
+from impact.errors import DataError, DesignError
+
+FILE = Path(__file__).parents[2] / "shared" / "reference" / "data" / "prop99.csv"
+COLUMNS = {"outcome": "y", "unit": "area", "time": "year", "first_treated": "first"}
+# case did_prop99_synthdid: R synthdid 0.0.9 on 39 states, 1970-2000, California treated from 1989
+OMEGA = {"Nevada": 0.124489227812917, "New Hampshire": 0.105047578516294, "Connecticut": 0.0782872884996789,
+         "Delaware": 0.0703681227256288, "Colorado": 0.0575127872420202, "Illinois": 0.0533878226988751,
+         "Utah": 0.0415176579779709, "Arkansas": 0.00344182919005331}
+LAMBDA = {"1986": 0.366470631936465, "1987": 0.206453050560177, "1988": 0.427076317503358}
+
+
+@pytest.fixture(scope="module")
+def states() -> pd.DataFrame:
+    if not FILE.exists():
+        pytest.skip(f"prop99.csv is read in place from {FILE.parent}, and is not on this machine")
+    data = pd.read_csv(FILE)
+    return data.assign(first=np.where(data["state"] == "California", 1989.0, np.nan))
+
+
+def made(method, data, **more):
+    return method(data, outcome="packs", unit="state", time="year", first_treated="first", name_areas=True, **more)
+
+
+def areas(n: int = 8, years: int = 8, start: int = 2006, effect: float = 3.0, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    level, slope = rng.normal(20, 3, n), rng.normal(0.5, 0.2, n)
+    rows = [{"area": f"A{i}", "year": 2000 + t, "first": float(start) if i == 0 else np.nan,
+             "y": level[i] + slope[i] * t + rng.normal(0, 0.3) + effect * (i == 0 and 2000 + t >= start)}
+            for i in range(n) for t in range(years)]
+    return pd.DataFrame(rows)
+
+
+def test_synthetic_did_as_the_authors_package(states):
+    e = made(synthetic_did, states)
+    assert e.estimate == pytest.approx(-15.6038278727338, abs=0.005)
+    # the placebo spread by the package's formula, root mean square without n − 1; bound of the case
+    assert e.std_error == pytest.approx(9.36882809277435, rel=0.02)
+    details = dict(e.details)
+    assert details["placebo_rank_p"] == pytest.approx(0.0512820512820513, abs=1e-12)
+    weights, times = dict(details["weights"]), dict(details["time_weights"])
+    assert {name: weights.get(name, 0.0) for name in OMEGA} == pytest.approx(OMEGA, abs=0.02)
+    assert {year: times[year] for year in LAMBDA} == pytest.approx(LAMBDA, abs=0.02)
+    assert sum(weights.values()) == pytest.approx(1)
+
+
+def test_synthetic_control_is_the_exact_solution(states):
+    """R synthdid's sc stops early at −19.62 (bound of the case 0.15); an exact solver gives −19.514."""
+    e = made(synthetic_control, states)
+    assert e.estimate == pytest.approx(-19.619663470944, abs=0.15)
+    assert e.estimate == pytest.approx(-19.514, abs=1e-3)
+    assert e.p_value == pytest.approx(3 / 39)
+    assert e.std_error is None
+    assert e.interval == ()
+    assert dict(e.reasons)["std_error"].startswith("with one treated area")
+    assert {c.code for c in e.caveats} == {"few_units", "smallest_p"}
+
+
+def test_simplex_weights_meet_the_conditions_of_an_optimum():
+    rng = np.random.default_rng(3)
+    for ridge, intercept in ((0.0, False), (0.7, True), (1e-6, True)):
+        x, y = rng.normal(size=(12, 7)), rng.normal(size=12)
+        w = simplex_weights(x, y, ridge, intercept=intercept)
+        a, b = (x - x.mean(axis=0), y - y.mean()) if intercept else (x, y)
+        gradient = 2 * a.T @ (a @ w - b) + 2 * ridge**2 * 12 * w
+        assert w.min() >= 0
+        assert w.sum() == pytest.approx(1)
+        used = w > 1e-9
+        assert gradient[used] == pytest.approx(gradient[used].mean(), abs=1e-6)
+        assert (gradient[~used] >= gradient[used].mean() - 1e-6).all()
+        found = optimize.minimize(lambda v, a=a, b=b, r=ridge: ((a @ v - b) ** 2).sum() + r**2 * 12 * (v**2).sum(),
+                                  np.full(7, 1 / 7), bounds=[(0, 1)] * 7, method="SLSQP",
+                                  constraints={"type": "eq", "fun": lambda v: v.sum() - 1}, options={"ftol": 1e-14})
+        assert w == pytest.approx(found.x, abs=1e-3)
+
+
+def test_a_mix_that_fits_exactly_gives_the_gap_by_hand():
+    """The treated area is the mean of the first two others until 2003, and 5 above it after."""
+    others = np.array([[10.0, 12, 11, 13, 14], [20, 21, 25, 24, 26], [40, 50, 10, 80, 90]])
+    treated = others[:2].mean(axis=0) + np.array([0, 0, 0, 5, 5])
+    table = pd.DataFrame([{"area": a, "year": 2000 + t, "first": 2003.0 if a == "T" else np.nan, "y": v}
+                          for a, row in zip("TXYZ", np.vstack([treated, others]), strict=True) for t, v in enumerate(row)])
+    e = synthetic_control(table, **COLUMNS, name_areas=True)
+    assert e.estimate == pytest.approx(5)
+    assert dict(e.details)["weights"] == (("X", pytest.approx(0.5)), ("Y", pytest.approx(0.5)))
+    assert e.p_value == pytest.approx(1 / 4)
+    assert e.comparison_mean == pytest.approx(others[:2, 3:].mean())
+
+
+@pytest.mark.parametrize("method", [synthetic_control, synthetic_did])
+def test_what_should_not_matter_does_not(method):
+    data = areas()
+    first = method(data, **COLUMNS)
+    shifted = method(data.assign(year=data["year"] + 10, first=data["first"] + 10), **COLUMNS)
+    relabelled = method(data.assign(area="Z" + data["area"]).sample(frac=1, random_state=2), **COLUMNS)
+    scaled = method(data.assign(y=data["y"] * 130), **COLUMNS)
+    assert shifted.estimate == pytest.approx(first.estimate)
+    assert relabelled.estimate == pytest.approx(first.estimate)
+    assert scaled.estimate == pytest.approx(130 * first.estimate)
+    assert scaled.p_value == pytest.approx(first.p_value)
+
+
+def test_area_names_stay_out_of_the_record_unless_asked_for():
+    assert "A1" not in str(synthetic_control(areas(), **COLUMNS).details)
+    assert "A" in dict(synthetic_control(areas(), **COLUMNS, name_areas=True).details)["weights"][0][0]
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda d: d.assign(first=d["first"].where(d["area"] != "A1", 2005.0)), "2 start periods (2005, 2006)"),
+    (lambda d: d.assign(first=np.nan), "no area is ever treated"),
+    (lambda d: d[d["year"] >= 2005], "1 periods before"),
+    (lambda d: d[(d["area"] != "A0") | (d["year"] != 2003)], "treated areas lack a period"),
+    (lambda d: d[d["area"].isin(["A0", "A1"])], "1 treated and 1 other areas"),
+])
+def test_what_one_area_cannot_carry_is_refused(change, words):
+    with pytest.raises(DesignError) as error:
+        synthetic_control(change(areas()), **COLUMNS)
+    assert words in str(error.value)
+
+
+def test_an_area_with_a_gap_is_in_the_ledger():
+    data = areas()
+    e = synthetic_did(data[(data["area"] != "A3") | (data["year"] != 2002)], **COLUMNS)
+    assert [(d.reason, d.n_rows, d.n_units) for d in e.dropped] == [("period_missing", 7, 1)]
+    assert e.n_units == 7
+
+
+def test_several_treated_areas_use_seeded_placebo_groups():
+    data = areas(10)
+    data["first"] = data["first"].where(data["area"] != "A1", 2006.0)
+    one, two = (synthetic_did(data, **COLUMNS, seed=4) for _ in range(2))
+    assert one.std_error == two.std_error
+    assert len(dict(one.details)["placebo_effects"]) == 200
+
+
+@pytest.mark.slow
+def test_placebo_errors_cover_when_areas_are_alike():
+    held = 0
+    for seed in range(400):
+        e = synthetic_did(areas(20, effect=1.0, seed=seed), **COLUMNS)
+        held += e.conf_low <= 1.0 <= e.conf_high
+    assert 0.90 <= held / 400 <= 0.99
+
+
+def provinces() -> pd.DataFrame:
+    return pd.DataFrame({"place": ["P"] * 5 + ["N"] * 5, "year": [2001, 2002, 2003, 2004, 2005] * 2,
+                         "rate": [10.0, 12, 11, 15, 16, 20.0, 21, 22, 23, 24], "people": [10.0] * 5 + [50.0] * 5})
+
+
+def benchmark(data, **more):
+    return aggregate_benchmark(data, **({"outcome": "rate", "unit": "place", "time": "year", "area": "P", "nation": "N",
+                                         "start": 2004, "population": "people"} | more))
+
+
+def test_the_nation_without_the_province_by_hand():
+    e = benchmark(provinces())
+    rest = (np.array([20.0, 21, 22, 23, 24]) * 50 - np.array([10.0, 12, 11, 15, 16]) * 10) / 40
+    gap = np.array([10.0, 12, 11, 15, 16]) - rest
+    assert [v for _, v in dict(e.details)["rest"]] == pytest.approx(rest)
+    assert e.estimate == pytest.approx(gap[3:].mean() - gap[:3].mean())
+    assert e.std_error == pytest.approx(gap[:3].std(ddof=1) * np.sqrt(1 / 3 + 1 / 2))
+    assert e.df == 2
+    assert {c.code for c in e.caveats} == {"few_units", "few_periods"}
+    # left in the nation, the province would hide a part of its own change
+    naive = (np.array([10.0, 12, 11, 15, 16]) - np.array([20.0, 21, 22, 23, 24]))
+    assert abs(naive[3:].mean() - naive[:3].mean()) < abs(e.estimate)
+
+
+def test_totals_are_subtracted():
+    e = benchmark(provinces(), kind="total", population=None)
+    assert dict(e.details)["rest"] == (("2001", 10.0), ("2002", 9.0), ("2003", 11.0), ("2004", 8.0), ("2005", 8.0))
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"population": None}, "cannot be freed of the area"), ({"start": 2002}, "1 periods before"),
+    ({"area": "Q"}, "'Q' is not in it"), ({"start": 2010}, "0 after 2010")])
+def test_benchmarks_that_cannot_be_made_are_refused(change, words):
+    with pytest.raises((DesignError, DataError)) as error:
+        benchmark(provinces(), **change)
+    assert words in str(error.value)
+
+
+def test_a_missing_year_or_a_province_larger_than_the_nation_is_refused():
+    with pytest.raises(DataError, match="same periods: 2003"):
+        benchmark(provinces().drop(index=2))
+    with pytest.raises(DataError, match="not between 0 and the nation"):
+        benchmark(provinces().assign(people=50.0))
