@@ -11,6 +11,7 @@ from impact.data.sample import Sample, load_sample
 from impact.errors import DesignError, ImpactError, Problem
 from impact.examination import examine, flow_of, trends_of
 from impact.families import INDEX, adjusted, index_outcome, with_indices
+from impact.indicators import cleaning_caveats, money_outcomes
 from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance
 from impact.results.record import study_hash
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
@@ -49,13 +50,19 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
     """
     tell = progress or (lambda _: None)
     tell("reading the data")
-    sample = with_indices(load_sample(study, data))
-    estimates, problems = [], []
+    declared, sample = study, with_indices(load_sample(study, data))
+    study = sample.study  # its outcomes name the columns that were made for them
+    estimates, problems, left = [], [], []
     for outcome, call, role in planned(study, sample):
         tell(f"estimating {outcome.name}")
         try:
-            estimates += _finish(study, outcome, role, call, run_method(sample, outcome, call))
+            rows = run_method(sample, outcome, call)
+            made = cleaning_caveats(sample.cleaning, outcome, status_declared=study.firm_status is not None)
+            estimates += _finish(study, outcome, role, call, tuple(row.with_caveats(*made) for row in rows))
         except ImpactError as error:
+            if role in ("derived", "bounds") and call not in study.analysis.robustness:
+                left.append(_not_estimated(outcome, call, error))  # what nobody declared stops nothing
+                continue
             problems += [replace(p, where=f"outcome '{outcome.name}', {call.method}, {p.where}") for p in error.problems]
     if problems:
         raise DesignError(problems, source=f"study '{study.slug}'")
@@ -64,9 +71,15 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
     keywords = {outcome.name: arguments(sample, outcome, study.analysis.primary) for outcome in study.outcomes}
     kept = _number(adjusted(sample, estimates, keywords))
     flows = tuple(flow_of(sample, outcome, _main(kept, outcome)) for outcome in study.outcomes)
-    return Evaluation(study=study, flows=flows, estimates=tuple(kept), checks=checks,
-                      trends=trends_of(sample, study.outcomes), caveats=_study_caveats(study),
-                      provenance=_provenance(sample))
+    return Evaluation(study=declared, flows=flows, estimates=tuple(kept), checks=checks,
+                      trends=trends_of(sample, study.outcomes), caveats=(*_study_caveats(study), *left),
+                      cleaning=sample.cleaning, provenance=_provenance(sample))
+
+
+def _not_estimated(outcome: Outcome, call: MethodCall, error: ImpactError) -> Caveat:
+    why = "; ".join(f"{problem.where}: {problem.what}" for problem in error.problems)
+    return Caveat(code="not_estimated", text=f"{words(outcome.label)} ({call.method.replace('_', ' ')}) could not be "
+                  f"estimated: {why}.", values=(("outcome", outcome.name), ("method", call.method)))
 
 
 def planned(study: Study, sample: Sample | None = None) -> Iterator[tuple[Outcome, MethodCall, str]]:
@@ -85,6 +98,11 @@ def planned(study: Study, sample: Sample | None = None) -> Iterator[tuple[Outcom
         if sample is not None and _needs_bounds(sample, outcome):
             yield outcome, MethodCall(method="lee_bounds"), "bounds"
     if sample is not None:
+        for line in money_outcomes(study, sample.frame):
+            shown = line.measure == "bounds" and any(o.name == line.parent and _needs_bounds(sample, o)
+                                                     for o in study.outcomes)
+            if line.call is not None and not line.is_main and not shown:
+                yield line.outcome, line.call, "bounds" if line.measure == "bounds" else "derived"
         for family in study.analysis.families:
             if family.index is not None:
                 yield index_outcome(family, INDEX + family.name), primary, "index"
@@ -196,7 +214,7 @@ def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Es
     if study.design.kind == "rct" and study.design.estimand == "ate":
         estimate = replace(estimate, estimand="ate")
     return replace(estimate, id=f"{outcome.name}/{estimate.method}", outcome=outcome.name, role=role,
-                   unit=words(outcome.unit), question=question, caveats=tuple(caveats))
+                   unit=estimate.unit or words(outcome.unit), question=question, caveats=tuple(caveats))
 
 
 def _number(estimates: list[Estimate]) -> list[Estimate]:

@@ -56,7 +56,7 @@ def build_notebook(sample: Sample, evaluation: Evaluation, study_file: Path, out
                          "sample = impact.load_sample(study)\ndata = sample.frame\ndata.shape"),
         v4.new_code_cell("made_again = {}"),
     ]
-    for outcome, call, role in planned(study):
+    for outcome, call, role in planned(sample.study):
         if role in ("primary", "secondary"):
             cells += _cells(sample, evaluation.main(outcome.name), outcome, call, kind)
     expected = {e.id: (e.estimate, e.conf_low, e.conf_high) for e in evaluation.estimates

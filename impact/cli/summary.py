@@ -51,7 +51,7 @@ def study_summary(study: Study, sample: Sample) -> str:
     lines = [words(study.title), f"  design    {design_line(study)}",
              f"  data      {sample.label}: {len(units)} {noun} ({treated} treated, {len(units) - treated} not), "
              f"{sample.rows} rows"]
-    for i, outcome in enumerate(study.outcomes):
+    for i, outcome in enumerate(sample.study.outcomes):
         known = int(sample.frame[outcome.column].notna().sum())
         lines.append(f"  {'outcomes' if i == 0 else '':9s} {outcome.role}: {words(outcome.label)} ({words(outcome.unit)}), "
                      f"{outcome.better} is better, {known} of {sample.rows} rows known")

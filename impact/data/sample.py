@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +12,9 @@ from impact.data.frame import listed
 from impact.data.sources import Source, load_source
 from impact.errors import DataError, Problem
 from impact.inference.linear import Array
+from impact.results.cleaning import Cleaning
 from impact.results.record import sha256
-from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study
+from impact.study.types import ROW_NUMBER, DataSource, FirstTreatedRule, Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +29,13 @@ class Sample:
 
     Attributes
     ----------
-    study : what is declared.
-    frame : the table, with ``_unit`` where rows are units and, for panels, ``_first_treated`` (missing where never
-        treated); private.
+    study : what is declared; an outcome with a construction names the column that was made for it.
+    frame : the table, with ``_unit`` where rows are units, for panels ``_first_treated`` (missing where never treated), and
+        the columns that were made (``_profit``); private.
     unit, treatment, first_treated, cluster : names of the columns the estimators take; ``cluster`` is None where
         units themselves were assigned.
     sha256, label, rows, columns : the identity of the table as it came.
+    cleaning : each step in the making of outcomes, in order.
     """
 
     study: Study
@@ -46,6 +48,7 @@ class Sample:
     label: str
     rows: int
     columns: int
+    cleaning: tuple[Cleaning, ...] = ()
 
     def units(self) -> pd.DataFrame:
         """One row a unit: ``unit`` and ``treated`` (1, 0, or missing where not known)."""
@@ -74,26 +77,55 @@ def load_sample(study: Study, data: pd.DataFrame | None = None) -> Sample:
     ------
     DataError
         With every disagreement at once: missing columns, text where numbers are needed, a treatment that is not 0/1
-        or switches off, units seen twice in a period, errors clustered below the level of assignment, and so on.
+        or switches off, units seen twice in a period, errors clustered below the level of assignment, firms without a
+        status, amounts without a price, and so on.
     """
     source = load_source(study) if data is None else _given(data)
-    problems = disagreements(study, source.frame)
-    if problems:
-        raise DataError(problems, source=source.label)
-    frame = source.frame.copy()
+    study, frame, cleaning = _agreed(study, source)
     design = study.design
     if design.unit == ROW_NUMBER:
         frame[UNIT] = np.arange(1, len(frame) + 1)
     first = None
     if design.kind == "did":
-        frame[FIRST_TREATED] = first_treated(study, source.frame)
+        frame[FIRST_TREATED] = first_treated(study, frame)
         first = FIRST_TREATED
     level = design.assigned_by
     return Sample(
         study=study, frame=frame, unit=UNIT if design.unit == ROW_NUMBER else design.unit,
         cluster=None if level in (design.unit, ROW_NUMBER) else level,
         treatment=design.treatment, first_treated=first, sha256=source.sha256, label=source.label, rows=source.rows,
-        columns=source.columns)
+        columns=source.columns, cleaning=cleaning)
+
+
+def _agreed(study: Study, source: Source) -> tuple[Study, pd.DataFrame, tuple[Cleaning, ...]]:
+    """Hold the data against the study, make the outcomes that are declared to be made, and hold those against it too."""
+    from impact.indicators.pack import construct_outcomes, has_constructions  # reads frames through this package
+
+    problems = disagreements(study, source.frame)
+    built = None
+    if has_constructions(study):
+        try:
+            prices = _prices(study)
+            built = construct_outcomes(study, source.frame, prices=prices.frame if prices is not None else None,
+                                       prices_sha256=prices.sha256 if prices is not None else "")
+        except DataError as error:
+            problems += error.problems
+    if not problems and built is not None:
+        problems = disagreements(built.study, built.frame)
+    if problems:
+        raise DataError(problems, source=source.label)
+    return (built.study, built.frame, built.cleaning) if built is not None else (study, source.frame.copy(), ())
+
+
+def _prices(study: Study) -> Source | None:
+    """Load the declared price table, by the same rules as the data."""
+    if study.prices is None:
+        return None
+    try:
+        return load_source(replace(study, data=DataSource(file=study.prices.file)))
+    except DataError as error:
+        problems = [replace(p, where="prices.file") if p.where == "data.file" else p for p in error.problems]
+        raise DataError(problems, source=error.source) from None
 
 
 def first_treated(study: Study, frame: pd.DataFrame) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from impact.results.cleaning import Cleaning
 from impact.results.estimate import Caveat, Dropped, Estimate, tidy
 from impact.study.types import Study
 
@@ -89,8 +90,9 @@ class Provenance:
 class Evaluation:
     """Study, flow of units, estimates, checks, trends and provenance of one evaluation.
 
-    ``estimates`` holds, for each outcome in declared order, the primary method first and the robustness
-    methods after it.
+    ``estimates`` holds, for each outcome in declared order, the primary method first (role primary or secondary) and what
+    stands beside it: role robustness, bounds, subgroup, index, derived (of a money outcome), or part (a further row of a
+    method). ``cleaning`` is how outcomes were made before anything was estimated.
     """
 
     study: Study
@@ -99,6 +101,7 @@ class Evaluation:
     checks: tuple[Check, ...] = field(default=(), metadata={"of": Check})
     trends: tuple[TrendPoint, ...] = field(default=(), metadata={"of": TrendPoint})
     caveats: tuple[Caveat, ...] = field(default=(), metadata={"of": Caveat})
+    cleaning: tuple[Cleaning, ...] = field(default=(), metadata={"of": Cleaning})
     provenance: Provenance = field(metadata={"of": Provenance})
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from impact.errors import Problem, StudyError
+from impact.results.cleaning import Cleaning, CutOff
 from impact.results.estimate import Caveat, Dropped, Estimate, PercentEffect, Segment, StandardErrorCard
 from impact.results.evaluation import Check, Evaluation, Flow, Provenance, Stage, TrendPoint
 from impact.results.record import FORMAT
@@ -20,7 +21,7 @@ from impact.study.types import build
 MAX_BYTES = 100_000_000
 MADE_AGAIN = "Make it again with impact run; do not edit it by hand."
 _TYPES = {t.__name__: t for t in (Caveat, Dropped, Estimate, PercentEffect, Segment, StandardErrorCard, Check, Flow,
-                                  Provenance, Stage, TrendPoint)}
+                                  Provenance, Stage, TrendPoint, Cleaning, CutOff)}
 
 
 class _MisfitError(Exception):

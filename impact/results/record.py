@@ -16,7 +16,7 @@ from impact.errors import ImpactError, Problem
 from impact.results.evaluation import Evaluation
 from impact.study.types import Study
 
-FORMAT = 1
+FORMAT = 2
 
 
 def plain(value: Any) -> Any:

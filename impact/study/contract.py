@@ -50,6 +50,21 @@ ARROW = Field(kind="map", fields={
     "from": Field(kind="name", essential=True), "to": Field(kind="name", essential=True),
     "assumption": _words(), "evidence": _words(),
 })
+_RECALL = _map(
+    months=_number(0.01, 120), days=_number(1, 3660), column=_text(_COLUMN),
+    cure="Write recall: {months: 3}, {days: 7} or {column: recall_months}.")
+CONSTRUCTION = _map(
+    kind=_choice("flow", "total", "rate", essential=True, cure="Write flow (sales, profit), total (workers, stock at the "
+                 "interview) or rate (wage, productivity, practices, hours: undefined in a closed firm)."),
+    recall=_RECALL,
+    deflate=Field(kind="boolean", cure="Write true to bring amounts to the price year of prices."),
+    winsorise=_map(upper=_number(0.5, 1), lower=_number(0, 0.5), cure="Write winsorise: {upper: 0.99}."),
+    money=Field(kind="boolean", cure="Write true where the outcome is an amount of money."),
+    baseline=_map(recall=_RECALL, date=_text(_COLUMN)),
+    cure="Write construction: {kind: flow, money: true, winsorise: {upper: 0.99}}.",
+)
+_CODES = _list(Field(kind="value"), most=60, cure="List values of the column: [1, 2].")
+
 OUTCOME = _map(
     name=Field(kind="name", essential=True, cure="Give a short name, e.g. profit."),
     column=_text(_COLUMN, essential=True),
@@ -59,6 +74,7 @@ OUTCOME = _map(
     better=_choice("higher", "lower", essential=True, cure="Say which direction is good: higher or lower."),
     transform=_choice("none", "log", cure="Leave it out, or write log."),
     baseline=_text(_COLUMN),
+    construction=CONSTRUCTION,
 )
 
 FAMILY = _map(
@@ -112,6 +128,19 @@ CONTRACT = _map(
             cluster=_text(_COLUMN), probability=_number(0, 1), record=_words()),
         sampling=_map(stratum=_text(_COLUMN), psu=_text(_COLUMN), weight=_text(_COLUMN))),
     outcomes=_list(OUTCOME, essential=True, least=1, most=40, cure="Declare at least one primary outcome."),
+    firm_status=_map(
+        column=_text("Name the column that says what became of each firm.", essential=True),
+        codes=_map(
+            essential=True, cure="Write codes: {operating: [1], closed_verified: [2], not_found: [9]}.",
+            operating=_list(Field(kind="value"), essential=True, least=1, most=60, cure="List its values: [1]."),
+            closed_verified=_CODES, closed_season=_CODES, moved=_CODES, merged=_CODES, not_found=_CODES)),
+    prices=_map(
+        file=_text("Give a file inside the study's folder, e.g. prices.csv.", essential=True),
+        place=_text("Name the column of places, in the data and in the price file."),
+        date=_text("Name the column of the interview date.", essential=True),
+        month=_text("Name the column of months (2024-03) in the price file."),
+        index=_text("Name the column of the index in the price file.", essential=True),
+        year=Field(kind="integer", essential=True, low=1900, high=2200, cure="Write the price year: 2024.")),
     subgroups=_list(_map(
         name=Field(kind="name", essential=True), column=_text(_COLUMN, essential=True),
         label=_words(essential=True)), most=10),

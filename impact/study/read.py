@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from impact.errors import Problem, StudyError
+from impact.study.construction import check_construction, take_refused_transforms
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
 from impact.study.families import check_families
 from impact.study.methods import BESIDE, DEFAULT_ESTIMANDS, METHODS
@@ -47,6 +48,7 @@ def study_from(document: Document, *, slug: str, folder: Path | None = None) -> 
     v = Validation(document=document, problems=list(document.problems), absent=[])
     tree = document.tree
     rule = _take_rule(v, tree)
+    take_refused_transforms(v, tree)
     clean = v.check(tree, CONTRACT, ())
     if isinstance(clean, dict):
         if rule is not None and isinstance(clean.get("design"), dict):
@@ -120,6 +122,8 @@ def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
     if design:
         _check_design(v, design)
     names = _check_outcomes(v, tree.get("outcomes") or [])
+    check_construction(v, tree)
+    _check_file(v, ("prices", "file"), (tree.get("prices") or {}).get("file"))
     _check_chain(v, tree.get("results_chain") or {})
     _check_methods(v, design, tree.get("analysis") or {})
     check_families(v, (tree.get("analysis") or {}).get("families") or [], tree.get("outcomes") or [], design.get("kind"))
@@ -145,14 +149,19 @@ def _check_data(v: Validation, data: dict[str, Any]) -> None:
     if dataset and not _DATASET.match(dataset):
         v.complain((*here, "dataset"), f"'{shown(dataset)}' is not the name of a data set",
                    "Use letters, digits and _, as the package does, e.g. jtrain.")
-    if file:
-        parts = PurePosixPath(file.replace("\\", "/"))
-        if parts.is_absolute() or PureWindowsPath(file).drive or ".." in parts.parts:
-            v.complain((*here, "file"), f"'{shown(file)}' leaves the study's folder",
-                       "Copy the file beside study.yaml and give its name alone.")
-        elif parts.suffix.lower() not in FILE_TYPES:
-            v.complain((*here, "file"), f"'{shown(file)}' is not a file type that can be read",
-                       f"Use one of {one_of(FILE_TYPES)}.")
+    _check_file(v, (*here, "file"), file)
+
+
+def _check_file(v: Validation, path: Path_, file: str | None) -> None:
+    """Refuse a file that leaves the study's folder or cannot be read."""
+    if not file:
+        return
+    parts = PurePosixPath(file.replace("\\", "/"))
+    if parts.is_absolute() or PureWindowsPath(file).drive or ".." in parts.parts:
+        v.complain(path, f"'{shown(file)}' leaves the study's folder",
+                   "Copy the file beside study.yaml and give its name alone.")
+    elif parts.suffix.lower() not in FILE_TYPES:
+        v.complain(path, f"'{shown(file)}' is not a file type that can be read", f"Use one of {one_of(FILE_TYPES)}.")
 
 
 _NEEDS = {

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from impact.study.construction import Construction, FirmStatus, Prices
+
 Words = str | tuple[tuple[str, str], ...]
 State = Literal["given", "null", "absent"]
 ROW_NUMBER = "row_number"
@@ -160,6 +162,12 @@ class Outcome:
     better: Literal["higher", "lower"]
     transform: Literal["none", "log"] | None = None
     baseline: str | None = None
+    construction: Construction | None = field(default=None, metadata={"of": Construction})
+
+    @property
+    def constructed(self) -> str:
+        """Name of the column its construction makes."""
+        return f"_{self.name}"
 
     @property
     def is_log(self) -> bool:
@@ -289,6 +297,8 @@ class Study:
     status: Literal["draft", "final"] = "draft"
     intervention: Intervention | None = field(default=None, metadata={"of": Intervention})
     results_chain: ResultsChain | None = field(default=None, metadata={"of": ResultsChain})
+    firm_status: FirmStatus | None = field(default=None, metadata={"of": FirmStatus})
+    prices: Prices | None = field(default=None, metadata={"of": Prices})
     subgroups: tuple[Subgroup, ...] = field(default=(), metadata={"of": Subgroup})
     costs: Costs | None = field(default=None, metadata={"of": Costs})
     ethics: Ethics | None = field(default=None, metadata={"of": Ethics})

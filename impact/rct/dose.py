@@ -1,0 +1,344 @@
+"""How the outcome moves with the amount of programme received; an effect only where the amount was drawn by lot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impact.data.frame import (
+    Selection,
+    as_names,
+    check_columns,
+    check_weights,
+    listed,
+    require_columns,
+    transformed,
+    with_missing_indicators,
+)
+from impact.data.privacy import speakable
+from impact.errors import DataError, DesignError, Problem
+from impact.inference.beside import wild_beside
+from impact.inference.intervals import infer
+from impact.inference.linear import Array, Fit, independent_columns, least_squares
+from impact.inference.multiple import holm
+from impact.inference.report import FEW_CLUSTERS, Counterfactual, Counts, is_share, make_estimate, spread
+from impact.inference.sandwich import CLUSTERED, Covariance, satterthwaite_df
+from impact.rct.assignment import comparison_mean, shares_differ
+from impact.rct.trial import Trial, covariance_of, describe
+from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHAPES = ("linear", "quadratic", "levels")
+MOST_LEVELS = 8
+DRAWN = (
+    "How much each unit was to receive was decided by lot.",
+    "One unit's dose does not change another unit's outcome.",
+    "Those found again are comparable between doses.",
+)
+NOT_DRAWN = (
+    "Nothing here removes what else differs between units with a larger and a smaller dose: who received more was not "
+    "decided by lot.",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Dosed:
+    """A trial whose arms are amounts: ``offered`` of the trial says who had any."""
+
+    trial: Trial
+    dose: Array
+    drawn: bool
+    outcome: str
+    name: str
+    cluster: str | None
+    vcov: str | None
+    transform: str
+    conf_level: float
+
+
+def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str | None = None,
+                  dose_drawn: bool | None = None, covariates: Sequence[str] = (), baseline: str | None = None,
+                  strata: str | None = None, cluster: str | None = None, weights: str | None = None,
+                  vcov: str | None = None, shape: str = "linear", transform: str = "none", conf_level: float = 0.95,
+                  seed: int = 0) -> Estimates:
+    """Regress the outcome on the amount of programme: days of training, size of a grant, number of visits.
+
+    Parameters
+    ----------
+    data : DataFrame, one row a unit.
+    outcome : column, in its own unit.
+    dose : column of the amount, 0 for none, in its own unit; never negative.
+    treatment : column of 1 (offered) and 0 (not), where there is one: those not offered must have no dose, and an empty
+        dose of theirs counts as 0.
+    dose_drawn : True when the amount itself was decided by lot, False when units or staff chose it. Must be said: it
+        decides whether the numbers are effects or associations.
+    baseline : column of the outcome before; it enters as a covariate, and in logs with ``transform="log"``.
+    shape : "linear" (one slope), "quadratic" (the slope may change with the dose) or "levels" (each amount against none).
+    covariates, strata, cluster, weights, vcov, transform, conf_level, seed
+        As :func:`impact.rct.ols`; where the dose was drawn, the cluster is the level at which it was.
+
+    Returns
+    -------
+    Estimates
+        Row 0 is the slope, in outcome units per unit of dose; for "quadratic" it is the slope averaged over the doses of
+        the units used, which is the slope at their mean dose. Then, for "quadratic", the two coefficients; for "levels",
+        each amount against none, with p-values adjusted over the levels (Holm). ``estimand`` is 'itt' where the dose was
+        drawn and 'association' where it was not.
+
+    Raises
+    ------
+    DataError
+        As :func:`impact.rct.ols`; also for negative doses, and for doses of units that were not offered any.
+    DesignError
+        When it is not said whether the dose was drawn, the dose does not vary, a cluster holds several doses of a draw by
+        cluster, or the shape needs more (or fewer) different amounts than there are.
+
+    Notes
+    -----
+    Drawn: the slope is the effect of one unit more of dose, averaged over the doses drawn with the weights of least squares
+    (Angrist & Krueger 1999, Handbook of Labor Economics 3A); levels are effects of each amount. Not drawn: the numbers
+    describe who received how much and stay an association whatever the covariates (caveat ``association_only``); a dose
+    that came with an offer by lot is better served by :func:`impact.rct.late` with the amount as take-up. The mean dose
+    counts as fixed. Covariance as :func:`impact.rct.ols`; contrasts with their own df. With few clusters the wild cluster
+    bootstrap stands beside a slope; the draw of amounts is not replayed. Reference case: with
+    doses 0 and 1 :func:`impact.rct.ols`; R clubSandwich 0.5.8 (tests/test_dose.py).
+    """
+    if not isinstance(dose_drawn, bool | np.bool_):
+        raise DesignError(Problem(
+            where="dose_drawn", what="it is not said whether the dose was decided by lot" if dose_drawn is None
+            else "it must be true or false", cure="Write true if the amount itself was drawn, false if units or staff "
+            "chose it; what was not drawn is reported as an association."), source="design")
+    if shape not in SHAPES:
+        raise ValueError(f"shape must be one of {', '.join(SHAPES)}, not {shape!r}")
+    names = (*as_names(baseline), *(n for n in as_names(covariates) if n != baseline))
+    trial, amount = _select(data, outcome, dose, treatment, names, baseline, strata, cluster, weights, transform)
+    sample = _Dosed(trial=trial, dose=amount, drawn=bool(dose_drawn), outcome=outcome, name=dose, cluster=cluster,
+                    vcov=vcov, transform=transform, conf_level=conf_level)
+    _check(sample, shape)
+    mean = float(np.average(sample.dose, weights=sample.trial.weights))
+    away = sample.dose - mean  # measured from its mean, the first coefficient is the slope there
+    columns = [away**2, away] if shape == "quadratic" else [away]
+    fit, cov = _fit(sample, np.column_stack(columns), [f"{dose}²", dose][-len(columns):])
+    at_mean = "average slope" if shape == "quadratic" else "slope"
+    head = _row(sample, fit, cov, {dose: 1.0}, f"{at_mean} per unit of {dose}", _slope_question(sample, shape))
+    if vcov is None and weights is None and sample.trial.clusters is not None and shape != "quadratic":
+        head = _beside(head, sample, seed)
+    rows = [replace(head, details=(*head.details, ("mean_dose", mean), ("shape", shape), ("dose_drawn", sample.drawn),
+                                           ("left_out", fit.left_out)))]
+    if shape == "quadratic":
+        question = "how the curve of the outcome over the dose is made up; no number of its own"
+        rows.append(_row(sample, fit, cov, {dose: 1.0, f"{dose}²": -2 * mean}, f"{dose}, linear part", question,
+                         part=True))
+        rows.append(_row(sample, fit, cov, {f"{dose}²": 1.0}, f"{dose}, squared part", question, part=True))
+    if shape == "levels":
+        rows += _levels(sample)
+    return Estimates(rows=tuple(rows))
+
+
+def _select(data: pd.DataFrame, outcome: str, dose: str, treatment: str | None, names: Sequence[str], baseline: str | None,
+            strata: str | None, cluster: str | None, weights: str | None, transform: str) -> tuple[Trial, Array]:
+    """Check the columns and lay the rows with outcome and dose out as arrays."""
+    require_columns(data, outcome=outcome, dose=dose, treatment=treatment, covariates=names, strata=strata, cluster=cluster,
+                    weights=weights)
+    check_columns(data, numbers=(outcome, dose, *names, *as_names(weights)), zero_one=as_names(treatment),
+                  complete=as_names(cluster))
+    if treatment is not None:
+        _check_offer(data, dose, treatment)
+        data = data.assign(**{dose: data[dose].astype(float).mask((data[treatment] == 0) & data[dose].isna(), 0.0)})
+    below = np.flatnonzero((data[dose] < 0).to_numpy()) + 1
+    if len(below):
+        raise DataError(Problem(where=f"column '{dose}'", what=f"{len(below)} doses are negative (rows {listed(below)})",
+                                cure="A dose is an amount received: 0 for none."), source="data")
+    rows = Selection(data)
+    for name, reason in ((treatment, "treatment"), (strata, "strata"), (weights, "weight"), (dose, "dose"),
+                         (outcome, "outcome")):
+        if name is not None:
+            rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    if weights is not None:
+        check_weights(data, weights)
+        rows.drop(data[weights] == 0, "weight_zero", f"{weights} is zero")
+    places = rows.kept.nonzero()[0]
+    frame = data.loc[rows.kept]
+    if transform == "log" and baseline is not None:
+        before = frame[baseline].to_numpy(dtype=float, copy=True)
+        known = ~np.isnan(before)
+        before[known] = transformed(before[known], "log", baseline, places[known])
+        frame = frame.assign(**{baseline: before})
+    extra, labels, missing = with_missing_indicators(frame, list(names))
+    raw, amount = rows.numbers(outcome), rows.numbers(dose)
+    trial = Trial(rows=rows, raw=raw, y=transformed(raw, transform, outcome, places), offered=(amount > 0).astype(float),
+                  extra=extra, labels=labels, blocks=rows.codes(strata) if strata is not None else None,
+                  clusters=rows.codes(cluster) if cluster is not None else None,
+                  weights=rows.numbers(weights) if weights is not None else None)
+    trial.caveats += [Caveat(code="covariate_missing", text=f"{count} missing values of {name} carry an indicator; no row "
+                             "is lost for them.", values=((name, count),)) for name, count in missing.items()]
+    return trial, amount
+
+
+def _check_offer(data: pd.DataFrame, dose: str, treatment: str) -> None:
+    crossed = np.flatnonzero(((data[treatment] == 0) & (data[dose] > 0)).to_numpy()) + 1
+    if len(crossed):
+        raise DataError(Problem(
+            where=f"column '{dose}'",
+            what=f"{len(crossed)} units that were not offered have a dose (rows {listed(crossed)})",
+            cure=f"Correct '{dose}' or '{treatment}'; where units took part without an offer use late(takeup='{dose}')."),
+            source="data")
+
+
+def _check(sample: _Dosed, shape: str) -> None:
+    amounts, trial = np.unique(sample.dose), sample.trial
+    place, problems = f"dose '{sample.name}'", []
+    need = 3 if shape == "quadratic" else 2
+    if len(amounts) < need:
+        problems.append(Problem(
+            where=place, what=f"it has {len(amounts)} different amounts on the rows used; shape '{shape}' needs {need}",
+            cure="Use shape='linear'." if len(amounts) > 1 else "Without differences there is nothing to compare."))
+    if shape == "levels":
+        problems += _level_problems(sample, amounts, place)
+    if sample.drawn and sample.cluster is not None:
+        table = trial.rows.data.loc[trial.rows.kept, [sample.cluster]].assign(dose=sample.dose)
+        counts = table.groupby(sample.cluster, sort=False)["dose"].nunique()
+        mixed = counts.index[counts > 1]
+        if len(mixed):
+            problems.append(Problem(
+                where=f"column '{sample.cluster}'", what=f"{len(mixed)} clusters hold more than one dose: "
+                f"{listed(speakable(mixed))}", cure="Then the dose was not drawn at this level: name the level at which it "
+                "was."))
+    if problems:
+        raise DesignError(problems, source="design")
+    few = amounts[:MOST_LEVELS]  # with more amounts than that no stratum can hold each in its share
+    if trial.blocks is not None and any(shares_differ((sample.dose == a).astype(float), trial.blocks) for a in few):
+        trial.caveats.append(Caveat(code="overlap_weighted", text="Doses are spread differently over the strata: with one "
+                                    "dummy a stratum the numbers give more weight to strata in which doses differ more."))
+
+
+def _level_problems(sample: _Dosed, amounts: Array, place: str) -> list[Problem]:
+    """Say why amounts cannot be compared with none one by one."""
+    if len(amounts) > MOST_LEVELS:
+        return [Problem(where=place, what=f"it has {len(amounts)} different amounts; levels are for at most {MOST_LEVELS}",
+                        cure="Use shape='linear', or group the amounts as they were drawn.")]
+    if not (amounts == 0).any():
+        return [Problem(where=place, what="no unit has a dose of 0 to compare the levels with",
+                        cure="Use shape='linear'.")]
+    clusters = sample.trial.clusters
+    groups, noun = (np.arange(len(sample.dose)), "units") if clusters is None else (clusters, "clusters")
+    sizes = {float(a): len(np.unique(groups[sample.dose == a])) for a in amounts}
+    return [Problem(where=place, what=f"{size} {noun} have the amount {amount:g}; two are needed",
+                    cure="Group it with the next amount.") for amount, size in sizes.items() if size < 2]
+
+
+def _fit(sample: _Dosed, columns: Array, names: list[str]) -> tuple[Fit, Covariance]:
+    others, labels = sample.trial.controls()
+    fit = least_squares(np.column_stack([np.ones(len(sample.dose)), others, columns]), sample.trial.y,
+                        ["(intercept)", *labels, *names], weights=sample.trial.weights, must_keep=names)
+    return fit, covariance_of(fit, sample.trial, sample.vcov)
+
+
+def _slope_question(sample: _Dosed, shape: str) -> str:
+    over = ", at the mean dose" if shape == "quadratic" else ""
+    if sample.drawn:
+        return (f"the average effect of one more unit of {sample.name}{over}, on all who were in the draw and were found "
+                "again")
+    return (f"how much the outcome differs on average for each unit of {sample.name} more{over}: an association between "
+            "units that received more and less, not an effect of receiving more")
+
+
+def _row(sample: _Dosed, fit: Fit, cov: Covariance, contrast: dict[str, float], term: str, question: str, *,
+         level: float | None = None, part: bool = False) -> Estimate:
+    """Estimate one combination of coefficients: a slope, an amount (``level``) against none, or a part of the curve."""
+    trial = sample.trial
+    pick = np.zeros(fit.k)
+    for name, weight in contrast.items():
+        pick[fit.index(name)] = weight
+    if cov.kind in ("CR2", "CR3"):
+        df, rule = satterthwaite_df(fit, cov, pick), "Satterthwaite" if trial.clusters is not None else "Bell–McCaffrey"
+    else:
+        df, rule = (float((cov.n_clusters or 2) - 1), "clusters − 1") if cov.kind in CLUSTERED else (
+            float(cov.residual_df), "n − k")
+    inference = infer(float(pick @ fit.coefficients), cov.std_error(pick), df, sample.conf_level)
+    counts, card = describe(fit, trial, cov.kind, rule, sample.cluster)
+    mine = Counts(n=fit.n, units=fit.n, clusters=counts.clusters)
+    if level is not None:
+        mine = _level_counts(trial, sample.dose, level)
+    none = trial.offered == 0
+    base = None
+    if none.sum() > 1 and not part:
+        mean, error = comparison_mean(trial.y, trial.offered, sample.transform)
+        base = Counterfactual(mean=mean, std_error=error, label="mean of units with no dose")
+    estimate = make_estimate(
+        outcome=sample.outcome, term=term, method="dose_response", estimand="itt" if sample.drawn else "association",
+        inference=inference, counts=mine, vcov=cov.kind, card=_card(card, fit, mine), base=base, question=question,
+        assumptions=DRAWN if sample.drawn else NOT_DRAWN, transform=sample.transform, outcome_sd=spread(trial.y[none]),
+        dropped=trial.rows.dropped, caveats=(*trial.caveats, *_caveats(sample, level)), share=is_share(trial.raw))
+    if level is None:
+        estimate = replace(estimate, n_treated=counts.treated, n_comparison=counts.comparison,
+                           n_units_treated=counts.units_treated)
+    return replace(estimate, id=f"{sample.outcome}/dose_response/{term}")
+
+
+def _card(card: StandardErrorCard, fit: Fit, counts: Counts) -> StandardErrorCard:
+    """Write the shape into the R and Stata lines; a level counts its own sides."""
+    if counts.treated is not None:
+        r, stata = "y ~ factor(d)", "regress y i.d"
+        card = replace(card, clusters_treated=counts.clusters_treated or counts.treated,
+                       clusters_comparison=counts.clusters_comparison or counts.comparison)
+    elif fit.names[-2].endswith("²"):
+        r, stata = "y ~ d + I(d^2)", "regress y c.d##c.d"
+    else:
+        return card
+    return replace(card, r_call=card.r_call.replace("y ~ d", r, 1),
+                   stata_call=card.stata_call.replace("regress y d", stata, 1))
+
+
+def _level_counts(trial: Trial, dose: Array, level: float) -> Counts:
+    sides = [dose == level, dose == 0]
+    sizes = [int(side.sum()) for side in sides]
+    groups = [None, None] if trial.clusters is None else [len(np.unique(trial.clusters[side])) for side in sides]
+    return Counts(n=len(dose), treated=sizes[0], comparison=sizes[1], units=len(dose), units_treated=sizes[0],
+                  clusters=None if trial.clusters is None else int(trial.clusters.max()) + 1, clusters_treated=groups[0],
+                  clusters_comparison=groups[1])
+
+
+def _caveats(sample: _Dosed, level: float | None) -> list[Caveat]:
+    trial, out = sample.trial, []
+    if not sample.drawn:
+        out.append(Caveat(code="association_only", text=f"{sample.name} was not decided by lot: units that received more "
+                          "may differ in other ways, and this number is an association, not an effect."))
+    total = len(sample.dose) if trial.clusters is None else int(trial.clusters.max()) + 1
+    if level is None and total < 2 * FEW_CLUSTERS:
+        noun = "units" if trial.clusters is None else "clusters"
+        out.append(Caveat(code="few_clusters", text=f"Only {total} {noun}: too few {noun} to say how sure this number is.",
+                          values=(("clusters", total),)))
+    return out
+
+
+def _beside(head: Estimate, sample: _Dosed, seed: int) -> Estimate:
+    """Show the wild cluster bootstrap of a slope where clusters are few."""
+    trial = sample.trial
+    if trial.clusters is None:
+        return head
+    design = np.column_stack([np.ones(len(sample.dose)), trial.controls()[0]])
+    some = len(np.unique(trial.clusters[trial.offered == 1]))
+    return wild_beside(head, outcome=trial.y, treatment=sample.dose, controls=design[:, independent_columns(design)],
+                       clusters=trial.clusters, treated=some, comparison=int(trial.clusters.max()) + 1 - some, seed=seed)
+
+
+def _levels(sample: _Dosed) -> list[Estimate]:
+    """Compare each amount with none, from one regression."""
+    amounts = [float(a) for a in np.unique(sample.dose) if a != 0]
+    names = [f"{sample.name} = {a:g}" for a in amounts]
+    fit, cov = _fit(sample, (sample.dose[:, None] == np.array(amounts)[None, :]).astype(float), names)
+    rows = []
+    for amount, name in zip(amounts, names, strict=True):
+        question = (f"the average effect of {amount:g} of {sample.name} rather than none" if sample.drawn else
+                    f"how much the outcome of units with {amount:g} of {sample.name} differs from that of units with none: "
+                    "an association, not an effect")
+        rows.append(_row(sample, fit, cov, {name: 1.0}, f"{name} − none", question, level=amount))
+    known = [i for i, row in enumerate(rows) if row.p_value is not None]
+    p = dict(zip(known, holm([rows[i].p_value or 0.0 for i in known]), strict=True)) if known else {}
+    return [replace(row, p_adjusted=p.get(i), p_family=f"{len(known)} levels, Holm") for i, row in enumerate(rows)]
