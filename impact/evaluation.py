@@ -14,6 +14,7 @@ from impact.families import INDEX, adjusted, index_outcome, with_indices
 from impact.indicators import cleaning_caveats, money_outcomes
 from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance
 from impact.results.record import study_hash
+from impact.study.methods import COMPLIERS
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 BOUNDS = ("lee_bounds", "manski_bounds")
 SINGLE = ("difference_in_means", "ols", "ancova", "lin", "poisson")  # one offer, one number: bounds say what loss hides
+ROLES = {**dict.fromkeys(BOUNDS, "bounds"), "subgroups": "subgroup"}  # of methods that are no other answer
 UNADJUSTED = ("difference_in_means",)
-WITH_BASELINE = ("ancova", "pooled_rounds", "worker_effects")
+WITH_BASELINE = ("ancova", "pooled_rounds", "worker_effects", "dose_response")
 
 
 def evaluate(study: Study, data: pd.DataFrame | None = None, *,
@@ -92,7 +94,7 @@ def planned(study: Study, sample: Sample | None = None) -> Iterator[tuple[Outcom
         yield outcome, primary, outcome.role
         if outcome.role == "primary":
             for call in study.analysis.robustness:
-                yield outcome, call, "bounds" if call.method in BOUNDS else "robustness"
+                yield outcome, call, ROLES.get(call.method, "robustness")
             for group in study.subgroups if study.design.kind == "rct" else ():
                 yield outcome, MethodCall(method="subgroups", options=(("by", group.column),)), "subgroup"
         if sample is not None and _needs_bounds(sample, outcome):
@@ -159,6 +161,7 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
         "control_group": design.comparison or "never_treated", "treatment": design.treatment,
         "estimand": design.estimand, "cluster": sample.cluster,
         "strata": design.assignment.strata if design.assignment else None,
+        "firm": design.firm, "weighting": design.weighting, "encouragement": design.treatment,
         "pairs": True if design.assignment and design.assignment.rule == "pairs" else None,
         "covariates": [c for c in design.covariates if design.kind != "rct" or c != outcome.baseline],
         "weights": design.sampling.weight if design.sampling else None, "seed": study.analysis.seed,
@@ -178,17 +181,22 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
 def _finish(study: Study, outcome: Outcome, role: str, call: MethodCall, rows: Sequence[Estimate]) -> list[Estimate]:
     """Give the rows of one method the study's words and ids; rows after the first are its parts."""
     out = []
+    group = next((s for s in study.subgroups if role == "subgroup" and s.column == dict(call.options)["by"]), None)
     for i, row in enumerate(rows):
         mine = role if i == 0 or role in ("bounds", "subgroup") else "part"
         tail = "" if i == 0 and role not in ("bounds", "subgroup") else f"/{_slug(row)}"
         done = _worded(study, outcome, mine, call.method, row)
+        if group is not None:
+            tail = f"/{group.name}{tail}"
+            done = replace(done, subgroup=f"{words(group.label)}: {row.subgroup or row.term}")
         out.append(replace(done, id=done.id + tail))
     return out
 
 
 def _slug(row: Estimate) -> str:
     """Name a row among the rows of its method, by what tells it apart."""
-    parts = [row.subgroup, row.term, row.cohort, row.period, row.horizon]
+    said = row.subgroup or row.term
+    parts = [said, row.cohort, None if said.endswith(f" {row.period}") else row.period, row.horizon]
     return ".".join(str(part).replace("/", " per ") for part in parts if part) or "part"
 
 
@@ -211,10 +219,24 @@ def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Es
                               "standard error of a matched comparison does not allow for it: it may be too small."))
     if study.design.kind == "did" and study.design.covariates and "covariates" not in taken:
         caveats.append(Caveat(code="covariates_unused", text="This method does not use the declared covariates."))
-    if study.design.kind == "rct" and study.design.estimand == "ate":
+    if study.design.kind == "rct" and study.design.estimand == "ate" and estimate.estimand == "itt":
         estimate = replace(estimate, estimand="ate")
     return replace(estimate, id=f"{outcome.name}/{estimate.method}", outcome=outcome.name, role=role,
-                   unit=estimate.unit or words(outcome.unit), question=question, caveats=tuple(caveats))
+                   unit=estimate.unit or _unit(outcome, method, estimate), question=question, caveats=tuple(caveats))
+
+
+def _unit(outcome: Outcome, method: str, estimate: Estimate) -> str:
+    """Unit of a number: the outcome's, unless it is a share of a mean, or an effect for each unit of something."""
+    unit = words(outcome.unit)
+    if method == "ratio_effect":
+        return "share of the comparison mean"
+    if estimate.estimand == "slope":
+        return f"{unit} per 1.00 of the share invited"
+    if method == "dose_response" and "squared" in estimate.term:
+        return f"{unit} per squared unit of the dose"
+    if method == "dose_response" and not estimate.term.endswith(" − none"):
+        return f"{unit} per unit of {estimate.term.partition(' per unit of ')[2] or 'the dose'}"
+    return unit
 
 
 def _number(estimates: list[Estimate]) -> list[Estimate]:
@@ -236,7 +258,8 @@ def _study_caveats(study: Study) -> tuple[Caveat, ...]:
     out = []
     if study.data.simulated:
         out.append(Caveat(code="simulated", text="The data are SIMULATED: no firm or person was asked."))
-    if study.design.kind == "rct" and study.design.estimand != "late":
+    calls = (study.analysis.primary, *study.analysis.robustness)
+    if study.design.kind == "rct" and not any(call.method in COMPLIERS for call in calls):
         out.append(Caveat(code="offer_only", text="This is the effect of the offer, taken up or not; the effect of taking "
                           "part is not estimated."))
     sampling = study.design.sampling

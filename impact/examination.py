@@ -5,35 +5,41 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from impact import checks
 from impact.data.privacy import speakable
 from impact.data.sample import Sample
-from impact.inference.linear import Array
+from impact.inference.linear import Array, Codes
 from impact.matching import MatchedEstimate
 from impact.results import Check, Estimate, Evaluation, Flow, Stage, TrendPoint
 from impact.study.types import ROW_NUMBER, Outcome, words
 
 SMALLEST_CELL = 5  # a mean of fewer units would tell of single firms
+DRAWN = "_drawn"  # column of who lives in a cluster that was drawn
 
 
 def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
     """Run the checks of the design's family on the primary outcomes."""
-    design = sample.study.design
+    sample, design = as_drawn(sample), sample.study.design
     out: list[Check] = []
     if design.kind == "rct":
         assignment = design.assignment
         out.append(checks.draw_record(words(assignment.record if assignment else None),
                                       assignment.rule if assignment else None))
-        out.append(checks.balance(sample.frame, treatment=str(design.treatment), covariates=_before(sample),
+        once = sample.frame.drop_duplicates(sample.unit)  # rounds repeat what was measured before
+        out.append(checks.balance(once, treatment=str(sample.treatment), covariates=_before(sample),
                                   randomised=True, remedy=_remedy(sample, estimates)))
     if design.kind == "matching":
         out += _matching(sample, estimates)
     for outcome in sample.study.primaries:
-        found, treated = _found(sample, outcome)
+        found, treated, groups = _found(sample, outcome)
         out.append(checks.attrition(found, treated, outcome=outcome.name, what="never reported it"
                                     if design.kind == "did" else "not found again",
-                                    unknown=len(sample.units()) - len(treated)))
+                                    unknown=len(sample.units()) - len(treated), clusters=groups,
+                                    conf_level=sample.study.analysis.conf_level))
         if design.kind == "did":
             out += checks.pretrends(
                 sample.frame, outcome=outcome.column, unit=sample.unit, time=str(design.time),
@@ -72,19 +78,27 @@ def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
     return out
 
 
-def _found(sample: Sample, outcome: Outcome) -> tuple[Array, Array]:
-    """For each enrolled unit with a known arm: whether its outcome is ever known, and its arm."""
+def _found(sample: Sample, outcome: Outcome) -> tuple[Array, Array, Codes | None]:
+    """For each enrolled unit with a known arm: whether its outcome is ever known, its arm, and the cluster drawn."""
     units = sample.units()
     known = sample.frame.groupby(sample.unit)[outcome.column].apply(lambda column: column.notna().any())
     keep = units["treated"].notna()
     found = units.loc[keep, "unit"].map(known).to_numpy(dtype=float)
-    return found, units.loc[keep, "treated"].to_numpy(dtype=float)
+    treated = units.loc[keep, "treated"].to_numpy(dtype=float)
+    if sample.cluster is None:
+        return found, treated, None
+    groups = units.loc[keep, "unit"].map(sample.frame.groupby(sample.unit)[sample.cluster].first())
+    return found, treated, np.asarray(groups.factorize()[0], dtype=np.int64)
 
 
 def flow_of(sample: Sample, outcome: Outcome, estimate: Estimate) -> Flow:
-    """Follow units from the file to one estimate: enrolled, assigned, found, analysed."""
+    """Follow units from the file to one estimate: enrolled, assigned, found, analysed.
+
+    In a trial, units analysed are all that the estimate did not leave out, those too that its first contrast sets aside.
+    """
+    sample = as_drawn(sample)
     units = sample.units()
-    found, treated = _found(sample, outcome)
+    found, treated, _ = _found(sample, outcome)
     rows = len(sample.frame)
     known = int(sample.frame[outcome.column].notna().sum())
     stages = (
@@ -94,6 +108,7 @@ def flow_of(sample: Sample, outcome: Outcome, estimate: Estimate) -> Flow:
               comparison=int((1 - treated).sum())),
         Stage(name="found", units=int(found.sum()), rows=known, treated=int((found * treated).sum()),
               comparison=int((found * (1 - treated)).sum())),
+        _analysed(sample, estimate) if sample.study.design.kind == "rct" else
         Stage(name="analysed", units=estimate.n_units or estimate.n, rows=estimate.n,
               treated=estimate.n_units_treated,
               comparison=(estimate.n_units or estimate.n) - (estimate.n_units_treated or 0)),
@@ -101,9 +116,27 @@ def flow_of(sample: Sample, outcome: Outcome, estimate: Estimate) -> Flow:
     return Flow(outcome=outcome.name, stages=stages, losses=estimate.dropped)
 
 
+def _analysed(sample: Sample, estimate: Estimate) -> Stage:
+    """Count what is left in a trial's regression, by the arm drawn."""
+    left = sample.frame.drop(index=sample.frame.index[[row - 1 for loss in estimate.dropped for row in loss.rows]])
+    arms = left.drop_duplicates(sample.unit)[sample.treatment]
+    return Stage(name="analysed", units=len(arms), rows=len(left), treated=int((arms == 1).sum()),
+                 comparison=int((arms == 0).sum()))
+
+
+def as_drawn(sample: Sample) -> Sample:
+    """Where clusters were drawn and units invited inside them, look at all units of the clusters drawn as treated."""
+    call = sample.study.analysis.primary
+    column = dict(call.options).get({"spillover": "cluster_treatment", "saturation": "saturation"}.get(call.method, ""))
+    if column is None:
+        return sample
+    drawn = sample.frame[column]
+    return replace(sample, treatment=DRAWN, frame=sample.frame.assign(**{DRAWN: (drawn > 0).astype(float).where(drawn.notna())}))
+
+
 def trends_of(sample: Sample, outcomes: Iterable[Outcome]) -> tuple[TrendPoint, ...]:
     """Mean of each outcome by group and period, in its own unit; cells of fewer than five units are left out."""
-    design = sample.study.design
+    sample, design = as_drawn(sample), sample.study.design
     out: list[TrendPoint] = []
     for outcome in outcomes:
         if design.kind == "did":

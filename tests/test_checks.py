@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from impact.checks import attrition, balance, balance_table, draw_record, overlap, pretrends
+from impact.checks.losses import BOUNDARIES, largest_difference
 
 close = pytest.approx
 
@@ -19,26 +20,28 @@ def test_standardised_differences_worked_by_hand():
     # urban: 2 of 3 against 1 of 3, p(1 - p) = 2/9 in both: (1/3)/√(2/9), no ratio
     data = pd.DataFrame({"d": [1, 1, 1, 0, 0, 0], "age": [30, 40, 50, 20, 30, 40], "size": [1, 2, 6, 1, 1, 1],
                          "urban": [1, 1, 0, 1, 0, 0]})
-    table = balance_table(data, treatment="d", covariates=["age", "size", "urban"]).set_index("covariate")
-    assert list(table["smd"]) == close([1.0, 2 / math.sqrt(3.5), (1 / 3) / math.sqrt(2 / 9)])
-    assert table.loc["age", "variance_ratio"] == close(1.0)
-    assert table["variance_ratio"].isna().tolist() == [False, True, True]
+    table = balance_table(data, treatment="d", covariates=["age", "size", "urban"]).tidy().set_index("covariate")
+    assert list(table["smd_before"]) == close([1.0, 2 / math.sqrt(3.5), (1 / 3) / math.sqrt(2 / 9)])
+    assert table.loc["age", "variance_ratio_before"] == close(1.0)
+    assert table["variance_ratio_before"].isna().tolist() == [False, True, True]
     treated = balance_table(data, treatment="d", covariates=["size"], denominator="treated")
-    assert treated["smd"][0] == close(2 / math.sqrt(7))
+    assert treated.rows[0].now.smd == close(2 / math.sqrt(7))
 
 
 def test_weights_move_the_means_and_not_the_denominator():
     data = pd.DataFrame({"d": [1, 1, 0, 0], "age": [30.0, 50, 30, 70]})
-    table = balance_table(data, treatment="d", covariates=["age"], weights=np.array([1.0, 1, 3, 1]))
-    assert table["mean_comparison"][0] == close(40.0)
-    assert table["smd"][0] == close(0.0)
+    (row,) = balance_table(data, treatment="d", covariates=["age"], weights=np.array([1.0, 1, 3, 1])).rows
+    assert row.after.mean_comparison == close(40.0)
+    assert row.after.smd == close(0.0)
 
 
 def test_missing_values_are_counted_by_covariate():
     data = pd.DataFrame({"d": [1, 1, 0, 0, 0], "age": [30, np.nan, 30, 70, np.nan], "none": np.nan})
     table = balance_table(data, treatment="d", covariates=["age", "none"])
-    assert list(table["n_missing"]) == [2, 5]
-    assert balance(data, treatment="d", covariates=["none"]).measured is None
+    assert [(r.label, r.n_missing) for r in table.rows] == [("age", 2), ("age: missing", 2), ("none", 5)]
+    unknown = balance(data, treatment="d", covariates=["none"])
+    assert (unknown.verdict, unknown.measured) == ("concern", None)
+    assert unknown.reason.endswith("Not to be compared, for want of known values or spread: none.")
 
 
 def test_an_imbalance_never_fails_a_trial_and_always_shows_in_a_comparison():
@@ -59,18 +62,109 @@ def test_the_draw_is_proved_by_its_record_and_rule():
         assert missing in check.reason
 
 
-def test_losses_are_judged_over_all_and_between_the_arms():
+def losses(treated: tuple[int, int], comparison: tuple[int, int], **options):
+    """A check on so many lost of so many in each arm."""
+    found = np.concatenate([np.arange(n) >= lost for lost, n in (treated, comparison)]) * 1.0
+    return attrition(found, np.repeat([1, 0], [treated[1], comparison[1]]), **options)
+
+
+def test_losses_in_all_and_between_the_arms_are_judged_together():
+    # table II.1: at 10 per cent lost the arms may differ by 6.3 points, at 30 per cent by 4.1
+    even = losses((200, 2000), (200, 2000))
+    assert (even.verdict, even.word, even.measured) == ("pass", "few", close(0.1))
+    assert dict(even.details)["difference_limit"] == close(0.063)
+    assert losses((240, 2000), (160, 2000)).verdict == "pass"  # 4 points, up to 5.9: within 6.3
+    more = losses((640, 2000), (560, 2000))  # the same 4 points where 30 per cent are lost
+    assert (more.verdict, more.word) == ("concern", "may be uneven")
+    assert "the difference lies within that, but the interval reaches beyond it" in more.reason
+    over = losses((650, 2000), (550, 2000))
+    assert over.verdict == "concern"
+    assert "the difference lies beyond that, though the interval reaches back within it" in over.reason
+    far = losses((100, 2000), (300, 2000))
+    assert (far.verdict, far.word) == ("fail", "uneven")
+    assert losses((300, 2000), (100, 2000)).verdict == "fail"
+    assert far.reason == (
+        "400 of 4000 units (10%) not found again: 5.0% of the treated, 15.0% of the comparison, a difference of −10.0 "
+        "points (95% interval −11.9 to −8.2). With 10% lost the groups may differ by up to 6.3 points (the cautious rule "
+        "of the What Works Clearinghouse), and the whole interval lies beyond that: expect the effect to be biased.")
+    few = losses((10, 100), (12, 100))  # a small trial cannot show that its arms were lost alike
+    assert (few.verdict, dict(few.details)["difference"]) == ("concern", close(-0.02))
+
+
+def test_so_many_are_lost_that_no_difference_is_small_enough():
+    check = losses((1300, 2000), (1300, 2000))
+    assert (check.verdict, check.word, dict(check.details)["difference_limit"]) == ("fail", "too many", None)
+    assert "With more than 57% lost no difference is small enough" in check.reason
+    assert losses((1280, 2000), (1280, 2000), boundary="optimistic").verdict == "concern"  # 64 per cent: 0.5 points
+
+
+def test_losses_that_cannot_be_judged_say_so():
     treated = np.repeat([1, 0], 100)
-    even = attrition(np.r_[np.arange(100) >= 10, np.arange(100) >= 12] * 1.0, treated)
-    assert (even.verdict, even.word, even.measured) == ("pass", "few", close(0.11))
-    assert dict(even.details)["difference"] == close(-0.02)
-    uneven = attrition(np.r_[np.arange(100) >= 2, np.arange(100) >= 12] * 1.0, treated)
-    assert (uneven.verdict, uneven.word) == ("concern", "uneven")
-    many = attrition(np.r_[np.arange(100) >= 30, np.arange(100) >= 30] * 1.0, treated)
-    assert (many.verdict, many.word) == ("concern", "many")
     assert (attrition(np.ones(200), treated).verdict, attrition(np.ones(200), treated).word) == (
         "not_applicable", "none in the file")
     assert attrition(np.ones(5), np.ones(5)).word == "not examined"
+    told = attrition(np.ones(200), treated, unknown=1)
+    assert (told.verdict, told.word) == ("concern", "arm not known for some")
+    assert told.reason.endswith(" 1 more unit has no known arm and cannot be judged.")
+    assert losses((100, 2000), (300, 2000), unknown=3).verdict == "fail"
+
+
+@pytest.mark.parametrize(("one", "zero", "interval"), [
+    ((56, 70), (48, 80), (0.0524, 0.3339)), ((9, 10), (3, 10), (0.1705, 0.8090)), ((6, 7), (2, 7), (0.0582, 0.8062)),
+    ((5, 56), (0, 29), (-0.0381, 0.1926)), ((0, 10), (0, 20), (-0.1611, 0.2775)), ((10, 10), (0, 20), (0.6791, 1.0)),
+])
+def test_the_interval_of_the_difference_is_newcombes(one, zero, interval):
+    # Newcombe (1998, Statistics in Medicine 17, 873-890), table II, method 10, four places
+    details = dict(losses(one, zero, unknown=1).details)
+    assert (details["conf_low"], details["conf_high"]) == close(interval, abs=5e-5)
+    if 0 < one[0] < one[1] and 0 < zero[0] < zero[1]:
+        from statsmodels.stats.proportion import confint_proportions_2indep
+
+        assert (details["conf_low"], details["conf_high"]) == close(
+            confint_proportions_2indep(*one, *zero, method="newcomb"), rel=1e-9)
+
+
+def test_clusters_lost_whole_widen_the_interval():
+    treated = np.repeat([1, 0], 400)
+    found = np.r_[np.arange(400) % 10 > 0, np.arange(400) % 10 > 0] * 1.0  # a tenth, spread over all clusters of ten
+    whole = np.repeat(np.r_[np.arange(40) >= 4, np.arange(40) >= 4], 10) * 1.0  # a tenth, four clusters whole
+    alone, groups = np.arange(800), np.arange(800) // 10
+    plain = dict(attrition(found, treated).details)
+    assert dict(attrition(found, treated, clusters=alone).details) == plain
+    wide = dict(attrition(whole, treated, clusters=groups).details)
+    # four of forty clusters lost whole say what four of forty units would, at t with 39 df instead of the normal
+    forty = dict(attrition(whole[::10], treated[::10]).details)
+    assert wide["conf_high"] > forty["conf_high"] > plain["conf_high"]
+    assert wide["conf_high"] == close(forty["conf_high"], rel=0.05)
+    one = attrition(whole, treated, clusters=np.where(treated == 1, 0, groups))
+    assert (one.verdict, one.word, dict(one.details)["conf_low"]) == ("concern", "cannot be told", None)
+
+
+def attrition_bias(overall: float, gap: float, loadings: tuple[float, float]) -> float:
+    """Bias in standard deviations where outcome and being found share a normal cause (Deke & Chiang 2017)."""
+    from scipy.stats import norm
+
+    kept = 1 - overall + np.array([gap, -gap]) / 2
+    return float(np.array(loadings) @ (norm.pdf(norm.ppf(kept)) / kept * [1, -1]))
+
+
+@pytest.mark.parametrize(("boundary", "explained"), [("cautious", (0.20, 0.15)), ("optimistic", (0.075, 0.05))])
+def test_the_boundary_is_where_the_bias_is_a_twentieth_of_a_standard_deviation(boundary, explained):
+    # loadings found by fitting the table and rounded: √(0.20/1.2) and √(0.15/1.2), √(0.075/1.2) and √(0.05/1.2); two
+    # numbers give the whole curve, so that a slip in copying it would show. Below eight per cent lost differences of that
+    # size cannot occur or nearly not, and the table is not the model's
+    from scipy.optimize import brentq
+
+    loadings = tuple(math.sqrt(share / 1.2) for share in explained)
+    table = BOUNDARIES[boundary]
+    for percent in range(8, len(table)):
+        model = min(brentq(lambda gap, p=percent, s=side: abs(attrition_bias(p / 100, s * gap, loadings)) - 0.05, 0,
+                           2 * min(percent / 100, 1 - percent / 100) - 1e-9)
+                    for side in (1, -1) if abs(attrition_bias(percent / 100, 0, loadings)) < 0.05)
+        assert 100 * model == close(table[percent], abs=0.1)  # the table is rounded to a tenth, the parameters are round
+    assert largest_difference(0.105, "cautious") == close(0.0625)
+    assert largest_difference(0.57, "cautious") == close(0.0)
+    assert largest_difference(0.571, "cautious") is None
 
 
 def test_overlap_counts_the_treated_beyond_every_comparison_unit():

@@ -128,12 +128,11 @@ def test_swapping_the_arms_of_a_comparison_swaps_whose_effect_it_is(name, seed):
 
 @modest
 @given(seed=seeds, factor=factors, constant=st.floats(-100, 100))
-def test_covariates_may_be_measured_in_other_units_repeated_or_mixed(seed, factor, constant):
+def test_covariates_may_be_measured_in_other_units_or_mixed(seed, factor, constant):
     data = data_for("ols", seed)
     plain = ancova(data, **FIRM, baseline="profit_0", covariates=["age", "size"])
-    other = data.assign(age=factor * data["age"] + constant, size=data["size"] - 2 * data["age"],
-                        again=data["profit_0"] * factor + 1)
-    same(plain, ancova(other, **FIRM, baseline="profit_0", covariates=["age", "size", "again"]))
+    other = data.assign(age=factor * data["age"] + constant, size=data["size"] - 2 * data["age"])
+    same(plain, ancova(other, **FIRM, baseline="profit_0", covariates=["age", "size"]))
 
 
 @settings(modest, max_examples=3)

@@ -152,7 +152,7 @@ def test_a_pair_that_lost_one_half_is_left_out_and_counted():
 
 def test_a_pair_drawn_wrongly_is_refused_not_dropped():
     firms = cross_section(8).assign(pair=np.arange(8) // 2, offered=[1, 1, 0, 1, 0, 1, 0, 1])
-    with pytest.raises(DesignError, match="pair 1"):
+    with pytest.raises(DesignError, match=r"pair 0 \(rows 1, 2\)"):
         difference_in_means(firms, outcome="profit", treatment="offered", strata="pair", pairs=True)
 
 
@@ -167,18 +167,16 @@ def test_strata_with_different_shares_are_weighted_by_size_or_say_what_they_are(
     assert not ols(cross_section(), outcome="profit", treatment="offered", strata="sector").has_caveat("overlap_weighted")
 
 
-def test_a_repeated_covariate_changes_nothing_and_is_named(firms):
-    plain = ols(firms, outcome="profit", treatment="offered", covariates=["size"])
-    twice = ols(firms.assign(again=2 * firms["size"] - 1), outcome="profit", treatment="offered",
-                covariates=["size", "again"])
-    assert (twice.estimate, twice.std_error, twice.df) == close((plain.estimate, plain.std_error, plain.df))
-    assert dict(twice.details)["left_out"] == ("again",)
+def test_a_repeated_covariate_is_refused_by_name(firms):
+    with pytest.raises(DesignError, match="column 'again': it repeats size"):
+        ols(firms.assign(again=2 * firms["size"] - 1), outcome="profit", treatment="offered",
+            covariates=["size", "age", "again"])
 
 
 def test_a_covariate_that_repeats_the_offer_is_refused(firms):
     with pytest.raises(DesignError, match="cannot be told apart"):
         ols(firms.assign(again=1 - firms["offered"]), outcome="profit", treatment="offered", covariates=["again"])
-    with pytest.raises(DesignError, match="cannot be told apart"):
+    with pytest.raises(DesignError, match="nothing to compare within it"):
         ols(firms, outcome="profit", treatment="market_offered", strata="market")
 
 
@@ -191,7 +189,7 @@ def test_designs_that_cannot_answer_are_refused(firms):
         ols(firms.assign(profit=np.nan), outcome="profit", treatment="offered")
     with pytest.raises(DesignError, match="no baseline or covariate"):
         ancova(firms, outcome="profit", treatment="offered")
-    with pytest.raises(DesignError, match="block 2"):
+    with pytest.raises(DesignError, match=r"stratum 1 has 2 treated, 1 comparison units \(rows 38, 39, 40\)"):
         difference_in_means(firms.assign(block=(firms.index > 36) * 1), outcome="profit", treatment="offered",
                             strata="block")
 

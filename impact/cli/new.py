@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from impact.cli.skeleton import SKELETON
 from impact.errors import Problem, StudyError
 from impact.results.record import write_text
 from impact.study import read_study
@@ -23,112 +24,6 @@ if TYPE_CHECKING:
 
 MOST = 8  # candidates proposed for one key
 LONGEST = 120  # characters of a column's name that is proposed
-
-# One line of the study file per line. The four characters before it say for which kinds it is written: r, d, m.
-# '@word' as a whole value or candidate list is looked up; nothing else is ever replaced.
-SKELETON = """\
-rdm # What you promise to find out, and how. Fill in every null: the words beside it say with what.
-rdm # A line such as '# donor: null' is optional: take the '#' away to state it. What is left out is printed as
-rdm # 'not stated' and is a gap in the audit; write null for 'there is none'.
-rdm # Candidates are guesses from the names and values of your columns. Nothing is chosen for you.
-rdm
-rdm schema: 1                       # version of this form; leave it as it is
-rdm title: null                     # title of the study
-rdm question: null                  # the question the study answers, in one sentence
-rdm status: draft                   # draft prints DRAFT on every page; write final when it is
-rdm programme:
-rdm   name: null                    # name of the programme
-rdm   country: null                 # country where it works
-rdm   # sector: null                # branch of the firms, e.g. food processing
-rdm   # donor: null                 # who pays
-rdm   # project_number: null        # number in your files, in quotes
-rdm   # period: [2024, 2025]        # first and last year, or date, of the programme
-rdm # intervention:
-rdm #   description: null           # what was done
-rdm #   target_group: null          # for whom
-rdm #   dose: null                  # how much of it: days, dollars, visits
-rdm #   reached: {total: null, women: null, men: null}   # how many were reached; not the number analysed
-rdm # results_chain:                # how the programme is meant to work, step by step
-rdm #   boxes:                      # level: activity, output, outcome or impact
-rdm #     - {id: training, level: activity, text: Firms are trained}
-rdm #     - {id: profit, level: impact, text: Firms earn more, indicator: profit}
-rdm #   arrows:
-rdm #     - {from: training, to: profit, assumption: null, evidence: null}
-rdm data:
-rdm   file: @file                   # data file inside this folder: .csv, .xlsx, .dta, .sav or .parquet
-rdm   # @personal
-rdm   # source: null                # who asked whom, and when
-rdm   # simulated: false            # true if a program made these data, false if people were asked
-rdm design:
-rdm   kind: @kind                   # rct, did or matching
-r     estimand: null                # itt: effect of the offer, taken up or not; ate: average effect on all units
- d    estimand: att                 # effect on the treated
-  m   estimand: null                # att: effect on participants; atc: on the others; ate: on all
-r m   unit: null                    # column that identifies a unit; row_number if rows are units without an id
- d    unit: null                    # column that identifies a unit, the same in every period
-rdm   # candidates: @units
-rdm   # unit_label: [firm, firms]   # what one unit and several units are called
- d    time: null                    # column of the period
- d    # candidates: @times
- d    first_treated: null           # column, empty if never; or {first_period_of: grant, later_zeros: stay_treated}
- d    # candidates: @first_treated
-r     treatment: null               # column: 1 where the programme was offered, 0 elsewhere
-  m   treatment: null               # column: 1 for participants, 0 for the others
-r m   # candidates: @treatments
-rdm   assigned_by: null             # column of the level at which treatment was decided: unit, market, village …
-rdm   # candidates: @levels
- d    # comparison: never_treated   # compare with units never_treated, or also with not_yet_treated
-  m   covariates: null              # columns to match on, all measured before the programme: [age, size]
-  m   # candidates: @covariates
-rd    # covariates: []              # columns measured before the programme that the analysis adjusts for
-r     # assignment:                 # how the draw was made
-r     #   rule: null                # simple, blocked, clustered or pairs
-r     #   strata: null              # column of the blocks or pairs
-r     #   cluster: null             # column of the clusters that were drawn
-r     #   probability: 0.5          # chance of being offered the programme
-r     #   record: null              # certificate of the draw, or where it is noted
-r     # candidates: @clusters
-rdm   # sampling: {stratum: null, psu: null, weight: null}   # columns, if units were sampled
-rdm outcomes:                       # one entry per outcome, at least one of them primary
-rdm   - name: null                  # short name that you choose, in small letters: profit
-rdm     column: null                # its column in the data
-rdm     # candidates: @outcomes
-rdm     label: null                 # as readers will see it: Monthly profit
-rdm     unit: null                  # what one unit is: USD per month (2024 prices)
-rdm     role: null                  # primary or secondary, as planned before the results
-rdm     better: null                # which direction is good: higher or lower
-rdm     # transform: log            # only to analyse it in logs
-rdm     # baseline: null            # column of the same outcome before the programme
-rdm     # candidates: @baselines
-rdm # subgroups:                    # contrasts planned before the results
-rdm #   - {name: women, column: female, label: Women}
-rdm analysis:
-rdm   primary:
-rdm     method: null                # the method of the plan
-rdm     # candidates: @methods
-rdm     # options: {}               # its keywords
-rdm   # robustness: []              # other methods to hold it against: [{method: ...}]
-rdm   # conf_level: 0.95            # level of the confidence intervals
-rdm   seed: null                    # any whole number, e.g. a date: 20240501; it makes random draws repeatable
-rdm # costs:                        # per: offered or taker
-rdm #   {currency: USD, price_year: 2024, per: offered, participants: 100,
-rdm #    lines: [{item: Trainers, amount: 1000, year: 2024}]}
-rdm # ethics:
-rdm #   consent: null               # how people agreed to be asked
-rdm #   approval: null              # who approved the study
-rdm #   registration: null          # where it was registered before it began
-rdm # benchmark: {value: 0, unit: null, label: null, source: null}   # a known answer to compare with
-rdm brief:
-rdm   date: null                    # date of the brief, e.g. 2026-11-21
-rdm   language: en                  # en, fr or es
-rdm   # title: null                 # if other than above
-rdm   # challenge: null             # the problem, in two sentences
-rdm   # what_was_done: null         # the programme, in two sentences
-rdm   # implications: []            # what follows: [{text: ..., finding: profit}]
-rdm   # authors: []
-rdm   # contact: null
-"""
-
 _PERSONAL = {"name", "names", "surname", "firstname", "lastname", "fullname", "phone", "telephone", "tel", "mobile",
              "cell", "cellphone", "whatsapp", "email", "mail", "gps", "latitude", "longitude", "lat", "lon", "lng",
              "address", "street", "nid", "nin", "passport", "ssn", "birthdate", "dob", "nom", "prenom",

@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import listed, number_problem, zero_one_problem
+from impact.data.frame import Selection, draw_problems, listed, number_problem, rows_text, weights_problem, zero_one_problem
 from impact.data.panel import panel_problems
 from impact.data.privacy import speakable
 from impact.errors import Problem
 from impact.study.schema import did_you_mean
-from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study
+from impact.study.types import ROW_NUMBER, FirstTreatedRule, Outcome, Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline", "takeup", "tighten", "treatment")
+ONE_OFFER = ("difference_in_means", "ols", "ancova", "lin", "poisson", "late", "lee_bounds", "manski_bounds",
+             "post_double_selection")  # methods that need both arms in every stratum
+COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline", "takeup", "tighten", "treatment",
+                  "treatments", "within", "cluster_treatment", "population", "saturation", "round", "dose", "predictors",
+                  "always", "by", "affected")
+
+LONG = ("pooled_rounds",)  # a row for each unit and round
+TWO_LEVEL = ("spillover", "saturation")  # clusters are drawn, then units inside them
 
 
 def disagreements(study: Study, frame: pd.DataFrame) -> list[Problem]:
@@ -61,12 +68,21 @@ def _roles(study: Study) -> Iterator[tuple[str, str]]:
             name = getattr(getattr(design, group), key, None)
             if name:
                 yield f"design.{group}.{key}", name
+    if design.firm:
+        yield "design.firm", design.firm
     for i, name in enumerate(design.covariates):
         yield f"design.covariates[{i}]", name
     for i, outcome in enumerate(study.outcomes):
         yield f"outcomes[{i}].column", outcome.column
         if outcome.baseline:
             yield f"outcomes[{i}].baseline", outcome.baseline
+        yield from _construction_roles(f"outcomes[{i}].construction", outcome)
+    if study.firm_status is not None:
+        yield "firm_status.column", study.firm_status.column
+    if study.prices is not None:
+        yield "prices.date", study.prices.date
+        if study.prices.place:
+            yield "prices.place", study.prices.place
     for i, subgroup in enumerate(study.subgroups):
         yield f"subgroups[{i}].column", subgroup.column
     for i, call in enumerate((study.analysis.primary, *study.analysis.robustness)):
@@ -77,10 +93,23 @@ def _roles(study: Study) -> Iterator[tuple[str, str]]:
                     yield f"{place}.options.{key}", str(name)
 
 
+def _construction_roles(place: str, outcome: Outcome) -> Iterator[tuple[str, str]]:
+    rules = outcome.construction
+    before = rules.baseline if rules is not None else None
+    for where, recall in ((f"{place}.recall", rules.recall if rules else None),
+                          (f"{place}.baseline.recall", before.recall if before else None)):
+        if recall is not None and recall.column:
+            yield f"{where}.column", recall.column
+    if before is not None and before.date:
+        yield f"{place}.baseline.date", before.date
+
+
 def _type_problem(study: Study, frame: pd.DataFrame, where: str, name: str) -> Problem | None:
     zero_one = where in ("design.treatment", "design.first_treated.first_period_of")
     words_allowed = where in ("design.unit", "design.assigned_by") or where.rsplit(".", maxsplit=1)[-1] in (
-        "strata", "cluster", "stratum", "psu", "exact", "tighten") or where.endswith("options.treatment") or where.startswith("subgroups")
+        "strata", "cluster", "stratum", "psu", "exact", "tighten", "firm", "by", "unit", "within")
+    words_allowed |= where.endswith("options.treatment") or where.startswith("subgroups") or where in (
+        "firm_status.column", "prices.place", "prices.date") or where.endswith("baseline.date")
     if zero_one:
         return zero_one_problem(frame, name)
     if words_allowed:
@@ -114,7 +143,7 @@ def _unit_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[
         if frame[design.time].nunique() < 2:
             out.append(Problem(where=f"design.time, column '{design.time}'", what="there is only one period",
                                cure="Difference-in-differences needs periods before and after."))
-    elif design.kind != "did":
+    elif design.kind != "did" and not _uses(study, LONG):
         twice = ids[ids.duplicated(keep=False) & ids.notna()]
         if len(twice):
             out.append(Problem(where=f"design.unit, column '{unit}'", what=f"{twice.nunique()} ids stand in more than "
@@ -191,7 +220,9 @@ def _outcome_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> li
         if outcome.column not in usable:
             continue
         values = frame[outcome.column].dropna().to_numpy(dtype=float)
-        if not len(values):
+        if outcome.construction is not None and outcome.column != outcome.constructed:
+            pass  # closed firms become zeros or are left out: its values are examined once it is made
+        elif not len(values):
             out.append(Problem(where=place, what="it is empty on every row", cure="Choose the column that holds the "
                                "outcome, or leave this outcome out."))
         elif len(np.unique(values)) < 2:
@@ -227,14 +258,20 @@ def _uses_baseline(study: Study) -> bool:
     return any(call.method == "ancova" for call in (study.analysis.primary, *study.analysis.robustness))
 
 
+def _uses(study: Study, methods: tuple[str, ...]) -> bool:
+    """Whether the primary method is one whose table has another shape: rows by round, or offers inside clusters."""
+    return study.analysis.primary.method in methods
+
+
 def _level_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[Problem]:
     """Refuse errors clustered below the level at which treatment was decided."""
     design, out = study.design, []
     level = design.unit if design.assigned_by == ROW_NUMBER else design.assigned_by
     if level != design.unit and {level} <= usable:
         if frame[level].isna().any():
-            out.append(Problem(where=f"design.assigned_by, column '{level}'", what=f"{int(frame[level].isna().sum())} "
-                               "rows have no value", cure="Every row needs the group in which treatment was decided."))
+            gone = np.flatnonzero(frame[level].isna()) + 1
+            out.append(Problem(where=f"design.assigned_by, column '{level}'", what=f"{len(gone)} rows have no value "
+                               f"({rows_text(gone)})", cure="Every row needs the group in which treatment was decided."))
         if frame[level].nunique() == 1:
             out.append(Problem(where=f"design.assigned_by, column '{level}'", what="there is only one group",
                                cure="Name the level at which some were chosen and others were not."))
@@ -244,18 +281,37 @@ def _level_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list
                 out.append(Problem(where=f"design.assigned_by, column '{level}'", what=f"{int((moving > 1).sum())} units "
                                    "lie in more than one group", cure="A unit belongs to one group: correct the column, "
                                    "or name the level that decided."))
-        if design.kind == "rct" and design.treatment in usable:
-            mixed = frame.dropna(subset=[design.treatment]).groupby(level)[design.treatment].nunique()
-            if (mixed > 1).any():
-                out.append(Problem(where=f"design.assigned_by, column '{level}'", what=f"{int((mixed > 1).sum())} groups "
-                                   "hold both treated and comparison units", cure="Then treatment was not decided at "
-                                   "this level: name the level at which it was drawn."))
+    out += _draw_problems(study, frame, usable, level)
     for i, call in enumerate((study.analysis.primary, *study.analysis.robustness)):
         place = "analysis.primary" if i == 0 else f"analysis.robustness[{i - 1}]"
         name = dict(call.options).get("cluster")
         if name and name != level and name in usable and (level in usable or level == ROW_NUMBER):
             out += _finer(frame, f"{place}.options.cluster", str(name), level)
     return out
+
+
+def _draw_problems(study: Study, frame: pd.DataFrame, usable: set[str], level: str) -> list[Problem]:
+    """Find what no draw could have made: groups of both arms or two strata, strata of one arm, weights below zero."""
+    design = study.design
+    if design.kind != "rct" or design.treatment is None or design.treatment not in usable:
+        return []
+    weight = design.sampling.weight if design.sampling else None
+    heavy = weights_problem(frame, weight) if weight is not None and weight in usable else None
+    out = [] if heavy is None else [Problem(where=f"design.sampling.weight, {heavy.where}", what=heavy.what,
+                                            cure=heavy.cure)]
+    strata = design.assignment.strata if design.assignment and study.analysis.primary.method in ONE_OFFER else None
+    places = {strata: "design.assignment.strata"} if strata in usable else {}
+    if level in usable and level != design.unit and frame[level].nunique() > 1 and not _uses(study, TWO_LEVEL):
+        places[level] = "design.assigned_by"
+    if not places or frame[design.treatment].nunique() < 2:  # one arm only is told where the treatment is examined
+        return out
+    rows = Selection(frame)
+    for name in (design.treatment, *places):
+        rows.drop(frame[name].isna(), f"{name}_missing", f"{name} is missing")
+    named = {f"column '{name}'": place for name, place in places.items()}
+    return out + [Problem(where=f"{named[p.where]}, {p.where}", what=p.what, cure=p.cure) for p in draw_problems(
+        rows, treatment=design.treatment, strata=strata if strata in places else None,
+        cluster=level if level in places and level != strata else None, noun="group")]
 
 
 def _finer(frame: pd.DataFrame, where: str, name: str, level: str) -> list[Problem]:

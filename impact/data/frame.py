@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from impact.data.privacy import speakable
 from impact.errors import DataError, Problem
 from impact.inference.linear import Array, Codes
 from impact.results import Dropped
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_SHOWN = 8
+FEW = 4  # rows or groups listed where several lists stand in one sentence
+YES_NO = {"yes", "no", "y", "n", "true", "false", "oui", "non", "si", "sí", "treated", "control"}
 HUGE = 1e100  # squares of larger values overflow
 
 
@@ -41,10 +44,16 @@ class Selection:
         rows = np.flatnonzero(lost)
         n_units = len(rows)
         if self.units is not None:
-            column = self.data[self.units]
-            n_units = int(column[lost].nunique() - column[lost & column.isin(column[self.kept])].nunique())
+            codes = self.codes_of_units()
+            n_units = len(np.setdiff1d(codes[lost & (codes >= 0)], codes[self.kept]))
         self.dropped.append(Dropped(reason=reason, text=text, n_rows=len(rows), n_units=n_units,
                                     rows=tuple(int(r) + 1 for r in rows)))
+
+    def codes_of_units(self) -> Codes:
+        """Return integer codes of the units of all rows, −1 where the id is missing."""
+        import pandas as pd
+
+        return np.asarray(pd.factorize(self.data[self.units])[0], dtype=np.int64)
 
     def column(self, name: str) -> pd.Series[Any]:
         """Return one column on the rows kept."""
@@ -67,6 +76,117 @@ def listed(names: Iterable[Any], most: int = MAX_SHOWN) -> str:
     shown = [str(name) for name in names]
     more = f" and {len(shown) - most} more" if len(shown) > most else ""
     return ", ".join(shown[:most]) + more
+
+
+def draw_problems(rows: Selection, *, treatment: str, strata: str | None = None, cluster: str | None = None,
+                  arms: Any = None, least: int = 1, noun: str = "cluster") -> list[Problem]:
+    """List why the rows kept could not have been drawn as declared, naming the clusters, strata and rows.
+
+    Parameters
+    ----------
+    rows : the rows, without missing values in the columns named.
+    treatment : column of 0 and 1. strata, cluster : columns of the draw, or None.
+    arms : (n,) the arm of each row of the table, where treatment has several; None is ``treatment``.
+    least : how many units (clusters, where given) each stratum needs on each side; 0 leaves that to the caller.
+    noun : the word for a cluster.
+    """
+    table = _drawn(rows, treatment, strata, cluster, arms)
+    split, alone = [], []
+    if cluster is not None:
+        split += _split(table, "arm", f"column '{cluster}'", noun, "both treated and comparison units" if arms is None
+                        else "more than one arm", "Then treatment was not decided at this level: name the level at "
+                        "which it was drawn.")
+        if strata is not None:
+            split += _split(table, "stratum", f"column '{strata}'", noun, "rows of more than one stratum",
+                            "A cluster is drawn within one stratum: correct the column.")
+        alone = _lonely(table, cluster, noun) if arms is None else []
+    thin = _thin_strata(rows, table, strata, least, noun) if strata is not None and least else []
+    return split or alone + thin
+
+
+def _drawn(rows: Selection, treatment: str, strata: str | None, cluster: str | None, arms: Any) -> pd.DataFrame:
+    """Lay out number, arm, stratum and cluster of the rows kept."""
+    import pandas as pd
+
+    arm = rows.column(treatment).map({0: "comparison", 1: "treated"}).to_numpy() if arms is None else (
+        np.asarray(arms, dtype=object)[rows.kept])
+    row = np.flatnonzero(rows.kept) + 1
+    return pd.DataFrame({"row": row, "arm": arm, "stratum": rows.column(strata).to_numpy() if strata else 0,
+                         "member": rows.column(cluster).to_numpy() if cluster else row, "clustered": cluster is not None})
+
+
+def _split(table: pd.DataFrame, by: str, where: str, noun: str, what: str, cure: str) -> list[Problem]:
+    """Find clusters that are not of one arm, or not of one stratum."""
+    several = table.groupby("member", sort=False)[by].nunique()
+    bad = several.index[several > 1]
+    if not len(bad):
+        return []
+    parts = []
+    for cluster, label in zip(bad[:FEW], speakable(bad[:FEW]), strict=True):
+        mine = table[table["member"] == cluster]
+        values = mine[by].drop_duplicates()
+        names = values if by == "arm" else [f"stratum {name}" for name in speakable(values)]
+        places = [f"{name} in {rows_text(mine.loc[mine[by] == value, 'row'], FEW)}"
+                  for value, name in zip(values, names, strict=True)]
+        parts.append(f"{label} ({'; '.join(places)})")
+    verb = "holds" if len(bad) == 1 else "hold"
+    return [Problem(where=where, what=f"{_counted(len(bad), noun)} {verb} {what}: {_joined(parts, len(bad))}", cure=cure)]
+
+
+def _joined(parts: list[str], count: int) -> str:
+    return "; ".join(parts) + (f"; and {count - len(parts)} more" if count > len(parts) else "")
+
+
+def _lonely(table: pd.DataFrame, cluster: str, noun: str) -> list[Problem]:
+    """Find an arm of one cluster: its own luck cannot be told from the programme."""
+    members = {arm: table.loc[table["arm"] == arm, "member"].unique() for arm in ("treated", "comparison")}
+    if min(map(len, members.values())) >= 2 or not all(map(len, members.values())):
+        return []
+    alone = [f"the {arm} one is {speakable(m)[0]} ({rows_text(table.loc[table['member'] == m[0], 'row'], FEW)})"
+             for arm, m in members.items() if len(m) == 1]
+    sides = f"{len(members['treated'])} treated and {len(members['comparison'])} comparison {noun}s"
+    return [Problem(where=f"column '{cluster}'", what=f"{sides}: two on each side are needed; {', '.join(alone)}",
+                    cure=f"With one {noun} on a side, its own luck cannot be told from the programme.")]
+
+
+def _thin_strata(rows: Selection, table: pd.DataFrame, strata: str, least: int, noun: str) -> list[Problem]:
+    """Find strata without ``least`` units (clusters) of both arms."""
+    unit = f"{noun}s" if table["clustered"].any() else "units"
+    sizes = table.groupby(["stratum", "arm"], sort=False)["member"].nunique().unstack(fill_value=0)
+    arms = sizes.reindex(columns=["treated", "comparison"], fill_value=0) if least > 1 else sizes
+    thin = sizes.index[(arms < least).any(axis=1) if least > 1 else (sizes > 0).sum(axis=1) < 2]
+    parts = []
+    for stratum, label in zip(thin[:FEW], speakable(thin[:FEW]), strict=True):
+        mine = table[table["stratum"] == stratum]
+        found = ", ".join(f"{mine.loc[mine['arm'] == arm, 'member'].nunique()} {arm}" for arm in (
+            ("treated", "comparison") if least > 1 else mine["arm"].unique()))
+        parts.append(f"stratum {label} has {found} {unit} ({rows_text(mine['row'], FEW)})"
+                     f"{_losses(rows, strata, stratum)}")
+    if not parts:
+        return []
+    need = "two on each side are needed for a standard error" if least > 1 else "there is nothing to compare within it"
+    return [Problem(where=f"column '{strata}'", what=f"{_joined(parts, len(thin))}: {need}",
+                    cure="Merge strata as the draw allows, or leave such a stratum out and say so.")]
+
+
+def _losses(rows: Selection, strata: str, stratum: Any) -> str:
+    """Say which rows of a stratum were left out before, and why: the draw may have had both arms."""
+    values = rows.data[strata].to_numpy()
+    lost = [(d.text, [r for r in d.rows if values[r - 1] == stratum]) for d in rows.dropped]
+    told = [f"{text}: {rows_text(mine, FEW)}" for text, mine in lost if mine]
+    count = sum(len(mine) for _, mine in lost)
+    verb = "was" if count == 1 else "were"
+    return f", after {_counted(count)} of it {verb} left out ({'; '.join(told)})" if told else ""
+
+
+def _counted(count: int, noun: str = "row") -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def rows_text(rows: Iterable[Any], most: int = MAX_SHOWN) -> str:
+    """List a few rows by their number in the table: ``row 3``, ``rows 3, 5, 9 and 4 more``."""
+    numbers = [int(row) for row in rows]
+    return f"{'row' if len(numbers) == 1 else 'rows'} {listed(numbers, most)}"
 
 
 def as_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -108,15 +228,17 @@ def number_problem(data: pd.DataFrame, name: str) -> Problem | None:
         values = column.dropna().to_numpy(dtype=float)
         if np.isfinite(values).all() and (np.abs(values) < HUGE).all():
             return None
-        return Problem(where=f"column '{name}'", what="it holds infinite or absurdly large values",
-                       cure="Set them to missing.")
+        wrong = column.notna() & ~(np.abs(column.to_numpy(dtype=float)) < HUGE)
+        return Problem(where=f"column '{name}'", what="it holds infinite or absurdly large values "
+                       f"({rows_text(np.flatnonzero(wrong) + 1)})", cure="Set them to missing.")
     if pd.api.types.is_datetime64_any_dtype(column):
         return Problem(where=f"column '{name}'", what="it holds dates, not numbers",
                        cure="Write the period as a number, e.g. the year.")
     bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
     what = f"it holds text, not numbers ({int(bad.sum())} of {len(column)} rows)" if bad.any() else (
         "it holds numbers stored as text")
-    return Problem(where=f"column '{name}'", what=what,
+    text = bad if bad.any() else column.notna()
+    return Problem(where=f"column '{name}'", what=f"{what}: {rows_text(np.flatnonzero(text) + 1)}",
                    cure="Turn it into numbers and leave empty cells empty.")
 
 
@@ -128,35 +250,80 @@ def zero_one_problem(data: pd.DataFrame, name: str) -> Problem | None:
     if pd.api.types.is_bool_dtype(column):
         return None
     if not pd.api.types.is_numeric_dtype(column):
-        words = sorted({str(x).strip().lower() for x in column.unique()[:50]})
-        yes_no = set(words) <= {"yes", "no", "y", "n", "true", "false", "oui", "non", "si", "sí", "treated", "control"}
-        return Problem(
-            where=f"column '{name}'", what=f"it is coded in words ({listed(words, 4)}), not 0 and 1" if yes_no
-            else "it is coded in words, not 0 and 1",
-            cure="Code it 1 for yes (treated) and 0 for no.")
-    others = sorted(set(column.unique()) - {0, 1})
-    if others:
-        return Problem(where=f"column '{name}'", what=f"it holds {len(others)} value(s) other than 0 and 1",
-                       cure="Code it 1 for treated and 0 for comparison.")
-    return None
+        return _words_problem(data, name)
+    counts = column.value_counts().sort_index()
+    others = [value for value in counts.index if value not in (0, 1)]
+    if not others:
+        return None
+    places = [rows_text(np.flatnonzero(data[name] == value) + 1, FEW) for value in others[:FEW]]
+    shown = _joined([f"{value:.12g} in {_counted(counts[value])} ({place})"
+                     for value, place in zip(others, places, strict=False)], len(others))
+    beside = " and ".join(f"{value} in {_counted(counts.get(value, 0))}" for value in (0, 1) if value in counts.index)
+    return Problem(where=f"column '{name}'", what=f"it holds {len(others)} value(s) other than 0 and 1: {shown}"
+                   + (f"; beside {beside}" if beside else ""), cure=_recode(len(counts)))
 
 
-def check_columns(data: pd.DataFrame, *, numbers: Iterable[str] = (), zero_one: Iterable[str] = ()) -> None:
-    """Refuse columns of the wrong type, all at once."""
+def _recode(values: int) -> str:
+    """Say how to code a treatment; several arms have their own method."""
+    several = " A trial with several arms is for multi_arm." if 2 < values <= MAX_SHOWN else ""
+    return f"Code it 1 for yes (treated) and 0 for no (comparison).{several}"
+
+
+def _words_problem(data: pd.DataFrame, name: str) -> Problem:
+    """Say that a 0/1 column is coded in words; words that could be names are not repeated."""
+    column = data[name].dropna()
+    values = column.unique()
+    words = sorted({str(x).strip().lower() for x in values[:50]})
+    what = "it is coded in words, not 0 and 1"
+    if set(words) <= YES_NO:
+        what = f"it is coded in words ({listed(words, 4)}), not 0 and 1"
+    elif 2 < len(values) <= MAX_SHOWN:
+        parts = []
+        for value, label in zip(values, speakable(values), strict=True):
+            rows = np.flatnonzero(data[name] == value) + 1
+            parts.append(f"{'a word' if label == 'id hidden' else label} in {_counted(len(rows))} ({rows_text(rows, FEW)})")
+        what = f"it is coded in {len(values)} words, not 0 and 1: {'; '.join(parts)}"
+    return Problem(where=f"column '{name}'", what=what, cure=_recode(len(values)))
+
+
+def missing_problem(data: pd.DataFrame, name: str) -> Problem | None:
+    """Say which rows do not tell their cluster, or nothing when all do."""
+    gone = np.flatnonzero(data[name].isna()) + 1
+    if not len(gone):
+        return None
+    return Problem(where=f"column '{name}'", what=f"{_counted(len(gone))} {'has' if len(gone) == 1 else 'have'} no value, "
+                   f"so that their cluster is not known ({rows_text(gone)})", cure="Every row needs the group in which "
+                   "treatment was decided: fill it in, or take the rows out and say so.")
+
+
+def check_columns(data: pd.DataFrame, *, numbers: Iterable[str] = (), zero_one: Iterable[str] = (),
+                  complete: Iterable[str] = ()) -> None:
+    """Refuse columns of the wrong type, or with values missing where none may be (``complete``), all at once."""
     found = [number_problem(data, name) for name in numbers] + [zero_one_problem(data, name) for name in zero_one]
+    found += [missing_problem(data, name) for name in complete]
     problems = [problem for problem in found if problem is not None]
     if problems:
         raise DataError(problems, source="data")
 
 
+def weights_problem(data: pd.DataFrame, name: str) -> Problem | None:
+    """Say which sampling weights are below zero, or that none is above; nothing when all can serve."""
+    values = data[name].to_numpy(dtype=float)
+    bad = np.flatnonzero(values < 0) + 1
+    if len(bad):
+        what = f"{len(bad)} weight{' is' if len(bad) == 1 else 's are'} negative ({rows_text(bad)})"
+    elif not (values > 0).any():
+        what = f"no weight is above zero ({rows_text(np.arange(1, len(values) + 1))})"
+    else:
+        return None
+    return Problem(where=f"column '{name}'", what=what, cure="A weight says how many units a row stands for.")
+
+
 def check_weights(data: pd.DataFrame, name: str) -> None:
     """Refuse sampling weights below zero, or all zero."""
-    values = data[name].dropna().to_numpy(dtype=float)
-    bad = np.flatnonzero((data[name] < 0).to_numpy()) + 1
-    if len(bad) or not (values > 0).any():
-        raise DataError(Problem(
-            where=f"column '{name}'", what=f"{len(bad)} weights are negative (rows {listed(bad)})" if len(bad)
-            else "no weight is above zero", cure="A weight says how many units a row stands for."), source="data")
+    problem = weights_problem(data, name)
+    if problem is not None:
+        raise DataError(problem, source="data")
 
 
 def transformed(values: Array, transform: str, name: str, rows: np.ndarray[Any, Any] | None = None) -> Array:

@@ -57,7 +57,7 @@ class Sample:
             return ever.rename("treated").rename_axis("unit").reset_index()
         if self.treatment is None:
             raise ValueError("a sample without time needs a treatment column")
-        table = self.frame[[self.unit, self.treatment]]
+        table = self.frame[[self.unit, self.treatment]].drop_duplicates(self.unit)
         return table.set_axis(["unit", "treated"], axis=1)
 
 

@@ -18,13 +18,14 @@ from impact.data.panel import (
     drop_singletons,
     select_panel,
 )
+from impact.did.effects import clusters_of, staggered, within
 from impact.errors import DesignError, Problem
 from impact.inference.beside import wild_beside
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.report import Counts, cluster_counts, is_share, make_estimate, spread
 from impact.inference.sandwich import CLUSTERED, covariance, satterthwaite_df
-from impact.results import Caveat, Estimate, StandardErrorCard
+from impact.results import Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,7 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     _need_change(d, units, control_group if first_treated is not None else "not_yet_treated")
     extra = np.column_stack([rows.numbers(c) for c in covariates]) if covariates else np.empty((len(y), 0))
     w = rows.numbers(weights) if weights is not None else None
-    clusters = _clusters(rows.codes(cluster) if cluster not in (None, unit) else units, units)
+    clusters = clusters_of(rows, unit, cluster, units)
     fit, absorbed = _fit(y, d, extra, list(covariates), units, when, w, vcov or "CR1S", term)
     inference, df_rule = _infer(fit, absorbed, vcov or "CR1S", clusters, conf_level)
     by_unit = _per_unit(units, d)
@@ -110,7 +111,7 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
         outcome=outcome, term=term, method="two_way_fixed_effects", estimand="att", inference=inference, counts=counts,
         vcov=vcov or "CR1S", card=_card(vcov or "CR1S", df_rule, cluster or unit, groups),
         base=counterfactual(y[d == 1], inference.estimate, transform), question=QUESTION, assumptions=ASSUMPTIONS,
-        transform=transform, outcome_sd=spread(y[d == 0]), dropped=rows.dropped, caveats=_staggered(units, when, d),
+        transform=transform, outcome_sd=spread(y[d == 0]), dropped=rows.dropped, caveats=staggered(_starts(units, when, d)),
         period=f"{when.min():.12g}–{when.max():.12g}", share=is_share(raw), details=(
             ("coefficients", _coefficients(fit, absorbed, vcov or "CR1S", clusters)), ("left_out", fit.left_out)))
     if vcov is not None or w is not None or estimate.has_caveat("few_clusters"):
@@ -147,24 +148,6 @@ def _need_change(d: Array, units: Codes, control_group: str) -> None:
                           source="design")
 
 
-def _clusters(codes: Codes, units: Codes) -> Codes:
-    """Refuse clusters that cut through a unit: errors may not be clustered below the unit."""
-    pairs = np.unique(np.column_stack([units, codes]), axis=0)
-    if len(pairs) > int(units.max()) + 1:
-        raise DesignError(Problem(where="cluster", what="some units lie in more than one cluster",
-                                  cure="Cluster at the unit or at a level above it."), source="design")
-    return codes
-
-
-def _within(values: Array, units: Codes, weights: Array | None) -> Array:
-    """Subtract each unit's (weighted) mean from its rows."""
-    w = np.ones(len(units)) if weights is None else weights
-    total = np.bincount(units, weights=w)
-    columns = values.reshape(len(units), -1)
-    means = np.column_stack([np.bincount(units, weights=w * c) for c in columns.T]) / total[:, None]
-    return np.asarray((columns - means[units]).reshape(values.shape))
-
-
 def _fit(y: Array, d: Array, extra: Array, covariates: list[str], units: Codes, when: Array, weights: Array | None,
          vcov: str, term: str) -> tuple[Fit, int]:
     """Least squares with period dummies; unit effects absorbed, or entered where leverage needs them.
@@ -177,7 +160,7 @@ def _fit(y: Array, d: Array, extra: Array, covariates: list[str], units: Codes, 
     design = np.column_stack([dummies, extra, d])
     full = vcov in ("HC2", "HC3") or (weights is not None and vcov in ("CR2", "CR3"))
     if not full:
-        return least_squares(_within(design, units, weights), _within(y, units, weights), names, weights=weights,
+        return least_squares(within(design, units, weights), within(y, units, weights), names, weights=weights,
                              must_keep=(term,), sizes=np.linalg.norm(design, axis=0)), int(units.max()) + 1
     count = int(units.max()) + 1
     if count > MOST_DUMMIES:
@@ -230,13 +213,7 @@ def _card(vcov: str, df_rule: str, level: str, groups: tuple[int, int, int]) -> 
         stata_call="xtreg y d i.time, fe vce(cluster unit)" if vcov == "CR1S" else "")
 
 
-def _staggered(units: Codes, when: Array, d: Array) -> list[Caveat]:
+def _starts(units: Codes, when: Array, d: Array) -> Array:
     starts = np.full(int(units.max()) + 1, np.inf)
     np.minimum.at(starts, units[d == 1], when[d == 1])
-    cohorts = np.unique(starts[np.isfinite(starts)])
-    if len(cohorts) < 2:
-        return []
-    names = " and ".join(f"{c:.12g}" for c in cohorts) if len(cohorts) < 4 else f"{len(cohorts)} periods"
-    return [Caveat(code="provisional", text=f"Provisional: treatment began in {names}, and two-way fixed effects then "
-                   "compare late groups with groups already treated; if effects differ between groups or grow, the "
-                   "average can mislead.", values=(("cohorts", len(cohorts)),))]
+    return starts

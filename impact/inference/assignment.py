@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
+
+FEW = 4  # rows named in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +97,15 @@ def declared_draw(treated: Array, *, strata: Codes | None = None, clusters: Code
     problems = []
     mixed = np.flatnonzero((arm > 0) & (arm < 1))
     if len(mixed):
-        problems.append(Problem(where="cluster", what=f"{len(mixed)} clusters hold both treated and comparison units",
+        problems.append(Problem(where="cluster", what=f"{len(mixed)} clusters hold both treated and comparison units "
+                                f"({few_rows(np.isin(cluster, mixed))})",
                                 cure="Name the level at which treatment was drawn."))
     if strata is not None:
         stratum[cluster] = strata
-        split = len(np.unique(cluster[stratum[cluster] != strata]))
-        if split:
-            problems.append(Problem(where="strata", what=f"{split} clusters lie in more than one stratum",
+        split = np.unique(cluster[stratum[cluster] != strata])
+        if len(split):
+            problems.append(Problem(where="strata", what=f"{len(split)} clusters lie in more than one stratum "
+                                    f"({few_rows(np.isin(cluster, split))})",
                                     cure="A cluster is drawn within one stratum: correct the column."))
         stratum = np.unique(stratum, return_inverse=True)[1].astype(np.int64)
     draw = Draw(cluster=cluster, arm=arm, stratum=stratum)
@@ -110,3 +115,10 @@ def declared_draw(treated: Array, *, strata: Codes | None = None, clusters: Code
     if problems:
         raise DesignError(problems, source="draw")
     return draw
+
+
+def few_rows(rows: NDArray[np.bool_]) -> str:
+    """Name rows of arrays, counted from 1 among the rows used; callers with a table name its own rows before."""
+    places = np.flatnonzero(rows) + 1
+    more = f" and {len(places) - FEW} more" if len(places) > FEW else ""
+    return f"used rows {', '.join(str(place) for place in places[:FEW])}{more}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from impact.errors import DesignError, Problem
+from impact.inference.assignment import few_rows
 from impact.inference.linear import Array, Codes, least_squares
 from impact.inference.sandwich import covariance, satterthwaite_df
 
@@ -92,9 +93,12 @@ def _blocked(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | No
     for b in np.unique(blocks):
         rows = blocks == b
         if clusters is None:
-            part = _plain_in_block(outcome[rows], treated[rows], int(b))
+            _need_two(outcome[rows], treated[rows], f"the block of {few_rows(rows)}")
+            whole = _plain(outcome[rows], treated[rows])
+            part = whole.estimate, whole.std_error
         else:
-            part = _clusters_in_block(outcome[rows], treated[rows], clusters[rows], int(b))
+            place = f"the block of {few_rows(rows)} (clusters)"
+            part = _clusters_in_block(outcome[rows], treated[rows], clusters[rows], place)
             groups += len(np.unique(clusters[rows]))
         effects.append(part[0])
         variances.append(part[1] ** 2)
@@ -110,15 +114,9 @@ def _blocked(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | No
                            (", clusters = g)" if clusters is not None else ")"))
 
 
-def _plain_in_block(outcome: Array, treated: Array, block: int) -> tuple[float, float]:
-    _need_two(outcome, treated, f"block {block + 1}")
-    part = _plain(outcome, treated)
-    return part.estimate, part.std_error
-
-
-def _clusters_in_block(outcome: Array, treated: Array, clusters: Codes, block: int) -> tuple[float, float]:
+def _clusters_in_block(outcome: Array, treated: Array, clusters: Codes, place: str) -> tuple[float, float]:
     firsts = np.array([treated[clusters == c][0] for c in np.unique(clusters)])
-    _need_two(firsts, firsts, f"block {block + 1} (clusters)")
+    _need_two(firsts, firsts, place)
     estimate, std_error, _ = _clustered(outcome, treated, clusters)
     return estimate, std_error
 
@@ -130,7 +128,7 @@ def _paired(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | Non
         rows = blocks == b
         one, zero = rows & (treated == 1), rows & (treated == 0)
         if len(np.unique(members[one])) != 1 or len(np.unique(members[zero])) != 1:
-            raise DesignError(Problem(where=f"pair {int(b) + 1}", what="it does not hold one treated and one comparison",
+            raise DesignError(Problem(where=f"the pair of {few_rows(rows)}", what="not one treated and one comparison",
                                       cure="Correct the pairs, or declare blocks instead of pairs."))
         gaps.append(float(outcome[one].mean() - outcome[zero].mean()))
         sizes.append(int(rows.sum()))

@@ -116,7 +116,8 @@ def _adjusted_rows(fit: Fit, kind: str, codes: Codes, groups: int) -> Array:
     out = np.empty_like(weighted)
     order = np.argsort(codes, kind="stable")
     for rows in np.split(order, np.searchsorted(codes[order], np.arange(1, groups))):
-        out[rows] = _adjust(fit, kind, fit.design[rows], weights[rows], meat) @ weighted[rows]
+        # A_g stands left of the residuals, so its transpose stands here; with weights CR3's is not symmetric
+        out[rows] = _adjust(fit, kind, fit.design[rows], weights[rows], meat).T @ weighted[rows]
     return out
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import listed, require_columns
+from impact.data.frame import listed, require_columns, rows_text
+from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Fit, least_squares
@@ -69,9 +70,9 @@ def multi_arm(data: pd.DataFrame, *, outcome: str, treatment: str, reference: An
     arms = _arms(data, treatment, reference)
     offered = (data[treatment] != reference).astype(float).where(data[treatment].notna())
     trial = select_trial(data.assign(**{treatment: offered}), outcome=outcome, treatment=treatment, covariates=covariates,
-                         strata=strata, cluster=cluster, weights=weights, transform=transform)
+                         strata=strata, cluster=cluster, weights=weights, transform=transform, arms=data[treatment])
     mine = data.loc[trial.rows.kept, treatment].to_numpy()
-    _check_arms(trial, mine, arms)
+    _check_arms(trial, mine, arms, cluster)
     others, names = trial.controls()
     dummies = np.column_stack([mine == arm for arm in arms[1:]]).astype(float)
     terms = [f"{treatment} = {arm}" for arm in arms[1:]]
@@ -96,21 +97,19 @@ def _arms(data: pd.DataFrame, treatment: str, reference: Any) -> list[Any]:
     return [reference, *(arm for arm in found if arm != reference)]
 
 
-def _check_arms(trial: Trial, mine: Any, arms: list[Any]) -> None:
+def _check_arms(trial: Trial, mine: Any, arms: list[Any], cluster: str | None) -> None:
+    """Refuse arms of fewer than two units (or clusters), naming them and their rows."""
     problems = []
     groups = trial.clusters if trial.clusters is not None else np.arange(len(mine))
-    noun = "clusters" if trial.clusters is not None else "units"
+    noun = "clusters" if cluster is not None else "units"
     for arm in arms:
-        count = len(np.unique(groups[mine == arm]))
+        here = mine == arm
+        count = len(np.unique(groups[here]))
         if count < 2:
-            problems.append(Problem(where=f"arm '{arm}'", what=f"{count} {noun} of it have the outcome; two are needed",
-                                    cure="Leave the arm out."))
-    if trial.clusters is not None:
-        pairs = {(int(g), str(a)) for g, a in zip(groups, mine, strict=True)}
-        mixed = len(pairs) - len(np.unique(groups))
-        if mixed:
-            problems.append(Problem(where="cluster", what=f"{mixed} clusters hold more than one arm",
-                                    cure="Name the level at which the arm was drawn."))
+            own = "" if cluster is None else ", ".join([*speakable(trial.rows.column(cluster)[here].unique()), ""])
+            rows = f" ({own}{rows_text(trial.rows.kept.nonzero()[0][here] + 1)})" if count else ""
+            problems.append(Problem(where=f"arm '{arm}'", what=f"{count} {noun} of it have the outcome{rows}; two are "
+                                    "needed", cure="Leave the arm out."))
     if problems:
         raise DesignError(problems, source="design")
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from impact.data.frame import MAX_SHOWN, Selection, draw_problems, rows_text
+from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def shares_differ(treated: Array, strata: Codes) -> bool:
@@ -21,14 +28,74 @@ def shares_differ(treated: Array, strata: Codes) -> bool:
     return bool((np.abs(offered - overall * sizes) > np.maximum(1.0, 0.01 * sizes)).any())
 
 
+def check_draw(rows: Selection, *, treatment: str, strata: str | None = None, cluster: str | None = None,
+               arms: Any = None, least: int = 1) -> None:
+    """Refuse rows that could not have been drawn as declared, naming clusters, strata and rows.
+
+    Parameters
+    ----------
+    rows : the rows used. treatment, strata, cluster : columns.
+    arms, least : as :func:`impact.data.frame.draw_problems`.
+
+    Raises
+    ------
+    DesignError
+        One arm only; a cluster with several arms or in several strata; one cluster on a side; a stratum with one arm.
+    """
+    problems = _one_arm(rows.numbers(treatment)) or draw_problems(
+        rows, treatment=treatment, strata=strata, cluster=cluster, arms=arms, least=least)
+    if problems:
+        raise DesignError(problems, source="design")
+
+
+def drop_broken_pairs(rows: Selection, strata: str, treatment: str, cluster: str | None) -> None:
+    """Leave out who lost the other half of a drawn pair: a pair speaks only when both halves were found again.
+
+    A pair is a stratum in which one unit (or cluster) was drawn and one was not; other strata stay as they are.
+    """
+    drawn, found = (_halves(data, strata, treatment, cluster) for data in (rows.data, rows.data[rows.kept]))
+    pairs = drawn.index[(drawn == 1).all(axis=1)]
+    whole = found.index[(found == 1).all(axis=1)]
+    rows.drop(rows.data[strata].isin(pairs[~pairs.isin(whole)]), "partner_missing", "the other half of its pair is missing")
+
+
+def check_pairs(rows: Selection, strata: str, treatment: str, cluster: str | None) -> None:
+    """Refuse pairs that are not one treated and one comparison, naming them and their rows."""
+    found = _halves(rows.data[rows.kept], strata, treatment, cluster)
+    wrong: Sequence[Any] = list(found.index[(found != 1).any(axis=1)])
+    if not wrong:
+        return
+    column, place = rows.data[strata].to_numpy(), np.flatnonzero(rows.kept)
+    parts = [f"pair {label} ({rows_text(place[column[place] == pair] + 1)})"
+             for pair, label in zip(wrong[:MAX_SHOWN], speakable(wrong[:MAX_SHOWN]), strict=True)]
+    more = f"; and {len(wrong) - MAX_SHOWN} more" if len(wrong) > MAX_SHOWN else ""
+    raise DesignError(Problem(
+        where=f"column '{strata}'", what=f"{'; '.join(parts)}{more}: not one treated and one comparison",
+        cure="Correct the pairs, or declare blocks instead of pairs."), source="design")
+
+
+def _halves(data: pd.DataFrame, strata: str, treatment: str, cluster: str | None) -> pd.DataFrame:
+    """Count units (or clusters) of each arm by stratum."""
+    import pandas as pd
+
+    member = np.arange(len(data)) if cluster is None else data[cluster].to_numpy()
+    table = pd.DataFrame({"stratum": data[strata].to_numpy(), "arm": data[treatment].to_numpy(dtype=float),
+                          "member": member})
+    counts = table.dropna().groupby(["stratum", "arm"])["member"].nunique().unstack(fill_value=0)
+    return counts.reindex(columns=[0.0, 1.0], fill_value=0)
+
+
+def _one_arm(treated: Array) -> list[Problem]:
+    if len(treated) and treated.min() != treated.max():
+        return []
+    return [Problem(where="treatment", what=f"all {len(treated)} units are {'treated' if treated.sum() else 'comparison'}"
+                    if len(treated) else "no unit has both a treatment and an outcome",
+                    cure="An effect needs units of both kinds with the outcome measured.")]
+
+
 def check_assignment(treated: Array, clusters: Codes | None) -> None:
-    """Refuse a comparison the draw cannot carry: one arm only, or clusters with both arms in them."""
-    problems = []
-    if treated.min(initial=1.0) == treated.max(initial=0.0) or len(treated) == 0:
-        problems.append(Problem(
-            where="treatment", what=f"all {len(treated)} units are {'treated' if treated.sum() else 'comparison'}"
-            if len(treated) else "no unit has both a treatment and an outcome",
-            cure="An effect needs units of both kinds with the outcome measured."))
+    """Refuse arrays of one arm only, or clusters with both arms in them; :func:`check_draw` names them."""
+    problems = _one_arm(treated)
     if clusters is not None and not problems:
         sizes = np.bincount(clusters)
         offered = np.bincount(clusters, weights=treated)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import optimize, stats
 
-from impact.data.frame import Selection, as_names, check_columns, require_columns, transformed
+from impact.data.frame import Selection, as_names, check_columns, require_columns, rows_text, transformed
+from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import check_level, infer
 from impact.inference.linear import Array, Codes
 from impact.inference.report import Counts, cluster_counts, is_share, make_estimate
-from impact.rct.assignment import check_assignment
+from impact.rct.assignment import check_draw
 from impact.results import Estimate, Estimates, Segment, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def lee_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str 
     exactly the share is removed. Lee (2009, Review of Economic Studies 76, propositions 1a and 2); Imbens & Manski (2004,
     Econometrica 72, section 4) for the interval. Reference case: bounds_tz_lee.
     """
-    sample = _enrolled(data, outcome, treatment, [*as_names(strata), *as_names(tighten)], cluster, transform)
+    sample = _enrolled(data, outcome, treatment, strata, as_names(tighten), cluster, transform)
 
     def both(rows: Codes) -> tuple[float, float]:
         return _lee(sample.y[rows], sample.offered[rows], sample.cells[rows])
@@ -121,7 +122,7 @@ def manski_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, low: floa
     Estimand: ITT on all units in the draw. Horowitz & Manski (2000, JASA 95, section 2). Reference case:
     bounds_tz_manski.
     """
-    sample = _enrolled(data, outcome, treatment, [strata] if strata else [], cluster, "none")
+    sample = _enrolled(data, outcome, treatment, strata, (), cluster, "none")
     known = sample.y[~np.isnan(sample.y)]
     if not low < high or known.min() < low or known.max() > high:
         outside = int(((known < low) | (known > high)).sum())
@@ -141,17 +142,17 @@ def manski_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, low: floa
                      f"bootstrap within arms, {draws} draws")
 
 
-def _enrolled(data: pd.DataFrame, outcome: str, treatment: str, cells: list[str], cluster: str | None,
-              transform: str) -> _Enrolled:
+def _enrolled(data: pd.DataFrame, outcome: str, treatment: str, strata: str | None, tighten: tuple[str, ...],
+              cluster: str | None, transform: str) -> _Enrolled:
+    cells = [*as_names(strata), *tighten]
     require_columns(data, outcome=outcome, treatment=treatment, cells=cells, cluster=cluster)
-    check_columns(data, numbers=(outcome,), zero_one=(treatment,))
+    check_columns(data, numbers=(outcome,), zero_one=(treatment,), complete=as_names(cluster))
     rows = Selection(data)
-    for name, reason in ((treatment, "treatment"), (cluster, "cluster"), *((c, "cell") for c in cells)):
-        if name is not None:
-            rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    for name, reason in ((treatment, "treatment"), *((c, "cell") for c in cells)):
+        rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
     raw, offered = rows.numbers(outcome), rows.numbers(treatment)
     clusters = rows.codes(cluster) if cluster is not None else None
-    check_assignment(offered, clusters)
+    check_draw(rows, treatment=treatment, strata=strata, cluster=cluster)
     known = ~np.isnan(raw)
     y = np.full(len(raw), np.nan)
     y[known] = transformed(raw[known], transform, outcome, rows.kept.nonzero()[0][known])
@@ -159,13 +160,22 @@ def _enrolled(data: pd.DataFrame, outcome: str, treatment: str, cells: list[str]
     if cells:
         table = np.column_stack([rows.codes(c) for c in cells])
         codes = np.unique(table, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
-    for cell in range(int(codes.max()) + 1):
-        for arm in (0, 1):
-            if not (known & (codes == cell) & (offered == arm)).any():
-                who = "offered" if arm else "comparison"
-                raise DesignError(Problem(where="cells", what=f"in cell {cell + 1} nobody of the {who} was found",
-                                          cure="Use fewer or larger cells."), source="design")
+    problems = [_empty_cell(rows, cells, codes == cell, arm, offered) for cell in range(int(codes.max()) + 1)
+                for arm in (0, 1) if not (known & (codes == cell) & (offered == arm)).any()]
+    if problems:
+        raise DesignError(problems, source="design")
     return _Enrolled(rows=rows, y=y, offered=offered, cells=codes, clusters=clusters, share=is_share(raw[known]))
+
+
+def _empty_cell(rows: Selection, cells: list[str], inside: np.ndarray[Any, np.dtype[np.bool_]], arm: int,
+                offered: Array) -> Problem:
+    """Say in which cell an arm has nobody found, by the cell's own values and the rows not found."""
+    first = [f"{name} = {speakable(rows.column(name)[inside][:1])[0]}" for name in cells]
+    place, who = rows.kept.nonzero()[0] + 1, "offered" if arm else "comparison"
+    lost = place[inside & (offered == arm)]
+    told = f"after {rows_text(lost, 4)} without outcome" if len(lost) else f"none was drawn ({rows_text(place[inside], 4)})"
+    return Problem(where=f"cell {', '.join(first)}" if first else "data", what=f"nobody of the {who} was found: {told}",
+                   cure="Use fewer or larger cells.")
 
 
 def _lee(y: Array, offered: Array, cells: Codes) -> tuple[float, float]:

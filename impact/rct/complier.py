@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from impact.errors import DesignError, Problem
+from impact.inference.fieller import fieller_set
 from impact.inference.intervals import Inference
 from impact.inference.linear import Array, Fit, least_squares
 from impact.inference.report import Counterfactual, is_share, make_estimate, spread
@@ -127,19 +128,8 @@ def _anderson_rubin(trial: Trial, first: Fit, reduced: Fit, cov: Covariance, con
         df = satterthwaite_df(first, meat(first), pick)
     else:
         df = float((cov.n_clusters or 2) - 1) if cov.kind in CLUSTERED else float(cov.residual_df)
-    c = float(stats.t(df).ppf(0.5 + conf_level / 2)) ** 2
-    b_y, b_d = float(reduced.coefficients[-1]), float(first.coefficients[-1])
-    # (b_y − b·b_d)² ≤ c·(v_y − 2b·v_yd + b²·v_d)
-    return _at_most_zero(b_d**2 - c * v_d, -2 * (b_y * b_d - c * v_yd), b_y**2 - c * v_y)
-
-
-def _at_most_zero(a: float, b: float, c: float) -> tuple[Segment, ...]:
-    """Solve a·x² + b·x + c ≤ 0."""
-    root = b**2 - 4 * a * c
-    if a == 0 or root < 0:
-        return (Segment(),) if a < 0 or (a == 0 and c <= 0) else ()
-    low, high = sorted(((-b - math.sqrt(root)) / (2 * a), (-b + math.sqrt(root)) / (2 * a)))
-    return (Segment(low=low, high=high),) if a > 0 else (Segment(high=low), Segment(low=high))
+    return fieller_set(float(reduced.coefficients[-1]), float(first.coefficients[-1]), v_y, v_yd, v_d,
+                       float(stats.t(df).ppf(0.5 + conf_level / 2)))
 
 
 def _compliance(offered: Array, took: Array) -> tuple[tuple[str, int], ...]:

@@ -82,7 +82,8 @@ def encouragement(data: pd.DataFrame, *, outcome: str, encouragement: str, takeu
     complier = replace(complier, question=COMPLIER_QUESTION, assumptions=ASSUMPTIONS,
                        details=(*complier.details, ("nominal_f", NOMINAL)))
     first = replace(first, outcome=takeup, question=TAKEUP_QUESTION, assumptions=BY_LOT, estimand="first_stage",
-                    unit=f"units of {takeup}" if amount else "share who took part", details=(*first.details, ("first_stage_f", f)))
+                    unit=f"units of {takeup}" if amount else "share who took part", details=(*first.details,
+                                                                                             ("first_stage_f", f)))
     itt = replace(itt, question=ITT_QUESTION, assumptions=BY_LOT)
     if f < STRONG:
         complier, first = (row.with_caveats(_weak(complier, f)) for row in (complier, first))

@@ -10,7 +10,7 @@ from impact.data.frame import Selection, check_columns, require_columns, transfo
 from impact.inference.contrasts import difference
 from impact.inference.intervals import infer
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
-from impact.rct.assignment import check_assignment, comparison_mean
+from impact.rct.assignment import check_draw, check_pairs, comparison_mean, drop_broken_pairs
 from impact.rct.few import with_few_clusters
 from impact.results import Estimate, StandardErrorCard
 
@@ -50,9 +50,10 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
     Raises
     ------
     DataError
-        For missing columns, text where numbers are needed, a treatment that is not 0/1.
+        For missing columns, text where numbers are needed, a treatment that is not 0/1, a row without its cluster.
     DesignError
-        When an arm, block or cluster set is too small for a standard error.
+        When an arm, stratum or set of clusters is too small for a standard error, or a cluster holds both arms or lies in
+        two strata; the message names them and their rows.
 
     Notes
     -----
@@ -62,19 +63,21 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
     rct_tz_dim_block_clustered, against R estimatr 1.0.0.
     """
     require_columns(data, outcome=outcome, treatment=treatment, strata=strata, cluster=cluster)
-    check_columns(data, numbers=(outcome,), zero_one=(treatment,))
+    check_columns(data, numbers=(outcome,), zero_one=(treatment,), complete=(cluster,) if cluster is not None else ())
     rows = Selection(data)
-    for name, reason in ((treatment, "treatment"), (strata, "strata"), (cluster, "cluster"), (outcome, "outcome")):
+    for name, reason in ((treatment, "treatment"), (strata, "strata"), (outcome, "outcome")):
         if name is not None:
             rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
     if pairs and strata is not None:
-        _drop_broken_pairs(rows, strata, treatment)
+        drop_broken_pairs(rows, strata, treatment, cluster)
     treated = rows.numbers(treatment)
     raw = rows.numbers(outcome)
     y = transformed(raw, transform, outcome, rows.kept.nonzero()[0])
     blocks = rows.codes(strata) if strata is not None else None
     clusters = rows.codes(cluster) if cluster is not None else None
-    check_assignment(treated, clusters)
+    check_draw(rows, treatment=treatment, strata=strata, cluster=cluster, least=0 if pairs else 2)
+    if pairs and strata is not None:
+        check_pairs(rows, strata, treatment, cluster)
     found = difference(y, treated, blocks=blocks, clusters=clusters, pairs=pairs)
     inference = infer(found.estimate, found.std_error, found.df, conf_level)
     groups = cluster_counts(clusters, treated) if clusters is not None else (None, None, None)
@@ -97,11 +100,3 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
         blocks[:, None] == np.arange(1, int(blocks.max()) + 1)[None, :], dtype=float)
     return with_few_clusters(estimate, outcome=y, offered=treated, controls=dummies, blocks=blocks, clusters=clusters,
                              weighted=False, seed=seed)
-
-
-def _drop_broken_pairs(rows: Selection, pair: str, treatment: str) -> None:
-    """Leave out who lost the other half of a drawn pair: a pair speaks only when both halves were found again."""
-    drawn = rows.data.groupby(pair)[treatment].nunique()
-    found = rows.data[rows.kept].groupby(pair)[treatment].nunique()
-    broken = drawn.index[drawn == 2].difference(found.index[found == 2])
-    rows.drop(rows.data[pair].isin(broken), "partner_missing", "the other half of its pair is missing")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import as_names
+from impact.data.frame import as_names, listed
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Fit, least_squares
 from impact.inference.report import Counterfactual, is_share, make_estimate, spread
@@ -171,5 +171,8 @@ def _fit(trial: Trial, treatment: str, interacted: bool) -> Fit:
         names = [*names, *(f"{name} × {treatment}" for name in names)]
     # the question's column comes last in the rank test, so that one repeating strata or covariates is refused
     design = np.column_stack([np.ones(len(trial.y)), others, trial.offered])
-    return least_squares(design, trial.y, ["(intercept)", *names, treatment], weights=trial.weights,
-                         must_keep=(treatment,))
+    fit = least_squares(design, trial.y, ["(intercept)", *names, treatment], weights=trial.weights, must_keep=(treatment,))
+    if fit.left_out:  # covariates that repeat each other are refused before: these do so within one arm only
+        raise DesignError(Problem(where=f"columns {listed(fit.left_out)}", what="they repeat other columns within an arm",
+                                  cure="Leave the covariate out, or use ols."), source="design")
+    return fit

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,19 +13,23 @@ from impact.data.frame import (
     as_names,
     check_columns,
     check_weights,
+    listed,
     require_columns,
     transformed,
     with_missing_indicators,
 )
+from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer
-from impact.inference.linear import Array, Codes, Fit
+from impact.inference.linear import COLLINEAR, Array, Codes, Fit, independent_columns
 from impact.inference.report import Counts, cluster_counts
 from impact.inference.sandwich import CLUSTERED, Covariance, covariance, satterthwaite_df
-from impact.rct.assignment import check_assignment
+from impact.rct.assignment import check_draw, drop_broken_pairs
 from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SEEN = 1e-6  # the part of a repeated column's length that another column must make up to be named
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,25 +66,40 @@ class Trial:
 
 def select_trial(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str], strata: str | None,
                  cluster: str | None, weights: str | None, transform: str, baseline: str | None = None,
-                 takeup: str | None = None) -> Trial:
-    """Check the columns, leave out rows that cannot be used, and lay the rest out as arrays.
+                 takeup: str | None = None, arms: Any = None, may_repeat: bool = False) -> Trial:
+    """Check the columns and the draw, leave out rows that cannot be used, and lay the rest out as arrays.
 
-    Rows without outcome, offer, stratum, cluster, weight or take-up are left out and counted; a missing covariate
-    costs no row.
+    Rows without outcome, offer, stratum, weight or take-up are left out and counted, and so is the half of a pair whose
+    other half is missing; a missing covariate costs no row.
+
+    Parameters
+    ----------
+    arms : (n,) the arm of each row of the table where there are several; ``treatment`` then is 0 in the reference arm.
+    may_repeat : let covariates repeat each other (a method that chooses among them); elsewhere they are refused by name.
+
+    Raises
+    ------
+    DataError
+        As :func:`impact.rct.difference_in_means`; also for weights below zero or all zero.
+    DesignError
+        As :func:`impact.rct.assignment.check_draw`; also when a covariate repeats others, the strata or the offer.
     """
     covariates = as_names(covariates)
     require_columns(data, outcome=outcome, treatment=treatment, takeup=takeup, covariates=covariates, strata=strata,
                     cluster=cluster, weights=weights)
     check_columns(data, numbers=(outcome, *covariates, *(name for name in (weights, takeup) if name)),
-                  zero_one=(treatment,))
+                  zero_one=(treatment,), complete=(cluster,) if cluster is not None else ())
     rows = Selection(data)
-    for name, reason in ((treatment, "treatment"), (strata, "strata"), (cluster, "cluster"), (weights, "weight"),
-                         (takeup, "takeup"), (outcome, "outcome")):
+    for name, reason in ((treatment, "treatment"), (strata, "strata"), (weights, "weight"), (takeup, "takeup"),
+                         (outcome, "outcome")):
         if name is not None:
             rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
     if weights is not None:
         check_weights(data, weights)
         rows.drop(data[weights] == 0, "weight_zero", f"{weights} is zero")
+    if strata is not None and arms is None:
+        drop_broken_pairs(rows, strata, treatment, cluster)
+    check_draw(rows, treatment=treatment, strata=strata, cluster=cluster, arms=arms)
     frame, places = data.loc[rows.kept], rows.kept.nonzero()[0]
     if transform == "log" and baseline is not None:
         frame = frame.assign(**{baseline: _logged(frame[baseline].to_numpy(dtype=float), baseline, places)})
@@ -91,10 +110,67 @@ def select_trial(data: pd.DataFrame, *, outcome: str, treatment: str, covariates
         extra=extra, labels=labels, blocks=rows.codes(strata) if strata is not None else None,
         clusters=rows.codes(cluster) if cluster is not None else None,
         weights=rows.numbers(weights) if weights is not None else None)
-    check_assignment(trial.offered, trial.clusters)
-    trial.caveats += [Caveat(code="covariate_missing", text=f"{count} missing values of {name} carry an indicator; no row "
-                             "is lost for them.", values=((name, count),)) for name, count in missing.items()]
+    if not may_repeat:
+        trial.caveats += _refuse_repeats(trial, treatment, missing)
+    trial.caveats[:0] = [Caveat(code="covariate_missing", text=f"{count} missing values of {name} carry an indicator; no "
+                                "row is lost for them.", values=((name, count),)) for name, count in missing.items()]
     return trial
+
+
+def _refuse_repeats(trial: Trial, treatment: str, missing: Mapping[str, int]) -> list[Caveat]:
+    """Refuse covariates that repeat each other, the strata or the offer; a repeated indicator is taken out and told.
+
+    Indicators of missing values are ours, so that they are judged after all covariates: of two that are alike one stays.
+    """
+    if not trial.labels:
+        return []
+    indicators = [j + 1 for j, name in enumerate(trial.labels[:-1]) if name in missing and
+                  trial.labels[j + 1] == f"{name} missing"]
+    offer = len(trial.labels)
+    order = [*(j for j in range(offer) if j not in indicators), *indicators, offer]
+    columns = np.column_stack([trial.extra, trial.offered])
+    sizes, within = np.linalg.norm(columns, axis=0), _within(columns, trial.blocks)
+    kept = [order[i] for i in independent_columns(within[:, order], sizes[order])]
+    names, problems, caveats = [*trial.labels, treatment], [], []
+    for place, j in enumerate(order):
+        if j in kept:
+            continue
+        repeated = _repeated(within, j, [i for i in order[:place] if i in kept], COLLINEAR * sizes[j], names)
+        constant = np.ptp(columns[:, j]) <= COLLINEAR * sizes[j]
+        said = f"it repeats {listed(repeated)}" if repeated else (
+            "it has the same value on every row used" if constant else
+            "it has one value in each stratum: the strata stand for it already")
+        if j in indicators:
+            caveats.append(Caveat(code="indicator_repeated", text=f"The indicator '{names[j]}' is left out: {said}."))
+        elif j == offer:
+            problems.append(Problem(where=f"column '{treatment}'", what="its effect cannot be told apart from the other "
+                                    f"columns: {said}", cure=f"Leave {listed(repeated)} out."))
+        else:
+            problems.append(Problem(where=f"column '{names[j]}'", what=said, cure="Leave it out: nothing more can be "
+                                    "adjusted for with it."))
+    if problems:
+        raise DesignError(problems, source="design")
+    stays = [j for j in range(offer) if j in kept]
+    trial.extra, trial.labels = trial.extra[:, stays], [trial.labels[j] for j in stays]
+    return caveats
+
+
+def _within(columns: Array, blocks: Codes | None) -> Array:
+    """Take the mean out of each column, within blocks where there are any."""
+    if blocks is None:
+        return np.asarray(columns - columns.mean(axis=0))
+    sums = np.zeros((int(blocks.max()) + 1, columns.shape[1]))
+    np.add.at(sums, blocks, columns)
+    return np.asarray(columns - (sums / np.bincount(blocks)[:, None])[blocks])
+
+
+def _repeated(within: Array, j: int, earlier: list[int], noise: float, names: list[str]) -> list[str]:
+    """Name the earlier columns of which a column is a combination; none where it is constant."""
+    size = float(np.linalg.norm(within[:, j]))
+    if size <= noise:
+        return []
+    shares = np.linalg.lstsq(within[:, earlier], within[:, j], rcond=None)[0] * np.linalg.norm(within[:, earlier], axis=0)
+    return [names[i] for i, share in zip(earlier, shares, strict=True) if abs(share) > SEEN * size]
 
 
 def _logged(values: Array, name: str, places: Codes) -> Array:

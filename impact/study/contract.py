@@ -122,6 +122,8 @@ CONTRACT = _map(
         assigned_by=_text("Name the column of the level at which treatment was decided: the unit's id "
                           "column, a cluster such as market or village, or a wave.", essential=True),
         comparison=_choice("never_treated", "not_yet_treated"),
+        firm=_text("Where rows are workers, name the column of their firm."),
+        weighting=_choice("worker", "firm", cure="worker: each worker counts once; firm: each firm counts once."),
         covariates=_list(_text(_COLUMN), most=60),
         assignment=_map(
             rule=_choice("simple", "blocked", "clustered", "pairs"), strata=_text(_COLUMN),

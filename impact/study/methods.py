@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from impact.study.schema import Field
 
 _COLUMN = Field(kind="text", cure="Name one column of the data.")
@@ -10,7 +12,13 @@ _VCOV = Field(kind="choice", choices=("classical", "HC0", "HC1", "HC2", "HC3", "
 _DRAWS = Field(kind="integer", low=99, high=100_000, cure="Give a whole number of draws, e.g. 999.")
 _YES_NO = Field(kind="boolean", cure="Write true or false.")
 
+_NEEDED = Field(kind="text", essential=True, cure="Name one column of the data.")
+_NUMBERS = Field(kind="list", item=Field(kind="number", essential=True, low=1e-6, high=1 - 1e-6), length=(1, 20),
+                 cure="List shares between 0 and 1: [0.25, 0.5, 0.75].")
 _REGRESSION = {"covariates": _COLUMNS, "strata": _COLUMN, "cluster": _COLUMN, "weights": _COLUMN, "vcov": _VCOV}
+_PANEL = {"covariates": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN}
+_HORIZON = Field(kind="integer", low=-1000, high=-1, cure="Write a period before treatment, e.g. -1.")
+_WINDOW = Field(kind="list", item=Field(kind="integer", essential=True), length=(2, 2), cure="Write it as [-3, 4].")
 
 METHODS: dict[str, dict[str, dict[str, Field]]] = {
     "rct": {
@@ -25,14 +33,52 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
         "manski_bounds": {"low": Field(kind="number", essential=True, cure="Give the least value it can take, e.g. 0."),
                           "high": Field(kind="number", essential=True, cure="Give the largest value it can take, e.g. 1."),
                           "strata": _COLUMN, "cluster": _COLUMN, "draws": _DRAWS},
+        "factorial": {**_REGRESSION, "treatments": Field(kind="columns", essential=True, cure="List the columns of the two "
+                                                         "to four offers: [training, grant]."), "within": _COLUMNS},
+        "spillover": {**{k: f for k, f in _REGRESSION.items() if k != "cluster"}, "cluster": _COLUMN,
+                      "cluster_treatment": _NEEDED, "population": _COLUMN,
+                      "population_share": Field(kind="value", cure="Give the share of eligible units invited, or its "
+                                                "column.")},
+        "saturation": {**_REGRESSION, "saturation": _NEEDED},
+        "pooled_rounds": {**_REGRESSION, "baseline": _COLUMN, "round": _NEEDED},
+        "encouragement": {**_REGRESSION, "takeup": _NEEDED},
+        "dose_response": {**_REGRESSION, "baseline": _COLUMN, "dose": _NEEDED,
+                          "dose_drawn": Field(kind="boolean", essential=True, cure="true if the dose was drawn by lot."),
+                          "shape": Field(kind="choice", choices=("linear", "quadratic", "levels"))},
+        "post_double_selection": {"covariates": _COLUMNS, "strata": _COLUMN, "cluster": _COLUMN, "vcov": _VCOV,
+                                  "always": _COLUMNS},
+        "quantile_effects": {**{k: f for k, f in _REGRESSION.items() if k != "vcov"}, "quantiles": _NUMBERS,
+                             "draws": _DRAWS},
+        "ratio_effect": {**_REGRESSION, "method": Field(kind="choice", choices=("fieller", "delta"))},
+        "subgroups": {**_REGRESSION, "by": _NEEDED, "baseline": _COLUMN, "planned_mde": Field(kind="number", low=1e-12)},
+        "attrition_weighted": {"predictors": Field(kind="columns", essential=True, cure="List columns measured before: "
+                                                   "[age, size]."), "covariates": _COLUMNS, "strata": _COLUMN,
+                               "cluster": _COLUMN},
+        "exact_share_test": {"strata": _COLUMN, "cluster": _COLUMN},
+        "rank_test": {"strata": _COLUMN, "cluster": _COLUMN},
+        "worker_effects": {**_REGRESSION, "baseline": _COLUMN},
         "late": {**_REGRESSION, "takeup": Field(kind="text", essential=True, cure="Name the column of who took part.")},
     },
     "did": {
         "two_way_fixed_effects": {"covariates": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN, "vcov": _VCOV},
         "two_by_two": {
-            "periods": Field(kind="list", item=Field(kind="number", essential=True), length=(2, 2),
-                             cure="Write it as [1987, 1988]."),
-            "cluster": _COLUMN},
+            **_PANEL, "periods": Field(kind="list", item=Field(kind="number", essential=True), length=(2, 2),
+                                       cure="Write it as [1987, 1988]."),
+            "method": Field(kind="choice", choices=("dr_improved", "dr", "reg", "ipw")), "panel": _YES_NO},
+        "group_time_att": {
+            **_PANEL, "method": Field(kind="choice", choices=("dr", "reg", "ipw")), "ever_treated": _YES_NO,
+            "anticipation": Field(kind="number", low=0), "season": Field(kind="integer", low=2, high=366),
+            "base_period": Field(kind="choice", choices=("varying", "universal")), "panel": _YES_NO, "draws": _DRAWS,
+            "unbalanced": Field(kind="choice", choices=("within_cell", "balanced", "repeated_cross_section"))},
+        "event_study": {**_PANEL, "reference": _HORIZON, "window": _WINDOW, "bin_ends": _YES_NO},
+        "imputation": {**_PANEL, "leave_out": _YES_NO, "leads": Field(kind="integer", low=0, high=100)},
+        "sun_abraham": {**_PANEL, "reference": _HORIZON},
+        "stacked": {**_PANEL, "window": replace(_WINDOW, essential=True), "reference": _HORIZON,
+                    "corrective_weights": _YES_NO},
+        "triple_difference": {**_PANEL, "affected": _NEEDED},
+        "poisson": _PANEL,
+        "synthetic_control": {"name_areas": _YES_NO},
+        "synthetic_did": {"name_areas": _YES_NO, "draws": _DRAWS},
     },
     "matching": {
         "nearest_neighbour": {
@@ -46,7 +92,8 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
     },
 }
 
-BESIDE = ("lee_bounds", "manski_bounds", "subgroups")  # these stand beside an effect and are none themselves
+BESIDE = ("lee_bounds", "manski_bounds", "subgroups", "ratio_effect")  # these stand beside an effect and are none themselves
+COMPLIERS = ("late", "encouragement")  # these speak of those whom the offer moved
 
 DEFAULT_ESTIMANDS: dict[str, tuple[str, ...]] = {
     "rct": ("itt", "ate", "late"), "did": ("att",), "matching": ("att", "atc", "ate"),

@@ -12,7 +12,7 @@ from impact.errors import Problem, StudyError
 from impact.study.construction import check_construction, take_refused_transforms
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
 from impact.study.families import check_families
-from impact.study.methods import BESIDE, DEFAULT_ESTIMANDS, METHODS
+from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, METHODS
 from impact.study.schema import Field, Validation, did_you_mean, one_of
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
 from impact.study.yaml_file import MAX_DEPTH, Document, Path_, dotted, read_yaml, shown
@@ -201,9 +201,25 @@ def _check_design(v: Validation, design: dict[str, Any]) -> None:
     if assignment.get("rule") in ("blocked", "pairs") and not assignment.get("strata"):
         v.complain(("design", "assignment"), f"'strata' is missing: the rule is {assignment['rule']}",
                    "Name the column of the blocks or pairs.")
+    _check_workers(v, design)
     for key in ("unit", "assigned_by"):
         if kind == "did" and design.get(key) == ROW_NUMBER:
             v.complain(("design", key), "row_number cannot follow a unit over time", "Name the id column.")
+
+
+def _check_workers(v: Validation, design: dict[str, Any]) -> None:
+    """Where rows are workers of firms, say who counts once: it changes the question."""
+    firm, weighting = design.get("firm"), design.get("weighting")
+    if firm and design.get("kind") not in (None, "rct"):
+        v.complain(("design", "firm"), "workers of firms are analysed in trials only", "Set it to null, or kind to rct.")
+    elif firm and not weighting and not _complained(v, "design.weighting"):
+        v.complain(("design",), "'weighting' is missing: rows are workers, and treatment was decided for firms",
+                   "Write worker (the average effect on a worker: large firms count more) or firm (the average over firms "
+                   "of "
+                   "the effect on their workers).")
+    elif weighting and not firm and not _complained(v, "design.firm"):
+        v.complain(("design", "weighting"), "it speaks of workers of firms, and no firm is named",
+                   "Name the column of the firm: firm: …, or delete this key.")
 
 
 def _complained(v: Validation, dotted_path: str) -> bool:
@@ -257,6 +273,10 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
         if call["method"] in BESIDE and path[-1] == "primary":
             v.complain((*path, "method"), f"{call['method']} does not answer the question with one number",
                        "Name it under robustness, and a method that gives the effect as primary.")
+        if call["method"] == "dose_response" and path[-1] == "primary" and (call.get("options") or {}).get(
+                "dose_drawn") is False:
+            v.complain((*path, "options", "dose_drawn"), "a dose that was not drawn shows an association, not an effect",
+                       "Name dose_response under robustness, and a method that compares as was drawn as primary.")
         if call["method"] not in known:
             v.complain((*path, "method"), f"'{shown(call['method'])}' is not a method of impact.{kind}",
                        did_you_mean(call["method"], known) or f"Known: {one_of(known)}.")
@@ -264,6 +284,17 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
         if isinstance(call.get("options"), dict) or any(f.essential for f in known[call["method"]].values()):
             call["options"] = _check_options(v, call["method"], known[call["method"]], call.get("options") or {}, path)
     _check_estimand(v, design, analysis.get("primary") or {})
+    primary = (analysis.get("primary") or {}).get("method")
+    if design.get("firm") and primary in known_methods(kind) and primary != "worker_effects":
+        v.complain(("analysis", "primary", "method"), f"{shown(primary)} does not know of firms and their workers",
+                   "Write worker_effects, which keeps the declared weighting.")
+    if primary == "worker_effects" and not design.get("firm") and not _complained(v, "design.firm"):
+        v.complain(("design",), "'firm' is missing: worker_effects needs it", "Name the column of the firm.")
+
+
+def known_methods(kind: str) -> Mapping[str, Mapping[str, Field]]:
+    """Methods a study of one kind may name, with their options."""
+    return METHODS.get(kind, {})
 
 
 def _check_options(v: Validation, method: str, known: Mapping[str, Field], options: dict[str, Any],
@@ -287,9 +318,9 @@ def _check_estimand(v: Validation, design: dict[str, Any], primary: dict[str, An
     """Hold the declared estimand against the primary method."""
     method, estimand = primary.get("method"), design.get("estimand")
     here = ("design", "estimand")
-    if design.get("kind") == "rct" and method and (estimand == "late") != (method == "late"):
+    if design.get("kind") == "rct" and method and (estimand == "late") != (method in COMPLIERS):
         v.complain(here, f"'{estimand}' is not what {method} estimates",
-                   "Write late with the method late, itt or ate with the others.")
+                   "Write late with the methods late and encouragement, itt or ate with the others.")
     replace = (primary.get("options") or {}).get("replace")
     if method == "nearest_neighbour" and estimand == "ate" and not replace:
         v.complain(here, "'ate' needs matching with replacement: without, a unit serves once",

@@ -139,6 +139,8 @@ class Design:
     first_treated: str | FirstTreatedRule | None = None
     treatment: str | None = None
     comparison: Literal["never_treated", "not_yet_treated"] | None = None
+    firm: str | None = None
+    weighting: Literal["worker", "firm"] | None = None
     covariates: tuple[str, ...] = ()
     assignment: Assignment | None = field(default=None, metadata={"of": Assignment})
     sampling: Sampling | None = field(default=None, metadata={"of": Sampling})

@@ -1,0 +1,207 @@
+"""The same estimate made again: false start dates, untouched outcomes, without a cohort or the largest unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impact.data.frame import require_columns
+from impact.errors import DataError, DesignError, Problem
+from impact.results import Check, Estimate, Estimates
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Estimator = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeAgain(Estimates):
+    """Row 0 is the estimate itself; the others are the same made again. ``check`` says in a sentence what they show.
+
+    ``left_out`` names what could not be estimated, and why.
+    """
+
+    check: Check | None = field(default=None, metadata={"of": Check})
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[float] = (1, 2),
+                  **keywords: Any) -> MadeAgain:
+    """Pretend that treatment began earlier, on the rows before it did: an effect then would be none of the programme's.
+
+    Parameters
+    ----------
+    estimator : a function of impact.did that takes ``first_treated``, such as :func:`impact.did.group_time_att`.
+    data : as for the estimator. shifts : by how many units of time the start is moved back.
+    keywords : of the estimator, ``outcome``, ``time`` and ``first_treated`` among them.
+
+    Returns
+    -------
+    MadeAgain
+        A row a shift, with estimand "placebo". Verdict 'concern' when an interval leaves out zero.
+
+    Raises
+    ------
+    DataError, DesignError
+        As the estimator on the data as they are. A shift that cannot be estimated is named in ``left_out``.
+
+    Notes
+    -----
+    Rows from the true start on are left out, so that no effect of the programme can enter. A placebo that finds nothing in
+    few periods proves little. Reference case: by hand, tests/test_again.py.
+    """
+    real = estimator(data, **keywords).headline
+    start, time = str(keywords["first_treated"]), str(keywords["time"])
+    first = data[start].astype(float)
+    earlier = data[~(data[time] >= first)]
+
+    def moved(shift: float) -> pd.DataFrame:
+        return earlier.assign(**{start: earlier[start].astype(float) - shift})
+
+    rows, lost = _each(estimator, keywords, ((f"start moved {s:g} earlier", moved(s)) for s in shifts))
+    rows = [replace(row, estimand="placebo", question=f"a false effect: the {row.term}, on rows before treatment")
+            for row in rows]
+    return _placebos(real, rows, lost, "placebo_dates", "False start dates", "of the false starts")
+
+
+def placebo_outcomes(estimator: Estimator, data: pd.DataFrame, *, outcomes: Sequence[str], **keywords: Any) -> MadeAgain:
+    """Estimate 'effects' on outcomes that the programme cannot have changed.
+
+    Parameters
+    ----------
+    estimator, data, keywords : as :func:`placebo_dates`. outcomes : columns that the programme does not touch.
+
+    Returns
+    -------
+    MadeAgain
+        A row an outcome, with estimand "placebo". Verdict 'concern' when an interval leaves out zero.
+    """
+    require_columns(data, outcomes=tuple(outcomes))
+    real = estimator(data, **keywords).headline
+    rows, lost = [], []
+    for name in outcomes:
+        found, why = _try(estimator, data, {**keywords, "outcome": name})
+        if found is None:
+            lost.append((name, why))
+            continue
+        rows.append(replace(found, term=f"on {name}", id=f"{found.id}/placebo", estimand="placebo",
+                            question=f"a false effect: {name} is not touched by the programme"))
+    return _placebos(real, rows, lost, "placebo_outcomes", "Outcomes the programme does not touch", "of these outcomes")
+
+
+def leave_one_cohort_out(estimator: Estimator, data: pd.DataFrame, **keywords: Any) -> MadeAgain:
+    """Make the estimate again without each cohort in turn: does one of them carry it?
+
+    Parameters
+    ----------
+    estimator, data, keywords : as :func:`placebo_dates`.
+
+    Returns
+    -------
+    MadeAgain
+        A row a cohort left out. Verdict 'concern' when the sign turns or the estimate moves by more than one standard
+        error.
+    """
+    start = str(keywords["first_treated"])
+    first = data[start].astype(float).replace([np.inf, -np.inf], np.nan)
+    cohorts = sorted(first.dropna().unique())
+    if len(cohorts) < 2:
+        raise DesignError(Problem(where=f"column '{start}'", what="there is one cohort only", cure="Nothing can be left "
+                                  "out."),
+                          source="design")
+    parts = ((f"without those first treated in {g:.12g}", data[~(first == g)]) for g in cohorts)
+    return _moved(estimator, data, keywords, parts, "leave_one_cohort_out", "One cohort left out at a time", "cohort")
+
+
+def drop_the_largest(estimator: Estimator, data: pd.DataFrame, *, size: str | None = None, most: int = 3,
+                     **keywords: Any) -> MadeAgain:
+    """Make the estimate again without the largest unit, the two largest, and so on: does one firm carry it?
+
+    Parameters
+    ----------
+    estimator, data, keywords : as :func:`placebo_dates`, with ``unit``.
+    size : column by which units are large, by its mean; the outcome when left out. most : how many are left out at most.
+
+    Returns
+    -------
+    MadeAgain
+        A row a number left out. Verdict as :func:`leave_one_cohort_out`. No unit is named.
+    """
+    unit, column = str(keywords["unit"]), size or str(keywords["outcome"])
+    require_columns(data, unit=unit, size=column)
+    means = data.groupby(unit, sort=True)[column].mean().sort_values(ascending=False, kind="stable")
+    if len(means) <= most + 2:
+        raise DataError(Problem(where=f"column '{unit}'", what=f"there are {len(means)} units", cure="Too few to leave any "
+                                "out."), source="data")
+    parts = ((f"without the {k} largest" if k > 1 else "without the largest", data[~data[unit].isin(means.index[:k])])
+             for k in range(1, most + 1))
+    return _moved(estimator, data, keywords, parts, "drop_the_largest", "The largest units left out", "unit")
+
+
+def _try(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any]) -> tuple[Estimate | None, str]:
+    try:
+        found: Estimate = estimator(data, **keywords).headline
+    except (DataError, DesignError) as error:
+        return None, "; ".join(problem.what for problem in error.problems)
+    if found.std_error is None:
+        return None, dict(found.reasons).get("std_error", "it has no standard error")
+    return found, ""
+
+
+def _each(estimator: Estimator, keywords: dict[str, Any], parts: Iterable[tuple[str, pd.DataFrame]]) -> tuple[
+        list[Estimate], list[tuple[str, str]]]:
+    rows, lost = [], []
+    for name, table in parts:
+        found, why = _try(estimator, table, keywords)
+        if found is None:
+            lost.append((name, why))
+        else:
+            rows.append(replace(found, term=name, id=f"{found.id}/{name}"))
+    return rows, lost
+
+
+def _placebos(real: Estimate, rows: list[Estimate], lost: list[tuple[str, str]], code: str, title: str,
+              noun: str) -> MadeAgain:
+    wrong = [row for row in rows if row.excludes_zero]
+    largest = max((abs(row.estimate) for row in rows), default=None)
+    if not rows:
+        check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, verdict="not_applicable",
+                      word="not examined", reason=f"None could be estimated: "
+                      f"{lost[0][1] if lost else 'nothing was asked for'}.")
+    else:
+        reason = (f"{len(wrong)} {noun} out of {len(rows)} show an 'effect' whose interval leaves out zero"
+                  f"{' (' + wrong[0].term + ')' if wrong else ''}; the largest in size is {largest:.3g}, against "
+                  f"{real.estimate:.3g} for the estimate itself.")
+        check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, reason=reason,
+                      measured=float(len(wrong)),
+                      verdict="concern" if wrong else "pass", word="moved" if wrong else "examined", threshold=0.0,
+                      measure="placebos whose interval leaves out zero")
+    return MadeAgain(rows=(real, *rows), check=check, left_out=tuple(lost))
+
+
+def _moved(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any], parts: Iterable[tuple[str, pd.DataFrame]],
+           code: str, title: str, noun: str) -> MadeAgain:
+    real = estimator(data, **keywords).headline
+    rows, lost = _each(estimator, keywords, parts)
+    error = real.std_error
+    if not rows or not error:
+        reason = "It could not be estimated again: " + (lost[0][1] if lost else "there is no standard error to judge "
+                                                        "by") + "."
+        check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, verdict="not_applicable",
+                      word="not examined", reason=reason)
+        return MadeAgain(rows=(real, *rows), check=check, left_out=tuple(lost))
+    far = max(rows, key=lambda row: abs(row.estimate - real.estimate))
+    gap = abs(far.estimate - real.estimate) / error
+    turned = any(row.estimate * real.estimate < 0 for row in rows)
+    reason = (f"The estimate of {real.estimate:.3g} lies between {min(r.estimate for r in rows):.3g} and "
+              f"{max(r.estimate for r in rows):.3g} when made again; furthest away {far.term} ({gap:.2g} standard errors)"
+              f"{'; the sign turns' if turned else ''}.")
+    check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, reason=reason, measured=gap,
+                  threshold=1.0,
+                  verdict="concern" if turned or gap > 1 else "pass", word=f"rests on one {noun}" if turned or gap > 1 else
+                  "holds", measure="standard errors")
+    return MadeAgain(rows=(real, *rows), check=check, left_out=tuple(lost))

@@ -1,0 +1,159 @@
+"""Averages over effects by first treated period and calendar period, by the question they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from impact.did.effects import Layout, Mask, Story, tell, uneven
+from impact.errors import DesignError
+from impact.inference.intervals import infer
+from impact.inference.linear import Array, Codes
+from impact.results import Check, Estimate, Estimates
+
+KINDS = ("simple", "dynamic", "group", "calendar")
+QUESTIONS = {
+    "simple": "the average effect on treated units over all treated periods, each unit and period counted once",
+    "dynamic": "the average over periods since treatment of the effects on units treated that long, each counted once",
+    "group": "the average effect on treated units over their treated periods, each group counted by its size",
+    "calendar": "the average over calendar periods of the effects on units treated by then, each period counted once",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellTable:
+    """One effect a cohort and period.
+
+    Attributes
+    ----------
+    cohort, period : (c,) first treated period, and period. size : (c,) treated rows (their weights, if weighted).
+    effect : (c,) in the outcome's unit. matrix : (c, c) its covariance. of_row : (n,) each row's cell, −1 for none.
+    df : of Student's t, or None for the normal.
+    """
+
+    cohort: Array
+    period: Array
+    size: Array
+    effect: Array
+    matrix: Array
+    of_row: Codes
+    df: float | None = None
+
+    @property
+    def after(self) -> Mask:
+        """Whether a cell lies at or after the start of treatment."""
+        return np.asarray(self.period >= self.cohort)
+
+    def mean_of(self, chosen: Mask) -> Array:
+        """Weights of the mean over chosen cells, each by its size."""
+        weights = np.where(chosen, self.size, 0.0)
+        return np.asarray(weights / weights.sum())
+
+
+def number_cells(lay: Layout, rows: Mask) -> tuple[Array, Array, Array, Codes]:
+    """Number the cohort–period cells of the marked rows: their cohorts, periods and sizes, and each row's cell or −1."""
+    periods, at = np.unique(lay.when, return_inverse=True)
+    cohorts, of = np.unique(lay.first[rows], return_inverse=True)
+    keys, inverse = np.unique(of * len(periods) + at[rows], return_inverse=True)
+    cell = np.full(lay.n, -1, dtype=np.int64)
+    cell[rows] = inverse
+    weights = None if lay.weights is None else lay.weights[rows]
+    size = np.bincount(inverse, weights=weights, minlength=len(keys)).astype(float)
+    return cohorts[keys // len(periods)], periods[keys % len(periods)], size, cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellEffects(Estimates):
+    """Averages of effects by cohort and period; row 0 is the average over all treated rows.
+
+    Shares of cohorts are taken as given, in estimates and errors alike: the number speaks of the units in the data.
+    ``earlier`` holds the leads of a separate test of earlier trends and ``pretrend`` its verdict, where there is one.
+    """
+
+    cells: CellTable = field(repr=False, compare=False)
+    layout: Layout = field(repr=False, compare=False)
+    story: Story = field(repr=False, compare=False)
+    earlier: tuple[Estimate, ...] = ()
+    pretrend: Check | None = None
+
+    def aggregate(self, kind: str = "simple") -> Estimates:
+        """Average the effects.
+
+        Parameters
+        ----------
+        kind : "simple" (all treated rows alike), "dynamic" (by periods since treatment), "group" (by first treated period)
+            or "calendar" (by period).
+
+        Returns
+        -------
+        Estimates
+            Row 0 the overall average of that kind, then one row a horizon, cohort or period, named in that field.
+
+        Raises
+        ------
+        DesignError
+            For "dynamic", when periods are not evenly coded.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+        problem = uneven(self.layout.when, self.layout.first, self.layout.time, self.story.starts)
+        if kind == "dynamic" and problem is not None:
+            raise DesignError(problem, source="design")
+        parts = parts_of(self.cells, kind)
+        rows = [average(self.layout, self.story, self.cells, overall_of(self.cells, kind, parts), question=QUESTIONS[kind],
+                        name=kind), *(_part(self, kind, value, pick) for value, pick in parts)]
+        return Estimates(rows=(*rows, *(self.earlier if kind == "dynamic" else ())))
+
+
+def parts_of(cells: CellTable, kind: str) -> list[tuple[float, Array]]:
+    """List the values a kind of average runs over, each with its weights on the cells."""
+    if kind == "simple":
+        return []
+    values = {"dynamic": cells.period - cells.cohort, "group": cells.cohort, "calendar": cells.period}[kind]
+    use = np.ones(len(values), dtype=bool) if kind == "dynamic" else cells.after
+    return [(float(v), cells.mean_of(use & (values == v))) for v in np.unique(values[use])]
+
+
+def overall_of(cells: CellTable, kind: str, parts: list[tuple[float, Array]]) -> Array:
+    """Weights of the overall average of one kind; a group counts by its mean number of treated rows a period."""
+    if kind == "simple":
+        return cells.mean_of(cells.after)
+    if kind == "group":
+        size = np.array([cells.size[(cells.cohort == v) & cells.after].mean() for v, _ in parts])
+        return np.asarray((size / size.sum()) @ np.array([pick for _, pick in parts]))
+    return np.asarray(np.mean([pick for v, pick in parts if kind == "calendar" or v >= 0], axis=0))
+
+
+def average(lay: Layout, story: Story, cells: CellTable, pick: Array, *, question: str, name: str = "",
+            estimand: str = "att", cohort: str | None = None, period: str | None = None, horizon: str | None = None,
+            details: tuple[tuple[str, object], ...] = ()) -> Estimate:
+    """One weighted average of cells, with its counts and error."""
+    error = float(np.sqrt(max(float(pick @ cells.matrix @ pick), 0.0)))
+    per_row = np.append(pick / cells.size, 0.0)[cells.of_row]  # −1 takes the last, which is 0
+    if lay.weights is not None:
+        per_row = per_row * lay.weights
+    return tell(lay, story, infer(float(pick @ cells.effect), error, cells.df, lay.conf_level), rows=per_row > 0,
+                by_row=per_row, question=question, name=name, estimand=estimand, cohort=cohort, horizon=horizon,
+                period=period or (lay.span if not (cohort or horizon) else None), details=details)
+
+
+def _part(effects: CellEffects, kind: str, value: float, pick: Array) -> Estimate:
+    lay, story, cells = effects.layout, effects.story, effects.cells
+    text = f"{value:.12g}"
+    if kind == "dynamic":
+        return average(lay, story, cells, pick, question=horizon_question(value), name=f"dynamic/{text}", horizon=text,
+                       estimand="att" if value >= 0 else "placebo")
+    if kind == "group":
+        return average(lay, story, cells, pick, name=f"group/{text}", cohort=text,
+                       question=f"the average effect on units first treated in {text}, over their treated periods")
+    return average(lay, story, cells, pick, name=f"calendar/{text}", period=text,
+                   question=f"the average effect in {text} on units treated by then")
+
+
+def horizon_question(value: float) -> str:
+    """Say in words what an effect at one horizon answers."""
+    if value < 0:
+        return (f"the difference {-value:.12g} before treatment, where there can be no effect: how far treated units had "
+                "already moved apart")
+    return f"the average effect {value:.12g} after first treatment, on units observed that long"

@@ -1,0 +1,171 @@
+"""Difference-in-differences in per cent, for outcomes that cannot be negative: Poisson with unit and period effects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impact.data.frame import listed
+from impact.data.panel import Panel, drop_singletons
+from impact.did.effects import Layout, Story, lay_out, open_panel, staggered, sums_by, tell, within
+from impact.errors import DataError, DesignError, Problem
+from impact.inference.intervals import infer
+from impact.inference.linear import Array, independent_columns
+from impact.inference.report import Counterfactual
+from impact.results import Caveat, Estimate, StandardErrorCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STEPS = 100
+CLOSE = 1e-11
+VANISHING = 1e-8  # share of its unit's mean at which a fitted mean is on its way to zero: no finite effect fits
+QUESTION = ("the ratio by which treatment changed the mean outcome of treated units in the periods after they were first "
+            "treated, weighted as Poisson regression weighs them")
+ASSUMPTIONS = (
+    "Without the programme, treated and comparison units would have grown by the same per cent (parallel growth, not "
+    "parallel changes).",
+    "Units did not change their outcome before treatment because they expected it.",
+    "One unit's treatment does not change another unit's outcome.",
+    "Treatment multiplies the mean by the same factor in all treated units and periods.",
+)
+
+
+def poisson(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
+            control_group: str = "not_yet_treated", covariates: Sequence[str] = (), cluster: str | None = None,
+            weights: str | None = None, conf_level: float = 0.95) -> Estimate:
+    """Effect in per cent of what would have been, for sales, hours or counts with zeros among them.
+
+    Parameters
+    ----------
+    data, unit, time, first_treated, control_group, covariates, cluster, weights, conf_level
+        As :func:`impact.did.imputation`.
+    outcome : column, zero or positive; it need not be a whole number.
+
+    Returns
+    -------
+    Estimate
+        In log points, with ``effect_pct`` = 100·(exp(b) − 1), zeros included. Units with zeros only are in ``dropped``. It
+        carries the caveat ``parallel_growth``, and ``provisional`` with several first treated periods.
+
+    Raises
+    ------
+    DataError
+        As :func:`impact.did.two_way_fixed_effects`; also for negative values, with their rows; nothing is clipped.
+    DesignError
+        When treated units have zeros only, before or after their start, or something else predicts zeros perfectly.
+
+    Notes
+    -----
+    Estimand: proportional ATT (ratio of the treated's mean to what it would have been) when the ratio is the same for all.
+    Assumes parallel growth, which differs from parallel trends in levels unless groups start alike (Wooldridge 2023,
+    Econometrics Journal 26, section 2; Chen & Roth 2024, QJE 139, section 4). Quasi-likelihood: needs the right mean only,
+    not a Poisson distribution; no incidental-parameter bias (Wooldridge 1999, Journal of Econometrics 90). Errors: sandwich
+    by cluster, (N−1)/(N−K)·G/(G−1), K without effects nested in the cluster, normal distribution, as fixest's fepois.
+    Reference case: none stored for panels (rct_jtrain2_ppml is the same likelihood); statsmodels with full dummies, to
+    1e-8 (tests/test_did_counts.py).
+    """
+    panel = open_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
+                       control_group=control_group, cluster=cluster, weights=weights, even=False)
+    _drop_zeros(panel, outcome, unit, time)
+    lay = lay_out(panel, outcome=outcome, unit=unit, time=time, covariates=covariates, cluster=cluster, weights=weights,
+                  transform="none", conf_level=conf_level)
+    _need_positive(lay)
+    dummies, _ = lay.period_dummies()
+    design = np.column_stack([dummies, lay.extra, lay.treated.astype(float)])
+    kept = independent_columns(within(design, lay.units, lay.weights), np.linalg.norm(design, axis=0))
+    if design.shape[1] - 1 not in kept:
+        raise DesignError(Problem(where="treatment", what="its effect cannot be told apart from the period effects",
+                                  cure="Units that stay untreated, measured in the same periods, are needed."),
+                          source="design")
+    design = within(design[:, kept], lay.units, None)  # unit effects take up the rest, and exp stays in range
+    beta, mean = _fit(lay, design)
+    error = _error(lay, design, mean)
+    inference = infer(float(beta[-1]), error, None, lay.conf_level)
+    lay.transform = "log"
+    story = Story(method="poisson", vcov="CR1S", assumptions=ASSUMPTIONS, starts=first_treated, card=_card(lay), caveats=(
+        Caveat(code="parallel_growth", text="The comparison's growth in per cent, not its change in units, stands for what "
+               "treated units would have seen."), *staggered(lay.first)))
+    treated = lay.treated
+    w = None if lay.weights is None else lay.weights[treated]
+    level = float(np.average(lay.y[treated], weights=w)) * math.exp(-float(beta[-1]))
+    return tell(lay, story, inference, rows=treated, question=QUESTION, period=lay.span, base=Counterfactual(
+        mean=level, std_error=0.0, label="treated units without treatment"))
+
+
+def _drop_zeros(panel: Panel, outcome: str, unit: str, time: str) -> None:
+    """Refuse negative values; leave out units and periods with zeros only, which say nothing of a ratio."""
+    rows = panel.rows
+    values = rows.numbers(outcome)
+    below = np.flatnonzero(values < 0)
+    if len(below):
+        raise DataError(Problem(
+            where=f"column '{outcome}'", what=f"{len(below)} values are negative (rows "
+            f"{listed(rows.kept.nonzero()[0][below] + 1)})", cure="A ratio of means needs values of 0 or more: use another "
+            "method for this outcome; nothing is clipped to zero."), source="data")
+    for column, reason, text in ((unit, "unit_all_zero", f"{outcome} is 0 in all its periods: growth cannot be seen"),
+                                 (time, "period_all_zero", f"{outcome} is 0 for all units in that period")):
+        top = rows.column(outcome).groupby(rows.column(column)).max()
+        rows.drop(rows.data[column].isin(top.index[top == 0]) & rows.kept, reason, text)
+    drop_singletons(panel, unit)
+
+
+def _need_positive(lay: Layout) -> None:
+    problems = []
+    before = lay.ever & ~lay.treated
+    for rows, name in ((lay.treated, "treated rows"), (before, "rows of treated units before their start")):
+        if not (lay.y[rows] > 0).any():
+            problems.append(Problem(where=f"column '{lay.outcome}'", what=f"all {name} that are left have zero",
+                                    cure="A ratio of means does not exist: compare the shares above zero."))
+    if problems:
+        raise DesignError(problems, source="design")
+
+
+def _fit(lay: Layout, design: Array) -> tuple[Array, Array]:
+    """Poisson quasi-likelihood by Newton's method, unit effects concentrated out: coefficients and fitted means."""
+    w = np.ones(lay.n) if lay.weights is None else lay.weights
+    total = np.bincount(lay.units, weights=w * lay.y).astype(float)
+    beta = np.zeros(design.shape[1])
+    mean = _means(lay, design, beta, w, total)
+    for _ in range(STEPS):
+        centred = within(design, lay.units, w * mean)
+        try:
+            step = np.linalg.solve((centred * (w * mean)[:, None]).T @ centred, centred.T @ (w * (lay.y - mean)))
+        except np.linalg.LinAlgError:
+            break
+        beta = beta + step * min(1.0, 5.0 / max(float(np.abs(design @ step).max()), 1e-300))
+        mean = _means(lay, design, beta, w, total)
+        if float(np.abs(design @ step).max()) < CLOSE:
+            vanishing = mean < VANISHING * (total / np.bincount(lay.units))[lay.units]
+            if vanishing.any():
+                break
+            return beta, mean
+    raise DesignError(Problem(where="poisson", what="the regression does not settle: a cohort, period or covariate "
+                              "predicts zeros perfectly", cure="Leave it out."), source="design")
+
+
+def _means(lay: Layout, design: Array, beta: Array, w: Array, total: Array) -> Array:
+    """Fitted means that sum to each unit's own total."""
+    raw = np.exp(np.clip(design @ beta, -500, 500))
+    return np.asarray(raw * (total / np.bincount(lay.units, weights=w * raw))[lay.units])
+
+
+def _error(lay: Layout, design: Array, mean: Array) -> float:
+    w = np.ones(lay.n) if lay.weights is None else lay.weights
+    centred = within(design, lay.units, w * mean)
+    bread = np.linalg.inv((centred * (w * mean)[:, None]).T @ centred)
+    groups, k = int(lay.clusters.max()) + 1, design.shape[1]
+    scores = sums_by(lay.clusters, centred * (w * (lay.y - mean))[:, None], groups)
+    factor = (lay.n - 1) / (lay.n - k - 1) * groups / (groups - 1)  # K: coefficients, periods and no unit effects
+    return float(np.sqrt(factor * (bread @ (scores.T @ scores) @ bread)[-1, -1]))
+
+
+def _card(lay: Layout) -> StandardErrorCard:
+    return StandardErrorCard(
+        formula="sandwich by cluster, Poisson quasi-likelihood with unit and period effects",
+        correction="(N−1)/(N−K)·G/(G−1), K without effects nested in the cluster", level=lay.level, df_rule="normal",
+        r_call="fixest::fepois(y ~ d | unit + time, vcov = ~unit)",
+        stata_call="ppmlhdfe y d, absorb(unit time) cluster(unit)")

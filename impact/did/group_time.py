@@ -1,0 +1,216 @@
+"""Effects by cohort and period when units are first treated at different times (Callaway & Sant'Anna 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impact.data.frame import as_names, listed
+from impact.did.cells import Cells, Comparison, estimate_cells, plan
+from impact.did.cohorts import Layout, lay_out
+from impact.did.group_effects import GroupTimeEffects, Report, group_time_effects
+from impact.did.multiplier import DRAWS
+from impact.errors import DesignError, Problem
+from impact.inference.intervals import check_level
+from impact.inference.report import Counts, is_share, spread
+from impact.results import Caveat, StandardErrorCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METHODS = ("reg", "ipw", "dr")
+WORDS = {"within_cell": "each comparison uses all units seen in its two periods",
+         "balanced": "only units seen in every period are used",
+         "repeated_cross_section": "rows count whether or not the unit is seen in both periods"}
+
+
+def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None, time: str,
+                   first_treated: str | None = None, treatment: str | None = None, ever_treated: bool = False,
+                   control_group: str = "not_yet_treated", method: str = "dr", covariates: Sequence[str] = (),
+                   cluster: str | None = None,
+                   weights: str | None = None, anticipation: float = 0, base_period: str = "varying",
+                   season: int | None = None, unbalanced: str = "within_cell", panel: bool = True, transform: str = "none",
+                   conf_level: float = 0.95, draws: int = DRAWS, seed: int = 0) -> GroupTimeEffects:
+    """Effect on each cohort in each period, against units not treated by then, and their averages.
+
+    Parameters
+    ----------
+    data : DataFrame, one row a unit and period (or, with ``panel=False``, a unit surveyed once).
+    outcome : column, in its own unit.
+    unit : id column; may be left out for repeated cross-sections. time : numeric column of the period.
+    first_treated : column of the first treated period, the same on all rows of a unit, missing or infinite where never
+        treated; or
+    treatment : 0/1 column that may differ by period. One that switches off is refused, unless ``ever_treated`` says that a
+        unit counts as treated from its start on. Give exactly one of the two.
+    control_group : "not_yet_treated" (never, or later than both periods compared) or "never_treated".
+    method : with covariates, "dr" (doubly robust), "reg" (outcome regression) or "ipw" (weighting by the odds of
+        treatment); without covariates all three are differences of means.
+    covariates : numeric columns; a panel takes them from the earlier period of each comparison, as R did.
+    cluster : column of the level at which treatment was decided; the unit when left out.
+    weights : column of positive weights, constant within a unit.
+    anticipation : periods before treatment in which it may already act.
+    base_period : before treatment, compare each period with the one before it ("varying"), or all with the last one
+        before treatment ("universal", which sensitivity analyses need).
+    season : length of the seasonal cycle in units of time, such as 4 for quarters: each period is then compared with one
+        of the same season, or the caveat ``season`` says where not.
+    unbalanced : how units with missing rows serve: "within_cell" (all pairs of each comparison), "balanced" (only units
+        seen in every period) or "repeated_cross_section" (every row, pairs or not).
+    panel : False where different units are surveyed in each period; rows of the same ``unit`` then share an error.
+    transform : "none" or "log".
+    conf_level : a share. draws, seed : of the bands' bootstrap.
+
+    Returns
+    -------
+    GroupTimeEffects
+        Row 0 is the average over treated units and periods; then each cohort and period with its N, or the reason why it
+        cannot be estimated. ``.aggregate("simple"|"dynamic"|"group"|"calendar")``, ``.covariance("dynamic")``. Intervals
+        stand alone; the uniform band is in each row's details.
+
+    Raises
+    ------
+    DataError
+        As :func:`impact.did.two_way_fixed_effects`; also clusters or weights that change within a unit, and a treatment
+        that switches off.
+    DesignError
+        Nobody treated after the first period, nobody to compare with, or no effect that can be estimated.
+
+    Notes
+    -----
+    Estimand: ATT(g, t), the effect in t on units first treated in g, and its averages. Assumes parallel trends (given
+    covariates) between each cohort and its comparison, and no anticipation beyond what is declared. Callaway & Sant'Anna
+    (2021, Journal of Econometrics 225, sections 2–4); kernels of Sant'Anna & Zhao (2020). Errors: influence functions,
+    summed by cluster, no small-sample factor, normal distribution. Where nobody is never treated, the last cohort serves as
+    comparison only. Units first treated after the last period are never-treated for "not_yet_treated" and left out for
+    "never_treated". Reference cases: did_mpdta_cs_* and did_jtrain_cs_* (R did 2.3.0; tests/test_group_time.py).
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    check_level(conf_level)
+    covariates = as_names(covariates)
+    layout = lay_out(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treatment=treatment,
+                     ever_treated=ever_treated, control_group=control_group, covariates=covariates, cluster=cluster,
+                     weights=weights, anticipation=anticipation, unbalanced=unbalanced, panel=panel, transform=transform)
+    spent = None if np.isinf(layout.first).any() else float(layout.cohorts[-1])
+    comparisons = plan(layout.periods, layout.cohorts, base_period=base_period, anticipation=anticipation, season=season,
+                       spent=spent)
+    cells = estimate_cells(layout, comparisons, never_only=control_group == "never_treated", anticipation=anticipation,
+                           method=method)
+    _need_effects(cells)
+    report = Report(
+        outcome=outcome, periods=layout.periods, conf_level=conf_level, draws=draws, seed=seed, transform=transform,
+        share=is_share(layout.raw[:2]) and is_share(layout.raw),  # two rows mostly settle it, and spare a pass
+        outcome_sd=_untreated_spread(layout), counts=_counts(layout),
+        card=_card(cluster or (unit if layout.units is not None else None) or "the row", control_group, method,
+                   bool(covariates), panel, f"base_period = '{base_period}', anticipation = {anticipation:g}"),
+        dropped=tuple(layout.rows.dropped), details=_details(layout, cells, unbalanced, season),
+        caveats=_caveats(layout, cells, comparisons, unbalanced, treatment if ever_treated else None),
+        covariates=bool(covariates), repeated=not layout.wide, members=_members(layout))
+    return group_time_effects(cells, report)
+
+
+def _need_effects(cells: Cells) -> None:
+    """Refuse where no effect after treatment can be estimated, saying why for each kind of reason."""
+    if (cells.grid.known & cells.grid.after).any():
+        return
+    reasons = dict.fromkeys(cell.reason for cell, after in zip(cells.cells, cells.grid.after, strict=True) if after)
+    raise DesignError(
+        [Problem(where="effects after treatment", what=f"none can be estimated: {reason}", cure="Use another comparison "
+                 "group, fewer covariates, or more periods.") for reason in reasons], source="design")
+
+
+def _counts(layout: Layout) -> Counts:
+    """Rows and units of the whole estimate; treated are rows from the first treated period on."""
+    if layout.wide:
+        seen = np.isfinite(layout.y)
+        treated = int((seen & (layout.periods[:, None] >= layout.first[None, :])).sum())
+    else:
+        when = np.repeat(layout.periods, np.diff(layout.starts))
+        treated = int((when >= layout.first).sum())
+    n = len(layout.raw)
+    clusters = layout.units if layout.level is None else int(layout.level.max()) + 1
+    ever = np.isfinite(layout.first)
+    return Counts(n=n, treated=treated, comparison=n - treated, units=layout.units,
+                  units_treated=int(ever.sum()) if layout.wide else None, clusters=clusters if clusters is not None else n)
+
+
+def _members(layout: Layout) -> tuple[Any, ...] | None:
+    if layout.level is None:
+        return None
+    return tuple(np.unique(layout.level[layout.first == g]) for g in layout.cohorts)
+
+
+def _untreated_spread(layout: Layout) -> float | None:
+    """Spread of the outcome among rows not treated yet, or never."""
+    if layout.wide:
+        parts = [layout.y[j, int(np.searchsorted(layout.first, t, "right")):] for j, t in enumerate(layout.periods)]
+        values = np.concatenate(parts)
+        return spread(values if layout.complete else values[np.isfinite(values)])
+    when = np.repeat(layout.periods, np.diff(layout.starts))
+    return spread(layout.y[when < layout.first])
+
+
+def _card(level: str, control_group: str, method: str, covariates: bool, panel: bool, base: str) -> StandardErrorCard:
+    control = {"never_treated": "nevertreated", "not_yet_treated": "notyettreated"}[control_group]
+    kernel = {"dr": "dripw", "reg": "reg", "ipw": "stdipw"}[method]
+    x = "~ x" if covariates else "~ 1"
+    return StandardErrorCard(
+        formula="influence functions of the group-time effects, shares of cohorts estimated",
+        correction="no small-sample factor", level=level, df_rule="normal distribution",
+        r_call=f"did::aggte(did::att_gt('y', 't', 'unit', 'first', data, xformla = {x}, est_method = '{method}', "
+               f"control_group = '{control}', {base}, panel = {'TRUE' if panel else 'FALSE'}, bstrap = FALSE), "
+               "type = 'simple')",
+        stata_call=f"csdid y{' x' if covariates else ''}, {'ivar(unit) ' if panel else ''}time(t) gvar(first) "
+                   f"method({kernel}){' notyet' if control == 'notyettreated' else ''}; estat simple")
+
+
+def _details(layout: Layout, cells: Cells, unbalanced: str, season: int | None) -> tuple[tuple[str, Any], ...]:
+    sizes = tuple((float(g), int((layout.first == g).sum())) for g in layout.cohorts)
+    return (("cohorts", sizes), ("unbalanced", unbalanced if layout.choices else "not a panel"),
+            ("unbalanced_choices", layout.choices), ("season", season), ("cells", len(cells.cells)),
+            ("cells_without_effect", int((~cells.grid.known).sum())))
+
+
+def _caveats(layout: Layout, cells: Cells, comparisons: Sequence[Comparison], unbalanced: str,
+             ever: str | None) -> tuple[Caveat, ...]:
+    out = []
+    if ever is not None:
+        out.append(Caveat(code="ever_treated", text=f"A unit counts as treated from its first period with {ever} = 1 on, "
+                          "also where treatment switched off again: this is the effect of ever having been treated."))
+    if len({rows for _, _, rows in layout.choices}) > 1:
+        used = "; ".join(f"{name.replace('_', ' ')}: {units:,} units, {rows:,} rows"
+                         for name, units, rows in layout.choices)
+        out.append(Caveat(code="unbalanced", text=f"Not every unit is seen in every period; {WORDS[unbalanced]}. What each "
+                          f"choice would use: {used}.", values=tuple((name, rows) for name, _, rows in layout.choices)))
+    apart = [c for c in comparisons if not c.same_season and not c.reason]
+    if apart:
+        out.append(Caveat(code="season", text=f"{len(apart)} of {len(comparisons)} comparisons are with another season, "
+                          "because the cohort has no earlier period of the same season.", values=(("cells", len(apart)),)))
+    gaps = np.diff(layout.periods)
+    if len(gaps) > 1 and not np.allclose(gaps, gaps[0]):
+        names = listed(f"{t:.12g}" for t in layout.periods)
+        out.append(Caveat(code="uneven_periods", text=f"Periods are not evenly spaced ({names}): a step before treatment "
+                          "is not always equally long.", values=(("periods", len(layout.periods)),)))
+    out += _cohort_caveats(layout, comparisons)
+    trimmed = sum(c.trimmed for c in cells.cells)
+    if trimmed:
+        out.append(Caveat(code="trimmed", text=f"In all comparisons together {trimmed} comparison units look almost surely "
+                          "treated and have no weight.", values=(("units", trimmed),)))
+    return tuple(out)
+
+
+def _cohort_caveats(layout: Layout, comparisons: Sequence[Comparison]) -> list[Caveat]:
+    out = []
+    if layout.units is not None and layout.wide:
+        alone = [f"{g:.12g}" for g in layout.cohorts if (layout.first == g).sum() == 1]
+        if alone:
+            out.append(Caveat(code="one_unit", text=f"One unit alone was first treated in {listed(alone)}: its luck cannot "
+                              "be told from the programme, and the errors do not show it.",
+                              values=(("cohorts", len(alone)),)))
+    earlier = {g: sum(t < g for t in layout.periods) for g in {c.cohort for c in comparisons}}
+    single = [f"{g:.12g}" for g in sorted(earlier) if earlier[g] == 1]
+    if single:
+        out.append(Caveat(code="one_earlier_period", text=f"Units first treated in {listed(single)} are seen in one period "
+                          "before treatment: their earlier trend cannot be looked at.", values=(("cohorts", len(single)),)))
+    return out

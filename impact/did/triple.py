@@ -1,0 +1,146 @@
+"""Triple differences: the change among affected treated units, less that of others there, less the same elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impact.data.frame import check_columns, listed, require_columns
+from impact.data.panel import Panel, drop_singletons
+from impact.data.privacy import speakable
+from impact.did.effects import (
+    Layout,
+    Story,
+    clustered,
+    fit_within,
+    infer_along,
+    lay_out,
+    open_panel,
+    regression_card,
+    tell,
+)
+from impact.did.wild import beside
+from impact.errors import DataError, DesignError, Problem
+from impact.inference.linear import Array
+from impact.results import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUESTION = ("the average effect on affected units of the treated group after its start, net of what happened to unaffected "
+            "units there and of the same gap in the comparison group")
+ASSUMPTIONS = (
+    "Without the programme, the gap between affected and unaffected units would have moved alike in the treated and the "
+    "comparison group.",
+    "Units did not change their outcome before treatment because they expected it.",
+    "Unaffected units, and units of the comparison group, are not touched by the programme.",
+)
+
+
+def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str, affected: str,
+                      control_group: str = "never_treated", covariates: Sequence[str] = (), cluster: str | None = None,
+                      weights: str | None = None, transform: str = "none", conf_level: float = 0.95,
+                      seed: int = 0) -> Estimate:
+    """Difference-in-differences among the affected, less that among the unaffected.
+
+    Parameters
+    ----------
+    data, outcome, unit, time, covariates, cluster, weights, transform, conf_level
+        As :func:`impact.did.imputation`. ``cluster`` is usually the group the programme was given to (district, state).
+    first_treated : first treated period of the unit's group, on all rows of all its units, affected or not; missing or
+        infinite in the comparison group. One period only.
+    affected : 0/1 column, constant within a unit: whom the programme is for, known in both groups.
+    control_group : "never_treated", or "not_yet_treated", which here means the same.
+    seed : of the wild cluster bootstrap, shown beside with fewer than 40 clusters or 20 treated.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    DataError
+        As :func:`impact.did.two_way_fixed_effects`; also when ``affected`` is not 0/1 or changes within a unit.
+    DesignError
+        Several first treated periods, or one of the four groups is empty.
+
+    Notes
+    -----
+    Estimand: ATT on affected units of the treated group, mean over its treated periods. Assumes that the gap between
+    affected and unaffected would have moved alike in both groups: weaker than parallel trends in each (Olden & Møen 2022,
+    Econometrics Journal 25, section 3). Regression with effects for unit, group by period and affected by period (Gruber
+    1994, AER 84, equation 1, with unit effects). Several start dates are refused: with them this is not the difference of
+    two difference-in-differences, and pooling not-yet-treated groups is biased (Ortiz-Villavicencio & Sant'Anna 2025).
+    Covariates enter with one slope. Errors: CR1S, K counts the independent period effects, t(G−1). Reference case: none
+    stored; by hand, as the difference of two two-by-twos, and statsmodels with full dummies (tests/test_triple.py).
+    """
+    require_columns(data, affected=affected)
+    check_columns(data, zero_one=(affected,))
+    panel = open_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
+                       control_group=control_group, cluster=cluster, weights=weights, even=False)
+    _check_affected(panel, unit, affected)
+    lay = lay_out(panel, outcome=outcome, unit=unit, time=time, covariates=covariates, cluster=cluster, weights=weights,
+                  transform=transform, conf_level=conf_level)
+    mine = panel.rows.numbers(affected)
+    _check_groups(lay, mine, first_treated)
+    dummies, labels = lay.period_dummies()
+    group = lay.ever.astype(float)
+    treated = lay.treated * mine
+    design = np.column_stack([dummies, dummies * group[:, None], dummies * mine[:, None], lay.extra, treated])
+    names = [*labels, *(f"{x}, treated group" for x in labels), *(f"{x}, affected" for x in labels), *lay.labels, "treated"]
+    fit = fit_within(lay.y, design, names, lay.units, lay.weights, must_keep=("treated",))
+    pick = np.eye(fit.k)[-1]
+    story = Story(method="triple_difference", vcov="CR1S", assumptions=ASSUMPTIONS, starts=first_treated,
+                  card=regression_card(lay, "unit, group-by-period and affected-by-period effects",
+                                       "fixest::feols(y ~ d | unit + group^time + affected^time, vcov = ~g)"))
+    made = tell(lay, story, infer_along(fit, clustered(fit, lay), pick, conf_level), rows=treated == 1, question=QUESTION,
+                period=lay.span, details=(("cells", _cells(lay, mine)),))
+    return beside(made, fit, pick, lay.clusters, seed)
+
+
+def _check_affected(panel: Panel, unit: str, affected: str) -> None:
+    """Refuse a mark that moves within a unit; leave out rows without it."""
+    rows = panel.rows
+    moving = rows.data.loc[rows.kept].groupby(unit)[affected].nunique(dropna=True)
+    moving = moving[moving > 1]
+    if len(moving):
+        raise DataError(Problem(
+            where=f"column '{affected}'", what=f"it changes over time for {len(moving)} units "
+            f"({listed(speakable(moving.index))})", cure="Mark whom the programme is for by a trait from before it, the "
+            "same on all rows of a unit."), source="data")
+    rows.drop(rows.data[affected].isna(), "affected_missing", f"{affected} is missing")
+    drop_singletons(panel, unit)
+
+
+def _check_groups(lay: Layout, affected: Array, first_treated: str) -> None:
+    starts = np.unique(lay.first[lay.ever])
+    problems = []
+    if len(starts) > 1:
+        problems.append(Problem(
+            where=f"column '{first_treated}'", what=f"treatment began in several periods "
+            f"({listed(f'{t:.12g}' for t in starts)}), and triple differences are then no difference of two "
+            "difference-in-differences", cure="Keep one start date and groups never treated, one date at a time."))
+    for ever, side in ((True, "treated"), (False, "comparison")):
+        for mark, who in ((1, "affected"), (0, "unaffected")):
+            if not ((lay.ever == ever) & (affected == mark)).any():
+                cure = (f"'{first_treated}' must name the start of the unit's group, for unaffected units too." if ever and
+                        not mark else "Triple differences compare four groups: find units of each.")
+                problems.append(Problem(where="comparison", what=f"no {who} unit of the {side} group is in the data",
+                                        cure=cure))
+    if problems:
+        raise DesignError(problems, source="design")
+
+
+def _cells(lay: Layout, affected: Array) -> tuple[tuple[str, float, float, int], ...]:
+    """Mean before and after the start in each of the four groups, with its units."""
+    start = float(lay.first[lay.ever].min())
+    out = []
+    for ever, side in ((True, "treated"), (False, "comparison")):
+        for mark, who in ((1, "affected"), (0, "unaffected")):
+            rows = (lay.ever == ever) & (affected == mark)
+            before, after = (lay.y[rows & ((lay.when >= start) == late)] for late in (False, True))
+            out.append((f"{side}, {who}", float(before.mean()) if len(before) else np.nan,
+                        float(after.mean()) if len(after) else np.nan, len(np.unique(lay.units[rows]))))
+    return tuple(out)

@@ -1,0 +1,234 @@
+"""The effect as a share of what firms would have had: for outcomes, such as profit, whose mean may be near zero."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from impact.data.frame import as_names, listed
+from impact.data.privacy import speakable
+from impact.errors import DesignError, Problem
+from impact.inference.fieller import fieller_set
+from impact.inference.intervals import Inference, check_level, infer
+from impact.inference.linear import Array, Fit, least_squares
+from impact.inference.report import make_estimate, spread
+from impact.inference.sandwich import CLUSTERED, Covariance, satterthwaite_df
+from impact.rct.means import ASSUMPTIONS
+from impact.rct.trial import Trial, covariance_of, describe, select_trial
+from impact.results import Caveat, Estimate, PercentEffect, Segment, StandardErrorCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METHODS = ("fieller", "delta")
+NEAR = 2.0  # standard errors of the comparison mean below which a share of it is not stated
+ZERO = 1e-12  # a mean this small beside the outcome's size is zero
+QUESTION = ("the average effect of being offered the programme on all who were in the draw and were found again, as a "
+            "share of the mean they would have had without it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """The effect and the comparison mean, their variances, and the df of the effect and of the ratio."""
+
+    effect: float
+    mean: float
+    v11: float
+    v12: float
+    v22: float
+    df: float
+    df_ratio: float
+    rule: str
+
+    @property
+    def ratio(self) -> float:
+        return self.effect / self.mean
+
+    @property
+    def mean_error(self) -> float:
+        return math.sqrt(max(self.v22, 0.0))
+
+    @property
+    def ratio_error(self) -> float:
+        """Standard error by the delta method."""
+        r = self.ratio
+        return math.sqrt(max(self.v11 - 2 * r * self.v12 + r**2 * self.v22, 0.0)) / abs(self.mean)
+
+
+def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: str = "fieller",
+                 covariates: Sequence[str] = (), strata: str | None = None, cluster: str | None = None,
+                 weights: str | None = None, vcov: str | None = None, conf_level: float = 0.95) -> Estimate:
+    """Effect of the offer divided by the comparison mean.
+
+    Parameters
+    ----------
+    data : DataFrame, one row a unit.
+    outcome : column in its own unit, such as money; it may be negative. The result has no unit.
+    treatment : column of 1 (offered) and 0 (not).
+    method : "fieller" or "delta" (symmetric, by the delta method; not to be trusted where the mean may be zero).
+    covariates, strata, cluster, weights, vcov, conf_level
+        As :func:`impact.rct.ols`.
+
+    Returns
+    -------
+    Estimate
+        In shares: 0.12 is 12 per cent. ``interval`` of "fieller" is a set of shares, which is unbounded, or in two pieces,
+        where the comparison mean may be zero; ``conf_low`` and ``conf_high`` are there only where it is one segment. Its
+        p-value is that of the effect, and the set leaves out zero exactly when that p is below 1 − ``conf_level``.
+        ``effect_pct`` is left out, with a reason and a caveat, where the mean is negative or within two standard errors of
+        zero. ``details`` holds the effect, the mean, their covariance and the delta standard error.
+
+    Raises
+    ------
+    DataError
+        As :func:`impact.rct.ols`.
+    DesignError
+        As :func:`impact.rct.ols`; also when the comparison mean is exactly zero, or a stratum has fewer than two units
+        (or clusters) in an arm.
+
+    Notes
+    -----
+    Estimand: ITT over the mean without the offer. Both come from one regression in which covariates and strata are centred
+    over the rows analysed and interacted with the offer (Lin 2013, section 4), so that the intercept is the predicted mean
+    of everyone had nobody been offered the programme; covariates are taken as they are, not as drawn from a wider
+    population. Set: Fieller (1954), with the covariance of :func:`impact.rct.ols` and the t quantile at the df of the
+    effect (Satterthwaite's under CR2). Few clusters are flagged, not replaced: re-randomisation tests an effect of zero,
+    not a share. The ratio of means is not the mean of firms' own ratios.
+    Checked: by hand, by inverting the test on a grid, against R (clubSandwich 0.5.8) and statsmodels, and by simulation
+    with a mean near zero (tests/test_ratio.py). Reference cases of effect and p-value: rct_jtrain2_dim_ols_hc2,
+    rct_tz_dim_clustered, rct_tz_lin_cr2.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be 'fieller' or 'delta', not {method!r}")
+    level = check_level(conf_level)
+    trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=as_names(covariates), strata=strata,
+                         cluster=cluster, weights=weights, transform="none")
+    _check_sides(trial, strata)
+    fit = _centred(trial, treatment)
+    cov = covariance_of(fit, trial, vcov)
+    pair = _pair(fit, cov, trial, treatment, outcome)
+    counts, card = describe(fit, trial, cov.kind, pair.rule, cluster)
+    inference = infer(pair.ratio, pair.ratio_error, pair.df_ratio, level) if method == "delta" else _tested(pair, level)
+    estimate = make_estimate(
+        outcome=outcome, term=treatment, method="ratio_effect", estimand="itt", inference=inference, counts=counts,
+        vcov=cov.kind, card=_card(card, trial, method), base=None, question=QUESTION, assumptions=ASSUMPTIONS,
+        outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped,
+        caveats=[*trial.caveats, *_denominator_caveats(pair)], details=(
+            ("ratio_by", method), ("effect", pair.effect), ("effect_std_error", math.sqrt(max(pair.v11, 0.0))),
+            ("comparison_mean_std_error", pair.mean_error), ("covariance", pair.v12),
+            ("delta_std_error", pair.ratio_error), ("left_out", fit.left_out)))
+    estimate = replace(estimate, comparison_mean=pair.mean, comparison_label=(
+        "comparison mean" if fit.k == 2 else "predicted mean of all without the offer"))
+    if method == "fieller" and inference.p_value is not None and estimate.p_value is not None:
+        estimate = _with_set(estimate, fieller_set(pair.effect, pair.mean, pair.v11, pair.v12, pair.v22, float(
+            stats.t(pair.df).ppf(0.5 + level / 2))))
+    return _with_percent(estimate, pair)
+
+
+def _card(card: StandardErrorCard, trial: Trial, method: str) -> StandardErrorCard:
+    """Say how the ratio was made, and correct the R and Stata lines where controls are centred and interacted."""
+    controls = [*(["x"] if trial.labels else []), *(["factor(s)"] if trial.blocks is not None else [])]
+    options = [part for part in card.r_call.removesuffix(")").split(", ")[1:] if not part.startswith("fixed_effects")]
+    stata = f"{card.stata_call}; nlcom _b[d]/_b[_cons]" if card.stata_call and method == "delta" else card.stata_call
+    lin = f"estimatr::lm_lin({', '.join(['y ~ d', '~ ' + ' + '.join(controls), *options])})"
+    return replace(
+        card, formula=f"{card.formula}; ratio by {'Fieller' if method == 'fieller' else 'the delta method'}",
+        r_call=lin if controls else card.r_call, stata_call="" if controls else stata)
+
+
+def _check_sides(trial: Trial, strata: str | None) -> None:
+    """Refuse strata (or a trial) without two drawn of each arm: one alone is fitted exactly and would count as certain."""
+    blocks = trial.blocks if trial.blocks is not None else np.zeros(len(trial.y), dtype=np.int64)
+    drawn = trial.clusters if trial.clusters is not None else np.arange(len(trial.y), dtype=np.int64)
+    noun = "clusters" if trial.clusters is not None else "units"
+    first = np.unique(np.column_stack([blocks, drawn, trial.offered.astype(np.int64)]), axis=0)
+    counts = np.array([np.bincount(first[first[:, 2] == arm, 0], minlength=int(blocks.max()) + 1) for arm in (0, 1)])
+    thin = np.flatnonzero(counts.min(axis=0) < 2)
+    if len(thin) and strata is None:
+        raise DesignError(Problem(where="treatment", what=f"{counts[1, 0]} treated and {counts[0, 0]} comparison {noun}: "
+                                  "two on each side are needed for a standard error", cure="Add data."), source="design")
+    if len(thin):
+        values = trial.rows.column(strata or "")
+        names = speakable(values.iloc[int(np.flatnonzero(blocks == j)[0])] for j in thin)
+        raise DesignError(Problem(
+            where=f"column '{strata}'", what=f"{len(thin)} of {counts.shape[1]} strata have fewer than two {noun} in an "
+            f"arm ({listed(names)})", cure="Merge them with others as the draw allows, or leave them out and say so."),
+            source="design")
+
+
+def _centred(trial: Trial, treatment: str) -> Fit:
+    """Regress on controls, the offer, and both interacted; controls centred, so that the intercept is a mean of all."""
+    others, names = trial.controls()
+    centred = others - np.average(others, axis=0, weights=trial.weights) if names else others
+    # the offer stands before its interactions: a covariate known in one arm only loses its interaction, not the effect
+    design = np.column_stack([np.ones(len(trial.y)), centred, trial.offered, centred * trial.offered[:, None]])
+    return least_squares(design, trial.y, ["(intercept)", *names, treatment, *(f"{n} × {treatment}" for n in names)],
+                         weights=trial.weights, must_keep=(treatment,))
+
+
+def _pair(fit: Fit, cov: Covariance, trial: Trial, treatment: str, outcome: str) -> _Pair:
+    at = [fit.index(treatment), fit.index("(intercept)")]
+    effect, mean = (float(fit.coefficients[j]) for j in at)
+    size = float(np.abs(trial.y).max())
+    if abs(mean) <= ZERO * size or size == 0:
+        raise DesignError(Problem(where=f"column '{outcome}'", what="the comparison mean is zero",
+                                  cure="There is nothing to take a share of: report the effect in its unit."),
+                          source="design")
+    v = cov.matrix[np.ix_(at, at)]
+    effect_pick, ratio_pick = np.zeros(fit.k), np.zeros(fit.k)
+    effect_pick[at[0]] = ratio_pick[at[0]] = 1.0
+    ratio_pick[at[1]] = -effect / mean
+    df, rule = _df(fit, cov, effect_pick, clustered=trial.clusters is not None)
+    return _Pair(effect=effect, mean=mean, v11=float(v[0, 0]), v12=float(v[0, 1]), v22=float(v[1, 1]), df=df,
+                 df_ratio=_df(fit, cov, ratio_pick, clustered=trial.clusters is not None)[0], rule=rule)
+
+
+def _df(fit: Fit, cov: Covariance, pick: Array, *, clustered: bool) -> tuple[float, str]:
+    if cov.kind not in CLUSTERED:
+        return float(cov.residual_df), "n − k"
+    if cov.kind in ("CR2", "CR3"):
+        return satterthwaite_df(fit, cov, pick), "Satterthwaite" if clustered else "Bell–McCaffrey"
+    return float((cov.n_clusters or fit.n) - 1), "clusters − 1"
+
+
+def _tested(pair: _Pair, level: float) -> Inference:
+    """Test of the effect; its p-value is that of a ratio of zero."""
+    test = infer(pair.effect, math.sqrt(max(pair.v11, 0.0)), pair.df, level)
+    return Inference(estimate=pair.ratio, conf_level=level, df=test.df, statistic=test.statistic, p_value=test.p_value,
+                     reason=test.reason or "a Fieller set comes from a test, not from a standard error")
+
+
+def _with_set(estimate: Estimate, segments: tuple[Segment, ...]) -> Estimate:
+    one = segments[0] if len(segments) == 1 else Segment()
+    return replace(estimate, interval=segments, conf_low=one.low, conf_high=one.high)
+
+
+def _denominator_caveats(pair: _Pair) -> list[Caveat]:
+    values = (("mean", pair.mean), ("std_error", pair.mean_error))
+    out = []
+    if pair.mean < 0:
+        out.append(Caveat(code="comparison_mean_negative", text="The comparison mean is negative: a share of it turns the "
+                          "sign of the effect around and is not to be read as growth or loss.", values=values))
+    if abs(pair.mean) <= NEAR * pair.mean_error:
+        out.append(Caveat(code="comparison_mean_near_zero", text="The comparison mean is within two standard errors of "
+                          "zero: the share itself says little. A Fieller set, which may have no end or a gap, says "
+                          "what can be said.", values=values))
+    return out
+
+
+def _with_percent(estimate: Estimate, pair: _Pair) -> Estimate:
+    """State the share in per cent, or the reason why it is not stated."""
+    why = "the counterfactual mean is not above zero" if pair.mean < 0 else (
+        "the counterfactual mean is within two standard errors of zero" if pair.mean <= NEAR * pair.mean_error else "")
+    if not why and estimate.interval and None in (estimate.conf_low, estimate.conf_high):
+        why = "the confidence set has no end"
+    if why:
+        return replace(estimate, reasons=(*estimate.reasons, ("effect_pct", why)))
+    low, high = (None if x is None else 100.0 * x for x in (estimate.conf_low, estimate.conf_high))
+    return replace(estimate, effect_pct=PercentEffect(value=100.0 * estimate.estimate, low=low, high=high, base=pair.mean,
+                                                      base_label=estimate.comparison_label))

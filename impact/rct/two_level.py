@@ -1,0 +1,399 @@
+"""Trials that draw clusters and then units inside them: the effect on the invited, the spillover, and the total."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impact.data.frame import as_names, check_columns, listed, require_columns, rows_text
+from impact.data.privacy import speakable
+from impact.errors import DesignError, Problem
+from impact.inference.linear import Array
+from impact.inference.report import Counterfactual
+from impact.rct.assignment import shares_differ
+from impact.rct.factors import (
+    CellRegression,
+    Recipe,
+    Sides,
+    changing,
+    mean_over,
+    regress_on_cells,
+    select_cells,
+    thin,
+    varying,
+)
+from impact.rct.trial import Trial
+from impact.results import Caveat, Estimate, Estimates
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_LEVELS = 10
+OVERSAMPLED = 0.05  # difference between the sample's and the population's share invited that a reader is told of
+LOT = (
+    "Which clusters take part was decided by lot, and so was who is invited inside them.",
+    "Nothing spills over from one cluster to another.",
+    "Those found again are comparable between the groups.",
+)
+WHOLE = ("Invited and not invited units that were observed stand for all invited and all not invited units of the treated "
+         "clusters.",)
+CONTROL = "in clusters not drawn"
+WEIGHTED_SUM = Recipe("factor(cell)", "", "weighted sum of its coefficients, clubSandwich::linear_contrast")
+ONCE = "A cluster was drawn once: repeat its value on each of its rows."
+SEEN = ("Code the treatment 0, not empty, where nobody was invited. Where these units were not surveyed, spillover and "
+        "total cannot be seen: use ols with cluster=.")
+
+
+def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str, cluster_treatment: str,
+              population_share: float | str | None = None, population: str | None = None, covariates: Sequence[str] = (),
+              strata: str | None = None, weights: str | None = None, vcov: str | None = None, transform: str = "none",
+              conf_level: float = 0.95) -> Estimates:
+    """Effect on the invited, spillover on the others and total, where clusters were drawn and units inside them invited.
+
+    Parameters
+    ----------
+    data : DataFrame, one row a unit: invited and not invited units of treated clusters, and units of clusters not drawn.
+    outcome : column, in its own unit.
+    treatment : column of 1 (unit invited) and 0 (not); 0 in clusters not drawn.
+    cluster : column of the groups (markets, villages) that were drawn.
+    cluster_treatment : column of 1 (cluster drawn to take part) and 0 (not).
+    population_share : share of the eligible units of treated clusters who were invited, in the population, between 0 and
+        1; or a column with one share for each treated cluster, of which the average over treated clusters is used.
+    population : column of the number of eligible units of each cluster, by which a column of shares is averaged.
+    covariates, strata, weights, vcov, transform, conf_level
+        As :func:`impact.rct.ols`; ``strata`` are those of the draw of clusters.
+
+    Returns
+    -------
+    Estimates
+        ``total`` (the headline) per eligible unit of a treated cluster; ``invited`` and ``not invited``, each against units
+        of clusters not drawn; ``invited − not invited`` inside treated clusters. ``details`` of the headline hold the share
+        used and the share in the sample.
+
+    Raises
+    ------
+    DataError
+        As :func:`impact.rct.ols`.
+    DesignError
+        Without a population share, or with one not between 0 and 1; with invited units in clusters not drawn, clusters
+        both drawn and not, or fewer than two clusters that hold one of the three groups. All at once, named.
+
+    Notes
+    -----
+    Estimands (Baird, Bohren, McIntosh & Özler 2018, Review of Economics and Statistics 100, section II): intention to
+    treat a (invited against pure control), spillover on the non-treated b, and total causal effect s·a + (1 − s)·b at the
+    share s of the population that was invited. The sample's share cannot stand in for s: invited units are mostly sampled
+    more densely, and the total would lean towards them. s counts as known. Of a column of shares the average is used; the
+    total then holds where effects do not go with the share. One regression on two dummies, CR2 by cluster. Design as
+    McKenzie & Puerto (2021, American Economic Journal: Applied Economics 13). Reference case: by hand, and the
+    regression of the outcome on z and d − s·z, whose first coefficient is the total (tests/test_two_level.py).
+    """
+    shares = population_share if isinstance(population_share, str) else None
+    require_columns(data, population_share=shares, population=population)
+    check_columns(data, numbers=(*as_names(shares), *as_names(population)))
+    trial = select_cells(data, outcome=outcome, roles={treatment: "treatment", cluster_treatment: "cluster_treatment"},
+                         zero_one=(treatment, cluster_treatment), covariates=covariates, strata=strata, cluster=cluster,
+                         weights=weights, transform=transform)
+    drawn, given = trial.rows.numbers(cluster_treatment), trial.rows.numbers(treatment)
+    groups = {"invited": drawn * given, "not invited": drawn * (1 - given), CONTROL: 1 - drawn}
+    share, found, problems = _population_share(trial, drawn, cluster, population_share, population)
+    problems += [*varying(data, (cluster_treatment, strata), cluster, ONCE), *thin(trial, groups, SEEN),
+                 *_misplaced(data, treatment, data[cluster_treatment] == 0, 1, "invited in clusters that were not drawn")]
+    if problems:
+        raise DesignError(problems, source="design")
+    _note_strata(trial, drawn)
+    regression = regress_on_cells(
+        trial, {name: rows for name, rows in groups.items() if name != CONTROL}, outcome=outcome, method="spillover",
+        cluster=cluster, vcov=vcov, transform=transform, conf_level=conf_level)
+    return Estimates(rows=(_total(regression, groups, share, found), *_against_control(regression, groups),
+                           _inside(regression, groups)))
+
+
+def _population_share(trial: Trial, drawn: Array, cluster: str, given: float | str | None,
+                      population: str | None) -> tuple[float, tuple[float, ...], list[Problem]]:
+    """Find the share of eligible units invited, the shares of the clusters it is an average of, and what is wrong."""
+    if given is None:
+        return np.nan, (), [Problem(
+            where="population_share", what="the share of the eligible units of treated clusters who were invited is not "
+            "stated, and the sample cannot tell it: invited units are mostly sampled more densely than the others, so the "
+            "total would lean towards them", cure="Take it from the listing or census the draw was made from, e.g. 0.3.")]
+    if not isinstance(given, str):
+        problems = [] if population is None else [Problem(
+            where="population", what="one population_share needs no averaging", cure="Leave population= out, or give "
+            "population_share= as a column with one share for each cluster.")]
+        return float(given), (), [*problems, *_share_problems([float(given)], "population_share", [])]
+    frame = trial.rows.data.loc[trial.rows.kept].loc[drawn > 0]
+    problems, columns = [], (given, *as_names(population))
+    for name in columns:
+        ids = changing(frame, name, cluster)
+        empty = speakable(frame.groupby(cluster)[name].count().loc[lambda count: count == 0].index)
+        if ids or empty:
+            problems.append(Problem(where=f"column '{name}'", what=f"{len(ids)} treated clusters have several values of it "
+                                    f"and {len(empty)} have none ({listed([*ids, *empty])})",
+                                    cure="Repeat one number on every row of a cluster."))
+    values = frame.groupby(cluster)[list(columns)].first()
+    sizes = values[population].to_numpy(dtype=float) if population is not None else np.ones(len(values))
+    if (sizes <= 0).any():
+        problems.append(Problem(where=f"column '{population}'", what="it is zero or negative for "
+                                f"{listed(speakable(values.index[sizes <= 0]))}", cure="Count the eligible units."))
+    found = values[given].to_numpy(dtype=float)
+    problems += _share_problems(found, f"column '{given}'", speakable(values.index))
+    return (np.nan if problems else float(np.average(found, weights=sizes))), tuple(map(float, found)), problems
+
+
+def _share_problems(shares: Sequence[float] | Array, where: str, ids: Sequence[str]) -> list[Problem]:
+    # a column's missing shares have their own problem
+    wrong = [i for i, share in enumerate(shares) if not 0 < share < 1 and not (ids and np.isnan(share))]
+    if not wrong:
+        return []
+    values = listed(f"{shares[i]:g}" + (f" in {ids[i]}" if ids else "") for i in wrong)
+    return [Problem(where=where, what=f"a share lies between 0 and 1, not {values}",
+                    cure="Write thirty per cent as 0.3. Where all were invited, ols with cluster= is the effect.")]
+
+
+def _misplaced(data: pd.DataFrame, treatment: str, where: pd.Series[bool], value: int, what: str) -> list[Problem]:
+    """List the rows whose invitation contradicts what was drawn for their cluster."""
+    rows = np.flatnonzero((where & (data[treatment] == value)).to_numpy()) + 1
+    if not len(rows):
+        return []
+    return [Problem(where=f"column '{treatment}'", what=f"{len(rows)} unit{' is' if len(rows) == 1 else 's are'} {what} "
+                    f"({rows_text(rows)})",
+                    cure="Write what the draw decided; who took part is another column, for late.")]
+
+
+def _note_strata(trial: Trial, drawn: Array) -> None:
+    if trial.blocks is None or trial.clusters is None:
+        return
+    firsts = np.unique(trial.clusters, return_index=True)[1]
+    if shares_differ(drawn[firsts], trial.blocks[firsts]):
+        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares of clusters drawn: with a "
+                                    "dummy a stratum, strata with both kinds of cluster well represented count more."))
+
+
+def _total(regression: CellRegression, groups: Mapping[str, Array], share: float, found: tuple[float, ...]) -> Estimate:
+    """Total causal effect per eligible unit of a treated cluster, at the population's share invited."""
+    control = groups[CONTROL]
+    sample = float(groups["invited"].sum() / (1 - control).sum())
+    caveats = []
+    if abs(sample - share) > OVERSAMPLED:
+        caveats.append(Caveat(
+            code="sample_share", text=f"Of the treated clusters' units a share of {sample:.2f} was invited in the sample, "
+            f"of {share:.2f} in the population: the total uses the population's.",
+            values=(("sample", sample), ("population", share))))
+    if found and max(found) - min(found) > OVERSAMPLED:
+        caveats.append(Caveat(
+            code="shares_vary", text=f"The share invited runs from {min(found):.2f} to {max(found):.2f} between treated "
+            f"clusters. The total uses their average, {share:.2f}, which is right where effects do not go with the share.",
+            values=(("low", min(found)), ("high", max(found)))))
+    return regression.row(
+        {"invited": share, "not invited": 1 - share}, Sides(1 - control, control, _control_mean(regression, control)),
+        Recipe(f"z + I(d - {share:.12g} * z)", "", "coefficient z"), term="total", name="total", estimand="tce",
+        question="the average effect of the programme on all eligible units of a cluster that takes part, where a share of "
+        f"{share:.2g} of them is invited",
+        assumptions=(*LOT, *WHOLE, "The declared share of eligible units invited is right."), caveats=caveats,
+        details=(("population_share", share), ("sample_share", sample)))
+
+
+def _control_mean(regression: CellRegression, control: Array) -> Counterfactual:
+    return mean_over(regression.trial, [(1.0, control)], "mean of units in clusters not drawn", regression.transform)
+
+
+def _against_control(regression: CellRegression, groups: Mapping[str, Array]) -> list[Estimate]:
+    control = groups[CONTROL]
+    texts = {
+        "invited": ("itt", "I(z * d)", "the average effect on those invited, of their own invitation and of others' in "
+                    "their cluster"),
+        "not invited": ("snt", "I(z * (1 - d))", "the average effect on those not invited of others in their cluster being "
+                        "invited (spillover)"),
+    }
+    return [regression.row(
+        {name: 1.0}, Sides(groups[name], control, _control_mean(regression, control)),
+        Recipe("I(z * d) + I(z * (1 - d))", "1.z#1.d 1.z#0.d", f"coefficient {coefficient}"), term=name,
+        name=name.replace(" ", "-"), estimand=estimand, question=question, assumptions=LOT)
+        for name, (estimand, coefficient, question) in texts.items()]
+
+
+def _inside(regression: CellRegression, groups: Mapping[str, Array]) -> Estimate:
+    """Invited less not invited inside treated clusters."""
+    caveat = Caveat(code="both_affected", text="Inside treated clusters both groups live with the programme: their "
+                    "difference is the effect of an own invitation there, not the effect of the programme.")
+    base = mean_over(regression.trial, [(1.0, groups["not invited"])], "mean of units not invited in treated clusters",
+                     regression.transform)
+    return regression.row(
+        {"invited": 1.0, "not invited": -1.0}, Sides(groups["invited"], groups["not invited"], base),
+        Recipe("z + d", "z d", "coefficient d"), term="invited − not invited", name="inside", estimand="within",
+        question="the average difference an own invitation makes in clusters where others are invited", assumptions=LOT,
+        caveats=(caveat,))
+
+
+def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str, saturation: str,
+               covariates: Sequence[str] = (), strata: str | None = None, weights: str | None = None,
+               vcov: str | None = None, transform: str = "none", conf_level: float = 0.95) -> Estimates:
+    """Effects by how many were invited, where the share invited was itself drawn for each cluster.
+
+    Parameters
+    ----------
+    data : DataFrame, one row a unit.
+    outcome : column, in its own unit.
+    treatment : column of 1 (unit invited) and 0 (not).
+    cluster : column of the groups that were drawn.
+    saturation : column of the share drawn for the cluster, 0 to 1 (0: pure control; not the share that came about).
+    covariates, strata, weights, vcov, transform, conf_level
+        As :func:`impact.rct.ols`; ``strata`` are those of the draw of clusters.
+
+    Returns
+    -------
+    Estimates
+        ``total`` (the headline), ``treated`` and ``untreated`` pooled over positive saturations; the slopes of the effects
+        on treated and untreated in the saturation (per 1.00, from nobody to everybody), where two or more levels allow it;
+        then each level's effects on treated and untreated, all against pure control. ``details`` of the headline list the
+        levels: share, clusters, units treated, units untreated, weight.
+
+    Raises
+    ------
+    DataError
+        As :func:`impact.rct.ols`.
+    DesignError
+        Without pure control clusters; with shares outside 0 to 1, or varying within clusters; with treated units at 0 or
+        untreated at 1; with a level of which fewer than two clusters hold treated (untreated) units. All at once.
+
+    Notes
+    -----
+    Estimands (Baird, Bohren, McIntosh & Özler 2018, Review of Economics and Statistics 100, section II), at level p: a(p),
+    treated against pure control; b(p), untreated against pure control; total p·a(p) + (1 − p)·b(p). Pooled: their
+    average over positive levels, each with the share of the clusters (found again) that drew it, so that each cell counts
+    as designed and not by how many of its units were sampled; without covariates that is the regression weighted by the
+    inverse of the probability of each cell. Slopes: of the line through the levels' effects, with the same weights.
+    One regression with a dummy a cell; CR2 by cluster. One positive level gives the numbers of :func:`spillover`.
+    Reference case: by hand, and the weighted regression (tests/test_two_level.py).
+    """
+    trial = select_cells(data, outcome=outcome, roles={treatment: "treatment", saturation: "saturation"},
+                         zero_one=(treatment,), covariates=covariates, strata=strata, cluster=cluster, weights=weights,
+                         transform=transform)
+    share, given = np.round(trial.rows.numbers(saturation), 9), trial.rows.numbers(treatment)
+    levels = [float(level) for level in np.unique(share[share > 0])]
+    groups = _saturation_groups(share, given, levels)
+    problems = _saturation_problems(data, treatment, saturation, levels) or thin(trial, groups, SEEN)
+    problems = [*varying(data, (saturation, strata), cluster, ONCE), *problems]
+    if problems:
+        raise DesignError(problems, source="design")
+    _note_strata(trial, (share > 0).astype(float))
+    regression = regress_on_cells(
+        trial, {name: rows for name, rows in groups.items() if name != CONTROL}, outcome=outcome, method="saturation",
+        cluster=cluster, vcov=vcov, transform=transform, conf_level=conf_level)
+    drawn = _drawn_shares(trial, share, levels)
+    return Estimates(rows=(*_pooled(regression, groups, drawn), *_slopes(regression, groups, drawn),
+                           *_by_level(regression, groups)))
+
+
+def _at(side: str, level: float) -> str:
+    return f"{side} at {level:.9g}"
+
+
+def _saturation_groups(share: Array, given: Array, levels: Sequence[float]) -> dict[str, Array]:
+    groups = {CONTROL: (share == 0).astype(float)}
+    for level in levels:
+        groups[_at("treated", level)] = (share == level) * given
+        if level < 1:
+            groups[_at("untreated", level)] = (share == level) * (1 - given)
+    return groups
+
+
+def _saturation_problems(data: pd.DataFrame, treatment: str, saturation: str, levels: Sequence[float]) -> list[Problem]:
+    column = data[saturation]
+    out = [*_misplaced(data, treatment, column == 0, 1, "treated in clusters with saturation 0"),
+           *_misplaced(data, treatment, column == 1, 0, "untreated in clusters with saturation 1")]
+    outside = np.flatnonzero(((column < 0) | (column > 1)).to_numpy()) + 1
+    if len(outside):
+        out.append(Problem(where=f"column '{saturation}'", what=f"{len(outside)} rows lie outside 0 to 1 "
+                           f"({rows_text(outside)})", cure="Write thirty per cent as 0.3."))
+    elif not 1 <= len(levels) <= MOST_LEVELS:
+        out.append(Problem(where=f"column '{saturation}'", what=f"it has {len(levels)} positive levels; 1 to {MOST_LEVELS} "
+                           "can be compared", cure="Write the share that was drawn, not the share that came about."))
+    return out
+
+
+def _drawn_shares(trial: Trial, share: Array, levels: Sequence[float]) -> dict[float, float]:
+    """Share of the clusters with a positive saturation that drew each level."""
+    codes = trial.clusters if trial.clusters is not None else np.arange(len(share))
+    counts = [len(np.unique(codes[share == level])) for level in levels]
+    return {level: count / sum(counts) for level, count in zip(levels, counts, strict=True)}
+
+
+def _pooled(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapping[float, float]) -> list[Estimate]:
+    """Total, effect on the treated and on the untreated, each level counting as often as it was drawn."""
+    control = groups[CONTROL]
+    base = _control_mean(regression, control)
+    picks: dict[str, dict[str, float]] = {"total": {}, "treated": {}, "untreated": {}}
+    below = sum(weight for level, weight in drawn.items() if level < 1)
+    for level, weight in drawn.items():
+        picks["total"][_at("treated", level)] = weight * level
+        picks["treated"][_at("treated", level)] = weight
+        if level < 1:
+            picks["total"][_at("untreated", level)] = weight * (1 - level)
+            picks["untreated"][_at("untreated", level)] = weight / below
+    texts = {
+        "total": ("tce", "the average effect of the programme on all eligible units of a cluster that takes part"),
+        "treated": ("itt", "the average effect on the treated, of their own treatment and of others'"),
+        "untreated": ("snt", "the average effect on the untreated of others in their cluster being treated (spillover)"),
+    }
+    out = []
+    for name, (estimand, question) in texts.items():
+        if not picks[name]:
+            continue
+        rows = np.asarray(sum(groups[cell] for cell in picks[name]))
+        caveats, details = _levels(regression, groups, drawn) if name == "total" else ((), ())
+        out.append(regression.row(
+            picks[name], Sides(rows, control, base), WEIGHTED_SUM, term=name, name=name, estimand=estimand,
+            question=f"{question}, over the saturations as drawn", caveats=caveats, details=details,
+            assumptions=(*LOT, *WHOLE) if name == "total" else LOT))
+    return out
+
+
+def _levels(regression: CellRegression, groups: Mapping[str, Array],
+            drawn: Mapping[float, float]) -> tuple[tuple[Caveat, ...], tuple[tuple[str, object], ...]]:
+    """What the headline says of the levels: a caveat where there is one only, and their table."""
+    nobody, table = np.zeros(regression.fit.n), []
+    for level, weight in drawn.items():
+        treated, untreated = groups[_at("treated", level)], groups.get(_at("untreated", level), nobody)
+        clusters = regression.counts(Sides(treated, untreated)).clusters
+        table.append((level, clusters, int(treated.sum()), int(untreated.sum()), weight))
+    caveat = Caveat(code="one_saturation", text="One positive saturation was drawn: how effects move with the saturation "
+                    "cannot be seen.")
+    return (caveat,) if len(drawn) == 1 else (), (("levels", tuple(table)),)
+
+
+def _slopes(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapping[float, float]) -> list[Estimate]:
+    """Slope of the line through the levels' effects, levels weighted as drawn."""
+    out = []
+    for side in ("treated", "untreated"):
+        levels = np.array([level for level in drawn if _at(side, level) in groups])
+        if len(levels) < 2:
+            continue
+        weights = np.array([drawn[level] for level in levels])
+        distance = levels - np.average(levels, weights=weights)
+        steps = weights * distance / float(weights @ distance**2)
+        # a slope has no arms: levels above the average stand on one side, those below on the other
+        above, below = (np.asarray(sum(groups[_at(side, level)] for level in levels[chosen]))
+                        for chosen in (distance > 0, distance <= 0))
+        out.append(regression.row(
+            {_at(side, level): float(step) for level, step in zip(levels, steps, strict=True)}, Sides(above, below),
+            WEIGHTED_SUM, term=f"slope, {side}", name=f"slope-{side}", estimand="slope",
+            question=f"by how much the effect on the {side} changes as the share invited in the cluster goes from 0 to 1, "
+            "if it moves in a straight line", assumptions=LOT))
+    return out
+
+
+def _by_level(regression: CellRegression, groups: Mapping[str, Array]) -> list[Estimate]:
+    base = _control_mean(regression, groups[CONTROL])
+    out = []
+    for cell in regression.fit.names[-(len(groups) - 1):]:
+        side, level = cell.split(" at ")
+        recipe = Recipe("factor(cell)", "i.cell", f"coefficient {cell}")
+        out.append(regression.row(
+            {cell: 1.0}, Sides(groups[cell], groups[CONTROL], base), recipe, term=cell, name=f"{side}-{level}",
+            estimand="itt" if side == "treated" else "snt", assumptions=LOT,
+            question=f"the average effect on the {side} where a share of {level} of the cluster was treated"))
+    return out

@@ -1,0 +1,357 @@
+"""Workers of firms that were offered a programme: each worker counts once, or each firm does, as declared."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impact.data.frame import as_names, check_columns, listed, require_columns
+from impact.data.privacy import speakable
+from impact.errors import DataError, DesignError, Problem
+from impact.inference.beside import wild_beside
+from impact.inference.intervals import NOISE, infer
+from impact.inference.linear import Array, Codes, independent_columns, least_squares
+from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
+from impact.inference.sandwich import CLUSTERED
+from impact.rct.assignment import check_draw, shares_differ
+from impact.rct.few import with_few_clusters
+from impact.rct.trial import Trial, coefficients, covariance_of, describe, infer_last, select_trial
+from impact.results import Caveat, Estimate, StandardErrorCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WEIGHTINGS = ("worker", "firm")
+LARGE_SHARE = 0.10  # of the workers in one firm: its own luck weighs heavily
+UNEQUAL = 1.5  # times the share that firms of equal size would have
+QUESTION = {
+    "worker": "the average effect on a worker of the firm's being offered the programme: every worker measured counts once",
+    "firm": "the average over firms of the effect on the mean of a firm's workers: every firm measured counts once",
+}
+ASSUMPTIONS = (
+    "Which firms were offered the programme was decided by lot.",
+    "One firm's offer does not change the workers of another firm.",
+    "Workers measured are comparable between the two groups: the offer did not change who they are.",
+)
+
+
+def worker_effects(data: pd.DataFrame, *, outcome: str, treatment: str, firm: str, weighting: str | None = None,
+                   covariates: Sequence[str] = (), baseline: str | None = None, strata: str | None = None,
+                   cluster: str | None = None, weights: str | None = None, vcov: str | None = None,
+                   transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Estimate:
+    """Effect on workers of a programme that was offered to their firms.
+
+    Parameters
+    ----------
+    data : DataFrame, one row a worker.
+    outcome : column of the worker, in its own unit.
+    treatment : column of 1 (the firm was offered) and 0 (not), the same for all workers of a firm.
+    firm : column of the firm's id.
+    weighting : "worker" (every worker counts once: the effect on a worker) or "firm" (every firm counts once: the mean of
+        the firms' effects). They differ where effects differ by the size of firms, so there is no default.
+    covariates, baseline : columns measured before the offer; a missing value gets an indicator, never a lost row.
+    strata : column of the blocks of the draw; enters as one dummy a block.
+    cluster : column of the groups that were drawn, where the draw was above firms (whole markets, say); never below.
+    weights : column of sampling weights of workers. With "worker" a worker stands for that many. With "firm" they weigh the
+        workers within each firm, and each firm still counts once.
+    vcov : "CR0", "CR1", "CR1S", "CR2" or "CR3"; None is CR2 with Satterthwaite df.
+    transform : "none" or "log". conf_level : a share.
+    seed : of the draws that take over where firms are few, as :func:`impact.rct.ols` says.
+
+    Returns
+    -------
+    Estimate
+        The intention-to-treat effect, clustered by firm (or ``cluster``). ``n`` counts workers, ``n_clusters`` what was
+        drawn; ``details`` hold firms and workers on each side and the largest firm's share of the workers.
+
+    Raises
+    ------
+    DesignError
+        Without a weighting; when treatment, stratum or cluster differ within a firm (the firms are named); with errors
+        not clustered; as :func:`impact.rct.ols`.
+    DataError
+        As :func:`impact.rct.ols`; also for workers without their firm, and firms without their cluster.
+
+    Notes
+    -----
+    Estimand: ITT, averaged over workers or over firms (Kahan, Li, Copas & Harhay 2023, International Journal of
+    Epidemiology 52, on the two; Su & Ding 2021, Journal of the Royal Statistical Society B 83, for their regressions).
+    "firm" gives a worker the weight one over the number of workers measured in the firm. Where covariates are the same for
+    all workers of a firm this is least squares on firm means, and is done there, with the leverage of firms; otherwise it
+    is weighted least squares with CR2 by firm (Pustejovsky & Tipton 2018, section 2.1). Few firms: the draw is replayed as
+    in :func:`impact.rct.ols`, but not for "worker" with sampling weights. "worker" counts workers measured: where a fixed
+    number was interviewed in each firm, give ``weights``. A programme that changes who works at a firm changes who is
+    measured: see :func:`impact.rct.worker_composition`. Reference case: tests/test_workers.py (by hand; R clubSandwich
+    0.5.8).
+    """
+    check_weighting(weighting)
+    covariates = (*as_names(baseline), *as_names(covariates))
+    require_columns(data, outcome=outcome, treatment=treatment, firm=firm, covariates=covariates, strata=strata,
+                    cluster=cluster, weights=weights)
+    check_columns(data, zero_one=(treatment,))
+    check_firms(data, firm=firm, treatment=treatment, strata=strata, cluster=cluster)
+    if vcov is not None and vcov not in CLUSTERED:
+        raise DesignError(Problem(where="vcov", what=f"'{vcov}' treats workers of one firm as independent, and firms were "
+                                  "offered the programme", cure=f"Use one of {', '.join(CLUSTERED)}."), source="design")
+    trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata, cluster=firm,
+                         weights=weights, transform=transform, baseline=baseline)
+    firms = trial.clusters if trial.clusters is not None else np.arange(len(trial.y))
+    if cluster is not None:
+        check_draw(trial.rows, treatment=treatment, strata=strata, cluster=cluster)
+        trial.clusters = trial.rows.codes(cluster)
+    sizes = np.bincount(firms, weights=trial.weights).astype(float)
+    if weighting == "firm":
+        trial.weights = (1.0 if trial.weights is None else trial.weights) / sizes[firms]
+    trial.caveats += _size_caveats(sizes, str(weighting))
+    estimate = _estimate(trial, firms, outcome=outcome, treatment=treatment, level=cluster or firm, vcov=vcov,
+                         weighting=str(weighting), transform=transform, conf_level=conf_level, seed=seed)
+    return replace(estimate, id=f"{outcome}/worker_effects/{weighting}",
+                   details=(*_sides(trial, firms, sizes, str(weighting)), *estimate.details))
+
+
+def check_weighting(weighting: str | None) -> None:
+    """Refuse an estimate on workers whose weighting is not declared."""
+    if weighting is None:
+        raise DesignError(Problem(
+            where="weighting", what="it is not declared whether each worker or each firm counts once, and they answer "
+            "different questions: 'worker' is the average effect on a worker, so that large firms count for more; 'firm' "
+            "is the average over firms of the effect on their workers, so that each firm counts the same",
+            cure="Write weighting='worker' or weighting='firm', as was planned before the data came."), source="design")
+    if weighting not in WEIGHTINGS:
+        raise ValueError(f"weighting must be 'worker' or 'firm', not {weighting!r}")
+
+
+def check_firms(data: pd.DataFrame, *, firm: str, treatment: str, strata: str | None, cluster: str | None) -> None:
+    """Refuse what differs within a firm although it was decided for the whole firm, and firms without their cluster."""
+    problems = []
+    known = data[data[firm].notna()]
+    whole = ((treatment, "treatment", "Then treatment was not decided for whole firms: use the methods for single units, "
+              "or correct the rows."), (strata, "stratum", "A firm is drawn within one stratum: correct the column."))
+    for name, noun, cure in whole:
+        if name is not None and name != firm and len(several := _varying(known, firm, name)):
+            problems.append(Problem(where=f"column '{name}'", what=f"the {noun} differs between workers of {len(several)} "
+                                    f"firms ({listed(speakable(several))})", cure=cure))
+    if cluster is not None and cluster != firm:
+        problems += _cluster_problems(known, firm, cluster)
+    if problems:
+        raise DesignError(problems, source="design")
+    if cluster is not None:
+        lost = known.loc[known[cluster].isna(), firm].drop_duplicates()
+        if len(lost):
+            raise DataError(Problem(where=f"column '{cluster}'", what=f"{len(lost)} firms have rows without it "
+                                    f"({listed(speakable(lost))})", cure="Every firm needs the group in which treatment "
+                                    "was decided."), source="data")
+
+
+def _varying(data: pd.DataFrame, group: str, name: str) -> list[object]:
+    """List the groups in which a column takes more than one value."""
+    counts = data.groupby(group)[name].nunique()
+    return list(counts.index[counts > 1])
+
+
+def _cluster_problems(known: pd.DataFrame, firm: str, cluster: str) -> list[Problem]:
+    cut = _varying(known, firm, cluster)
+    if not cut:
+        return []
+    if not _varying(known, cluster, firm):
+        return [Problem(where=f"cluster '{cluster}'", what=f"it is finer than the firm, for which treatment was decided "
+                        f"({listed(speakable(cut))} hold several)", cure=f"Errors are clustered by '{firm}', or above it.")]
+    return [Problem(where=f"cluster '{cluster}'", what=f"it cuts through {len(cut)} firms ({listed(speakable(cut))})",
+                    cure="A firm lies in one group of the draw: correct the column, or leave cluster out to cluster by "
+                         "firm.")]
+
+
+def check_workers(data: pd.DataFrame, *, firm: str, worker: str, round: str) -> None:
+    """Refuse a worker who stands in two rows of one round, at one firm or at two."""
+    known = data[data[worker].notna()]
+    pairs = known.loc[known.duplicated([worker, round], keep=False)].groupby([worker, round])[firm].nunique(dropna=False)
+    problems = []
+    for several, what, cure in ((False, "stand in more than one row", "Keep one row for each worker and round."),
+                                (True, "stand at two firms", "Keep the main job; where each firm numbers its workers anew, "
+                                 "put the firm's id before theirs.")):
+        found = pairs.index[(pairs > 1) == several]
+        if len(found):
+            names = [f"{w} in {r}" for w, r in zip(speakable(found.get_level_values(0)), found.get_level_values(1),
+                                                   strict=True)]
+            problems.append(Problem(where=f"columns '{worker}' and '{round}'", what=f"{len(found)} workers {what} of one "
+                                    f"round ({listed(names)})", cure=cure))
+    if problems:
+        raise DataError(problems, source="data")
+
+
+def rounds_of(data: pd.DataFrame, round: str, before: Any, after: Any,
+              firm: str) -> tuple[Codes, list[tuple[NDArray[np.bool_], str, str]]]:
+    """Tell baseline (0) from endline (1); leave out (−1) rows of neither and rows of the baseline without a firm."""
+    values = data[round]
+    absent = [value for value in (before, after) if not (values == value).any()]
+    if before == after or absent:
+        what = "before and after name the same round" if before == after else f"no row has the value {_shown(absent)}"
+        raise DataError(Problem(where=f"column '{round}'", what=what, cure="Give before= and after=, the values of the two "
+                                f"rounds; found: {_shown(values.dropna().unique().tolist())}."), source="data")
+    at = np.where(values == before, 0, np.where(values == after, 1, -1)).astype(np.int64)
+    unknown, lost = values.isna().to_numpy(), (at == 0) & data[firm].isna().to_numpy()
+    losses = [(unknown, "round_missing", f"{round} is missing"),
+              (~unknown & (at < 0), "other_round", f"{round} is neither {before} nor {after}"),
+              (lost, "firm_missing", f"{firm} is missing at baseline")]
+    return np.where(lost, -1, at), losses
+
+
+def unnumbered(problem: Problem) -> Problem:
+    """Take row numbers out of a message about rows laid out from others: they are not those of the table given."""
+    return replace(problem, what=re.sub(r" \(rows? [^()]*\)", "", problem.what))
+
+
+def varies(frame: pd.DataFrame, name: str, strata: str | None) -> bool:
+    """Whether there is something to adjust for: a baseline that differs between rows, within strata where there are any."""
+    if name not in frame:
+        return False
+    groups = frame.groupby(strata)[name] if strata is not None else frame.assign(one=1).groupby("one")[name]
+    return bool((groups.nunique() > 1).any())
+
+
+def _shown(values: list[Any]) -> str:
+    """List values so that the number 0 and the text '0' look different."""
+    return listed(repr(value) for value in values)
+
+
+def _size_caveats(sizes: Array, weighting: str) -> list[Caveat]:
+    share = float(sizes.max() / sizes.sum())
+    if share <= LARGE_SHARE or share <= UNEQUAL / len(sizes):
+        return []
+    how = ("counts for as much here, so its own luck weighs heavily" if weighting == "worker"
+           else f"counts as one of {len(sizes)} firms here, so its workers count for little")
+    return [Caveat(code="unequal_firms", text=f"The largest firm holds {share:.0%} of the workers and {how}. Counting each "
+                   f"{'firm' if weighting == 'worker' else 'worker'} once answers another question and differs where the "
+                   "effect differs with the size of firms.", values=(("share", share), ("firms", len(sizes))))]
+
+
+def _sides(trial: Trial, firms: Codes, sizes: Array, weighting: str) -> tuple[tuple[str, object], ...]:
+    _, treated, comparison = cluster_counts(firms, trial.offered)
+    workers = int(trial.offered.sum())
+    return (("weighting", weighting), ("firms", (("treated", treated), ("comparison", comparison))),
+            ("workers", (("treated", workers), ("comparison", len(firms) - workers))),
+            ("largest_firm_share", float(sizes.max() / sizes.sum())))
+
+
+def _estimate(trial: Trial, firms: Codes, *, outcome: str, treatment: str, level: str, vcov: str | None, weighting: str,
+              transform: str, conf_level: float, seed: int) -> Estimate:
+    if trial.blocks is not None and shares_differ(trial.offered, trial.blocks):
+        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares offered: with one dummy a "
+                                    "stratum the effect gives more weight to strata with both arms well represented."))
+    used = one_row_a_firm(trial, firms) if weighting == "firm" and _same_within(trial.extra, firms) else trial
+    others, names = used.controls()
+    fit = least_squares(np.column_stack([np.ones(len(used.y)), others, used.offered]), used.y,
+                        ["(intercept)", *names, treatment], weights=used.weights, must_keep=(treatment,))
+    cov = covariance_of(fit, used, vcov)
+    inference, df_rule = infer_last(fit, cov, conf_level, clustered=True)
+    if np.abs(fit.residuals).max() <= NOISE * np.abs(used.y).max():  # rounding is no spread
+        inference = infer(inference.estimate, 0.0, None, conf_level)
+    _, card = describe(fit, used, cov.kind, df_rule, level)
+    groups = cluster_counts(trial.clusters, trial.offered) if trial.clusters is not None else (0, 0, 0)
+    n, offered = len(trial.y), int(trial.offered.sum())
+    counts = Counts(n=n, treated=offered, comparison=n - offered, units=n, units_treated=offered, clusters=groups[0],
+                    clusters_treated=groups[1], clusters_comparison=groups[2])
+    estimate = make_estimate(
+        outcome=outcome, term=treatment, method="worker_effects", estimand="itt", inference=inference, counts=counts,
+        vcov=cov.kind, card=_card(card, trial, used, weighting), base=_comparison(used, transform),
+        question=QUESTION[weighting], assumptions=ASSUMPTIONS, transform=transform,
+        outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped, caveats=trial.caveats,
+        share=is_share(trial.raw), details=(("coefficients", coefficients(fit, cov)), ("left_out", fit.left_out)))
+    if vcov is not None or estimate.std_error is None:
+        return estimate
+    return _with_few_firms(estimate, trial, used, firms, weighting, seed)
+
+
+def _with_few_firms(estimate: Estimate, trial: Trial, used: Trial, firms: Codes, weighting: str, seed: int) -> Estimate:
+    """Replay the draw where firms are few; with workers' sampling weights only the wild bootstrap is shown."""
+    if weighting == "worker" and trial.weights is not None and trial.clusters is not None:
+        root = np.sqrt(trial.weights)
+        controls = np.column_stack([root, trial.controls()[0] * root[:, None]])
+        groups = cluster_counts(trial.clusters, trial.offered)
+        return wild_beside(estimate, outcome=root * trial.y, treatment=root * trial.offered,
+                           controls=controls[:, independent_columns(controls)], clusters=trial.clusters, treated=groups[1],
+                           comparison=groups[2], seed=seed)
+    if used is trial and weighting == "firm":
+        used = equal_rows(trial, firms)
+    return with_few_clusters(estimate, outcome=used.y, offered=used.offered, controls=used.controls()[0],
+                             blocks=used.blocks, clusters=used.clusters, weighted=False, seed=seed)
+
+
+def _same_within(values: Array, groups: Codes) -> bool:
+    """Whether every column has one value in each group."""
+    first = np.unique(groups, return_index=True)[1]
+    return bool((values == values[first][groups]).all())
+
+
+def one_row_a_firm(trial: Trial, firms: Codes) -> Trial:
+    """Collapse workers to their firms' (weighted) means; least squares on them is the firm-weighted regression.
+
+    Covariates must not vary within a firm: then the normal equations of both regressions are the same.
+    """
+    first = np.unique(firms, return_index=True)[1]
+    weights = np.ones(len(firms)) if trial.weights is None else trial.weights
+    means = np.bincount(firms, weights=weights * trial.y) / np.bincount(firms, weights=weights)
+    return replace(trial, y=means, offered=trial.offered[first], extra=trial.extra[first], weights=None,
+                   blocks=_pick(trial.blocks, first), clusters=_pick(trial.clusters, first))
+
+
+def equal_rows(trial: Trial, firms: Codes) -> Trial:
+    """Replace each firm's workers by equally many rows with the firm's weighted means and covariances.
+
+    A regression that counts each firm once needs nothing else of the workers, so that plain least squares on these rows is
+    that regression under the draw that was made and under every other, and an unweighted replay serves it.
+    """
+    values = np.column_stack([trial.extra, trial.y])
+    groups, width = int(firms.max()) + 1, values.shape[1]
+    weights = np.ones(len(firms)) if trial.weights is None else trial.weights
+    share = (weights / np.bincount(firms, weights=weights)[firms])[:, None]
+    means = np.zeros((groups, width))
+    np.add.at(means, firms, share * values)
+    gaps = values - means[firms]
+    spreads = np.zeros((groups, width, width))
+    np.add.at(spreads, firms, share[:, :, None] * gaps[:, :, None] * gaps[:, None, :])
+    sizes, axes = np.linalg.eigh(spreads)
+    count = width + 1
+    across = np.linalg.qr(np.column_stack([np.ones(count), np.eye(count)[:, :width]]))[0][:, 1:]  # orthogonal to the mean
+    roots = np.sqrt(count * np.maximum(sizes, 0.0))[:, :, None] * axes.transpose(0, 2, 1)
+    rows = (means[:, None, :] + across @ roots).reshape(groups * count, width)
+    first = np.repeat(np.unique(firms, return_index=True)[1], count)
+    return replace(trial, y=rows[:, -1], extra=rows[:, :-1], offered=trial.offered[first], weights=None,
+                   blocks=_pick(trial.blocks, first), clusters=_pick(trial.clusters, first))
+
+
+def _pick(codes: Codes | None, rows: Codes) -> Codes | None:
+    return None if codes is None else codes[rows]
+
+
+def _comparison(used: Trial, transform: str) -> Counterfactual:
+    """Comparison mean as the effect is weighted, with its clustered error; for logs the geometric mean."""
+    zero = used.offered == 0
+    weights = np.ones(int(zero.sum())) if used.weights is None else used.weights[zero]
+    mean = float(np.average(used.y[zero], weights=weights))
+    if transform == "log":
+        return Counterfactual(mean=math.exp(mean), std_error=0.0, label="comparison mean")
+    codes = used.clusters[zero] if used.clusters is not None else np.arange(len(weights))
+    sums = np.bincount(np.unique(codes, return_inverse=True)[1], weights=weights * (used.y[zero] - mean))
+    groups = len(sums)
+    error = math.sqrt(groups / (groups - 1) * float(sums @ sums)) / float(weights.sum()) if groups > 1 else math.inf
+    return Counterfactual(mean=mean, std_error=error, label="comparison mean")
+
+
+def _card(card: StandardErrorCard, trial: Trial, used: Trial, weighting: str) -> StandardErrorCard:
+    """Say on which rows and with which weights the error was made."""
+    if used is not trial:
+        return replace(card, formula=f"{card.formula} on firm means",
+                       r_call=card.r_call.replace("lm_robust(", "lm_robust(data = firm_means, "),
+                       stata_call=f"{card.stata_call} // on firm means" if card.stata_call else "")
+    if trial.weights is None:
+        return card
+    how = "1/workers measured in the firm" if weighting == "firm" else "sampling weights"
+    return replace(card, formula=f"{card.formula}, weights {how}", stata_call="",
+                   r_call=card.r_call.replace("se_type", "weights = w, se_type"))
