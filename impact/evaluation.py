@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from impact import __version__
+from impact.data.agreement import LONG
 from impact.data.sample import Sample, load_sample
 from impact.errors import DesignError, ImpactError, Problem
 from impact.examination import examine, flow_of, trends_of
+from impact.credibility import EXAMINED, group_time_call, trust_checks
 from impact.families import INDEX, adjusted, index_outcome, with_indices
 from impact.indicators import cleaning_caveats, money_outcomes
 from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance
 from impact.results.record import study_hash
-from impact.study.methods import COMPLIERS
+from impact.study.methods import COMPLIERS, ONE_DIFFERENCE
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 BOUNDS = ("lee_bounds", "manski_bounds")
 SINGLE = ("difference_in_means", "ols", "ancova", "lin", "poisson")  # one offer, one number: bounds say what loss hides
 ROLES = {**dict.fromkeys(BOUNDS, "bounds"), "subgroups": "subgroup"}  # of methods that are no other answer
+SINGLE_ROLES = ("primary", "secondary", "robustness", "derived", "index")  # their first row is the number asked for
 UNADJUSTED = ("difference_in_means",)
 WITH_BASELINE = ("ancova", "pooled_rounds", "worker_effects", "dose_response")
 
@@ -70,6 +73,12 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
         raise DesignError(problems, source=f"study '{study.slug}'")
     tell("checking what the effects rest on")
     checks = examine(sample, estimates)
+    if study.design.kind == "did" and study.analysis.primary.method in EXAMINED:
+        for outcome in study.primaries:
+            call = group_time_call(study.analysis.primary)
+            found, extra = trust_checks(sample, outcome, arguments(sample, outcome, call))
+            checks = (*checks, *found)
+            estimates += _finish(study, outcome, "part", MethodCall(method="group_time_att"), extra)
     keywords = {outcome.name: arguments(sample, outcome, study.analysis.primary) for outcome in study.outcomes}
     kept = _number(adjusted(sample, estimates, keywords))
     flows = tuple(flow_of(sample, outcome, _main(kept, outcome)) for outcome in study.outcomes)
@@ -95,7 +104,10 @@ def planned(study: Study, sample: Sample | None = None) -> Iterator[tuple[Outcom
         if outcome.role == "primary":
             for call in study.analysis.robustness:
                 yield outcome, call, ROLES.get(call.method, "robustness")
+            asked = [dict(call.options).get("by") for call in study.analysis.robustness if call.method == "subgroups"]
             for group in study.subgroups if study.design.kind == "rct" else ():
+                if group.column in asked:
+                    continue
                 yield outcome, MethodCall(method="subgroups", options=(("by", group.column),)), "subgroup"
         if sample is not None and _needs_bounds(sample, outcome):
             yield outcome, MethodCall(method="lee_bounds"), "bounds"
@@ -103,7 +115,9 @@ def planned(study: Study, sample: Sample | None = None) -> Iterator[tuple[Outcom
         for line in money_outcomes(study, sample.frame):
             shown = line.measure == "bounds" and any(o.name == line.parent and _needs_bounds(sample, o)
                                                      for o in study.outcomes)
-            if line.call is not None and not line.is_main and not shown:
+            apart = line.measure == "ratio" and (study.design.weighting == "firm" or primary.method not in (
+                *ONE_DIFFERENCE, *LONG))  # a ratio of the offered to the others is not what such a method compares
+            if line.call is not None and not line.is_main and not shown and not apart:
                 yield line.outcome, line.call, "bounds" if line.measure == "bounds" else "derived"
         for family in study.analysis.families:
             if family.index is not None:
@@ -159,7 +173,7 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
     out: dict[str, Any] = {
         "outcome": outcome.column, "unit": sample.unit, "time": design.time, "first_treated": sample.first_treated,
         "control_group": design.comparison or "never_treated", "treatment": design.treatment,
-        "estimand": design.estimand, "cluster": sample.cluster,
+        "estimand": design.estimand, "cluster": _drawn_level(sample, call),
         "strata": design.assignment.strata if design.assignment else None,
         "firm": design.firm, "weighting": design.weighting, "encouragement": design.treatment,
         "pairs": True if design.assignment and design.assignment.rule == "pairs" else None,
@@ -178,13 +192,19 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
     return {key: value for key, value in out.items() if value is not None and value != []}
 
 
+def _drawn_level(sample: Sample, call: MethodCall) -> str | None:
+    """Column of what was drawn; rows of one unit in several rounds stand together in every method."""
+    repeated = sample.study.analysis.primary.method in LONG and call.method not in LONG
+    return sample.unit if repeated and sample.cluster is None else sample.cluster
+
+
 def _finish(study: Study, outcome: Outcome, role: str, call: MethodCall, rows: Sequence[Estimate]) -> list[Estimate]:
     """Give the rows of one method the study's words and ids; rows after the first are its parts."""
     out = []
     group = next((s for s in study.subgroups if role == "subgroup" and s.column == dict(call.options)["by"]), None)
     for i, row in enumerate(rows):
         mine = role if i == 0 or role in ("bounds", "subgroup") else "part"
-        tail = "" if i == 0 and role not in ("bounds", "subgroup") else f"/{_slug(row)}"
+        tail = "" if i == 0 and role in SINGLE_ROLES else f"/{_slug(row, outcome)}"
         done = _worded(study, outcome, mine, call.method, row)
         if group is not None:
             tail = f"/{group.name}{tail}"
@@ -193,8 +213,11 @@ def _finish(study: Study, outcome: Outcome, role: str, call: MethodCall, rows: S
     return out
 
 
-def _slug(row: Estimate) -> str:
-    """Name a row among the rows of its method, by what tells it apart."""
+def _slug(row: Estimate, outcome: Outcome) -> str:
+    """Name a row among the rows of its method: as the method itself does, else by what tells it apart."""
+    own = row.id.removeprefix(f"{outcome.column}/").removeprefix(f"{row.method}/")
+    if own not in (row.id, row.method):
+        return own
     said = row.subgroup or row.term
     parts = [said, row.cohort, None if said.endswith(f" {row.period}") else row.period, row.horizon]
     return ".".join(str(part).replace("/", " per ") for part in parts if part) or "part"
@@ -231,12 +254,18 @@ def _unit(outcome: Outcome, method: str, estimate: Estimate) -> str:
     if method == "ratio_effect":
         return "share of the comparison mean"
     if estimate.estimand == "slope":
-        return f"{unit} per 1.00 of the share invited"
+        return _per(unit, "1.00 of the share invited")
     if method == "dose_response" and "squared" in estimate.term:
-        return f"{unit} per squared unit of the dose"
+        return _per(unit, "squared unit of the dose")
     if method == "dose_response" and not estimate.term.endswith(" − none"):
-        return f"{unit} per unit of {estimate.term.partition(' per unit of ')[2] or 'the dose'}"
+        return _per(unit, f"unit of {estimate.term.partition(' per unit of ')[2] or 'the dose'}")
     return unit
+
+
+def _per(unit: str, what: str) -> str:
+    """Put what a number is for before what a unit says in brackets: 'USD per unit of hours (2024 prices)'."""
+    head, bracket, rest = unit.partition(" (")
+    return f"{head} per {what}{bracket}{rest}"
 
 
 def _number(estimates: list[Estimate]) -> list[Estimate]:

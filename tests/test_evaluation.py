@@ -115,7 +115,8 @@ def test_every_planned_call_gives_its_estimate_again(which):
     record = evaluate(study, data)
     sample = load_sample(study, data)
     family = getattr(impact, study.design.kind)
-    for (outcome, call, role), e in zip(planned(study), record.estimates, strict=True):
+    kept = [e for e in record.estimates if e.role != "part"]  # what examines trends adds parts of its own
+    for (outcome, call, role), e in zip(planned(study), kept, strict=True):
         again = getattr(family, call.method)(sample.frame, **arguments(sample, outcome, call))
         assert (again.estimate, again.std_error, again.n) == (e.estimate, e.std_error, e.n)
         assert (e.outcome, e.role) == (outcome.name, role)

@@ -121,7 +121,7 @@ def _stamps(evaluation: Evaluation) -> tuple[Stamp, ...]:
     if facts.simulated(evaluation):
         stamps.append("simulated")
     if any(c.code == "provisional" for c in evaluation.caveats) or any(
-            e.has_caveat("provisional") for e in evaluation.estimates):
+            e.has_caveat("provisional") for e in evaluation.estimates if e.role in ("primary", "secondary")):
         stamps.append("provisional")
     return tuple(stamps)
 

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-COLOURS: dict[str, str] = {
-    "ink": "#16243A",  # body text
-    "navy": "#123C5E",  # titles, header band, favourable effect
-    "teal": "#0B7170",  # section heads and rules
-    "tint": "#EAF2F4",  # panels
-    "zebra": "#F6F8F9",  # alternate rows
-    "line": "#C9D3DA",  # hairlines
-    "mute": "#566573",  # secondary text, effect not clear of zero
-    "amber": "#944A02",  # stamps
-    "sand": "#FDF1DC",  # ground of stamps
-    "red": "#A3262A",  # unfavourable effect
-}
+from impact.results.palette import COLOURS
+
+__all__ = ["COLOURS", "LADDER", "SANS", "SERIF", "Layout"]
+
 SANS = "Brief Sans"
 SERIF = "Brief Serif"
 
@@ -56,9 +48,9 @@ _TYPE = (("comfortable", 10.2, 8.5, 0.64, 5.0), ("normal", 9.8, 8.3, 0.60, 4.2),
          ("compact", 9.4, 8.0, 0.56, 3.4), ("tight", 9.1, 7.8, 0.52, 2.6))
 _CONTENT = (
     # name, limits, checks, methods, reason, limit, drawn, calls
-    ("", 6, 6, 4, 170, 260, 10, True),
-    (", shorter lists", 4, 6, 3, 120, 200, 8, True),
-    (", shortest lists", 3, 4, 2, 90, 160, 6, False),
+    ("", 6, 6, 6, 170, 260, 10, True),
+    (", shorter lists", 4, 5, 5, 120, 200, 8, True),
+    (", shortest lists", 3, 3, 4, 90, 160, 6, False),
 )
 
 # Larger type is given up before content is: a reader can hold the page nearer, not read what is not there.
@@ -68,6 +60,6 @@ LADDER: tuple[Layout, ...] = (
              facts=not calls)
       for kept, limits, checks, methods, reason, limit, drawn, calls in _CONTENT
       for name, body, small, lead, gap in _TYPE),
-    Layout(name="densest", body=9.1, small=7.7, lead=0.50, gap=2.0, limits=3, checks=4, methods=2, reason=70,
+    Layout(name="densest", body=9.1, small=7.7, lead=0.50, gap=2.0, limits=3, checks=3, methods=3, reason=70,
            limit=120, drawn=5, calls=False, head=17.0, facts=True),
 )

@@ -65,7 +65,7 @@ def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[
     rows, lost = _each(estimator, keywords, ((f"start moved {s:g} earlier", moved(s)) for s in shifts))
     rows = [replace(row, estimand="placebo", question=f"a false effect: the {row.term}, on rows before treatment")
             for row in rows]
-    return _placebos(real, rows, lost, "placebo_dates", "False start dates", "of the false starts")
+    return _placebos(real, rows, lost, "placebo_dates", "False start dates", "false starts")
 
 
 def placebo_outcomes(estimator: Estimator, data: pd.DataFrame, *, outcomes: Sequence[str], **keywords: Any) -> MadeAgain:
@@ -90,7 +90,7 @@ def placebo_outcomes(estimator: Estimator, data: pd.DataFrame, *, outcomes: Sequ
             continue
         rows.append(replace(found, term=f"on {name}", id=f"{found.id}/placebo", estimand="placebo",
                             question=f"a false effect: {name} is not touched by the programme"))
-    return _placebos(real, rows, lost, "placebo_outcomes", "Outcomes the programme does not touch", "of these outcomes")
+    return _placebos(real, rows, lost, "placebo_outcomes", "Outcomes the programme does not touch", "such outcomes")
 
 
 def leave_one_cohort_out(estimator: Estimator, data: pd.DataFrame, **keywords: Any) -> MadeAgain:
@@ -142,6 +142,12 @@ def drop_the_largest(estimator: Estimator, data: pd.DataFrame, *, size: str | No
     return _moved(estimator, data, keywords, parts, "drop_the_largest", "The largest units left out", "unit")
 
 
+def amount(value: float, transform: str) -> str:
+    """Write an effect for a sentence: per cent for logs, a true minus."""
+    text = f"{100 * np.expm1(value):+.3g}%" if transform == "log" else f"{value:.3g}"
+    return text.replace("-", "−")
+
+
 def _try(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any]) -> tuple[Estimate | None, str]:
     try:
         found: Estimate = estimator(data, **keywords).headline
@@ -167,15 +173,16 @@ def _each(estimator: Estimator, keywords: dict[str, Any], parts: Iterable[tuple[
 def _placebos(real: Estimate, rows: list[Estimate], lost: list[tuple[str, str]], code: str, title: str,
               noun: str) -> MadeAgain:
     wrong = [row for row in rows if row.excludes_zero]
-    largest = max((abs(row.estimate) for row in rows), default=None)
+    largest = max((row.estimate for row in rows), key=abs, default=None)
     if not rows:
         check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, verdict="not_applicable",
                       word="not examined", reason=f"None could be estimated: "
                       f"{lost[0][1] if lost else 'nothing was asked for'}.")
     else:
-        reason = (f"{len(wrong)} {noun} out of {len(rows)} show an 'effect' whose interval leaves out zero"
-                  f"{' (' + wrong[0].term + ')' if wrong else ''}; the largest in size is {largest:.3g}, against "
-                  f"{real.estimate:.3g} for the estimate itself.")
+        reason = (f"{len(wrong)} of {len(rows)} {noun} show an 'effect' whose interval leaves out zero"
+                  f"{' (' + wrong[0].term + ')' if wrong else ''}; the largest in size is "
+                  f"{amount(largest or 0.0, real.transform)}, against {amount(real.estimate, real.transform)} for the "
+                  "estimate itself.")
         check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, reason=reason,
                       measured=float(len(wrong)),
                       verdict="concern" if wrong else "pass", word="moved" if wrong else "examined", threshold=0.0,
@@ -197,8 +204,9 @@ def _moved(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any], p
     far = max(rows, key=lambda row: abs(row.estimate - real.estimate))
     gap = abs(far.estimate - real.estimate) / error
     turned = any(row.estimate * real.estimate < 0 for row in rows)
-    reason = (f"The estimate of {real.estimate:.3g} lies between {min(r.estimate for r in rows):.3g} and "
-              f"{max(r.estimate for r in rows):.3g} when made again; furthest away {far.term} ({gap:.2g} standard errors)"
+    least, most = (amount(pick(r.estimate for r in rows), real.transform) for pick in (min, max))
+    reason = (f"The estimate of {amount(real.estimate, real.transform)} lies between {least} and {most} when made again; "
+              f"furthest away {far.term} ({gap:.2g} standard errors)"
               f"{'; the sign turns' if turned else ''}.")
     check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, reason=reason, measured=gap,
                   threshold=1.0,

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from impact.did.again import amount
 from impact.did.honest import EventPath, detectable_slope, relative_magnitudes_set, smoothness_set
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array
@@ -142,10 +143,11 @@ def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.
     later = np.arange(1, len(path.after) + 1)
     bias = slope * float(path.weights @ later)
     large = abs(bias) > abs(path.estimate)
-    unit = " log points" if base.transform == "log" else ""
-    reason = (f"A straight drift apart of {slope:.3g}{unit} a period would have shown in the earlier periods with "
-              f"{power:.0%} chance; a smaller one may have gone unseen. Such a drift alone would make an effect of "
-              f"{bias:.3g} out of nothing; the estimate is {path.estimate:.3g}.")
+    said, made, found = (amount(x, base.transform) for x in (slope, bias, path.estimate))
+    reason = (f"A straight drift apart of {said} a period would have shown in the earlier periods with {power:.0%} "
+              f"chance; a "
+              f"smaller one may have gone unseen. Such a drift alone would make an effect of {made} out of nothing; the "
+              f"estimate is {found}.")
     return Check(id=f"hidden_drift:{base.outcome}", title="Drift that earlier periods could have shown",
                  outcome=base.outcome, verdict="concern" if large else "pass",
                  word="little ruled out" if large else "examined", reason=reason, measured=slope,
