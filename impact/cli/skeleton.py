@@ -81,7 +81,7 @@ rdm     # transform: log            # only to analyse it in logs
 rdm     # baseline: null            # column of the same outcome before the programme
 rdm     # candidates: @baselines
 rdm     # construction:             # how it is made from what firms reported, before any effect is looked at
-rdm     #   kind: flow              # flow (a month's sales, profit), total (staff on a day) or rate (a wage: none if closed)
+rdm     #   kind: flow              # flow (sales, profit), total (staff on a day) or rate (a wage: none if closed)
 rdm     #   recall: {months: 3, days: null, column: null}   # how long a period firms were asked about: one of these
 rdm     #   deflate: false          # bring to the prices of one year; needs prices below
 rdm     #   winsorise: {upper: 0.99, lower: null}   # cap extremes at these shares; null takes every value as it is

@@ -19,6 +19,8 @@ from impact.results import Dropped
 if TYPE_CHECKING:
     import pandas as pd
 
+    from impact.results.plots import Plot
+
 KINDS = ("treated vs never treated", "earlier vs later treated", "later vs earlier treated", "treated vs always treated")
 FORBIDDEN = KINDS[2:]
 
@@ -90,6 +92,12 @@ class BaconDecomposition:
 
         names = ("kind", "treated", "comparison", "estimate", "weight", "n_treated", "n_comparison", "forbidden")
         return pd.DataFrame([{name: getattr(row, name) for name in names} for row in self.rows], columns=list(names))
+
+    def plot(self) -> Plot:
+        """Draw each comparison's estimate against its weight, and the coefficient they add up to."""
+        from impact.results.plots import plot
+
+        return plot(self, "scatter")
 
     def __str__(self) -> str:
         lines = [f"{self.outcome}: two-way fixed effects {self.twfe:.4g}, of which {self.forbidden_weight:.0%} compares "

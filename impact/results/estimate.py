@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from impact.results.plots import Plot
+
 TIDY = ("id", "outcome", "term", "method", "estimand", "estimate", "std_error", "statistic", "df", "p_value",
         "p_adjusted", "conf_low", "conf_high", "conf_level", "n", "n_treated", "n_clusters", "vcov", "unit",
         "comparison_mean", "period", "cohort", "horizon", "subgroup", "caveats")
@@ -165,6 +167,10 @@ class Estimate:
         """One row with the stable columns; shapes and names do not change between versions."""
         return Estimates(rows=(self,)).tidy()
 
+    def plot(self) -> Plot:
+        """Draw the effect with its interval."""
+        return Estimates(rows=(self,)).plot("forest")
+
     def __str__(self) -> str:
         def show(x: float | None) -> str:
             return "not available" if x is None or not math.isfinite(x) else f"{x:.4g}"
@@ -208,6 +214,15 @@ class Estimates:
     def tidy(self) -> pd.DataFrame:
         """One row an effect, with the stable columns of :data:`TIDY`."""
         return tidy(self.rows)
+
+    def plot(self, kind: str | None = None) -> Plot:
+        """Draw the rows; ``kind`` is "event_study", "heat_map", "curve" or "forest", chosen by the rows when left out.
+
+        See :func:`impact.results.plots.plot`.
+        """
+        from impact.results.plots import plot
+
+        return plot(self, kind)
 
     def __str__(self) -> str:
         return "\n".join(str(row) for row in self.rows)

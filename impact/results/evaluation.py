@@ -12,6 +12,8 @@ from impact.study.types import Study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from impact.results.plots import Plot
+
 Verdict = Literal["pass", "concern", "fail", "not_applicable"]
 
 
@@ -128,3 +130,19 @@ class Evaluation:
     def tidy(self) -> pd.DataFrame:
         """All estimates as a table."""
         return tidy(self.estimates)
+
+    def plot(self, outcome: str | None = None) -> Plot:
+        """Draw the raw means of one outcome by group over time, with the start of treatment.
+
+        Parameters
+        ----------
+        outcome : its name in the study; None takes the first primary outcome that has means.
+
+        Raises
+        ------
+        ValueError
+            When the record holds no means of it.
+        """
+        from impact.results.plots import cohort_trends
+
+        return cohort_trends(self, outcome)
