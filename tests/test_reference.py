@@ -18,6 +18,7 @@ import pytest
 from scipy import sparse, stats
 
 from impact import checks, did, matching, rct
+from impact.checks.tables import BalanceTable
 from impact.inference import benjamini_hochberg, covariance, holm, infer, least_squares, satterthwaite_df
 from impact.inference.assignment import declared_draw
 from impact.inference.bootstrap import wild_cluster_bootstrap, wild_cluster_set
@@ -239,9 +240,9 @@ def balance_of_a_trial(_: str) -> Values:
         "age", "educ", "black", "hisp", "married", "nodegree", "re74", "re75"]))
 
 
-def standardised(balance: pd.DataFrame) -> Values:
-    return {f"{r.covariate}.{name}": value for r in balance.itertuples()
-            for name, value in (("smd_unadjusted", r.smd), ("variance_ratio_unadjusted", r.variance_ratio))}
+def standardised(balance: BalanceTable) -> Values:
+    return {f"{r.covariate}.{name}": value for r in balance.tidy().itertuples()
+            for name, value in (("smd_unadjusted", r.smd_before), ("variance_ratio_unadjusted", r.variance_ratio_before))}
 
 
 # ---- inference
