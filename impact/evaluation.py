@@ -237,7 +237,8 @@ def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Es
     if study.design.sampling and study.design.sampling.weight and "weights" not in taken:
         caveats.append(Caveat(code="unweighted", text="Sampling weights are declared and this method does not use them: "
                               "the number speaks of the units in the data."))
-    if study.design.kind == "matching" and study.design.assigned_by not in (study.design.unit, ROW_NUMBER):
+    by_unit = study.design.assigned_by in (study.design.unit, ROW_NUMBER)
+    if study.design.kind == "matching" and not by_unit and "cluster" not in taken:
         caveats.append(Caveat(code="assignment_level", text=f"Treatment was decided by {study.design.assigned_by}, and the "
                               "standard error of a matched comparison does not allow for it: it may be too small."))
     if study.design.kind == "did" and study.design.covariates and "covariates" not in taken:
@@ -270,12 +271,15 @@ def _per(unit: str, what: str) -> str:
 
 def _number(estimates: list[Estimate]) -> list[Estimate]:
     """Number estimates that share outcome and method, so that each id names one number."""
-    seen: dict[str, int] = {}
+    used: set[str] = set()
     out = []
     for estimate in estimates:
-        seen[estimate.id] = seen.get(estimate.id, 0) + 1
-        count = seen[estimate.id]
-        out.append(estimate if count == 1 else replace(estimate, id=f"{estimate.id}/{count}"))
+        name, count = estimate.id, 1
+        while name in used:  # a row may itself go by a number, such as a round's
+            count += 1
+            name = f"{estimate.id}/{count}"
+        used.add(name)
+        out.append(replace(estimate, id=name))
     return out
 
 

@@ -130,8 +130,9 @@ def as_drawn(sample: Sample) -> Sample:
     column = dict(call.options).get({"spillover": "cluster_treatment", "saturation": "saturation"}.get(call.method, ""))
     if column is None:
         return sample
-    drawn = sample.frame[column]
-    return replace(sample, treatment=DRAWN, frame=sample.frame.assign(**{DRAWN: (drawn > 0).astype(float).where(drawn.notna())}))
+    share = sample.frame[column]
+    drawn = (share > 0).astype(float).where(share.notna())
+    return replace(sample, treatment=DRAWN, frame=sample.frame.assign(**{DRAWN: drawn}))
 
 
 def trends_of(sample: Sample, outcomes: Iterable[Outcome]) -> tuple[TrendPoint, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from impact.data.sample import Sample
 from impact.errors import DesignError, Problem
+from impact.examination import as_drawn
 from impact.inference.assignment import declared_draw
 from impact.inference.indices import inverse_covariance_index, mean_index
 from impact.inference.linear import independent_columns
@@ -94,6 +95,7 @@ def _redrawn(sample: Sample, family: Family, estimates: Sequence[Estimate],
     members = []
     for estimate in estimates:
         given: dict[str, Any] = {key: keywords[estimate.outcome].get(key) for key in PARTS}
+        given["treatment"] = sample.treatment
         before = (given["baseline"],) if given["baseline"] else ()
         given |= {"transform": given["transform"] or "none", "covariates": (*before, *(given["covariates"] or ()))}
         trial: Trial = select_trial(frame, **given)
@@ -115,11 +117,12 @@ def with_indices(sample: Sample) -> Sample:
             continue
         outcomes = [sample.study.outcome(name) for name in family.outcomes]
         values = np.column_stack([_scaled(sample, o) for o in outcomes])
-        units = sample.units()["treated"].to_numpy(dtype=float)
         if sample.study.design.kind == "did":
             raise DesignError(Problem(where=f"family '{family.name}'", what="an index needs one comparison group at one "
                                       "time", cure="Leave index out, or build it as a column of the data."), source="study")
         signs = np.array([1.0 if o.better == "higher" else -1.0 for o in outcomes])
+        drawn = as_drawn(sample)
+        units = drawn.frame[drawn.treatment].to_numpy(dtype=float)
         make = inverse_covariance_index if family.index == "inverse_covariance" else mean_index
         out[INDEX + family.name] = make(values, units == 0, signs).values
     return replace(sample, frame=sample.frame.assign(**out)) if out else sample

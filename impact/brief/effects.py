@@ -79,7 +79,10 @@ def verdict(e: Estimate, outcome: Outcome) -> Verdict:
     return "favourable" if (e.estimate > 0) == (outcome.better == "higher") else "unfavourable"
 
 
-def _unit(study_index: int, outcome: Outcome, language: str) -> Quote:
+def unit_of(e: Estimate, study_index: int, outcome: Outcome, language: str) -> Quote:
+    """Take the unit of a number: the outcome's own, unless the record gives it another (for each unit of a dose)."""
+    if e.unit and e.unit != words(outcome.unit):
+        return quote(e.unit, "results.json: unit")
     return quote(words(outcome.unit, language), f"study.yaml: outcomes[{study_index}].unit")
 
 
@@ -104,11 +107,11 @@ def level(evaluation: Evaluation, e: Estimate) -> Number:
 
 def main_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome, unit: Quote) -> Effect:
     """Put an effect on the scale readers see first: per cent for logs, points for shares, else the outcome's unit."""
-    if outcome.is_log or e.transform == "log":
+    if outcome.is_log or e.transform == "log" or e.method == "ratio_effect":
         percent = percent_effect(evaluation, e, outcome)
         if percent is not None:
             return percent
-        unit = quote("log points", unit.where)
+        unit = quote("log points", unit.where) if e.method != "ratio_effect" else unit
     share = _is_share(e)
     kind: Kind = "points" if share else "amount"
     value = need(evaluation, "estimate", kind, e.id)
@@ -144,7 +147,7 @@ def results(evaluation: Evaluation, language: str) -> tuple[Result, ...]:
 def _result(evaluation: Evaluation, index: int, outcome: Outcome, language: str) -> Result:
     e = evaluation.main(outcome.name)
     label = quote(words(outcome.label, language), f"study.yaml: outcomes[{index}].label")
-    unit = _unit(index, outcome, language)
+    unit = unit_of(e, index, outcome, language)
     count = need(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)
     missing = tuple(
         say("read.missing", label=label, what=_field(what),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from impact.brief.effects import main_effect
+from impact.brief.effects import main_effect, unit_of
 from impact.brief.facts import estimand, method_name
+from impact.brief.findings import CONTRASTS, contrast
 from impact.brief.limitations import caveats
 from impact.brief.model import (
     Benchmark,
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
     from impact.dced import Audit
 
 MOST_BOXES = 6
+MOST_PARTS = 4  # further rows of the main method named under the table
+ASKED = {**CONTRASTS, "late": "complier", "encouragement": "complier", "rank_test": "shift"}  # a question of their own
+APART = ("lee_bounds", "manski_bounds", "subgroups")  # not other answers to the same question
 
 
 def chain(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Chain | None:
@@ -75,6 +80,13 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     """Write the notes under the table: what is estimated, how errors were made, what p was adjusted for."""
     e = evaluation.headline
     notes: list[Text] = [say("read.estimand", estimand=estimand(evaluation, language))]
+    after = evaluation.estimates[evaluation.estimates.index(e) + 1:]
+    parts = list(takewhile(lambda row: row.role == "part", after)) if evaluation.study.design.kind == "rct" else []
+    if parts:
+        told = tuple(quote(p.term.replace("_", " "), "results.json: term") for p in parts[:MOST_PARTS])
+        more = (say("and_more.short", n=Number(value=len(parts) - MOST_PARTS, kind="count", path="estimates",
+                                               derived="a count of rows")),) if len(parts) > MOST_PARTS else ()
+        notes.append(say("read.parts", terms=Join(parts=(*told, *more), by=", ")))
     notes += _base_notes(evaluation, rows)
     if any(o.is_log for o in evaluation.study.outcomes):
         notes.append(say("read.log"))
@@ -188,29 +200,47 @@ def benchmark(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -
 
 
 def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:
-    """Set the methods' answers for the first primary outcome beside each other, the declared main one first."""
+    """Set the methods' answers for the first primary outcome beside each other: the main one, the same question, others."""
     outcome = evaluation.study.primaries[0]
     index = evaluation.study.outcomes.index(outcome)
-    unit = quote(words(outcome.unit, language), f"study.yaml: outcomes[{index}].unit")
     others = evaluation.robustness(outcome.name)
-    names = [_call_name(evaluation, e, i, len(others)) for i, e in enumerate(others)]
+    named = [(e, _call_name(evaluation, e, i, len(others))) for i, e in enumerate(others)]
+    named.sort(key=lambda pair: asked(evaluation, pair[0]) != asked(evaluation, evaluation.headline))
     lines = []
-    for e, name in ((evaluation.headline, method_name(evaluation.headline.method)), *zip(others, names, strict=True)):
-        lines.append(Method(name=name, effect=main_effect(evaluation, e, outcome, unit),
+    for e, name in ((evaluation.headline, method_name(evaluation.headline.method)), *named):
+        if e.method == "ratio_effect" and e.effect_pct is None:
+            continue  # a share of a mean that may be zero: the record has its set, and no line here could hold it
+        unit = unit_of(e, index, outcome, language)
+        lines.append(Method(name=_asked(evaluation, e, name), effect=main_effect(evaluation, e, outcome, unit),
                             p=take(evaluation, "p_value", "p", e.id), main=e is evaluation.headline,
                             n=need(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)))
     return tuple(lines)
 
 
+def _asked(evaluation: Evaluation, e: Estimate, name: Text) -> Text:
+    """Say beside a method what it answers where that is not what the main method answers."""
+    key = asked(evaluation, e)
+    if key == asked(evaluation, evaluation.headline):
+        return name
+    return say("methods.asked", method=name, what=say(f"asked.{key}", **contrast(evaluation, e)))
+
+
+def asked(evaluation: Evaluation, e: Estimate) -> str:
+    """Tell which question a method answers; most answer that of the offer's effect, each row counting once."""
+    if e.method == "worker_effects" and evaluation.study.design.weighting == "worker":
+        return "offer"
+    return "association" if e.estimand == "association" else ASKED.get(e.method, "offer")
+
+
 def _call_name(evaluation: Evaluation, e: Estimate, index: int, count: int) -> Text:
     """Name a method by what sets it apart: its options too where it has the name of another on the list."""
     analysis, name = evaluation.study.analysis, method_name(e.method)
-    calls = analysis.robustness
+    calls = tuple(c for c in analysis.robustness if c.method not in APART)
     same = [c for c in (analysis.primary, *calls) if c.method == e.method]
     if len(same) < 2 or count != len(calls) or calls[index].method != e.method:
         return name
     usual = dict(analysis.primary.options) if analysis.primary.method == e.method else {}
-    where = f"study.yaml: analysis.robustness[{index}].options"
+    where = f"study.yaml: analysis.robustness[{analysis.robustness.index(calls[index])}].options"
     options = [_option(key, value, where) for key, value in calls[index].options if usual.get(key) != value]
     return say("methods.options", method=name, options=Join(parts=tuple(options), by=", ")) if options else name
 

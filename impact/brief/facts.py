@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from impact.brief.findings import compared, unit_noun
+from impact.brief.findings import CONTRASTS, compared, contrast, unit_noun
 from impact.brief.model import (
     Fact,
     FlowPanel,
@@ -20,6 +20,7 @@ from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.study.types import ROW_NUMBER, Words, words
 
+ESTIMANDS = {**CONTRASTS, "pooled_rounds": "rounds", "rank_test": "shift"}  # told by the method, more closely than declared
 RANDOM_RULES = ("simple", "blocked", "clustered", "pairs")
 
 
@@ -98,15 +99,19 @@ def _who(evaluation: Evaluation, e: Estimate, language: str) -> Phrase:
         return say("not_stated")
     if treated is None or treated.value > n.value:
         return say("who", n=n, units=units)
+    key = {"multi_arm": "who.one", "factorial": "who.one", "dose_response": "who.dose", "spillover": "who.market",
+           "saturation": "who.market"}.get(e.method, "who.split")
     rest = Number(value=n.value - treated.value, kind="count", path=n.path, estimate=e.id,
                   derived=f"{n.path} − {treated.path}")
-    return say("who.split", n=n, units=units, treated=treated, comparison=rest)
+    return say(key, n=n, units=units, treated=treated, comparison=rest, **contrast(evaluation, e))
 
 
 def estimand(evaluation: Evaluation, language: str) -> Phrase:
     """Say in words what is estimated."""
-    design = evaluation.study.design
-    text = say(f"estimand.{design.estimand}", units=unit_noun(evaluation, language))
+    design, e = evaluation.study.design, evaluation.headline
+    key = ESTIMANDS.get(e.method, design.estimand) if design.kind == "rct" else design.estimand
+    text = say(f"estimand.{key}.{design.weighting}" if key == "worker" else f"estimand.{key}",
+               units=unit_noun(evaluation, language), unit=unit_noun(evaluation, language, 0), **contrast(evaluation, e))
     if design.ever_treated:
         return say("estimand.ever", estimand=text, unit=unit_noun(evaluation, language, 0))
     return text

@@ -22,11 +22,14 @@ from impact.brief.model import (
     say,
     take,
 )
+from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.study.types import words
 
 MOST_NAMED = 3
 MOST_IN_LINE = 4  # primary outcomes told one by one in the bottom line; beyond, they are counted there
+CONTRASTS = {"encouragement": "encouraged", "multi_arm": "arm", "factorial": "factor", "spillover": "market",
+             "saturation": "market", "dose_response": "dose", "quantile_effects": "quantile", "worker_effects": "worker"}
 LONG_TITLE = 56  # characters of two labels, beyond which a title that names both would run over three lines
 
 
@@ -41,8 +44,22 @@ def groups(evaluation: Evaluation, language: str) -> tuple[Phrase, Phrase]:
     """Name the two groups of the comparison that the headline makes."""
     kind, units = evaluation.study.design.kind, unit_noun(evaluation, language)
     arm = _did_comparison(evaluation) if kind == "did" else "comparison"
-    name = "late" if evaluation.headline.estimand == "late" else kind
-    return say(f"group.{name}.treated", units=units), say(f"group.{name}.{arm}", units=units)
+    e = evaluation.headline
+    name = CONTRASTS.get(e.method, "late" if e.estimand == "late" else kind) if kind == "rct" else kind
+    gaps = {"units": units, **contrast(evaluation, e)}
+    return say(f"group.{name}.treated", **gaps), say(f"group.{name}.{arm}", **gaps)
+
+
+def contrast(evaluation: Evaluation, e: Estimate) -> dict[str, Value]:
+    """Name what one row of a method sets against what: the arm or place, the arm of reference, the dose."""
+    calls = (evaluation.study.analysis.primary, *evaluation.study.analysis.robustness)
+    mine = [dict(c.options) for c in calls if c.method == e.method]
+    references = [str(options["reference"]) for options in mine if "reference" in options]
+    zero = next((name for name in references if e.term.endswith(f" − {name}")), "".join(references[:1]))
+    dose = e.term.partition(" per unit of ")[2] or next((str(options["dose"]) for options in mine if "dose" in options), "")
+    return {"one": quote(e.term.removesuffix(f" − {zero}").replace("_", " "), "results.json: term"),
+            "zero": quote(zero.replace("_", " "), "study.yaml: analysis.primary.options.reference"),
+            "dose": quote(dose.replace("_", " "), "study.yaml: analysis.primary.options.dose")}
 
 
 def _did_comparison(evaluation: Evaluation) -> str:
@@ -204,7 +221,10 @@ def tiles(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tu
         chosen.append(flow)
     if len(chosen) < 3 and rows[0].comparison is not None and not evaluation.study.outcome(
             evaluation.headline.outcome).is_log:
-        chosen.append(Tile(figure=rows[0].comparison, label=say("tile.base.label", label=rows[0].label),
+        base = evaluation.headline.comparison_label
+        mean = say("tile.base.label", label=rows[0].label) if "mean" in base or not base else say(
+            "tile.base.other", label=rows[0].label, base=quote(base, "results.json: comparison_label"))
+        chosen.append(Tile(figure=rows[0].comparison, label=mean,
                            note=say("tile.unit.note", unit=rows[0].unit)))
     if len(chosen) < 3 and len(others) > 1:
         chosen.append(_outcome_tile(evaluation, others[1], language, first=False))

@@ -58,6 +58,18 @@ ENGLISH: dict[str, str] = {
     "group.rct.treated": "{units} offered the programme", "group.rct.comparison": "{units} not offered it",
     "group.late.treated": "{units} that took part because of the offer",
     "group.late.comparison": "the same {units} without it",
+    "group.encouraged.treated": "{units} that took part because they were encouraged",
+    "group.encouraged.comparison": "the same {units} without it",
+    "group.arm.treated": "{units} in the arm {one}", "group.arm.comparison": "{units} in the arm {zero}",
+    "group.factor.treated": "{units} offered {one}", "group.factor.comparison": "{units} not offered {one}",
+    "group.market.treated": "{units} of clusters that took part, invited or not",
+    "group.market.comparison": "{units} of clusters not drawn",
+    "group.dose.treated": "{units} with a larger dose",
+    "group.dose.comparison": "{units} with a smaller one, drawn by lot",
+    "group.quantile.treated": "{units} offered the programme, at their {one}",
+    "group.quantile.comparison": "{units} not offered it, at theirs",
+    "group.worker.treated": "{units} whose firm was offered the programme",
+    "group.worker.comparison": "{units} whose firm was not",
     "group.did.treated": "{units} in the programme", "group.did.comparison": "comparison {units}",
     "group.did.never_treated": "{units} never in it", "group.did.not_yet_treated": "{units} not in it yet or never",
     "group.matching.treated": "{units} in the programme",
@@ -66,18 +78,46 @@ ENGLISH: dict[str, str] = {
         "{n} {units} analysed for the first outcome: {treated} in the programme group, {comparison} "
         "in the comparison",
     "who": "{n} {units} analysed for the first outcome",
+    "who.one": "{n} {units} in the first comparison: {treated} with {one}, {comparison} without",
+    "who.dose": "{n} {units} analysed for the first outcome: {treated} with a dose, {comparison} with none",
+    "who.market":
+        "{n} {units} analysed for the first outcome: {treated} in clusters that took part, {comparison} in others",
     "estimand.att": "Average difference for the {units} in the programme (ATT)",
     "estimand.atc": "Average difference for the {units} outside the programme, had they been in it (ATC)",
     "estimand.ate": "Average difference over all {units} studied (ATE)",
     "estimand.itt": "Average difference between offered and not offered, taken up or not (ITT)",
     "estimand.late":
         "Average difference for {units} that took up the programme because of the offer (LATE)",
+    "estimand.encouraged":
+        "Average difference taking part made for {units} that took part because they were encouraged (LATE)",
+    "estimand.arm": "Average difference between the arms {one} and {zero}, taken up or not (ITT)",
+    "estimand.factor":
+        "Average difference that being offered {one} made, over {units} with and without the other offers (main effect)",
+    "estimand.market":
+        "Average difference for each eligible {unit} of the clusters that took part, invited or not (total effect)",
+    "estimand.dose": "Average difference made by one more unit of {dose}, drawn by lot",
+    "estimand.quantile":
+        "Difference between the {one} of {units} offered and of {units} not offered (quantile effect); not the "
+        "effect on the {unit} that stands there",
+    "estimand.worker.worker":
+        "Average difference for a {unit} of the firm's being offered, each {unit} counting once (ITT)",
+    "estimand.worker.firm":
+        "Average over firms of the difference for their {units} of being offered, each firm counting once (ITT)",
+    "estimand.rounds": "Average difference between offered and not offered over the rounds after, taken up or not (ITT)",
+    "estimand.shift": "One shift for every {unit}: the median difference between an offered {unit} and one not offered",
     "estimand.ever": "{estimand}; ever treated: once in, a {unit} counts as in",
     "estimator": "{method}; errors clustered by {level}", "estimator.unit": "{method}; errors by {unit}",
     "method.two_way_fixed_effects": "Two-way fixed effects", "method.two_by_two": "Two groups, two periods",
     "method.difference_in_means": "Difference in means", "method.ols": "Least squares",
     "method.ancova": "Regression on the baseline (ANCOVA)", "method.lin": "Interacted regression (Lin)",
     "method.late": "Take-up instrumented by the offer", "method.poisson": "Poisson regression",
+    "method.multi_arm": "Several arms, one regression", "method.factorial": "Crossed offers, all cells",
+    "method.spillover": "Clusters drawn, then units inside", "method.saturation": "Shares drawn for clusters",
+    "method.pooled_rounds": "Rounds pooled", "method.encouragement": "Take-up instrumented by encouragement",
+    "method.dose_response": "Outcome over the dose", "method.post_double_selection": "Post-double-selection",
+    "method.quantile_effects": "Differences of quantiles", "method.ratio_effect": "Share of the comparison mean",
+    "method.attrition_weighted": "Weighted for those not found", "method.exact_share_test": "Exact test of two shares",
+    "method.rank_test": "Rank test", "method.worker_effects": "Workers of firms",
     "method.nearest_neighbour": "Nearest-neighbour matching", "method.group_time_att": "Group-time effects",
     "method.inverse_probability": "Inverse-probability weighting",
     "method.entropy_balance": "Entropy balancing", "method.aipw": "Doubly robust weighting (AIPW)",
@@ -175,6 +215,7 @@ ENGLISH: dict[str, str] = {
     "tile.analysed.label": "{units} analysed",
     "tile.analysed.note": "{lost} left out, for the reasons below", "tile.whole.note": "none left out",
     "tile.base.label": "{label}, comparison mean", "tile.unit.note": "{unit}",
+    "tile.base.other": "{label}, {base}",
 
 
     # chain
@@ -199,6 +240,7 @@ ENGLISH: dict[str, str] = {
     "read.estimand": "{estimand}.", "read.base": "Comparison mean: {label}.",
     "read.base.of": "Comparison mean of {outcomes}: {label}.", "read.geometric": "Comparison means are geometric.",
     "read.geometric.of": "Geometric mean (logs): {outcomes}.",
+    "read.parts": "Also in results.json: {terms}.", "and_more.short": "{n} more",
     "read.card": "Standard errors: {card}.", "read.family": "Adjusted p: {family}.",
     "read.log": "Effects estimated in logs are shown in per cent.",
     "read.provisional": "PROVISIONAL: {text}",
@@ -220,6 +262,12 @@ ENGLISH: dict[str, str] = {
     "benchmark.units": "The benchmark and the estimate are not in one unit or scale: no difference is taken.",
     "benchmark.source": "Benchmark: {source}.",
     "methods.options": "{method}: {options}", "methods.with": "{option} {value}", "methods.on": "with {option}",
+    "methods.asked": "{method}: {what}, another question",
+    "asked.offer": "effect of the offer", "asked.complier": "effect of taking part",
+    "asked.arm": "{one} against {zero}", "asked.factor": "main effect of {one}",
+    "asked.market": "invited or not", "asked.dose": "for each unit of {dose}",
+    "asked.association": "for each unit of {dose}, an association only", "asked.quantile": "{one}",
+    "asked.worker": "each firm counting once", "asked.shift": "one shift for all",
     "methods.off": "no {option}", "methods.main": "{method} (main)",
     "methods.none": "No other method was declared.",
     # costs

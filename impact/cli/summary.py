@@ -13,6 +13,7 @@ _DID, _CROSS = {"design.time", "design.first_treated", "design.comparison"}, {"d
 _DATA = {"data.file", "data.package", "data.dataset"}
 BESIDE = {"rct": _DATA | _DID, "matching": _DATA | _DID | {"design.assignment"},
           "did": _DATA | _CROSS | {"design.assignment", "design.covariates"}}  # keys that do not apply to a kind
+CONTRASTS = ("multi_arm", "factorial", "spillover", "saturation", "quantile_effects")  # several numbers, one of them told
 KINDS = {"rct": "randomised trial", "did": "difference-in-differences", "matching": "matched comparison"}
 
 
@@ -69,7 +70,7 @@ def effect_line(estimate: Estimate, outcome: Outcome) -> str:
     if estimate.transform == "log" and percent is not None:
         text = f"{_signed(percent.value)}% ({level} interval {_signed(percent.low)}% to {_signed(percent.high)}%)"
     else:
-        unit = words(outcome.unit)
+        unit = estimate.unit or words(outcome.unit)
         text = (f"{_signed(estimate.estimate)} {unit} ({level} interval {_signed(estimate.conf_low)} to "
                 f"{_signed(estimate.conf_high)})")
     few = (estimate.has_caveat("few_clusters") or estimate.has_caveat("low_df")) and not estimate.has_caveat(
@@ -82,7 +83,8 @@ def effect_line(estimate: Estimate, outcome: Outcome) -> str:
     mark = "  PROVISIONAL" if estimate.has_caveat("provisional") else ""
     if few:
         mark += "  TOO FEW CLUSTERS TO SAY"
-    return f"{words(outcome.label)}: {text}{p}{mark}"
+    contrast = f", {estimate.term}" if estimate.method in CONTRASTS and estimate.term else ""
+    return f"{words(outcome.label)}{contrast}: {text}{p}{mark}"
 
 
 def _signed(x: float | None) -> str:
@@ -97,7 +99,7 @@ def run_summary(evaluation: Evaluation, out: Path) -> str:
     for i, outcome in enumerate(study.primaries):
         flow = evaluation.flow(outcome.name)
         enrolled, analysed = flow.stage("enrolled"), flow.stage("analysed")
-        lost = "; ".join(f"{loss.n_units} ({loss.text})" for loss in flow.losses if loss.n_units)
+        lost = "; ".join(f"{loss.n_units or f'{loss.n_rows} rows'} ({loss.text})" for loss in flow.losses)
         lines.append(f"  {noun if i == 0 else '':9s} {analysed.units} of {enrolled.units} used"
                      + (f"; lost: {lost}" if lost else "; none lost"))
     for i, outcome in enumerate(study.primaries):

@@ -21,7 +21,7 @@ ONE_OFFER = ("difference_in_means", "ols", "ancova", "lin", "poisson", "late", "
              "post_double_selection")  # methods that need both arms in every stratum
 COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline", "takeup", "tighten", "treatment",
                   "treatments", "within", "cluster_treatment", "population", "saturation", "round", "dose", "predictors",
-                  "always", "by", "affected")
+                  "always", "by", "affected", "base_weights")
 
 LONG = ("pooled_rounds",)  # a row for each unit and round
 TWO_LEVEL = ("spillover", "saturation")  # clusters are drawn, then units inside them
@@ -270,7 +270,8 @@ def _level_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list
     if level != design.unit and {level} <= usable:
         if frame[level].isna().any():
             gone = np.flatnonzero(frame[level].isna()) + 1
-            out.append(Problem(where=f"design.assigned_by, column '{level}'", what=f"{len(gone)} rows have no value "
+            verb = "row has" if len(gone) == 1 else "rows have"
+            out.append(Problem(where=f"design.assigned_by, column '{level}'", what=f"{len(gone)} {verb} no value "
                                f"({rows_text(gone)})", cure="Every row needs the group in which treatment was decided."))
         if frame[level].nunique() == 1:
             out.append(Problem(where=f"design.assigned_by, column '{level}'", what="there is only one group",
@@ -293,12 +294,14 @@ def _level_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list
 def _draw_problems(study: Study, frame: pd.DataFrame, usable: set[str], level: str) -> list[Problem]:
     """Find what no draw could have made: groups of both arms or two strata, strata of one arm, weights below zero."""
     design = study.design
-    if design.kind != "rct" or design.treatment is None or design.treatment not in usable:
+    if design.kind != "rct":
         return []
     weight = design.sampling.weight if design.sampling else None
     heavy = weights_problem(frame, weight) if weight is not None and weight in usable else None
     out = [] if heavy is None else [Problem(where=f"design.sampling.weight, {heavy.where}", what=heavy.what,
                                             cure=heavy.cure)]
+    if design.treatment is None or design.treatment not in usable:
+        return out
     strata = design.assignment.strata if design.assignment and study.analysis.primary.method in ONE_OFFER else None
     places = {strata: "design.assignment.strata"} if strata in usable else {}
     if level in usable and level != design.unit and frame[level].nunique() > 1 and not _uses(study, TWO_LEVEL):

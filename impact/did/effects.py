@@ -15,7 +15,7 @@ from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, check_level, infer
 from impact.inference.linear import Array, Codes, Fit, least_squares
-from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
+from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance, covariance
 from impact.results import Caveat, Estimate, StandardErrorCard
 
@@ -98,12 +98,11 @@ class Layout:
         mine = self.treated if rows is None else rows
         # where all are treated sooner or later, the periods before stand for the comparison
         other = ~self.ever if not self.ever.all() else ~self.treated
-        total, _, _ = cluster_counts(self.clusters, mine.astype(float))
-        n_treated = int(mine.sum())
-        return Counts(n=self.n, treated=n_treated, comparison=int((~self.treated).sum()),
-                      units=int(self.units.max()) + 1, units_treated=len(np.unique(self.units[mine])), clusters=total,
-                      clusters_treated=len(np.unique(self.clusters[mine])),
-                      clusters_comparison=len(np.unique(self.clusters[other])))
+        units = distinct(self.units, mine)
+        return Counts(n=self.n, treated=int(mine.sum()), comparison=int((~self.treated).sum()),
+                      units=int(self.units.max()) + 1, units_treated=units, clusters=int(self.clusters.max()) + 1,
+                      clusters_treated=units if self.clusters is self.units else distinct(self.clusters, mine),
+                      clusters_comparison=distinct(self.clusters, other))
 
     def base(self, rows: Mask, effect: float, by_row: Array | None = None) -> Counterfactual:
         """Mean the marked rows would have had; ``by_row`` weighs them as the effect does."""
@@ -224,6 +223,11 @@ def clusters_of(rows: Selection, unit: str, cluster: str | None, units: Codes) -
             where="cluster", what=f"{len(split)} units lie in more than one cluster ({listed(speakable(ids))})",
             cure="Cluster at the unit or at a level above it."), source="design")
     return codes
+
+
+def distinct(codes: Codes, rows: Mask) -> int:
+    """Count the different codes on the marked rows."""
+    return int(np.count_nonzero(np.bincount(codes[rows])))
 
 
 def within(values: Array, units: Codes, weights: Array | None) -> Array:

@@ -11,13 +11,11 @@ from scipy.sparse import csgraph
 
 from impact.data.frame import listed
 from impact.data.panel import ASSUMPTIONS, Panel
+from impact.did.absorption import Absorbed, absorb, period_names
 from impact.did.averages import QUESTIONS, CellEffects, CellTable, average, number_cells, overall_of
 from impact.did.effects import (
     Layout,
     Story,
-    clustered,
-    fit_within,
-    infer_along,
     lay_out,
     open_panel,
     regression_card,
@@ -27,7 +25,8 @@ from impact.did.effects import (
     uneven,
 )
 from impact.errors import DesignError, Problem
-from impact.inference.linear import Array, Codes, Fit
+from impact.inference.intervals import Inference, infer
+from impact.inference.linear import Array, Codes
 from impact.inference.sandwich import Covariance
 from impact.results import Caveat, Check, Dropped, Estimate, StandardErrorCard
 
@@ -139,18 +138,17 @@ def _connected(units: Codes, periods: Codes, n_units: int, n_periods: int) -> tu
     return labels[:n_units], labels[n_units:]
 
 
-def _first_stage(lay: Layout) -> tuple[Fit, Array, Array]:
+def _first_stage(lay: Layout) -> tuple[Absorbed, Array, Array]:
     """Fit untreated rows: the fit, and for treated rows the demeaned regressors and outcome it applies to."""
     free = ~lay.treated
-    dummies, names = lay.period_dummies()
-    design = np.column_stack([dummies, lay.extra])
-    w = np.ones(lay.n) if lay.weights is None else lay.weights
-    fit = fit_within(lay.y[free], design[free], [*names, *lay.labels], lay.units[free],
-                     None if lay.weights is None else w[free], must_keep=lay.labels)
-    kept = [[*names, *lay.labels].index(name) for name in fit.names]
-    both = np.column_stack([design[:, kept], lay.y])
-    total = np.bincount(lay.units[free], weights=w[free])
-    means = sums_by(lay.units[free], both[free] * w[free, None], len(total)) / total[:, None]
+    w = None if lay.weights is None else lay.weights[free]
+    fit = absorb(lay.y[free], list(lay.extra[free].T), lay.labels, lay.units[free], lay.when[free], w,
+                 must_keep=lay.labels)
+    periods = np.unique(lay.when[free])
+    columns = [lay.when == t for t, name in zip(periods[1:], period_names(periods), strict=True) if name in fit.names]
+    both = np.column_stack([*columns, lay.extra, lay.y])
+    total = np.bincount(lay.units[free], weights=w)
+    means = sums_by(lay.units[free], both[free] if w is None else both[free] * w[:, None], len(total)) / total[:, None]
     after = both[lay.treated] - means[lay.units[lay.treated]]
     return fit, after[:, :-1], after[:, -1]
 
@@ -180,10 +178,8 @@ def _cells(lay: Layout, leave_out: bool) -> tuple[CellTable, Codes]:
     centre = (top[of_cell] - own * share * total) / (square[of_cell] - own * share**2)
     scores = np.zeros((n_groups, len(size)))
     scores[key % n_groups, of_cell] = (total - share * centre) / size[of_cell]
-    free = ~lay.treated
-    residual = fit.residuals if fit.weights is None else fit.residuals * fit.weights
     forecast = sums_by(cell, z * (w / size[cell])[:, None], len(size)) @ fit.bread
-    scores -= sums_by(lay.clusters[free], fit.design * residual[:, None], n_groups) @ forecast.T
+    scores -= fit.by_cluster(lay.units, lay.clusters) @ forecast.T
     return CellTable(cohort=cohort, period=period, size=size, effect=effect, matrix=scores.T @ scores,
                      of_row=of_row), members
 
@@ -231,25 +227,28 @@ def _pretrend(lay: Layout, first_treated: str, most: int | None) -> tuple[tuple[
         return (), _not_examined(lay, "One earlier period only: whether treated units moved in parallel before cannot be "
                                  "seen.")
     free = ~lay.treated
-    dummies, names = lay.period_dummies()
-    labels = [f"lead {h:.12g}" for h in horizons]
-    columns = (lay.horizon[free, None] == np.array(horizons)[None, :]).astype(float)
-    fit = fit_within(lay.y[free], np.column_stack([dummies[free], lay.extra[free], columns]),
-                     [*names, *lay.labels, *labels], lay.units[free], None if lay.weights is None else lay.weights[free])
-    groups = np.unique(lay.clusters[free], return_inverse=True)[1].astype(np.int64)
-    found = [(h, fit.index(name)) for h, name in zip(horizons, labels, strict=True) if name in fit.names][::-1]
-    if not found or groups.max() < 1:
+    labels, horizon = [f"lead {h:.12g}" for h in horizons], lay.horizon[free]
+    fit = absorb(lay.y[free], [*lay.extra[free].T, *((horizon == h).astype(float) for h in horizons)],
+                 [*lay.labels, *labels], lay.units[free], lay.when[free],
+                 None if lay.weights is None else lay.weights[free])
+    found = [(h, fit.names.index(name)) for h, name in zip(horizons, labels, strict=True) if name in fit.names][::-1]
+    if not found or lay.clusters.max() < 1:
         return (), _not_examined(lay, "Earlier periods cannot be told from period effects.")
-    cov = clustered(fit, lay, groups)
+    cov = fit.covariance("CR1S", lay.units, lay.clusters)
+    df = float((cov.n_clusters or 2) - 1)
+
+    def one(j: int) -> Inference:
+        return infer(float(fit.coefficients[j]), cov.std_error(np.eye(fit.k)[j]), df, lay.conf_level)
+
     story = Story(method="imputation", vcov="CR1S", assumptions=ASSUMPTIONS, card=regression_card(
         lay, "unit and period effects, untreated rows only", "fixest::feols(y ~ leads | unit + time, vcov = ~unit)"))
-    rows = [tell(lay, story, infer_along(fit, cov, np.eye(fit.k)[j], lay.conf_level), rows=lay.horizon == h,
+    rows = [tell(lay, story, one(j), rows=lay.horizon == h,
                  question=f"the difference {-h:.12g} before treatment from still earlier periods, where no effect can be",
                  term="lead", name=f"lead/{h:.12g}", estimand="placebo", horizon=f"{h:.12g}") for h, j in found]
     return tuple(rows), _joint(lay, fit, cov, [j for _, j in found])
 
 
-def _joint(lay: Layout, fit: Fit, cov: Covariance, places: list[int]) -> Check:
+def _joint(lay: Layout, fit: Absorbed, cov: Covariance, places: list[int]) -> Check:
     values, matrix = fit.coefficients[places], cov.matrix[np.ix_(places, places)]
     df = (cov.n_clusters or 2) - 1
     if np.linalg.matrix_rank(matrix, hermitian=True) < len(places):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +19,14 @@ from impact.data.panel import (
     drop_singletons,
     select_panel,
 )
+from impact.did.absorption import sweep
 from impact.did.effects import clusters_of, staggered, within
 from impact.errors import DesignError, Problem
-from impact.inference.beside import wild_beside
+from impact.inference.beside import WILD_CLUSTERS, WILD_TREATED, wild_beside
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.report import Counts, cluster_counts, is_share, make_estimate, spread
-from impact.inference.sandwich import CLUSTERED, covariance, satterthwaite_df
+from impact.inference.sandwich import CLUSTERED, Covariance, covariance, satterthwaite_df
 from impact.results import Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -99,25 +101,43 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     extra = np.column_stack([rows.numbers(c) for c in covariates]) if covariates else np.empty((len(y), 0))
     w = rows.numbers(weights) if weights is not None else None
     clusters = clusters_of(rows, unit, cluster, units)
-    fit, absorbed = _fit(y, d, extra, list(covariates), units, when, w, vcov or "CR1S", term)
-    inference, df_rule = _infer(fit, absorbed, vcov or "CR1S", clusters, conf_level)
     by_unit = _per_unit(units, d)
     # where all are treated sooner or later, the periods before stand for the comparison
     groups = cluster_counts(clusters, d if by_unit.all() else by_unit[units])
-    counts = Counts(n=fit.n, treated=int(d.sum()), comparison=int(fit.n - d.sum()), units=len(by_unit),
+    kind, show_wild = vcov or "CR1S", vcov is None and w is None and (
+        groups[1] + groups[2] < WILD_CLUSTERS or groups[1] < WILD_TREATED)
+    found = _swept(y, d, extra, list(covariates), units, when, w, kind, term, clusters) if not show_wild else None
+    if found is None:
+        found = _dense(y, d, extra, list(covariates), units, when, w, kind, term, clusters)
+    inference, df_rule = _infer(found, kind, conf_level)
+    counts = Counts(n=len(y), treated=int(d.sum()), comparison=int(len(y) - d.sum()), units=len(by_unit),
                     units_treated=int(by_unit.sum()), clusters=groups[0], clusters_treated=groups[1],
                     clusters_comparison=groups[2])
     estimate = make_estimate(
         outcome=outcome, term=term, method="two_way_fixed_effects", estimand="att", inference=inference, counts=counts,
-        vcov=vcov or "CR1S", card=_card(vcov or "CR1S", df_rule, cluster or unit, groups),
+        vcov=kind, card=_card(kind, df_rule, cluster or unit, groups),
         base=counterfactual(y[d == 1], inference.estimate, transform), question=QUESTION, assumptions=ASSUMPTIONS,
         transform=transform, outcome_sd=spread(y[d == 0]), dropped=rows.dropped, caveats=staggered(_starts(units, when, d)),
         period=f"{when.min():.12g}–{when.max():.12g}", share=is_share(raw), details=(
-            ("coefficients", _coefficients(fit, absorbed, vcov or "CR1S", clusters)), ("left_out", fit.left_out)))
-    if vcov is not None or w is not None or estimate.has_caveat("few_clusters"):
+            ("coefficients", _coefficients(found)), ("left_out", found.left_out)))
+    fit = found.fit
+    if fit is None or not show_wild or estimate.has_caveat("few_clusters"):
         return estimate  # below six clusters on a side the bootstrap is no help either
     return wild_beside(estimate, outcome=fit.design @ fit.coefficients + fit.residuals, treatment=fit.design[:, -1],
                        controls=fit.design[:, :-1], clusters=clusters, treated=groups[1], comparison=groups[2], seed=seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """Coefficients with the treatment's last; ``scale`` of errors that count absorbed effects; ``free`` rows less effects."""
+
+    names: tuple[str, ...]
+    coefficients: Array
+    cov: Covariance
+    left_out: tuple[str, ...]
+    scale: float = 1.0
+    free: int = 1
+    fit: Fit | None = None
 
 
 def _after(panel: Panel, when: Array) -> Array:
@@ -171,32 +191,46 @@ def _fit(y: Array, d: Array, extra: Array, covariates: list[str], units: Codes, 
                          weights=weights, must_keep=(term,)), 0
 
 
-def _infer(fit: Fit, absorbed: int, vcov: str, clusters: Codes, conf_level: float) -> tuple[Inference, str]:
+def _swept(y: Array, d: Array, extra: Array, covariates: list[str], units: Codes, when: Array, weights: Array | None,
+           vcov: str, term: str, clusters: Codes) -> _Found | None:
+    """Both sets of effects taken out together, where the error needs no leverage; None where that cannot be done."""
+    if vcov not in ("CR0", "CR1", "CR1S"):
+        return None
+    fit = sweep(y, [*extra.T, d], [*covariates, term], units, when, weights, must_keep=(term,))
+    if fit is None:
+        return None
+    return _Found(names=tuple(name.removeprefix("period ") for name in fit.names), coefficients=fit.coefficients,
+                  cov=fit.covariance(vcov, units, clusters), left_out=fit.left_out)
+
+
+def _dense(y: Array, d: Array, extra: Array, covariates: list[str], units: Codes, when: Array, weights: Array | None,
+           vcov: str, term: str, clusters: Codes) -> _Found:
+    fit, absorbed = _fit(y, d, extra, covariates, units, when, weights, vcov, term)
     # K counts the period effects and not the unit effects, which are nested in the cluster
     cov = covariance(fit, vcov, clusters if vcov in CLUSTERED else None, count=fit.k + 1)
-    pick = np.zeros(fit.k)
-    pick[-1] = 1.0
-    error = cov.std_error(pick)
     free = fit.n - fit.k - absorbed
+    scale = math.sqrt((fit.n - fit.k) / max(free, 1)) if absorbed and vcov in ("classical", "HC1") else 1.0
+    return _Found(names=fit.names, coefficients=fit.coefficients, cov=cov, left_out=fit.left_out, scale=scale, free=free,
+                  fit=fit)
+
+
+def _infer(found: _Found, vcov: str, conf_level: float) -> tuple[Inference, str]:
+    pick = np.zeros(len(found.names))
+    pick[-1] = 1.0
+    value, error = float(found.coefficients[-1]), found.cov.std_error(pick) * found.scale
     if vcov not in CLUSTERED:
-        if free <= 0:
+        if found.free <= 0:
             raise DesignError(Problem(where="data", what="no degrees of freedom are left", cure="Use more periods."),
                               source="design")
-        if absorbed and vcov in ("classical", "HC1"):
-            error *= math.sqrt((fit.n - fit.k) / free)
-        return infer(float(fit.coefficients[-1]), error, float(free), conf_level), "N − K, all effects counted"
-    if vcov in ("CR2", "CR3"):
-        return (infer(float(fit.coefficients[-1]), error, satterthwaite_df(fit, cov, pick), conf_level),
-                "Satterthwaite")
-    return infer(float(fit.coefficients[-1]), error, float((cov.n_clusters or 2) - 1), conf_level), "clusters − 1"
+        return infer(value, error, float(found.free), conf_level), "N − K, all effects counted"
+    if vcov in ("CR2", "CR3") and found.fit is not None:
+        return infer(value, error, satterthwaite_df(found.fit, found.cov, pick), conf_level), "Satterthwaite"
+    return infer(value, error, float((found.cov.n_clusters or 2) - 1), conf_level), "clusters − 1"
 
 
-def _coefficients(fit: Fit, absorbed: int, vcov: str, clusters: Codes) -> tuple[tuple[str, float, float], ...]:
-    cov = covariance(fit, vcov, clusters if vcov in CLUSTERED else None, count=fit.k + 1)
-    scale = math.sqrt((fit.n - fit.k) / max(fit.n - fit.k - absorbed, 1)) if (
-        absorbed and vcov in ("classical", "HC1")) else 1.0
-    errors = scale * np.sqrt(np.maximum(np.diag(cov.matrix), 0.0))
-    return tuple((name, float(b), float(s)) for name, b, s in zip(fit.names, fit.coefficients, errors, strict=True)
+def _coefficients(found: _Found) -> tuple[tuple[str, float, float], ...]:
+    errors = found.scale * np.sqrt(np.maximum(np.diag(found.cov.matrix), 0.0))
+    return tuple((name, float(b), float(s)) for name, b, s in zip(found.names, found.coefficients, errors, strict=True)
                  if not name.startswith("unit "))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from impact.inference.inversion import TIE, Curves, confidence_set
+from impact.inference.inversion import TIE, Curves, confidence_set, perfect, point_set, studentise
 from impact.inference.linear import Array, Codes
 from impact.results import Segment
 
@@ -97,18 +97,21 @@ def wild_cluster_bootstrap(outcomes: Array, treatment: Array, covariates: Array,
     y = outcomes.reshape(len(outcomes), -1)
     scores = _Scores(y, treatment, covariates, cluster)
     signs, enumerated = _signs(scores.groups, draws, seed, weights)
-    statistic = scores.effect / scores.error
+    size = np.linalg.norm(scores.top, axis=0)
+    statistic = np.array([float(studentise(np.array([e * scores.square]), np.array([s * scores.square]), float(n))[0])
+                          for e, s, n in zip(scores.effect, scores.error, size, strict=True)])
     above, ties = np.empty(y.shape[1]), np.empty(y.shape[1])
     for j in range(y.shape[1]):
-        t = np.concatenate([_t(*scores.squares(signs[i:i + BLOCK], j)) for i in range(0, len(signs), BLOCK)])
+        t = np.concatenate([_t(*scores.squares(signs[i:i + BLOCK], j), float(size[j]))
+                            for i in range(0, len(signs), BLOCK)])
         above[j] = (t > abs(statistic[j]) * (1 + TIE)).mean()
         ties[j] = (t >= abs(statistic[j]) * (1 - TIE)).mean()
     return WildBootstrap(estimate=scores.effect, statistic=statistic, p_value=above, p_value_ties=ties,
                          draws=len(signs), enumerated=enumerated)
 
 
-def _t(top: Array, squares: Array) -> Array:
-    return np.abs(top) / np.sqrt(np.where(squares > 0, squares, np.inf))
+def _t(top: Array, squares: Array, size: float) -> Array:
+    return np.abs(studentise(top, np.sqrt(squares), size))
 
 
 def wild_cluster_set(outcome: Array, treatment: Array, covariates: Array, cluster: Codes, *, draws: int = DRAWS,
@@ -122,6 +125,9 @@ def wild_cluster_set(outcome: Array, treatment: Array, covariates: Array, cluste
     """
     q, _ = np.linalg.qr(covariates)
     d = treatment - q @ (q.T @ treatment)
+    if perfect(outcome - q @ (q.T @ outcome), d):
+        test = wild_cluster_bootstrap(outcome, treatment, covariates, cluster, draws=draws, seed=seed, weights=weights)
+        return point_set(float(test.estimate[0]), float(test.p_value[0]), conf_level)
     scores = _Scores(np.column_stack([outcome, d]), treatment, covariates, cluster)
     signs, enumerated = _signs(scores.groups, draws, seed, weights)
     numerator, variance = np.empty((len(signs), 2)), np.empty((len(signs), 3))

@@ -8,7 +8,7 @@ import numpy as np
 
 from impact.errors import DesignError, Problem
 from impact.inference.assignment import few_rows
-from impact.inference.linear import Array, Codes, least_squares
+from impact.inference.linear import PERFECT, Array, Codes, least_squares
 from impact.inference.sandwich import covariance, satterthwaite_df
 
 
@@ -72,6 +72,8 @@ def _need_two(outcome: Array, treated: Array, place: str) -> tuple[Array, Array]
 def _plain(outcome: Array, treated: Array) -> Contrast:
     one, zero = _need_two(outcome, treated, "data")
     parts = np.array([one.var(ddof=1) / len(one), zero.var(ddof=1) / len(zero)])
+    if parts.max() <= (PERFECT * np.abs(outcome).max()) ** 2:
+        parts = np.zeros(2)  # rounding has no standard error
     df = parts.sum() ** 2 / (parts**2 / (np.array([len(one), len(zero)]) - 1)).sum() if parts.sum() > 0 else np.nan
     return Contrast(estimate=float(one.mean() - zero.mean()), std_error=float(np.sqrt(parts.sum())), df=float(df),
                     vcov="HC2", formula="Neyman variance (equals HC2), difference in means",

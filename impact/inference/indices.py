@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from impact.errors import DesignError, Problem
-from impact.inference.linear import Array
+from impact.inference.linear import Array, independent_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,12 @@ def inverse_covariance_index(outcomes: Array, comparison: Array, signs: Array | 
     """
     z = standardised(outcomes, comparison, signs)
     complete = ~np.isnan(z).any(axis=1)
-    weights = np.linalg.solve(np.atleast_2d(np.cov(z[complete], rowvar=False)), np.ones(z.shape[1]))
+    spread = np.atleast_2d(np.cov(z[complete], rowvar=False))
+    repeats = [j for j in range(z.shape[1]) if j not in independent_columns(z[complete] - z[complete].mean(axis=0))]
+    if repeats:
+        raise DesignError(Problem(where=f"outcome {repeats[0] + 1} of the index", what="it repeats other outcomes of the "
+                                  "index", cure="Leave it out: it adds nothing of its own."), source="index")
+    weights = np.linalg.solve(spread, np.ones(z.shape[1]))
     weights = weights / weights.sum()
     raw = z @ weights
     group = raw[comparison.astype(bool) & complete]

@@ -15,6 +15,7 @@ import numpy as np
 from impact.inference.linear import Array
 from impact.results import Segment
 
+ROUNDING = 1e-10  # beside the length of what numerators and errors are made of
 TIE = 1e-10  # relative; statistics this near to each other are the same
 ROOT = 1e-7  # relative size of an imaginary part that rounding explains
 
@@ -39,6 +40,27 @@ class Curves:
         bottom = v[:, [0]] + v[:, [1]] * at + v[:, [2]] * at**2
         good = bottom > 1e-14 * np.maximum(v[:, [0]], v[:, [2]] * at**2)
         return np.where(good, top / np.where(good, bottom, 1.0), np.where(top > 0, np.inf, 0.0))
+
+
+def studentise(top: Array, spread: Array, size: float) -> Array:
+    """Divide numerators by their errors; without spread an effect is infinitely clear, and none is none.
+
+    ``size`` is the length of what both are made of: below 1e-10 of it there is only rounding.
+    """
+    real = spread > ROUNDING * size
+    clear = np.where(np.abs(top) > ROUNDING * size, np.copysign(np.inf, top), 0.0)
+    return np.asarray(np.where(real, top / np.where(real, spread, 1.0), clear))
+
+
+def perfect(outcome: Array, treatment: Array) -> bool:
+    """Whether treatment accounts for all there is in an outcome, both after covariates are taken out."""
+    effect = float(treatment @ outcome) / float(treatment @ treatment)
+    return bool(np.linalg.norm(outcome - effect * treatment) <= ROUNDING * np.linalg.norm(outcome))
+
+
+def point_set(estimate: float, p_value: float, conf_level: float) -> tuple[Segment, ...]:
+    """Set where treatment accounts for everything: each other effect has the p-value of none, so all or one are held."""
+    return (Segment(),) if p_value > 1 - conf_level else (Segment(low=estimate, high=estimate),)
 
 
 def confidence_set(draws: Curves, observed: Curves, conf_level: float, *, enumerated: bool,

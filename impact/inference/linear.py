@@ -13,6 +13,7 @@ from impact.errors import DesignError, Problem
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
+PERFECT = 1e-13  # residuals this small beside the outcome are rounding
 COLLINEAR = 1e-9  # share of a column's length left after projecting on the columns before it
 
 
@@ -120,5 +121,8 @@ def least_squares(design: Array, outcome: Array, names: Sequence[str], *, weight
     q, r = np.linalg.qr(x * scale[:, None])
     coefficients = linalg.solve_triangular(r, q.T @ (y * scale))
     inverse = linalg.solve_triangular(r, np.eye(x.shape[1]))
-    return Fit(names=tuple(names[j] for j in kept), coefficients=coefficients, residuals=y - x @ coefficients,
+    residuals = y - x @ coefficients
+    if np.abs(residuals).max() <= PERFECT * np.abs(y).max():
+        residuals = np.zeros_like(y)  # what is left of a perfect fit is rounding, and rounding has no standard error
+    return Fit(names=tuple(names[j] for j in kept), coefficients=coefficients, residuals=residuals,
                design=x, weights=weights, bread=inverse @ inverse.T, left_out=tuple(lost))

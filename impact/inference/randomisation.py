@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from impact.inference.assignment import Draw
-from impact.inference.inversion import TIE, Curves, confidence_set
+from impact.inference.inversion import TIE, Curves, confidence_set, perfect, point_set, studentise
 from impact.inference.linear import Array, Codes
 from impact.results import Segment
 
@@ -89,8 +89,7 @@ def _statistics(sums: _Sums, arms: Array, studentised: bool) -> tuple[Array, Arr
     out = np.empty_like(effect)
     for j in range(effect.shape[1]):
         scores = arms * sums.y[:, j] - along @ sums.zy[j].T - effect[:, [j]] * squares
-        spread = np.sqrt((scores**2).sum(axis=1))
-        out[:, j] = np.where(spread > 0, top[:, j] / np.where(spread > 0, spread, 1.0), 0.0)
+        out[:, j] = studentise(top[:, j], np.sqrt((scores**2).sum(axis=1)), float(np.linalg.norm(sums.y[:, j])))
     return effect, out
 
 
@@ -130,10 +129,14 @@ def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None 
     estimate, statistic = _statistics(sums, draw.arm[None, :], studentised)
     step = max(1, BLOCK // max(draw.groups, sums.zz.shape[1]))
     drawn = np.concatenate([_statistics(sums, arms[i:i + step], studentised)[1] for i in range(0, len(arms), step)])
-    count = (np.abs(drawn) >= np.abs(statistic) * (1 - TIE)).sum(axis=0)
-    total = len(arms)
-    p = count / total if enumerated else (1 + count) / (1 + total)
-    return RandomisationTest(estimate=estimate[0], statistic=statistic[0], p_value=p, drawn=drawn, draws=total,
+    return _tested(estimate[0], statistic[0], drawn, enumerated)
+
+
+def _tested(estimate: Array, statistic: Array, drawn: Array, enumerated: bool) -> RandomisationTest:
+    """Count the draws as large as what was observed; the observed one is always among all there are."""
+    count, total = (np.abs(drawn) >= np.abs(statistic) * (1 - TIE)).sum(axis=0), len(drawn)
+    p = np.maximum(count, 1) / total if enumerated else (1 + count) / (1 + total)
+    return RandomisationTest(estimate=estimate, statistic=statistic, p_value=p, drawn=drawn, draws=total,
                              enumerated=enumerated, smallest_p=1 / total if enumerated else 1 / (1 + total))
 
 
@@ -176,12 +179,7 @@ def joint_randomisation(members: Sequence[Member], draw: Draw, *, draws: int = D
         found.append(effect[0, 0])
         observed.append(statistic[0, 0])
         drawn.append(np.concatenate(again)[:, 0])
-    statistic, table = np.array(observed), np.column_stack(drawn)
-    count = (np.abs(table) >= np.abs(statistic) * (1 - TIE)).sum(axis=0)
-    total = len(arms)
-    p = count / total if enumerated else (1 + count) / (1 + total)
-    return RandomisationTest(estimate=np.array(found), statistic=statistic, p_value=p, drawn=table, draws=total,
-                             enumerated=enumerated, smallest_p=1 / total if enumerated else 1 / (1 + total))
+    return _tested(np.array(found), np.array(observed), np.column_stack(drawn), enumerated)
 
 
 def randomisation_set(outcome: Array, draw: Draw, *, covariates: Array | None = None, studentised: bool = True,
@@ -201,6 +199,10 @@ def randomisation_set(outcome: Array, draw: Draw, *, covariates: Array | None = 
     """
     both = np.column_stack([outcome, draw.arm[draw.cluster]])
     sums = _Sums(both, np.ones((len(both), 1)) if covariates is None else covariates, draw)
+    if perfect(sums.rest[:, 0], sums.rest[:, 1]):
+        test = randomisation_test(outcome, draw, covariates=covariates, studentised=studentised, draws=draws, seed=seed,
+                                  most_enumerated=most_enumerated)
+        return point_set(float(test.estimate[0]), float(test.p_value[0]), conf_level)
     arms, enumerated = _draws(draw, draws, seed, most_enumerated)
     step = max(1, BLOCK // max(draw.groups, sums.zz.shape[1]))
     parts = [_curves(sums, arms[i:i + step], studentised) for i in range(0, len(arms), step)]

@@ -71,7 +71,7 @@ def covariance(fit: Fit, kind: str, cluster: Codes | None = None, *, count: int 
         raise DesignError(Problem(where="cluster", what="there is only one cluster", cure="Errors need clusters to differ: "
                                   "name the level at which some were chosen and others were not."))
     adjusted = _adjusted_rows(fit, kind, codes, groups)
-    scores = _sum_by(codes, adjusted * fit.residuals[:, None], groups)
+    scores = sum_by_cluster(codes, adjusted * fit.residuals[:, None], groups)
     matrix = fit.bread @ (scores.T @ scores) @ fit.bread
     if kind in ("CR1", "CR1S"):
         matrix = matrix * groups / (groups - 1)
@@ -81,7 +81,7 @@ def covariance(fit: Fit, kind: str, cluster: Codes | None = None, *, count: int 
                       codes=codes)
 
 
-def _sum_by(codes: Codes, values: Array, groups: int) -> Array:
+def sum_by_cluster(codes: Codes, values: Array, groups: int) -> Array:
     """Sum rows of (n, k) values within groups: (groups, k)."""
     out = np.zeros((groups, values.shape[1]))
     np.add.at(out, codes, values)
@@ -110,39 +110,40 @@ def _adjusted_rows(fit: Fit, kind: str, codes: Codes, groups: int) -> Array:
     weighted = fit.design * weights[:, None]
     if kind in ("CR0", "CR1", "CR1S"):
         return weighted
-    meat = _meat(fit, weights)
+    spread = meat(fit, weights)
     if groups == fit.n:
-        return weighted * _row_factor(fit, kind, weights, meat)[:, None]
+        return weighted * _row_factor(fit, kind, weights, spread)[:, None]
     out = np.empty_like(weighted)
     order = np.argsort(codes, kind="stable")
     for rows in np.split(order, np.searchsorted(codes[order], np.arange(1, groups))):
         # A_g stands left of the residuals, so its transpose stands here; with weights CR3's is not symmetric
-        out[rows] = _adjust(fit, kind, fit.design[rows], weights[rows], meat).T @ weighted[rows]
+        out[rows] = _adjust(fit, kind, fit.design[rows], weights[rows], spread).T @ weighted[rows]
     return out
 
 
-def _meat(fit: Fit, weights: Array) -> Array:
+def meat(fit: Fit, weights: Array) -> Array:
+    """Return bread·X'W²X·bread, (k, k): the covariance of the coefficients under errors of variance one."""
     return np.asarray(fit.bread @ ((fit.design * (weights**2)[:, None]).T @ fit.design) @ fit.bread)
 
 
-def _adjust(fit: Fit, kind: str, x: Array, w: Array, meat: Array) -> Array:
+def _adjust(fit: Fit, kind: str, x: Array, w: Array, spread: Array) -> Array:
     """Adjustment matrix A_g of one cluster: CR2 (I−H)_g(I−H)_g' to the power −1/2, CR3 (I−H_gg)^−1."""
     hat = x @ fit.bread @ x.T
     if kind == "CR3":
         return np.asarray(np.linalg.pinv(np.eye(len(w)) - hat * w[None, :], rcond=ONE))
-    middle = np.eye(len(w)) - hat * w[None, :] - w[:, None] * hat + x @ meat @ x.T
+    middle = np.eye(len(w)) - hat * w[None, :] - w[:, None] * hat + x @ spread @ x.T
     values, vectors = np.linalg.eigh((middle + middle.T) / 2)
     power = np.where(values > ONE, np.maximum(values, ONE) ** -0.5, 0.0)
     return np.asarray((vectors * power) @ vectors.T)
 
 
-def _row_factor(fit: Fit, kind: str, weights: Array, meat: Array) -> Array:
+def _row_factor(fit: Fit, kind: str, weights: Array, spread: Array) -> Array:
     """A_g where each row is its own cluster: one factor a row, no loop."""
     hat = np.einsum("ij,jk,ik->i", fit.design, fit.bread, fit.design)
     if kind == "CR3":
         slack = (1.0 - weights * hat) ** 2
     else:
-        slack = 1.0 - 2.0 * weights * hat + np.einsum("ij,jk,ik->i", fit.design, meat, fit.design)
+        slack = 1.0 - 2.0 * weights * hat + np.einsum("ij,jk,ik->i", fit.design, spread, fit.design)
     return np.where(slack > ONE, np.maximum(slack, ONE) ** -0.5, 0.0)
 
 
@@ -168,14 +169,13 @@ def satterthwaite_df(fit: Fit, cov: Covariance, contrast: Array) -> float:
     if cov.adjusted is None or cov.codes is None or cov.n_clusters is None:
         return float(cov.residual_df)
     weights = np.ones(fit.n) if fit.weights is None else fit.weights
-    meat = _meat(fit, weights)
     along = (cov.adjusted @ (fit.bread @ contrast))[:, None]
-    own = _sum_by(cov.codes, along**2, cov.n_clusters)[:, 0]
-    u = _sum_by(cov.codes, fit.design * along, cov.n_clusters)
-    v = _sum_by(cov.codes, fit.design * weights[:, None] * along, cov.n_clusters)
+    own = sum_by_cluster(cov.codes, along**2, cov.n_clusters)[:, 0]
+    u = sum_by_cluster(cov.codes, fit.design * along, cov.n_clusters)
+    v = sum_by_cluster(cov.codes, fit.design * weights[:, None] * along, cov.n_clusters)
     both = np.column_stack([u, v])
     k = fit.k
-    core = np.block([[meat, -fit.bread], [-fit.bread, np.zeros((k, k))]])
+    core = np.block([[meat(fit, weights), -fit.bread], [-fit.bread, np.zeros((k, k))]])
     low_rank = np.einsum("gj,jk,gk->g", both, core, both)
     product = core @ (both.T @ both)
     trace = float((own + low_rank).sum())

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import linalg, stats
 
 from impact.inference.linear import Array, Fit
-from impact.inference.sandwich import Covariance, _meat, _sum_by
+from impact.inference.sandwich import Covariance, meat, sum_by_cluster
 
 KINDS = ("HTZ", "chi-sq", "Naive-F")
 SINGULAR = 1e-10  # relative size of a pivot below which contrasts, or their errors, repeat each other
@@ -121,8 +121,8 @@ def hotelling_df(fit: Fit, cov: Covariance, contrasts: Array) -> float:
     if cov.adjusted is None or cov.codes is None or cov.n_clusters is None:
         return float(cov.residual_df)
     weights = np.ones(fit.n) if fit.weights is None else fit.weights
-    meat, k, q = _meat(fit, weights), fit.k, len(contrasts)
-    core = np.block([[meat, -fit.bread], [-fit.bread, np.zeros((k, k))]])
+    k, q = fit.k, len(contrasts)
+    core = np.block([[meat(fit, weights), -fit.bread], [-fit.bread, np.zeros((k, k))]])
     own, both = _factors(fit, cov, weights, contrasts)
     expected = own.sum(axis=0) + np.einsum("gsi,gti->st", both @ core, both)
     try:
@@ -145,9 +145,9 @@ def _factors(fit: Fit, cov: Covariance, weights: Array, contrasts: Array) -> tup
     both = np.empty((groups, q, 2 * fit.k))
     weighted = fit.design * weights[:, None]
     for s in range(q):
-        own[:, s, :] = _sum_by(cov.codes, along * along[:, [s]], groups)
-        both[:, s, :] = np.column_stack([_sum_by(cov.codes, fit.design * along[:, [s]], groups),
-                                         _sum_by(cov.codes, weighted * along[:, [s]], groups)])
+        own[:, s, :] = sum_by_cluster(cov.codes, along * along[:, [s]], groups)
+        both[:, s, :] = np.column_stack([sum_by_cluster(cov.codes, fit.design * along[:, [s]], groups),
+                                         sum_by_cluster(cov.codes, weighted * along[:, [s]], groups)])
     return own, both
 
 

@@ -3,52 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import Selection, as_names, check_columns, require_columns, transformed
-from impact.errors import DesignError, Problem
-from impact.inference.intervals import Inference, infer
-from impact.inference.linear import Array, Codes, least_squares
-from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
-from impact.inference.sandwich import covariance
-from impact.matching.abadie_imbens import MatchedEffect, Side, matched_effect
+from impact.data.frame import as_names
+from impact.inference.intervals import infer
+from impact.inference.linear import Array, Codes
+from impact.matching.abadie_imbens import MatchedEffect, Side, matched_effect, score_estimation
+from impact.matching.assembly import SETS_VCOV, Found, Why, lonely, matched_estimate, nobody, set_card, set_inference
+from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, check_caliper, metric_of
 from impact.matching.neighbours import greedy_pairs, nearest
-from impact.matching.sample import MatchedEstimate, MatchedSample
-from impact.matching.score import propensity
-from impact.results import Caveat, Estimate, StandardErrorCard
+from impact.matching.sample import MatchedEstimate
+from impact.matching.units import ASSUMPTIONS, QUESTIONS, Units, cells_of, check_choice, need_both_arms, select_units
+from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DISTANCES = ("propensity", "linear_propensity", "mahalanobis", "standardised_euclidean")
-ASSUMPTIONS = (
-    "Given the covariates matched on, who took part is unrelated to how they would have fared without.",
-    "For each participant there are comparable others.",
-    "One unit's participation does not change another unit's outcome.",
-)
-QUESTIONS = {
-    "att": "the average effect on those who took part",
-    "atc": "the average effect on those who did not take part, had they done so",
-    "ate": "the average effect over all units in the data",
-}
+__all__ = ["ASSUMPTIONS", "DISTANCES", "QUESTIONS", "nearest_neighbour"]
+
+ORDERS = ("largest", "smallest", "data", "random")
+_need_both_arms = need_both_arms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """Where units stand: coordinates whose Euclidean distance is the distance declared."""
+class _Rules:
+    """The keywords of one call."""
 
-    coordinates: Array
-    score: Array | None
-    largest_first: Array
+    estimand: str
+    distance: str
+    neighbours: int
+    replace: bool
+    caliper: float | None
+    caliper_unit: str
+    exact: tuple[str, ...]
+    order: str | None
+    seed: int | None
+    bias_adjustment: bool | None
+    variance_matches: int
+    estimated_score: bool
+    tie_tolerance: float
+
+    @property
+    def limit(self) -> str:
+        """What may keep counterparts away, in words."""
+        parts = []
+        if self.caliper is not None:
+            measure = "of the score" if self.distance in SCORES else "of the distance"
+            unit = f" standard deviations {measure}" if self.caliper_unit == "sd" else f" {measure}"
+            parts.append(f"within the caliper of {self.caliper:g}{unit}")
+        if self.exact:
+            parts.append(f"of the same {', '.join(self.exact)}")
+        return " and ".join(parts)
 
 
 def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str],
                       estimand: str = "att", distance: str = "propensity", neighbours: int = 1, replace: bool = False,
-                      caliper: float | None = None, exact: Sequence[str] = (), bias_adjustment: bool | None = None,
-                      variance_matches: int = 1, transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
+                      caliper: float | None = None, caliper_unit: str = "sd", exact: Sequence[str] = (),
+                      order: str | None = None, seed: int | None = None, bias_adjustment: bool | None = None,
+                      variance_matches: int = 1, estimated_score: bool = False, tie_tolerance: float = 0.0,
+                      transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
     """Compare each unit with the most similar units of the other arm.
 
     Parameters
@@ -56,18 +72,31 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     data : DataFrame, one row a unit.
     outcome : column, in its own unit.
     treatment : column of 1 (took part) and 0 (did not).
-    covariates : columns measured before treatment, numeric; rows with a missing value are left out and counted.
+    covariates : columns measured before treatment; rows with a missing value are left out and counted. Text becomes one
+        yes/no column for each of its words, and the estimate says so; a column with one value only is left out and named.
     estimand : "att" (those who took part), "atc" or "ate"; without replacement "att" or "atc".
     distance : "propensity" (logit score), "linear_propensity" (its log odds), "mahalanobis" (covariance within the
-        arms, pooled, as R MatchIt), or "standardised_euclidean" (each covariate divided by its sample standard deviation).
+        arms, pooled, as R MatchIt), "robust_mahalanobis" (of ranks), or "standardised_euclidean" (each covariate divided
+        by its sample standard deviation).
     neighbours : how many; with replacement all that are tied share the weight.
-    replace : whether a unit may serve several times. Without, the highest score (for the atc the lowest) chooses first;
-        where the distance uses no score, whoever lies farthest from the other arm's mean.
-    caliper : largest distance, in standard deviations of the score, or of the standardised covariates.
+    replace : whether a unit may serve several times.
+    caliper : largest distance, in ``caliper_unit``. Units without a counterpart within it are left out, and the estimate
+        says of how many it then speaks.
+    caliper_unit : "sd" (standard deviations of the score over all units) or "units" (of the score, or of its log odds). For
+        the other distances, whose covariates are standardised, the two are the same.
     exact : columns that must be equal within a match.
+    order : who chooses first without replacement: "largest" or "smallest" (score first; where the distance uses no score,
+        distance to the other arm's mean), "data" (as the rows stand) or "random" (with ``seed``). None is "largest" for the
+        att; for the atc the smallest score, or again the largest distance.
+    seed : of order="random"; nothing else draws.
     bias_adjustment : regression adjustment for what matching leaves unequal; None is on with replacement and two or
-        more continuous covariates.
+        more continuous covariates, unless ``estimated_score``.
     variance_matches : same-arm neighbours for the conditional variance; 0 assumes one variance for all.
+    estimated_score : allow for the score having been estimated (Abadie & Imbens 2016); with replacement, a score as the
+        distance, no caliper, no exact groups and no bias adjustment. It lowers the variance of the ate and may raise that
+        of the att. Without it the score is treated as known, and the estimate says so.
+    tie_tolerance : with replacement, squared distances (in standard deviations) this much beyond the nearest's count as
+        ties; 0 merges equal distances only, 1e-5 is the default of R Matching.
     transform : "none" or "log".
     conf_level : a share.
 
@@ -79,144 +108,153 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     Raises
     ------
     DataError
-        Missing columns, text for numbers, a treatment that is not 0/1.
+        Missing columns, numbers mixed with text, a treatment that is not 0/1.
     DesignError
-        One arm only, covariates that predict treatment perfectly, nobody within the caliper.
+        One arm only, covariates that predict treatment perfectly (named), more covariates than units of an arm, nobody
+        within the caliper.
 
     Notes
     -----
     Assumes selection on the covariates given. With replacement: Abadie & Imbens (2006, Econometrica 74) errors,
-    2011 bias adjustment, normal distribution; an estimated score is treated as known. Without: errors clustered by
-    matched set (Abadie & Spiess 2022, JASA 117, section 3). Reference cases: match_lalonde_ai_* (R Matching 4.10),
-    match_lalonde_nn1 (R MatchIt 4.7.1).
+    2011 bias adjustment, normal distribution. Without: errors clustered by matched set (Abadie & Spiess 2022, JASA 117,
+    section 3); equal distances go to the unit that stands first, and how often that decided is a caveat. No bootstrap: it
+    is wrong for matching (Abadie & Imbens 2008). Reference cases: match_lalonde_ai_* (R Matching 4.10), match_lalonde_nn*
+    (R MatchIt 4.7.1), Stata teffects psmatch (tests/test_matching_traps.py).
     """
-    covariates, exact = as_names(covariates), as_names(exact)
-    _check_arguments(estimand, distance, neighbours, replace, variance_matches, caliper)
-    rows = _select(data, outcome, treatment, covariates, exact)
-    treated, raw = rows.numbers(treatment), rows.numbers(outcome)
-    _need_both_arms(treated)
-    y = transformed(raw, transform, outcome, rows.kept.nonzero()[0])
-    x = np.column_stack([rows.numbers(c) for c in covariates])
-    metric = _metric(distance, x, treated, list(covariates))
-    cells = _cells(rows, exact)
-    sides = tuple(_match(side, treated, metric, cells, neighbours, replace, caliper)
-                  for side in {"att": (1,), "atc": (0,), "ate": (1, 0)}[estimand])
-    unmatched = _drop_unmatched(rows, sides, limited=caliper is not None or bool(exact))
-    adjust = x if _adjusting(bias_adjustment, x, replace) else None
-    if replace:
-        effect = matched_effect(y, treated, sides, metric.coordinates, adjust, variance_matches)
-        inference = infer(effect.estimate, effect.std_error, None, conf_level)
-        weights = _weights(effect, sides)
-    else:
-        weights = _pair_weights(sides[0], len(y))
-        inference = _paired_inference(y, treated, sides[0], weights, adjust, conf_level)
-    considered = np.flatnonzero(rows.kept | unmatched)
-    unused = np.zeros(len(data), dtype=bool)
-    unused[considered[weights == 0]] = True
-    rows.drop(unused, "not_chosen", "comparison unit that is nobody's nearest neighbour")
-    sample = MatchedSample(frame=data, rows=considered, treated=treated, weights=weights, score=metric.score,
-                           pairs=_pairs(sides))
-    return _estimate(outcome, treatment, estimand, inference, sample, y, rows, sides, adjust is not None, replace,
-                     variance_matches, transform, is_share(raw), distance)
+    rules = _Rules(estimand=estimand, distance=distance, neighbours=neighbours, replace=replace, caliper=caliper,
+                   caliper_unit=caliper_unit, exact=as_names(exact), order=order, seed=seed,
+                   bias_adjustment=bias_adjustment, variance_matches=variance_matches, estimated_score=estimated_score,
+                   tie_tolerance=tie_tolerance)
+    _check_rules(rules)
+    units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, exact=exact,
+                         transform=transform)
+    metric = metric_of(distance, units)
+    cells = cells_of(units.rows, rules.exact)
+    arms = {"att": (1,), "atc": (0,), "ate": (1, 0)}[estimand]
+    sides = tuple(_match(arm, units.treated, metric, cells, rules) for arm in arms)
+    adjust = units.x if _adjusting(rules, units.x) else None
+    found = (_with_replacement if replace else _without)(units, metric, cells, sides, adjust, rules, conf_level)
+    return matched_estimate(units, found)
 
 
-def _check_arguments(estimand: str, distance: str, neighbours: int, replace: bool, variance_matches: int,
-                     caliper: float | None) -> None:
-    if estimand not in QUESTIONS:
-        raise ValueError(f"estimand must be one of {', '.join(QUESTIONS)}, not {estimand!r}")
-    if distance not in DISTANCES:
-        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}")
-    if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours < 1:
-        raise ValueError("neighbours must be a whole number of at least 1")
-    if isinstance(variance_matches, bool) or not isinstance(variance_matches, int) or variance_matches < 0:
-        raise ValueError("variance_matches must be a whole number of at least 0")
-    if caliper is not None and not caliper > 0:
-        raise ValueError("caliper must be above 0")
-    if estimand == "ate" and not replace:
+def _check_rules(rules: _Rules) -> None:
+    check_choice("estimand", rules.estimand, tuple(QUESTIONS))
+    check_choice("distance", rules.distance, DISTANCES)
+    for name, value, least in (("neighbours", rules.neighbours, 1), ("variance_matches", rules.variance_matches, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}")
+    check_caliper(rules.caliper, rules.caliper_unit)
+    if rules.estimand == "ate" and not rules.replace:
         raise ValueError("estimand='ate' needs replace=True: without replacement a unit serves once")
+    if rules.order is not None:
+        check_choice("order", rules.order, ORDERS)
+        if rules.replace:
+            raise ValueError("order matters only without replacement: leave it out")
+    if rules.order == "random" and rules.seed is None:
+        raise ValueError("order='random' needs a seed")
+    if rules.tie_tolerance < 0 or (rules.tie_tolerance > 0 and not rules.replace):
+        raise ValueError("tie_tolerance must not be below 0, and is for replace=True: without, a unit has one partner")
+    underived = (not rules.replace or rules.distance not in SCORES or rules.caliper is not None or rules.exact
+                 or rules.bias_adjustment or rules.variance_matches == 0 or rules.tie_tolerance > 0)
+    if rules.estimated_score and underived:
+        raise ValueError("estimated_score needs replace=True, a score as the distance, variance_matches of at least 1, and "
+                         "no caliper, exact, bias_adjustment or tie_tolerance: the correction is derived for that alone")
 
 
-def _select(data: pd.DataFrame, outcome: str, treatment: str, covariates: Sequence[str],
-            exact: Sequence[str]) -> Selection:
-    if not covariates:
-        raise DesignError(Problem(where="covariates", what="there is nothing to match on",
-                                  cure="List columns measured before treatment."), source="design")
-    require_columns(data, outcome=outcome, treatment=treatment, covariates=covariates, exact=exact)
-    check_columns(data, numbers=(outcome, *covariates), zero_one=(treatment,))
-    rows = Selection(data)
-    for name, reason in ((treatment, "treatment"), (outcome, "outcome"), *((c, "covariate") for c in covariates),
-                         *((c, "exact") for c in exact)):
-        rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
-    return rows
-
-
-def _need_both_arms(treated: Array) -> None:
-    if len(treated) == 0 or treated.min() == treated.max():
-        raise DesignError(Problem(
-            where="treatment", what=f"all {len(treated)} units are {'treated' if treated.sum() else 'comparison'}",
-            cure="An effect needs units of both kinds."), source="design")
-
-
-def _metric(distance: str, x: Array, treated: Array, names: list[str]) -> Metric:
-    if distance in ("propensity", "linear_propensity"):
-        score = propensity(x, treated, names)
-        value = score.probability if distance == "propensity" else score.linear
-        unit = value.std(ddof=1)
-        return Metric(coordinates=(value / unit)[:, None], score=score.probability, largest_first=value)
-    if distance == "standardised_euclidean":
-        sd = x.std(axis=0, ddof=1)
-        z = x[:, sd > 0] / sd[sd > 0]
-    else:
-        within = x - np.where(treated[:, None] == 1, x[treated == 1].mean(axis=0), x[treated == 0].mean(axis=0))
-        values, vectors = np.linalg.eigh(within.T @ within / max(len(x) - 2, 1))
-        keep = values > values.max() * 1e-12
-        z = x @ vectors[:, keep] / np.sqrt(values[keep])
-    far = [((z - z[treated == arm].mean(axis=0)) ** 2).sum(axis=1) for arm in (0, 1)]
-    return Metric(coordinates=z, score=None, largest_first=np.where(treated == 1, far[0], -far[1]))
-
-
-def _cells(rows: Selection, exact: Sequence[str]) -> Codes | None:
-    if not exact:
-        return None
-    table = np.column_stack([rows.codes(c) for c in exact])
-    return np.unique(table, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
-
-
-def _match(arm: int, treated: Array, metric: Metric, cells: Codes | None, neighbours: int, replace: bool,
-           caliper: float | None) -> Side:
+def _match(arm: int, treated: Array, metric: Metric, cells: Codes | None, rules: _Rules) -> Side:
     focal, donors = np.flatnonzero(treated == arm), np.flatnonzero(treated != arm)
-    z = metric.coordinates
+    z, caliper = metric.coordinates, caliper_of(rules.caliper, rules.caliper_unit, metric)
     pick = (None, None) if cells is None else (cells[focal], cells[donors])
-    if replace:
-        found = nearest(z[focal], z[donors], neighbours, caliper=caliper, focal_cell=pick[0], donor_cell=pick[1])
+    if rules.replace:
+        found = nearest(z[focal], z[donors], rules.neighbours, caliper=caliper, focal_cell=pick[0], donor_cell=pick[1],
+                        tolerance=rules.tie_tolerance)
     else:
-        sign = -1.0 if arm == 1 else 1.0
-        order = np.argsort(sign * metric.largest_first[focal], kind="stable").astype(np.int64)
-        found = greedy_pairs(z[focal], z[donors], order, neighbours, caliper=caliper, focal_cell=pick[0],
-                             donor_cell=pick[1])
+        found = greedy_pairs(z[focal], z[donors], _order(arm, metric.largest_first[focal], metric.score is not None, rules),
+                             rules.neighbours, caliper=caliper, focal_cell=pick[0], donor_cell=pick[1])
     if not found.found.any():
-        raise DesignError(Problem(where="caliper" if caliper else "exact", what="no unit has a match",
-                                  cure="Widen the caliper, or match exactly on fewer columns."), source="design")
+        raise nobody(rules.caliper, rules.exact)
     return Side(focal=focal.astype(np.int64), donors=donors.astype(np.int64), matches=found)
 
 
-def _drop_unmatched(rows: Selection, sides: tuple[Side, ...], *,
-                    limited: bool) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Record focal units without a match; returns their mask over the whole table."""
-    positions = np.flatnonzero(rows.kept)
-    lost = np.zeros(len(rows.kept), dtype=bool)
-    for side in sides:
-        lost[positions[side.focal[~side.matches.found]]] = True
-    rows.drop(lost, "no_match", "no comparable unit within the caliper or the exact groups" if limited
-              else "no comparison unit was left to match")
-    return lost
+def _order(arm: int, value: Array, scored: bool, rules: _Rules) -> Codes:
+    """Who chooses first: positions among the focal units."""
+    if rules.order == "data":
+        return np.arange(len(value), dtype=np.int64)
+    if rules.order == "random":
+        return np.random.default_rng(rules.seed).permutation(len(value)).astype(np.int64)
+    far = value if scored or arm == 1 else -value  # distances of the atc come with their sign turned
+    down = rules.order == "largest" or (rules.order is None and (arm == 1 or not scored))
+    return np.argsort(-far if down else far, kind="stable").astype(np.int64)
 
 
-def _adjusting(asked: bool | None, x: Array, replace: bool) -> bool:
-    if asked is not None:
-        return asked
+def _adjusting(rules: _Rules, x: Array) -> bool:
+    if rules.bias_adjustment is not None:
+        return rules.bias_adjustment
     continuous = sum(len(np.unique(column)) > 2 for column in x.T)
-    return replace and continuous >= 2
+    return rules.replace and continuous >= 2 and not rules.estimated_score
+
+
+def _with_replacement(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Side, ...], adjust: Array | None,
+                      rules: _Rules, conf_level: float) -> Found:
+    effect = matched_effect(units.y, units.treated, sides, metric.coordinates, adjust, rules.variance_matches,
+                            rules.tie_tolerance)
+    error, added = effect.std_error, None
+    if rules.estimated_score and metric.score is not None:
+        added = score_estimation(units.y, units.treated, metric.score, metric.coordinates, units.x,
+                                 estimand=rules.estimand, effect=effect.estimate, neighbours=rules.neighbours,
+                                 variance_matches=rules.variance_matches)
+        error = float(np.sqrt(max(error**2 + added, 0.0)))
+    caveats, ties = [], sum(side.matches.with_ties for side in sides)
+    if ties:
+        caveats.append(Caveat(code="ties", text=f"{ties} units have several equally near neighbours; all share the "
+                              "weight.", values=(("units", ties),)))
+    if metric.score is not None and added is None:
+        caveats.append(Caveat(code="score_known", text="The standard error treats the estimated propensity score as "
+                              "known."))
+    details = () if added is None else (("std_error_score_known", effect.std_error),)
+    shared = _shared(units, metric, cells, sides, adjust, rules, details)
+    return Found(method="nearest_neighbour", estimand=rules.estimand, vcov="AI", weights=_weights(effect, sides), sets=None,
+                 inference=infer(effect.estimate, error, None, conf_level), caveats=tuple(caveats),
+                 card=_card(rules, adjust is not None, added), **shared)
+
+
+def _without(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Side, ...], adjust: Array | None,
+             rules: _Rules, conf_level: float) -> Found:
+    side = sides[0]
+    weights, sets = pair_weights(side, len(units.y))
+    groups = int(sets.max()) + 1
+    caveats = () if not side.matches.by_order else (Caveat(
+        code="row_order", text=f"{side.matches.by_order} partners were chosen among equally near ones because they stand "
+        "first in the data: another order of the rows may give another number.",
+        values=(("partners", side.matches.by_order),)),)
+    return Found(method="nearest_neighbour", estimand=rules.estimand, vcov=SETS_VCOV, weights=weights, sets=sets,
+                 inference=set_inference(units.y, units.treated, sets, weights, adjust, SETS_VCOV, conf_level),
+                 caveats=caveats, card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), ""),
+                 **_shared(units, metric, cells, sides, adjust, rules, (("order", rules.order or "default"),)))
+
+
+def _shared(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Side, ...], adjust: Array | None, rules: _Rules,
+            details: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """What both ways of matching hand on."""
+    lost, caliper = np.zeros(len(units.y), dtype=bool), caliper_of(rules.caliper, rules.caliper_unit, metric)
+    why: list[Why] = []
+    for side in sides:
+        alone = ~side.matches.found
+        lost[side.focal[alone]] = True
+        why += lonely(side.focal, side.donors, alone, metric, cells, caliper)
+    return {"lost": lost, "why": tuple(why), "limit": rules.limit, "score": metric.probability, "pairs": _pairs(sides),
+            "details": (("distance", rules.distance), ("bias_adjusted", adjust is not None), *details,
+                        ("total_distance", total_distance(metric, sides)))}
+
+
+def total_distance(metric: Metric, sides: tuple[Side, ...]) -> float:
+    """Sum of the distances within matches, weighted by how much each counts, in the unit of the distance."""
+    total = 0.0
+    for side in sides:
+        table = side.matches.weights.tocoo()
+        gaps = metric.coordinates[side.focal[table.row]] - metric.coordinates[side.donors[table.col]]
+        total += float((np.sqrt((gaps**2).sum(axis=1)) * table.data).sum())
+    return total * metric.unit
 
 
 def _weights(effect: MatchedEffect, sides: tuple[Side, ...]) -> Array:
@@ -226,107 +264,41 @@ def _weights(effect: MatchedEffect, sides: tuple[Side, ...]) -> Array:
     return weights
 
 
-def _pair_weights(side: Side, n: int) -> Array:
-    weights = np.zeros(n)
-    weights[side.focal[side.matches.found]] = 1.0
-    weights[side.donors] = np.asarray(side.matches.weights.sum(axis=0)).ravel()
-    return weights
-
-
-def _paired_inference(y: Array, treated: Array, side: Side, weights: Array, adjust: Array | None,
-                      conf_level: float) -> Inference:
-    table = side.matches.weights.tocoo()
-    sets = np.full(len(y), -1, dtype=np.int64)
+def pair_weights(side: Side, n: int) -> tuple[Array, Codes]:
+    """Weights and matched sets of a match without replacement: each focal unit counts 1, its partners 1 together."""
+    weights, sets = np.zeros(n), np.full(n, -1, dtype=np.int64)
     found = side.focal[side.matches.found]
+    weights[found] = 1.0
+    weights[side.donors] = np.asarray(side.matches.weights.sum(axis=0)).ravel()
+    table = side.matches.weights.tocoo()
     sets[found] = np.arange(len(found))
     sets[side.donors[table.col]] = sets[side.focal[table.row]]
-    used = weights > 0
-    columns = [np.ones(int(used.sum()))]
-    if adjust is not None:
-        columns += list((adjust[used] - adjust[used].mean(axis=0)).T)
-    design = np.column_stack([*columns, treated[used]])
-    fit = least_squares(design, y[used], [*(f"c{j}" for j in range(len(columns))), "treated"], weights=weights[used],
-                        must_keep=("treated",))
-    cov = covariance(fit, "CR1S", sets[used])
-    pick = np.zeros(fit.k)
-    pick[-1] = 1.0
-    return infer(float(fit.coefficients[-1]), cov.std_error(pick), float((cov.n_clusters or 2) - 1), conf_level)
+    return weights, sets
 
 
 def _pairs(sides: tuple[Side, ...]) -> tuple[tuple[int, int, float], ...]:
-    out = []
+    out: list[tuple[int, int, float]] = []
     for side in sides:
         table = side.matches.weights.tocoo()
-        out += [(int(side.focal[r]), int(side.donors[c]), float(w))
-                for r, c, w in zip(table.row, table.col, table.data, strict=True)]
+        out += zip(side.focal[table.row].tolist(), side.donors[table.col].tolist(), table.data.tolist(), strict=True)
     return tuple(out)
 
 
-def _estimate(outcome: str, treatment: str, estimand: str, inference: Inference, sample: MatchedSample, y: Array,
-              rows: Selection, sides: tuple[Side, ...], adjusted: bool, replace: bool, variance_matches: int,
-              transform: str, share: bool, distance: str) -> MatchedEstimate:
-    treated, used = sample.treated, sample.weights > 0
-    n_treated, n_comparison = int((used & (treated == 1)).sum()), int((used & (treated == 0)).sum())
-    groups = len(sides[0].matches.numbers[sides[0].matches.found])
-    counts = Counts(n=n_treated + n_comparison, treated=n_treated, comparison=n_comparison, units=n_treated +
-                    n_comparison, units_treated=n_treated, clusters=None if replace else groups)
-    ties = sum(side.matches.with_ties for side in sides)
-    caveats = [Caveat(code="selection_on_observables", text="Not randomised: participants and the others were "
-                      "matched on the measured traits only; what was not measured, or not matched well, may still differ.")]
-    lost = sum(loss.n_rows for loss in rows.dropped if loss.reason == "no_match")
-    if lost:
-        caveats.append(Caveat(code="unmatched", text=f"{lost} units have no match: the number is for the matched "
-                              "ones only.",
-                              values=(("units", lost),)))
-    if ties:
-        caveats.append(Caveat(code="ties", text=f"{ties} units have several equally near neighbours; all share the "
-                              "weight.", values=(("units", ties),)))
-    if replace and distance in ("propensity", "linear_propensity"):
-        caveats.append(Caveat(code="score_known", text="The standard error treats the estimated propensity score as "
-                              "known."))
-    w = sample.weights * (treated == 0)
-    mean, error = _base(y, treated, sample.weights, inference, estimand)
-    label = {"att": "participants without the programme", "atc": "the others, as they are",
-             "ate": "all without the programme"}[estimand]
-    if transform == "log":
-        mean, error, label = float(np.exp(mean)), 0.0, f"{label} (geometric mean)"
-    base = Counterfactual(mean=mean, std_error=error, label=label)
-    plain: Estimate = make_estimate(
-        outcome=outcome, term=treatment, method="nearest_neighbour", estimand=estimand, inference=inference,
-        counts=counts, vcov="AI" if replace else "CR1S", card=_card(replace, adjusted, variance_matches, groups),
-        base=base, question=QUESTIONS[estimand], assumptions=ASSUMPTIONS, transform=transform,
-        outcome_sd=spread(y[w > 0]), dropped=rows.dropped, caveats=caveats, share=share, details=(
-            ("distance", distance), ("bias_adjusted", adjusted),
-            ("effective_comparison", sample.effective_size(0))))
-    return MatchedEstimate(**{f.name: getattr(plain, f.name) for f in fields(plain)}, matched=sample)
+def _extra(adjusted: bool) -> str:
+    return "with regression bias adjustment (Abadie & Imbens 2011)" if adjusted else "no bias adjustment"
 
 
-def _base(y: Array, treated: Array, weights: Array, inference: Inference, estimand: str) -> tuple[float, float]:
-    """Mean without the programme, and its rough error, for the per cent."""
-    if estimand == "att":
-        arm = y[(treated == 1) & (weights > 0)]
-        return float(arm.mean()) - inference.estimate, _error(arm)
-    zero = (treated == 0) & (weights > 0)
-    if estimand == "atc":
-        return float(y[zero].mean()), _error(y[zero])
-    return float(np.average(y[zero], weights=weights[zero])), _error(y[zero])
-
-
-def _error(values: Array) -> float:
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
-
-
-def _card(replace: bool, adjusted: bool, variance_matches: int, groups: int) -> StandardErrorCard:
-    extra = "with regression bias adjustment (Abadie & Imbens 2011)" if adjusted else "no bias adjustment"
-    if replace:
-        rule = f"{variance_matches} same-arm neighbour(s) for the variance" if variance_matches else (
-            "one conditional variance for all")
+def _card(rules: _Rules, adjusted: bool, added: float | None) -> StandardErrorCard:
+    m = rules.variance_matches
+    rule = f"{m} same-arm neighbour(s) for the variance" if m else "one conditional variance for all"
+    if added is not None:
+        stata = {"att": ", atet", "ate": ""}.get(rules.estimand)
         return StandardErrorCard(
-            formula="Abadie & Imbens (2006), matching with replacement", correction=f"{rule}; {extra}",
-            level="the unit", df_rule="normal",
-            r_call=f"Matching::Match(Y, Tr, X, ties = TRUE, Var.calc = {variance_matches}, distance.tolerance = 1e-14"
-                   + (", BiasAdjust = TRUE)" if adjusted else ")"),
-            stata_call="")
-    return StandardErrorCard(formula="CR1S by matched set (Abadie & Spiess 2022)", correction=extra,
-                             level="the matched set", df_rule="sets − 1", clusters_treated=groups,
-                             clusters_comparison=groups)
+            formula="Abadie & Imbens (2016), matching on an estimated score, with replacement", level="the unit",
+            correction=f"{rule}; {_extra(adjusted)}", df_rule="normal",
+            stata_call="" if stata is None else f"teffects psmatch (y) (d x){stata or ','} vce(robust, nn({m + 1}))")
+    return StandardErrorCard(
+        formula="Abadie & Imbens (2006), matching with replacement", correction=f"{rule}; {_extra(adjusted)}",
+        level="the unit", df_rule="normal",
+        r_call=f"Matching::Match(Y, Tr, X, ties = TRUE, Var.calc = {m}, distance.tolerance = "
+               f"{rules.tie_tolerance or 1e-14:g}" + (", BiasAdjust = TRUE)" if adjusted else ")"))

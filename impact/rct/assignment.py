@@ -12,9 +12,13 @@ from impact.data.frame import MAX_SHOWN, Selection, draw_problems, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
+from impact.results import Caveat
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOVED = 0.02  # share of the weight that may move between strata before it is said
+MANY_CLUSTERS = 40  # below, errors without a small-sample correction are named as such
 
 
 def shares_differ(treated: Array, strata: Codes) -> bool:
@@ -111,6 +115,30 @@ def check_assignment(treated: Array, clusters: Codes | None) -> None:
                 cure="With one cluster on a side, its own luck cannot be told from the programme."))
     if problems:
         raise DesignError(problems, source="design")
+
+
+def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered") -> list[Caveat]:
+    """Say that strata dummies weigh strata by their overlap, where shares differ between them."""
+    if strata is None:
+        return []
+    sizes = np.bincount(strata).astype(float)
+    share = np.bincount(strata, weights=offered) / sizes
+    overlap = sizes * share * (1 - share)
+    if not shares_differ(offered, strata) and (
+            overlap.sum() == 0 or 0.5 * np.abs(overlap / overlap.sum() - sizes / sizes.sum()).sum() <= MOVED):
+        return []
+    return [Caveat(code="overlap_weighted", text=f"Strata have different shares {what}: with one dummy a stratum the "
+                   f"effect "
+                   "gives more weight to strata with both arms well represented.")]
+
+
+def few_for_large_samples(clusters: int | None) -> list[Caveat]:
+    """Say that an error made for many clusters is too small with few; a rule fixed before results."""
+    if clusters is None or clusters >= MANY_CLUSTERS:
+        return []
+    return [Caveat(code="few_clusters_large_sample", text=f"The standard error is made for many clusters, and there are "
+                   f"{clusters}: it may be too small, and neither re-randomisation nor the wild bootstrap stands beside it "
+                   "here.", values=(("clusters", clusters),))]
 
 
 def comparison_mean(outcome: Array, treated: Array, transform: str) -> tuple[float, float]:

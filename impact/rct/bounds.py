@@ -245,7 +245,10 @@ def _trimmed(sample: _Enrolled) -> tuple[tuple[str, object], ...]:
 
 def imbens_manski(lower: float, upper: float, errors: tuple[float, float], conf_level: float) -> Segment:
     """Interval that holds the effect, not the whole identified set, at the level (Imbens & Manski 2004, equation 7)."""
-    level, width = check_level(conf_level), (upper - lower) / max(errors)
+    level = check_level(conf_level)
+    if max(errors) == 0:  # no draw moved a bound: the bounds themselves are all there is
+        return Segment(low=lower, high=upper)
+    width = (upper - lower) / max(errors)
 
     def gap(c: float) -> float:
         return float(stats.norm.cdf(c + width) - stats.norm.cdf(-c)) - level
@@ -264,14 +267,16 @@ def _two_rows(sample: _Enrolled, bounds: tuple[float, float], errors: tuple[floa
                     units=int(known.sum()), units_treated=int(treated.sum()), clusters=groups[0],
                     clusters_treated=groups[1], clusters_comparison=groups[2])
     card = StandardErrorCard(formula=rule, correction="none", level=cluster or "the unit", df_rule="normal",
-                             clusters_treated=groups[1], clusters_comparison=groups[2],
+                             clusters_treated=groups[1] if groups[1] is not None else counts.treated,
+                             clusters_comparison=groups[2] if groups[2] is not None else counts.comparison,
                              stata_call="leebounds y d, select(s)" if method == "lee_bounds" else "")
     together = imbens_manski(*bounds, errors, conf_level)
     rows: list[Estimate] = []
     for name, value, error in zip(("lower", "upper"), bounds, errors, strict=True):
         estimate = make_estimate(
-            outcome=outcome, term=name, method=method, estimand="itt", inference=infer(value, error, None, conf_level),
+            outcome=outcome, term=name, method=method, inference=infer(value, error, None, conf_level),
             counts=counts, vcov="bootstrap", card=card, base=None, question=question, assumptions=assumptions,
-            transform=transform, dropped=sample.rows.dropped, share=sample.share, details=details)
+            estimand="always_observed" if method == "lee_bounds" else "itt", transform=transform,
+            dropped=sample.rows.dropped, share=sample.share, details=details)
         rows.append(replace(estimate, id=f"{outcome}/{method}/{name}", interval=(together,)))
     return Estimates(rows=tuple(rows))

@@ -16,6 +16,7 @@ from impact.inference.intervals import Inference
 from impact.inference.linear import Array, Fit, least_squares
 from impact.inference.report import Counterfactual, is_share, make_estimate, spread
 from impact.inference.sandwich import CLUSTERED, Covariance, covariance, satterthwaite_df
+from impact.rct.assignment import overlap_weighted
 from impact.rct.trial import Trial, covariance_of, describe, infer_last, select_trial
 from impact.results import Caveat, Estimate, Segment
 
@@ -66,6 +67,7 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
                          cluster=cluster, weights=weights, transform=transform, takeup=takeup)
     took = trial.rows.numbers(takeup)
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks)
     if not is_share(took):
         trial.caveats.append(Caveat(code="per_unit", text=f"{takeup} is an amount: the effect is per unit of it, averaged "
                                     "over those whom the offer moved (average causal response)."))
@@ -85,7 +87,7 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
     counts, card = describe(fit, trial, cov.kind, df_rule, cluster, instrumented=True)
     estimate = make_estimate(
         outcome=outcome, term=takeup, method="late", estimand="late", inference=inference, counts=counts,
-        vcov=cov.kind, card=card, base=_complier_base(trial, took, inference.estimate, transform), question=QUESTION,
+        vcov=cov.kind, card=card, base=_complier_base(trial, took, treatment, transform), question=QUESTION,
         assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(trial.y[trial.offered == 0]),
         dropped=trial.rows.dropped, caveats=trial.caveats, share=is_share(trial.raw), details=(
             ("first_stage", strength.estimate), ("first_stage_f", f), ("itt", offer.estimate),
@@ -140,20 +142,24 @@ def _compliance(offered: Array, took: Array) -> tuple[tuple[str, int], ...]:
     return tuple((name, int(((offered == z) & (took == d)).sum())) for name, z, d in cells)
 
 
-def _complier_base(trial: Trial, took: Array, effect: float, transform: str) -> Counterfactual | None:
-    """Mean of compliers without the programme (Imbens & Rubin 1997): what their effect is a share of."""
-    z, y = trial.offered, trial.y
+def _complier_base(trial: Trial, took: Array, treatment: str, transform: str) -> Counterfactual | None:
+    """Mean of compliers without the programme (Imbens & Rubin 1997; Abadie 2002): what their effect is a share of.
+
+    With the strata, covariates and weights of the estimate itself.
+    """
     if not is_share(took):
         return None
-    share = took[z == 1].mean() - took[z == 0].mean()
+    stayed, left = 1.0 - took, trial.y * (1.0 - took)
+    share = -float(_reduced(trial, stayed, treatment).coefficients[-1])
     if share <= 0:
         return None
-    treated = (np.mean((y * took)[z == 1]) - np.mean((y * took)[z == 0])) / share
-    mean = float(treated) - effect
+    # the offer moves y·(1 − took) only through compliers who then take part: the ratio is their mean without it
+    mean = float(_reduced(trial, left, treatment).coefficients[-1]) / -share
     if transform == "log":
         return Counterfactual(mean=math.exp(mean), std_error=0.0, label="compliers without it (geometric mean)")
-    error = float(y[z == 0].std(ddof=1) / math.sqrt((z == 0).sum()) / share)
-    return Counterfactual(mean=mean, std_error=error, label="compliers without it")
+    rest = _reduced(trial, left - mean * stayed, treatment)
+    error = infer_last(rest, covariance_of(rest, trial, None), 0.95, clustered=trial.clusters is not None)[0].std_error
+    return Counterfactual(mean=mean, std_error=(error or 0.0) / share, label="compliers without it")
 
 
 def _weak(estimate: Estimate, segments: tuple[Segment, ...], offer: Inference, f: float) -> Estimate:

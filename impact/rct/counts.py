@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import listed
+from impact.data.frame import listed, rows_text
+from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, independent_columns
 from impact.inference.report import Counterfactual, make_estimate, spread
-from impact.rct.assignment import comparison_mean, shares_differ
+from impact.rct.assignment import comparison_mean, few_for_large_samples, overlap_weighted
 from impact.rct.means import ASSUMPTIONS, QUESTION
 from impact.rct.trial import Trial, describe_poisson, select_trial
-from impact.results import Caveat, Estimate
+from impact.results import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,17 +57,16 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
     """
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
                          cluster=cluster, weights=weights, transform="none")
-    _check_outcome(trial, outcome)
-    if trial.blocks is not None and shares_differ(trial.offered, trial.blocks):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares offered: with one dummy a "
-                                    "stratum the effect gives more weight to strata with both arms well represented."))
+    _check_outcome(trial, outcome, strata)
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks)
     others, _ = trial.controls()
     design = np.column_stack([np.ones(len(trial.y)), others, trial.offered])
     design = design[:, independent_columns(design)]
     beta = _fit(design, trial)
     error = _error(design, trial, beta)
-    inference = infer(float(beta[-1]), error, None, conf_level)
     counts, card = describe_poisson(trial, design.shape[1], cluster)
+    inference = infer(float(beta[-1]), error, None if counts.clusters is None else float(counts.clusters - 1), conf_level)
+    trial.caveats += few_for_large_samples(counts.clusters)
     mean, mean_error = comparison_mean(trial.y, trial.offered, "none")
     return make_estimate(
         outcome=outcome, term=treatment, method="poisson", estimand="itt", inference=inference, counts=counts,
@@ -77,7 +77,7 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
         caveats=trial.caveats)
 
 
-def _check_outcome(trial: Trial, outcome: str) -> None:
+def _check_outcome(trial: Trial, outcome: str, strata: str | None) -> None:
     below = np.flatnonzero(trial.y < 0)
     if len(below):
         rows = trial.rows.kept.nonzero()[0][below] + 1
@@ -89,6 +89,19 @@ def _check_outcome(trial: Trial, outcome: str) -> None:
             raise DesignError(Problem(where=f"column '{outcome}'", what=f"all {name} units have zero",
                                       cure="A ratio of means does not exist: compare the shares above zero."),
                               source="design")
+    if strata is not None and trial.blocks is not None:
+        zero = [b for b in range(int(trial.blocks.max()) + 1) if not (trial.y[trial.blocks == b] > 0).any()]
+        problems = [_of_zeros(trial, outcome, strata, b) for b in zero]
+        if problems:
+            raise DesignError(problems, source="design")
+
+
+def _of_zeros(trial: Trial, outcome: str, strata: str, block: int) -> Problem:
+    here = trial.blocks == block
+    name = speakable(trial.rows.column(strata)[here].drop_duplicates())[0]
+    return Problem(where=f"column '{outcome}'", what=f"every unit of stratum {name} has zero "
+                   f"({rows_text(trial.rows.kept.nonzero()[0][here] + 1)})", cure="No ratio exists there: merge strata as "
+                   "the draw allows, or use ols.")
 
 
 def _fit(design: Array, trial: Trial) -> Array:

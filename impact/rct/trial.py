@@ -246,7 +246,8 @@ def describe_poisson(trial: Trial, k: int, cluster: str | None) -> tuple[Counts,
     card = StandardErrorCard(
         formula="sandwich, Poisson quasi-likelihood",
         correction=f"(n − 1)/(n − k)·G/(G − 1), k = {k}" if clustered else f"n/(n − k), k = {k}",
-        level=cluster or "the unit", df_rule="normal", clusters_treated=groups[1] or offered,
+        level=cluster or "the unit", df_rule="clusters − 1" if clustered else "normal",
+        clusters_treated=groups[1] or offered,
         clusters_comparison=groups[2] or n - offered,
         r_call=f"fixest::fepois(y ~ d + x, vcov = {'~g' if clustered else chr(39) + 'hetero' + chr(39)})",
         stata_call=f"poisson y d x, vce({'cluster g' if clustered else 'robust'})")

@@ -19,6 +19,13 @@ _REGRESSION = {"covariates": _COLUMNS, "strata": _COLUMN, "cluster": _COLUMN, "w
 _PANEL = {"covariates": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN}
 _HORIZON = Field(kind="integer", low=-1000, high=-1, cure="Write a period before treatment, e.g. -1.")
 _WINDOW = Field(kind="list", item=Field(kind="integer", essential=True), length=(2, 2), cure="Write it as [-3, 4].")
+_DISTANCE = Field(kind="choice", choices=("propensity", "linear_propensity", "mahalanobis", "robust_mahalanobis",
+                                          "standardised_euclidean"))
+_CALIPER = Field(kind="number", low=1e-12, cure="Give it in standard deviations, above 0.")
+_CALIPER_UNIT = Field(kind="choice", choices=("sd", "units"))
+_PAIRS = {"covariates": _COLUMNS, "distance": _DISTANCE, "caliper": _CALIPER, "caliper_unit": _CALIPER_UNIT,
+          "exact": _COLUMNS, "vcov": _VCOV}
+_WEIGHTED = {"covariates": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN}
 
 METHODS: dict[str, dict[str, dict[str, Field]]] = {
     "rct": {
@@ -81,18 +88,35 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
         "synthetic_did": {"name_areas": _YES_NO, "draws": _DRAWS},
     },
     "matching": {
+        "optimal_pairs": {**_PAIRS, "bias_adjustment": _YES_NO},
+        "full_matching": _PAIRS,
+        "exact": {"covariates": _COLUMNS, "vcov": _VCOV},
+        "coarsened_exact": {"covariates": _COLUMNS, "vcov": _VCOV,
+                            "bins": Field(kind="value", cure="Write sturges, exact, or a number of bins.")},
+        "subclassification": {"covariates": _COLUMNS, "vcov": _VCOV, "classes": Field(kind="integer", low=2, high=1000)},
+        "inverse_probability": {**_WEIGHTED, "stabilised": _YES_NO,
+                                "trim": Field(kind="value", cure="Write crump, or a share such as 0.05.")},
+        "entropy_balance": {**_WEIGHTED, "moments": Field(kind="integer", low=1, high=3), "base_weights": _COLUMN,
+                            "fixed_target": _YES_NO},
+        "aipw": {**_WEIGHTED, "vcov": Field(kind="choice", choices=("M", "IF")),
+                 "folds": Field(kind="integer", low=2, high=100),
+                 "learner": Field(kind="choice", choices=("parametric", "forest"))},
+        "regression_adjustment": _WEIGHTED,
         "nearest_neighbour": {
             "covariates": _COLUMNS,
-            "distance": Field(kind="choice", choices=("propensity", "linear_propensity", "mahalanobis",
-                                                      "standardised_euclidean")),
+            "distance": _DISTANCE, "caliper_unit": _CALIPER_UNIT,
+            "order": Field(kind="choice", choices=("largest", "smallest", "data", "random")),
+            "estimated_score": _YES_NO, "tie_tolerance": Field(kind="number", low=0),
             "neighbours": Field(kind="integer", low=1, high=1000), "replace": _YES_NO,
-            "caliper": Field(kind="number", low=1e-12, cure="Give it in standard deviations, above 0."),
+            "caliper": _CALIPER,
             "exact": _COLUMNS, "bias_adjustment": _YES_NO,
             "variance_matches": Field(kind="integer", low=0, high=1000)},
     },
 }
 
-BESIDE = ("lee_bounds", "manski_bounds", "subgroups", "ratio_effect")  # these stand beside an effect and are none themselves
+BESIDE = ("lee_bounds", "manski_bounds", "subgroups", "ratio_effect")  # these stand beside an effect
+ONE_DIFFERENCE = ("difference_in_means", "ols", "ancova", "lin", "poisson", "late", "encouragement", "attrition_weighted",
+                  "post_double_selection", "exact_share_test", "rank_test", "worker_effects")  # lots can be drawn again
 COMPLIERS = ("late", "encouragement")  # these speak of those whom the offer moved
 
 DEFAULT_ESTIMANDS: dict[str, tuple[str, ...]] = {

@@ -11,8 +11,8 @@ from typing import Any
 from impact.errors import Problem, StudyError
 from impact.study.construction import check_construction, take_refused_transforms
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
-from impact.study.families import check_families
-from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, METHODS
+from impact.study.families import REDRAWN, check_families
+from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, METHODS, ONE_DIFFERENCE
 from impact.study.schema import Field, Validation, did_you_mean, one_of
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
 from impact.study.yaml_file import MAX_DEPTH, Document, Path_, dotted, read_yaml, shown
@@ -273,23 +273,36 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
         if call["method"] in BESIDE and path[-1] == "primary":
             v.complain((*path, "method"), f"{call['method']} does not answer the question with one number",
                        "Name it under robustness, and a method that gives the effect as primary.")
-        if call["method"] == "dose_response" and path[-1] == "primary" and (call.get("options") or {}).get(
-                "dose_drawn") is False:
-            v.complain((*path, "options", "dose_drawn"), "a dose that was not drawn shows an association, not an effect",
-                       "Name dose_response under robustness, and a method that compares as was drawn as primary.")
         if call["method"] not in known:
             v.complain((*path, "method"), f"'{shown(call['method'])}' is not a method of impact.{kind}",
                        did_you_mean(call["method"], known) or f"Known: {one_of(known)}.")
             continue
         if isinstance(call.get("options"), dict) or any(f.essential for f in known[call["method"]].values()):
             call["options"] = _check_options(v, call["method"], known[call["method"]], call.get("options") or {}, path)
+            _check_draw(v, design, call, path)
     _check_estimand(v, design, analysis.get("primary") or {})
     primary = (analysis.get("primary") or {}).get("method")
+    for i, family in enumerate(analysis.get("families") or []):
+        if (family or {}).get("adjust") in REDRAWN and kind == "rct" and primary in METHODS[kind] and (
+                primary not in ONE_DIFFERENCE):
+            v.complain(("analysis", "families", i, "adjust"), f"'{family['adjust']}' draws the lots again for one offer "
+                       f"against none, and {primary} compares more than that", "Write holm.")
     if design.get("firm") and primary in known_methods(kind) and primary != "worker_effects":
         v.complain(("analysis", "primary", "method"), f"{shown(primary)} does not know of firms and their workers",
                    "Write worker_effects, which keeps the declared weighting.")
     if primary == "worker_effects" and not design.get("firm") and not _complained(v, "design.firm"):
         v.complain(("design",), "'firm' is missing: worker_effects needs it", "Name the column of the firm.")
+
+
+def _check_draw(v: Validation, design: dict[str, Any], call: dict[str, Any], path: Path_) -> None:
+    """Refuse options that pass over what was drawn: other strata, or a dose nobody drew told as the effect."""
+    drawn, given = (design.get("assignment") or {}).get("strata"), call["options"].get("strata")
+    if drawn and given and given != drawn:
+        v.complain((*path, "options", "strata"), f"the draw was made within '{shown(drawn)}', and '{shown(given)}' would "
+                   "ignore that", "Leave strata out here: the declared strata are used. Others can be covariates.")
+    if call["method"] == "dose_response" and path[-1] == "primary" and call["options"].get("dose_drawn") is False:
+        v.complain((*path, "options", "dose_drawn"), "a dose that was not drawn shows an association, not an effect",
+                   "Name dose_response under robustness, and a method that compares as was drawn as primary.")
 
 
 def known_methods(kind: str) -> Mapping[str, Mapping[str, Field]]:

@@ -1,0 +1,192 @@
+"""The units a matching estimate compares: columns checked, rows kept, covariates as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impact.data.frame import Selection, as_names, check_columns, listed, number_problem, require_columns, transformed
+from impact.errors import DataError, DesignError, Problem
+from impact.inference.linear import Array, Codes
+from impact.inference.report import is_share
+from impact.results import Caveat
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ASSUMPTIONS = (
+    "Given the covariates matched on, who took part is unrelated to how they would have fared without.",
+    "For each participant there are comparable others.",
+    "One unit's participation does not change another unit's outcome.",
+)
+QUESTIONS = {
+    "att": "the average effect on those who took part",
+    "atc": "the average effect on those who did not take part, had they done so",
+    "ate": "the average effect over all units in the data",
+}
+MOST_WORDS = 30  # distinct words beyond which a text column is more likely a name than a trait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """Rows of one comparison.
+
+    Attributes
+    ----------
+    rows : which rows of the table are used, and why others are not.
+    y, raw : (n,) outcome on the scale of analysis, and as it came. treated : (n,) of 0 and 1.
+    x : (n, p) covariates that vary, text as one 0/1 column a word. columns : the covariate behind each column.
+    encoded : text covariates. left_out : covariates with one value on every row.
+    """
+
+    rows: Selection
+    outcome: str
+    treatment: str
+    covariates: tuple[str, ...]
+    transform: str
+    y: Array
+    raw: Array
+    treated: Array
+    x: Array
+    columns: tuple[str, ...]
+    encoded: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def share(self) -> bool:
+        """Whether the outcome is a yes/no."""
+        return is_share(self.raw)
+
+    def caveats(self) -> list[Caveat]:
+        """Say what became of covariates that could not serve as they came."""
+        out = []
+        if self.left_out:
+            out.append(Caveat(code="covariates_left_out", text=f"{listed(self.left_out)}: one value on every row used, so "
+                              "that nobody can be told apart by it.", values=(("covariates", len(self.left_out)),)))
+        if self.encoded:
+            out.append(Caveat(code="covariates_encoded", text=f"{listed(self.encoded)}: text, entered as one yes/no column "
+                              "for each of its words.", values=(("covariates", len(self.encoded)),)))
+        return out
+
+
+def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, covariates: Sequence[str],
+                 exact: Sequence[str] = (), transform: str = "none", numeric: bool = True) -> Units:
+    """Check columns, leave out rows that cannot be used, and lay the rest out.
+
+    Parameters
+    ----------
+    outcome : column, or None where only the covariates matter (the treatment then stands for it).
+    numeric : whether covariates serve as numbers; without, they are compared as they stand (exact matching).
+
+    Raises
+    ------
+    DataError
+        Missing columns, numbers mixed with text, a treatment that is not 0/1.
+    DesignError
+        Nothing to match on, or one arm only.
+    """
+    covariates, exact = as_names(covariates), as_names(exact)
+    if not covariates:
+        raise DesignError(Problem(where="covariates", what="there is nothing to match on",
+                                  cure="List columns measured before treatment."), source="design")
+    require_columns(data, outcome=outcome, treatment=treatment, covariates=covariates, exact=exact)
+    measured = () if outcome is None else (outcome,)
+    twice = [Problem(where=f"column '{name}'", what=f"it is the {role} and a covariate too", cure="It cannot be both.")
+             for name, role in ((outcome, "outcome"), (treatment, "treatment")) if name in (*covariates, *exact)]
+    if twice:
+        raise DataError(twice, source="data")
+    words = tuple(c for c in covariates if _in_words(data, c)) if numeric else ()
+    check_columns(data, numbers=(*measured, *(c for c in covariates if numeric and c not in words)), zero_one=(treatment,))
+    rows = Selection(data)
+    for name, reason in ((treatment, "treatment"), *((c, "outcome") for c in measured),
+                         *((c, "covariate") for c in covariates), *((c, "exact") for c in exact)):
+        rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    outcome = treatment if outcome is None else outcome
+    treated, raw = rows.numbers(treatment), rows.numbers(outcome)
+    need_both_arms(treated)
+    x, columns = _numbers(rows, covariates, words) if numeric else (np.empty((len(raw), 0)), ())
+    varies = np.array([np.ptp(column) > 0 for column in x.T], dtype=bool)
+    columns = tuple(c for c, kept in zip(columns, varies, strict=True) if kept)
+    if numeric and not columns:
+        raise DesignError(Problem(where="covariates", what=f"{listed(covariates)}: one value on every row used",
+                                  cure="List columns in which units differ."), source="design")
+    return Units(rows=rows, outcome=outcome, treatment=treatment, covariates=covariates, transform=transform, raw=raw,
+                 y=transformed(raw, transform, outcome, rows.kept.nonzero()[0]), treated=treated, x=x[:, varies],
+                 columns=columns, encoded=words,
+                 left_out=tuple(c for c in covariates if numeric and c not in columns))
+
+
+def holds_words(data: pd.DataFrame, name: str) -> bool:
+    """Whether a column holds words only; numbers among them are a mistake, and said by the checks."""
+    import pandas as pd
+
+    column = data[name]
+    if number_problem(data, name) is None or pd.api.types.is_numeric_dtype(column) or (
+            pd.api.types.is_datetime64_any_dtype(column)):
+        return False
+    return not pd.to_numeric(column.dropna().astype(str), errors="coerce").notna().any()
+
+
+def _in_words(data: pd.DataFrame, name: str) -> bool:
+    """Whether a covariate is text to be encoded; refuse one with too many words."""
+    if not holds_words(data, name):
+        return False
+    found = data[name].dropna().nunique()
+    if found > MOST_WORDS:
+        raise DataError(Problem(where=f"column '{name}'", what=f"it holds {found} different words, more than {MOST_WORDS}",
+                                cure="Group them into a few kinds, or match exactly on them."), source="data")
+    return True
+
+
+def _numbers(rows: Selection, covariates: Sequence[str], words: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
+    """Covariates as columns of numbers: a text column becomes one 0/1 column for each of its words, in sorted order."""
+    parts, names = [], []
+    for name in covariates:
+        if name not in words:
+            parts.append(rows.numbers(name)[:, None])
+        else:
+            text = rows.column(name).astype(str).to_numpy(dtype=object)
+            parts.append(np.column_stack([text == word for word in sorted(set(text))]).astype(float))
+        names += [name] * parts[-1].shape[1]
+    return np.column_stack(parts), tuple(names)
+
+
+def need_both_arms(treated: Array) -> None:
+    """Refuse data of one arm."""
+    if len(treated) == 0 or treated.min() == treated.max():
+        raise DesignError(Problem(
+            where="treatment", what=f"all {len(treated)} units are {'treated' if treated.sum() else 'comparison'}",
+            cure="An effect needs units of both kinds."), source="design")
+
+
+def need_enough_units(units: Units) -> None:
+    """Refuse more covariates than units of an arm: such a score or distance describes the sample, not who took part."""
+    count = units.x.shape[1] - len(units.encoded)
+    problems = [Problem(where="covariates", what=f"{count} covariates for {size} {word} unit{'' if size == 1 else 's'}",
+                        cure="List only the few covariates that decide who takes part and matter for the outcome.")
+                for word, size in (("treated", int(units.treated.sum())), ("comparison", int((1 - units.treated).sum())))
+                if count > size]
+    if problems:
+        raise DesignError(problems, source="design")
+
+
+def cells_of(rows: Selection, names: Sequence[str]) -> Codes | None:
+    """Codes of the groups in which columns are equal, or None without columns."""
+    if not names:
+        return None
+    return joint_codes([rows.codes(c) for c in names])
+
+
+def joint_codes(columns: Sequence[Codes]) -> Codes:
+    """Number the combinations of several columns of codes."""
+    table = np.column_stack(columns)
+    return np.asarray(np.unique(table, axis=0, return_inverse=True)[1]).ravel().astype(np.int64)
+
+
+def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
+    """Refuse a keyword that is not one of the words allowed."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
