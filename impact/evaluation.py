@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from impact import __version__
+from impact.credibility import EXAMINED, group_time_call, trust_checks
 from impact.data.agreement import LONG
 from impact.data.sample import Sample, load_sample
 from impact.errors import DesignError, ImpactError, Problem
 from impact.examination import examine, flow_of, trends_of
-from impact.credibility import EXAMINED, group_time_call, trust_checks
 from impact.families import INDEX, adjusted, index_outcome, with_indices
 from impact.indicators import cleaning_caveats, money_outcomes
 from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance

@@ -66,7 +66,7 @@ def says(text: str, *parts: str) -> None:
 def test_a_stratum_with_one_arm_is_named_with_its_rows(method):
     data = firms()
     data.loc[[1, 3, 5], "stratum"] = "B7"
-    told = "3 1.0" if method == "multi_arm" else "3 treated"
+    told = "3 units of arm 1" if method == "multi_arm" else "3 treated"
     says(refused(method, data, strata="stratum"), f"stratum B7 has {told}", "(rows 2, 4, 6)", "Merge strata")
 
 
@@ -365,7 +365,7 @@ def test_several_arms_need_two_in_each_stratum_and_not_the_reference():
     rows = rct.multi_arm(data, outcome="profit", treatment="arm", reference="C0", strata="stratum")
     assert [r.term for r in rows] == ["T1 − C0", "T2 − C0", "T2 − T1"]
     data.loc[data["stratum"] == "S3", "arm"] = "T1"
-    says(refused("multi_arm", data, treatment="arm", reference="C0", strata="stratum"), "stratum S3 has 10 T1 units",
+    says(refused("multi_arm", data, treatment="arm", reference="C0", strata="stratum"), "stratum S3 has 10 units of arm T1",
          "(rows 31, 32, 33, 34 and 6 more)")
     says(refused("multi_arm", data, treatment="arm", reference="C0", cluster="market"), "8 clusters hold more than one arm"
          ": M00 (C0 in rows 1, 4; T1 in row 2; T2 in row 3)", "and 4 more")

@@ -158,9 +158,12 @@ def _thin_strata(rows: Selection, table: pd.DataFrame, strata: str, least: int, 
     parts = []
     for stratum, label in zip(thin[:FEW], speakable(thin[:FEW]), strict=True):
         mine = table[table["stratum"] == stratum]
-        found = ", ".join(f"{mine.loc[mine['arm'] == arm, 'member'].nunique()} {arm}" for arm in (
-            ("treated", "comparison") if least > 1 else mine["arm"].unique()))
-        parts.append(f"stratum {label} has {found} {unit} ({rows_text(mine['row'], FEW)})"
+        shown = ("treated", "comparison") if least > 1 else mine["arm"].unique()
+        own = all(arm in ("treated", "comparison") for arm in shown)
+        counts = [(mine.loc[mine["arm"] == arm, "member"].nunique(), arm) for arm in shown]
+        found = ", ".join(f"{n} {arm}" for n, arm in counts) + f" {unit}" if own else ", ".join(
+            f"{n} {unit} of arm {speakable([arm])[0]}" for n, arm in counts)
+        parts.append(f"stratum {label} has {found} ({rows_text(mine['row'], FEW)})"
                      f"{_losses(rows, strata, stratum)}")
     if not parts:
         return []
@@ -247,7 +250,7 @@ def zero_one_problem(data: pd.DataFrame, name: str) -> Problem | None:
     import pandas as pd
 
     column = data[name].dropna()
-    if pd.api.types.is_bool_dtype(column):
+    if pd.api.types.is_bool_dtype(column) or column.map(lambda value: isinstance(value, bool)).all():
         return None
     if not pd.api.types.is_numeric_dtype(column):
         return _words_problem(data, name)

@@ -239,6 +239,8 @@ def _contrast(case: Case, outcome: Outcome) -> str | Gap:
     if not estimate.interval and estimate.conf_low is None and estimate.conf_high is None:
         return run_again(f"{label}: the figure has no confidence interval.",
                          "Choose a method with an interval under analysis.primary in study.yaml, and run again.")
+    if estimate.estimand == "association":
+        return run_again(f"{label}: the figure is an association, not an effect.")
     rows = f" ({plural(beside, 'row')})" if beside else ""
     return (f"{label}: the figure is the difference between treated and comparison{rows}, with its confidence "
             "interval; it is not the change of the treated alone.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -91,33 +92,45 @@ def sweep(y: Array, columns: Sequence[Array], labels: Sequence[str], units: Code
 
     Notes
     -----
-    Period effects solve the normal equations left once unit effects are out, exactly and whatever rows are missing; the other
-    regressors and the outcome, both without either, are regressed on each other (Frisch, Waugh & Lovell). The period
-    effects' own coefficients and covariance follow from the partitioned inverse. Reference case: full dummies
-    (tests/test_did.py, tests/test_imputed.py).
+    Period effects solve the normal equations left once unit effects are out, exactly and whatever rows are missing; then
+    the outcome is regressed on the other regressors, all without either effect (Frisch, Waugh & Lovell). The coefficients
+    of the periods and their covariance follow from the partitioned inverse. Reference case: full dummies
+    (tests/test_did.py, tests/test_imputed.py, tests/test_did_properties.py).
     """
     grid = _lay_out(units, when, weights)
     if grid is None or len(y) <= len(grid.periods) - 1 + len(columns):
         return None
-    rest, path, _ = grid.sweep(y)
-    swept = [grid.sweep(c) for c in columns]
-    names, left_out, beta, spread = period_names(grid.periods), (), np.empty(0), np.empty((0, 0))
-    paths = np.empty((len(path), 0))
+    outcome, swept = grid.sweep(y), [grid.sweep(c) for c in columns]
+    rest, path = outcome.rest, outcome.path
+    beta, spread, paths = np.empty(0), np.empty((0, 0)), np.empty((len(path), 0))
+    kept: list[int] = []
+    left_out: tuple[str, ...] = ()
     if columns:
-        fit = least_squares(np.column_stack([x.ravel() for x, _, _ in swept]), rest.ravel(), labels, must_keep=must_keep,
-                            weights=None if grid.weights is None else grid.weights.ravel(),
-                            sizes=np.array([size for _, _, size in swept]))
-        kept = [j for j, label in enumerate(labels) if label in fit.names]
-        swept, names, left_out = [swept[j] for j in kept], [*names, *fit.names], fit.left_out
-        beta, spread, rest = fit.coefficients, fit.bread, fit.residuals.reshape(rest.shape)
-        paths = np.column_stack([own for _, own, _ in swept])
+        fit = _regress(swept, rest, labels, grid.weights, must_keep)
+        kept, left_out = [labels.index(name) for name in fit.names], fit.left_out
+        swept, beta, spread = [swept[j] for j in kept], fit.coefficients, fit.bread
+        for column, value in zip(swept, beta, strict=True):
+            rest = rest - value * column.rest
+        paths = np.column_stack([np.empty((len(path), 0)), *(column.path for column in swept)])
     weighted = rest if grid.weights is None else rest * grid.weights
     # residuals sum to zero within a unit, so a period's column meets them as it is
-    scores = [weighted[:, 1:], *((np.einsum("ij,ij->i", x, weighted) + weighted @ own)[:, None] for x, own, _ in swept)]
+    scores = [weighted[:, 1:], *((np.einsum("ij,ij->i", c.rest, weighted) + weighted @ c.path)[:, None] for c in swept)]
     along = paths[1:] @ spread
     bread = np.block([[grid.inverse + along @ paths[1:].T, -along], [-along.T, spread]])
-    return Absorbed(names=tuple(names), coefficients=np.concatenate([(path - paths @ beta)[1:], beta]), bread=bread,
-                    scores=np.column_stack(scores), n=len(y), left_out=left_out)
+    return Absorbed(names=(*period_names(grid.periods), *(labels[j] for j in kept)), n=len(y),
+                    left_out=left_out, bread=bread, coefficients=np.concatenate([(path - paths @ beta)[1:], beta]),
+                    scores=np.column_stack(scores))
+
+
+def _regress(columns: Sequence[_Swept], y: Array, labels: Sequence[str], weights: Array | None,
+             must_keep: Sequence[str]) -> Fit:
+    """Least squares of one swept table on others; the triangle of their QR has the same coefficients as all their rows."""
+    stack = np.column_stack([table.ravel() for table in (*(c.rest for c in columns), y)])
+    if weights is not None:
+        stack *= np.sqrt(weights.ravel())[:, None]
+    triangle = np.linalg.qr(stack, mode="r")
+    return least_squares(triangle[:, :-1], triangle[:, -1], labels, must_keep=must_keep,
+                         sizes=np.array([c.size for c in columns]))
 
 
 def period_names(periods: Array) -> list[str]:
@@ -126,11 +139,20 @@ def period_names(periods: Array) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Swept:
+    """What both effects leave of a column, its period coefficients (the first 0), its length once unit means are out."""
+
+    rest: Array
+    path: Array
+    size: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Grid:
     """Rows as (units, periods).
 
-    ``place`` is each row's place, None where rows stand in order; ``weights`` (units, periods), 0 where there is no row, None
-    where all are 1; ``share`` each unit's weights as shares; ``inverse`` (T − 1, T − 1) of the periods' normal equations.
+    ``place`` is each row's place, None where rows stand in order; ``weights`` (units, periods), 0 where there is no row,
+    None where all are 1; ``share`` each unit's weights as shares; ``inverse`` (T − 1, T − 1) of the normal equations.
     """
 
     periods: Array
@@ -140,11 +162,8 @@ class _Grid:
     share: Array
     inverse: Array
 
-    def sweep(self, values: Array) -> tuple[Array, Array, float]:
-        """Take both effects out: what is left, period coefficients (the first 0), and the length once unit means are out.
-
-        A column that unit means take up but for rounding is returned as zeros.
-        """
+    def sweep(self, values: Array) -> _Swept:
+        """Take both effects out of (n,) values; a column that unit means take up but for rounding becomes zeros."""
         table = _spread(values, self.place, self.shape)
         if self.weights is None:
             out = table - (table @ np.full(self.shape[1], 1 / self.shape[1]))[:, None]
@@ -154,14 +173,20 @@ class _Grid:
             out *= self.weights > 0
             sums = np.einsum("ij,ij->j", out, self.weights)
         path = np.append(0.0, self.inverse @ sums[1:])
-        size = float(np.linalg.norm(out))
-        if size <= COLLINEAR * float(np.linalg.norm(table)):
-            return np.zeros(self.shape), np.zeros(self.shape[1]), 0.0
+        size = _length(out, self.weights)
+        if size <= COLLINEAR * _length(table, self.weights):
+            return _Swept(rest=np.zeros(self.shape), path=np.zeros(self.shape[1]), size=0.0)
         if self.weights is None:
             out -= path - path.mean()
         else:
             out -= (path[None, :] - (self.share @ path)[:, None]) * (self.weights > 0)
-        return out, path, size
+        return _Swept(rest=out, path=path, size=size)
+
+
+def _length(table: Array, weights: Array | None) -> float:
+    # without BLAS, whose threads wait for each other on tables of this size
+    weighted = table if weights is None else table * weights
+    return math.sqrt(np.einsum("ij,ij->", table, weighted))
 
 
 def _spread(values: Array, place: Codes | None, shape: tuple[int, int]) -> Array:

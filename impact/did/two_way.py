@@ -129,7 +129,7 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """Coefficients with the treatment's last; ``scale`` of errors that count absorbed effects; ``free`` rows less effects."""
+    """Coefficients, the treatment's last; ``scale`` of errors that count absorbed effects; ``free``: rows less effects."""
 
     names: tuple[str, ...]
     coefficients: Array

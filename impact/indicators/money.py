@@ -20,6 +20,7 @@ from impact.study.types import MethodCall, Outcome, Study, Words, words
 if TYPE_CHECKING:
     import pandas as pd
 
+MEANLESS = ("poisson", "quantile_effects", "rank_test")  # methods that say nothing of a share
 ADJUSTING = ("ols", "ancova", "lin", "poisson")
 Measure = Literal["survival", "any_positive", "level", "winsorised", "ratio", "bounds"]
 _NAMES = {
@@ -120,7 +121,7 @@ def _call(study: Study, outcome: Outcome, share: bool) -> MethodCall:
     options = tuple((key, value) for key, value in primary.options if key != "baseline")
     bare = primary.method == "ancova" and outcome.baseline is None and not study.design.covariates and not dict(
         options).get("covariates")
-    return MethodCall(method="ols" if bare or (share and primary.method == "poisson") else primary.method, options=options)
+    return MethodCall(method="ols" if bare or (share and primary.method in MEANLESS) else primary.method, options=options)
 
 
 def _ratio_call(study: Study, outcome: Outcome) -> MethodCall:

@@ -128,14 +128,14 @@ def lonely(focal: Codes, donors: Codes, unmatched: Mask, metric: Metric, cells: 
     if not unmatched.any():
         return ()
     alone = focal[unmatched]
-    pick = (None, None) if cells is None else (cells[alone], cells[donors])
+    own, others = (None, None) if cells is None else (cells[alone], cells[donors])
     reachable = np.zeros(len(alone), dtype=bool)
-    for mine, _ in cells_in_common(*pick, len(alone), len(donors)):
+    for mine, _ in cells_in_common(own, others, len(alone), len(donors)):
         reachable[mine] = True
     far = np.zeros(len(alone), dtype=bool)
     if caliper is not None:
-        near = nearest(metric.coordinates[alone], metric.coordinates[donors], 1, caliper=caliper, focal_cell=pick[0],
-                       donor_cell=pick[1])
+        near = nearest(metric.coordinates[alone], metric.coordinates[donors], 1, caliper=caliper, focal_cell=own,
+                       donor_cell=others)
         far = reachable & ~near.found
     return tuple((reason, text, alone[mask]) for reason, text, mask in (
         ("nobody_in_group", "nobody of the other arm in its exact group", ~reachable),

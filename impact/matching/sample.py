@@ -50,7 +50,7 @@ class MatchedSample:
     def data(self) -> pd.DataFrame:
         """Return the matched rows with their weight (``matching_weight``), matched set and score, where there are any."""
         kept = self.weights != 0
-        out = self.frame.iloc[self.rows[kept]].copy()
+        out: pd.DataFrame = self.frame.iloc[self.rows[kept]].copy()
         out["matching_weight"] = self.weights[kept]
         if self.sets is not None:
             out["matched_set"] = self.sets[kept]
