@@ -39,7 +39,8 @@ def test_a_constant_outcome_has_no_p_value(value):
         assert "does not vary" in dict(e.reasons)["std_error"]
 
 
-@pytest.mark.parametrize(("y", "d"), [([0] * 5 + [1] * 3, [1] * 5 + [0] * 3), ([1, 1, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0]),
+@pytest.mark.parametrize(("y", "d"), [([0] * 5 + [1] * 3, [1] * 5 + [0] * 3), ([1, 1, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0,
+                                                                                                       0]),
                                       ([1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0]), ([1, 1, 0, 0, 1, 0], [1, 1, 1, 0, 0, 0])])
 def test_re_randomisation_of_yes_and_no_by_counting_all_draws(y, d):
     """The statistic is the difference over its error; without spread in both arms it is infinite."""

@@ -63,7 +63,8 @@ def test_with_everybody_found_it_is_least_squares_with_hc0():
     assert e.has_caveat("all_found")
     clustered = trial().assign(y=frame["y"], d=(frame["village"] % 2))
     assert run(clustered, cluster="village").std_error == pytest.approx(
-        ols(clustered, outcome="y", treatment="d", cluster="village", vcov="CR0").std_error)
+        ols(clustered, outcome="y", treatment="d", cluster="village", vcov="CR1").std_error)  # with G/(G − 1)
+    assert run(clustered, cluster="village").df == clustered["village"].nunique() - 1
 
 
 def brute_force(frame, predictors, covariates, cluster=None):
@@ -103,6 +104,8 @@ def test_errors_against_numeric_derivatives(covariates, cluster):
         frame["d"] = frame["village"] % 2
         frame["age"] = (frame["age"] - 40) / 8
     estimate, error = brute_force(frame, ["big", "age"], covariates, cluster)
+    groups = frame["village"].nunique()
+    error *= np.sqrt(groups / (groups - 1)) if cluster else 1.0  # the printed error has this factor
     e = run(frame, covariates=covariates, cluster=cluster)
     assert e.estimate == pytest.approx(estimate, rel=1e-7)
     assert e.std_error == pytest.approx(error, rel=1e-5)  # central differences are good to about 1e-6
@@ -152,7 +155,7 @@ def test_order_scale_and_swapped_arms():
 def test_a_predictor_that_tells_perfectly_is_named():
     frame = trial()
     perfect = frame.assign(moved=(frame["y"].isna() & (frame["d"] == 0)) * 1)
-    with pytest.raises(DesignError, match=r"predictor 'moved': among the comparison units it tells perfectly"):
+    with pytest.raises(DesignError, match=r"predictor 'moved': among the comparison units everybody, or nobody, was found"):
         run(perfect, ["age", "moved"])
     # a cell in which everybody was found
     rare = frame.assign(rare=(np.arange(400) < 6) * 1)

@@ -147,6 +147,41 @@ def _row_factor(fit: Fit, kind: str, weights: Array, spread: Array) -> Array:
     return np.where(slack > ONE, np.maximum(slack, ONE) ** -0.5, 0.0)
 
 
+def seen_share(fit: Fit, cov: Covariance, contrast: Array) -> float:
+    """Share of a contrast's variance that CR2 (or HC2) can see: below 1 where rows that matter are fitted perfectly.
+
+    Parameters
+    ----------
+    fit, cov : a regression and its clustered covariance. contrast : (k,).
+
+    Notes
+    -----
+    CR2 is unbiased for independent errors of equal variance, unless a row or cluster has leverage one: its residual is
+    then always zero and its part of the variance is missed. This is E(V) over the true variance in that case.
+    """
+    if cov.kind != "CR2" or cov.adjusted is None or cov.codes is None or cov.n_clusters is None:
+        return 1.0
+    weights = np.ones(fit.n) if fit.weights is None else fit.weights
+    own, low_rank, _, _ = _moments(fit, cov, contrast, weights)
+    true = float(contrast @ meat(fit, weights) @ contrast)
+    return float((own + low_rank).sum()) / true if true > 0 else 1.0
+
+
+def _moments(fit: Fit, cov: Covariance, contrast: Array, weights: Array) -> tuple[Array, Array, Array, Array]:
+    """Diagonal and low-rank parts of the G×G moments of the cluster scores, with the factors of the latter."""
+    adjusted, codes, groups = cov.adjusted, cov.codes, cov.n_clusters
+    if adjusted is None or codes is None or groups is None:
+        raise ValueError("the covariance is not clustered")
+    along = (adjusted @ (fit.bread @ contrast))[:, None]
+    own = sum_by_cluster(codes, along**2, groups)[:, 0]
+    u = sum_by_cluster(codes, fit.design * along, groups)
+    v = sum_by_cluster(codes, fit.design * weights[:, None] * along, groups)
+    both = np.column_stack([u, v])
+    k = fit.k
+    core = np.block([[meat(fit, weights), -fit.bread], [-fit.bread, np.zeros((k, k))]])
+    return own, np.einsum("gj,jk,gk->g", both, core, both), both, core
+
+
 def satterthwaite_df(fit: Fit, cov: Covariance, contrast: Array) -> float:
     """Degrees of freedom of a clustered standard error, by matching two moments.
 
@@ -169,14 +204,7 @@ def satterthwaite_df(fit: Fit, cov: Covariance, contrast: Array) -> float:
     if cov.adjusted is None or cov.codes is None or cov.n_clusters is None:
         return float(cov.residual_df)
     weights = np.ones(fit.n) if fit.weights is None else fit.weights
-    along = (cov.adjusted @ (fit.bread @ contrast))[:, None]
-    own = sum_by_cluster(cov.codes, along**2, cov.n_clusters)[:, 0]
-    u = sum_by_cluster(cov.codes, fit.design * along, cov.n_clusters)
-    v = sum_by_cluster(cov.codes, fit.design * weights[:, None] * along, cov.n_clusters)
-    both = np.column_stack([u, v])
-    k = fit.k
-    core = np.block([[meat(fit, weights), -fit.bread], [-fit.bread, np.zeros((k, k))]])
-    low_rank = np.einsum("gj,jk,gk->g", both, core, both)
+    own, low_rank, both, core = _moments(fit, cov, contrast, weights)
     product = core @ (both.T @ both)
     trace = float((own + low_rank).sum())
     square = float((own**2 + 2 * own * low_rank).sum() + np.einsum("jk,kj->", product, product))

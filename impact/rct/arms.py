@@ -17,9 +17,9 @@ from impact.inference.linear import Array, Fit, least_squares
 from impact.inference.multiple import holm
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import CLUSTERED, Covariance, satterthwaite_df
-from impact.rct.assignment import comparison_mean
+from impact.rct.assignment import comparison_mean, overlap_weighted
 from impact.rct.trial import Trial, covariance_of, describe, select_trial
-from impact.results import Estimate, Estimates
+from impact.results import Caveat, Estimate, Estimates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +73,10 @@ def multi_arm(data: pd.DataFrame, *, outcome: str, treatment: str, reference: An
                          strata=strata, cluster=cluster, weights=weights, transform=transform, arms=data[treatment])
     mine = data.loc[trial.rows.kept, treatment].to_numpy()
     _check_arms(trial, mine, arms, cluster)
+    if any(overlap_weighted((mine == arm).astype(float), trial.blocks) for arm in arms):
+        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares in the arms: with one "
+                                    "dummy "
+                                    "a stratum, strata with all arms well represented count more."))
     others, names = trial.controls()
     dummies = np.column_stack([mine == arm for arm in arms[1:]]).astype(float)
     terms = [f"{treatment} = {arm}" for arm in arms[1:]]
@@ -134,7 +138,10 @@ def _contrast(fit: Fit, cov: Covariance, trial: Trial, mine: Any, arms: list[Any
     card = replace(card, clusters_treated=counts.clusters_treated or counts.treated,
                    clusters_comparison=counts.clusters_comparison or counts.comparison)
     both = np.logical_or(one, zero)
-    mean, error = comparison_mean(trial.y[both], one[both].astype(float), transform)
+    mean, error = comparison_mean(
+        trial.y[both], one[both].astype(float), transform, weights=None if trial.weights is None else trial.weights[both],
+        clusters=None if trial.clusters is None else np.unique(trial.clusters[both],
+                                                               return_inverse=True)[1].astype(np.int64))
     base = Counterfactual(mean=mean, std_error=error, label=f"mean of {arms[low]}")
     estimate = make_estimate(
         outcome=outcome, term=f"{arms[high]} − {arms[low]}", method="multi_arm", estimand="itt", inference=inference,

@@ -141,9 +141,43 @@ def few_for_large_samples(clusters: int | None) -> list[Caveat]:
                    "here.", values=(("clusters", clusters),))]
 
 
-def comparison_mean(outcome: Array, treated: Array, transform: str) -> tuple[float, float]:
-    """Comparison mean and its standard error; for logs the geometric mean, in the outcome's own unit."""
-    zero = outcome[treated == 0]
-    mean = float(zero.mean())
-    error = float(zero.std(ddof=1) / math.sqrt(len(zero))) if len(zero) > 1 else math.inf
+def comparison_mean(outcome: Array, treated: Array, transform: str, *, weights: Array | None = None,
+                    blocks: Codes | None = None, clusters: Codes | None = None, overlap: bool = False) -> tuple[float,
+                                                                                                                float]:
+    """Mean of the comparison, over the units the effect is an average over, and its standard error.
+
+    Parameters
+    ----------
+    outcome, treated : (n,) on the scale of analysis. weights : (n,) sampling weights, or None.
+    blocks : (n,) strata: the comparison's means are averaged over strata as the effects are, by size or, with ``overlap``
+        (one dummy a stratum), by size × share × (1 − share).
+    clusters : (n,) at which the error is made.
+
+    Returns
+    -------
+    mean, standard error
+        For logs the geometric mean, in the outcome's own unit, and 0.
+    """
+    w = np.ones(len(outcome)) if weights is None else weights
+    zero = treated == 0
+    share = w.copy()
+    if blocks is not None:
+        size = np.bincount(blocks, weights=w)
+        offered = np.bincount(blocks, weights=w * treated) / size
+        target = size * offered * (1 - offered) if overlap else size
+        others = np.bincount(blocks, weights=w * zero)
+        share = w * (target / np.where(others > 0, others, 1.0))[blocks]
+    share = np.where(zero, share, 0.0) / share[zero].sum()
+    mean = float(share @ outcome)
+    scores = share * (outcome - (mean if blocks is None else _block_means(outcome, w * zero, blocks)))
+    if clusters is not None:
+        scores = np.bincount(clusters, weights=scores)
+    used = len(np.unique(clusters[zero])) if clusters is not None else int(zero.sum())
+    error = math.sqrt(float(scores @ scores) * used / (used - 1)) if used > 1 else math.inf
     return (math.exp(mean), 0.0) if transform == "log" else (mean, error)
+
+
+def _block_means(outcome: Array, weights: Array, blocks: Codes) -> Array:
+    total = np.bincount(blocks, weights=weights)
+    means = np.bincount(blocks, weights=weights * outcome) / np.where(total > 0, total, 1.0)
+    return np.asarray(means[blocks])

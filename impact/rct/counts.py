@@ -67,7 +67,8 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
     counts, card = describe_poisson(trial, design.shape[1], cluster)
     inference = infer(float(beta[-1]), error, None if counts.clusters is None else float(counts.clusters - 1), conf_level)
     trial.caveats += few_for_large_samples(counts.clusters)
-    mean, mean_error = comparison_mean(trial.y, trial.offered, "none")
+    mean, mean_error = comparison_mean(trial.y, trial.offered, "none", weights=trial.weights, blocks=trial.blocks,
+                                       clusters=trial.clusters, overlap=True)
     return make_estimate(
         outcome=outcome, term=treatment, method="poisson", estimand="itt", inference=inference, counts=counts,
         vcov="HC1" if trial.clusters is None else "CR1S", card=card,

@@ -27,7 +27,7 @@ from impact.inference.multiple import holm
 from impact.inference.report import FEW_CLUSTERS, Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import CLUSTERED, Covariance, satterthwaite_df
 from impact.rct.assignment import comparison_mean, shares_differ
-from impact.rct.trial import Trial, covariance_of, describe
+from impact.rct.trial import Trial, covariance_of, describe, refuse_left_out
 from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -236,6 +236,7 @@ def _fit(sample: _Dosed, columns: Array, names: list[str]) -> tuple[Fit, Covaria
     others, labels = sample.trial.controls()
     fit = least_squares(np.column_stack([np.ones(len(sample.dose)), others, columns]), sample.trial.y,
                         ["(intercept)", *labels, *names], weights=sample.trial.weights, must_keep=names)
+    sample.trial.caveats += [c for c in refuse_left_out(fit) if c not in sample.trial.caveats]
     return fit, covariance_of(fit, sample.trial, sample.vcov)
 
 
@@ -268,7 +269,8 @@ def _row(sample: _Dosed, fit: Fit, cov: Covariance, contrast: dict[str, float], 
     none = trial.offered == 0
     base = None
     if none.sum() > 1 and not part:
-        mean, error = comparison_mean(trial.y, trial.offered, sample.transform)
+        mean, error = comparison_mean(trial.y, trial.offered, sample.transform, weights=trial.weights,
+                                      clusters=trial.clusters)
         base = Counterfactual(mean=mean, std_error=error, label="mean of units with no dose")
     estimate = make_estimate(
         outcome=sample.outcome, term=term, method="dose_response", estimand="itt" if sample.drawn else "association",

@@ -121,7 +121,8 @@ def _estimate(trial: Trial, outcome: str, treatment: str, cluster: str | None, v
     card = replace(card, formula=f"{card.formula} after double selection", stata_call="pdslasso y d (x)" + (
         ", cluster(g)" if cluster else ", robust"), r_call="hdm::rlassoEffect(x, y, d, method = 'double selection'), then "
         + card.r_call)
-    mean, error = comparison_mean(trial.y, trial.offered, transform)
+    mean, error = comparison_mean(trial.y, trial.offered, transform, blocks=trial.blocks, clusters=trial.clusters,
+                                  overlap=True)
     return make_estimate(
         outcome=outcome, term=treatment, method="post_double_selection", estimand="itt", inference=inference, counts=counts,
         vcov=cov.kind, card=card, base=Counterfactual(mean=mean, std_error=error, label="comparison mean"),

@@ -28,7 +28,7 @@ from impact.inference.multiple import holm
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import CLUSTERED, Covariance, satterthwaite_df
 from impact.rct.assignment import shares_differ
-from impact.rct.trial import Trial, covariance_of, describe
+from impact.rct.trial import Trial, covariance_of, describe, refuse_left_out
 from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ def regress_on_cells(trial: Trial, dummies: Mapping[str, Array], *, outcome: str
     others, names = trial.controls()
     design = np.column_stack([np.ones(len(trial.y)), others, *dummies.values()])
     fit = least_squares(design, trial.y, ["(intercept)", *names, *dummies], weights=trial.weights, must_keep=list(dummies))
+    trial.caveats += refuse_left_out(fit)
     return CellRegression(trial=trial, fit=fit, cov=covariance_of(fit, trial, vcov), outcome=outcome, method=method,
                           cluster=cluster, transform=transform, conf_level=conf_level)
 

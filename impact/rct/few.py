@@ -18,7 +18,7 @@ from impact.results import Caveat, Estimate, PercentEffect, Segment
 
 
 def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, controls: Array, blocks: Codes | None,
-                      clusters: Codes | None, weighted: bool, seed: int) -> Estimate:
+                      clusters: Codes | None, weighted: bool, seed: int, weights: Array | None = None) -> Estimate:
     """Apply the rule for few clusters to an estimate of a drawn offer.
 
     Parameters
@@ -26,7 +26,7 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     estimate : with its usual p-value and interval.
     outcome, offered : (n,). controls : (n, c) strata dummies and covariates, without the intercept.
     blocks, clusters : (n,) codes of the draw, or None.
-    weighted : with sampling weights the draw is not replayed.
+    weighted : with sampling weights the draw is not replayed; with ``weights`` the wild bootstrap is still shown.
     seed : of sampled draws.
 
     Returns
@@ -35,21 +35,32 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
         Below 6 clusters (or units, where they were drawn) on a side, or df below 4: p-value and interval by
         re-randomisation. Below 40 clusters in all or 20 treated: the wild cluster bootstrap in ``details`` and as a caveat.
     """
-    if weighted or float(np.ptp(outcome)) <= 1e-13 * float(np.abs(outcome).max()):  # nothing varies, nothing to draw again
-        return estimate
+    if float(np.ptp(outcome)) <= 1e-13 * float(np.abs(outcome).max()) or (weighted and weights is None):
+        return estimate  # nothing varies, so there is nothing to draw again
     drawn = clusters if clusters is not None else np.arange(len(outcome), dtype=np.int64)
     arm = np.bincount(drawn, weights=offered) > 0
     treated, comparison = int(arm.sum()), int((~arm).sum())
     design = np.column_stack([np.ones(len(outcome)), controls])
     design = design[:, independent_columns(design)]
     out = estimate
+    root = np.ones(len(outcome)) if weights is None else np.sqrt(weights)
+    if not _same_number(estimate, outcome * root, offered * root, design * root[:, None]):
+        return estimate  # a replay would speak of another average than the one printed
     few = min(treated, comparison) < FEW_CLUSTERS or (estimate.df is not None and estimate.df < LOW_DF)
-    if few:
+    if few and not weighted:
         out = _randomised(out, outcome, offered, design, blocks, clusters, seed)
     if clusters is None:
         return out
-    return wild_beside(out, outcome=outcome, treatment=offered, controls=design, clusters=clusters, treated=treated,
-                       comparison=comparison, seed=seed)
+    return wild_beside(out, outcome=outcome * root, treatment=offered * root, controls=design * root[:, None],
+                       clusters=clusters, treated=treated, comparison=comparison, seed=seed)
+
+
+def _same_number(estimate: Estimate, outcome: Array, offered: Array, design: Array) -> bool:
+    """Whether the coefficient that is drawn again is the estimate itself; strata of different shares part them."""
+    q, _ = np.linalg.qr(design)
+    rest = offered - q @ (q.T @ offered)
+    again = float(rest @ outcome) / float(rest @ rest)
+    return abs(again - estimate.estimate) <= 1e-7 * max(float(np.abs(outcome).max()), abs(again))
 
 
 def _randomised(estimate: Estimate, outcome: Array, offered: Array, design: Array, blocks: Codes | None,

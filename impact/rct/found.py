@@ -23,7 +23,8 @@ from impact.errors import DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes, Fit, independent_columns, least_squares
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
-from impact.rct.assignment import check_draw, shares_differ
+from impact.rct.assignment import check_draw, few_for_large_samples, overlap_weighted
+from impact.rct.trial import refuse_left_out
 from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -113,18 +114,22 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
         dummies = (blocks[found][:, None] == np.arange(1, int(blocks.max()) + 1)[None, :]).astype(float)
         extra = np.column_stack([dummies, extra])
         labels = [*(f"stratum {j + 2}" for j in range(dummies.shape[1])), *labels]
-        if shares_differ(offered, blocks):
-            caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares offered: with one dummy a "
-                                  "stratum the effect gives more weight to strata with both arms well represented."))
+        caveats += overlap_weighted(offered, blocks)
     design, names = np.column_stack([np.ones(len(y)), extra, offered[found]]), ["(intercept)", *labels, treatment]
     fit = least_squares(design, y, names, weights=weights, must_keep=(treatment,))
+    caveats += refuse_left_out(fit)
     plain = least_squares(design, y, names, must_keep=(treatment,))
     error = math.sqrt(max(float(stacked_covariance(fit, response, found, clusters)[-1, -1]), 0.0))
     side = offered[found] == 0
     counts, card = _described(offered, found, clusters, cluster)
+    df = None
+    if clusters is not None:
+        groups = int(clusters.max()) + 1
+        error, df = error * math.sqrt(groups / (groups - 1)), float(groups - 1)
+        caveats += few_for_large_samples(groups)
     return make_estimate(
         outcome=outcome, term=treatment, method="attrition_weighted", estimand="itt", vcov="stacked",
-        inference=infer(float(fit.coefficients[-1]), error, None, conf_level), counts=counts, card=card,
+        inference=infer(float(fit.coefficients[-1]), error, df, conf_level), counts=counts, card=card,
         base=_base(y[side], weights[side], transform), question=QUESTION, assumptions=ASSUMPTIONS, transform=transform,
         outcome_sd=spread(y[side]), dropped=rows.dropped, caveats=caveats, share=is_share(raw[found]),
         details=(*_details(weights, offered, found), ("unweighted", float(plain.coefficients[-1])),
@@ -164,8 +169,9 @@ def _response(rows: Selection, predictors: Sequence[str], offered: Array, found:
         if here.all() or not here.any():
             continue
         perfect = _perfect(columns[side], labels, here)
-        problems += [Problem(where=f"predictor '{name}'", what=f"among the {noun} units it tells perfectly who was found, "
-                             "on one side of a value", cure="Merge its rare values, or leave it out.") for name in perfect]
+        problems += [Problem(where=f"predictor '{name}'", what=f"among the {noun} units everybody, or nobody, was found on "
+                             "one side of a value, so that no chance of being found can be estimated there",
+                             cure="Merge its rare values, or leave it out.") for name in perfect]
         fitted = None if perfect else _logit(columns[side], here)
         if fitted is None:
             if not perfect:
@@ -292,7 +298,8 @@ def _described(offered: Array, found: Codes, clusters: Codes | None,
                     clusters_comparison=groups[2])
     card = StandardErrorCard(
         formula="sandwich of stacked equations: logit of being found, weighted least squares",
-        correction="none; allows for the estimated chance of being found", level=cluster or "the unit", df_rule="normal",
+        correction=f"{'G/(G − 1)' if cluster else 'none'}; allows for the estimated chance of being found",
+        level=cluster or "the unit", df_rule="clusters − 1" if cluster else "normal",
         clusters_treated=groups[1] if groups[1] is not None else counts.treated,
         clusters_comparison=groups[2] if groups[2] is not None else counts.comparison,
         r_call="w <- 1/fitted(glm(found ~ d * x, binomial)); geex::m_estimate for both equations",

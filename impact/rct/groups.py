@@ -19,7 +19,7 @@ from impact.inference.multiple import holm
 from impact.inference.report import FEW_CLUSTERS, Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import CLUSTERED, Covariance, satterthwaite_df
 from impact.inference.wald import WaldTest, wald_test
-from impact.rct.assignment import comparison_mean, shares_differ
+from impact.rct.assignment import comparison_mean, overlap_weighted
 from impact.rct.few import with_few_clusters
 from impact.rct.means import ASSUMPTIONS
 from impact.rct.trial import Trial, covariance_of, describe, select_trial
@@ -297,14 +297,13 @@ def _group(setting: _Setting, j: int, vcov: str | None) -> Estimate:
     y, offered = trial.y[inside], trial.offered[inside]
     pick = np.zeros(setting.fit.k)
     pick[setting.at(j)] = 1.0
-    mean, error = comparison_mean(y, offered, setting.transform)
     caveats = [*trial.caveats, *_small(setting, (j,))]
     blocks, clusters = (None if codes is None else np.unique(codes[inside], return_inverse=True)[1].astype(np.int64)
                         for codes in (trial.blocks, trial.clusters))
-    if blocks is not None and shares_differ(offered, blocks):
-        caveats.append(Caveat(code="overlap_weighted", text=f"Strata have different shares offered in group {name}: with "
-                              "one dummy a stratum its effect gives more weight to strata where both arms are well "
-                              "represented."))
+    weights = None if trial.weights is None else trial.weights[inside]
+    mean, error = comparison_mean(y, offered, setting.transform, weights=weights, blocks=blocks, clusters=clusters,
+                                  overlap=True)
+    caveats += overlap_weighted(offered, blocks, f"offered in group {name}")
     row = _row(setting, pick, (j,), term=f"in {name}", question=IN_GROUP, caveats=caveats,
                base=Counterfactual(mean=mean, std_error=error, label=f"comparison mean in {name}"))
     row = replace(row, id=f"{setting.outcome}/subgroups/{name}", subgroup=name)
@@ -312,7 +311,7 @@ def _group(setting: _Setting, j: int, vcov: str | None) -> Estimate:
         return row
     controls = trial.controls()[0][inside]
     return with_few_clusters(row, outcome=y, offered=offered, controls=controls, blocks=blocks, clusters=clusters,
-                             weighted=trial.weights is not None, seed=setting.seed)
+                             weighted=trial.weights is not None, seed=setting.seed, weights=weights)
 
 
 def _difference(setting: _Setting, j: int, target: tuple[float, str], vcov: str | None) -> Estimate:

@@ -89,7 +89,7 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
         clusters_treated=groups[1] if groups[1] is not None else counts.treated,
         clusters_comparison=groups[2] if groups[2] is not None else counts.comparison, r_call=found.r_call,
         stata_call="ttest y, by(d) welch" if blocks is None and clusters is None else "")
-    mean, error = comparison_mean(y, treated, transform)
+    mean, error = comparison_mean(y, treated, transform, blocks=blocks, clusters=clusters)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="difference_in_means", estimand="itt", inference=inference,
         counts=counts, vcov=found.vcov, card=card, base=Counterfactual(mean=mean, std_error=error, label="comparison "

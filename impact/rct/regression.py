@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import as_names, listed
+from impact.data.frame import as_names, listed, rows_text
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Fit, least_squares
 from impact.inference.report import Counterfactual, is_share, make_estimate, spread
-from impact.rct.assignment import comparison_mean, shares_differ
+from impact.inference.sandwich import Covariance, seen_share
+from impact.rct.assignment import comparison_mean, overlap_weighted
 from impact.rct.few import with_few_clusters
 from impact.rct.means import ASSUMPTIONS, QUESTION
 from impact.rct.trial import Trial, coefficients, covariance_of, describe, infer_last, select_trial
-from impact.results import Caveat, Estimate
+from impact.results import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SEEN = 0.999  # share of the variance that a standard error must see
 
 
 def ols(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str] = (),
@@ -143,14 +146,16 @@ def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
                          cluster=cluster, weights=weights, transform=transform, baseline=baseline)
     interacted = method == "lin"
-    if trial.blocks is not None and not interacted and shares_differ(trial.offered, trial.blocks):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares offered: with one dummy a "
-                                    "stratum the effect gives more weight to strata with both arms well represented."))
+    if not interacted:
+        trial.caveats += overlap_weighted(trial.offered, trial.blocks)
     fit = _fit(trial, treatment, interacted)
     cov = covariance_of(fit, trial, vcov)
+    if interacted:
+        _refuse_unseen(trial, fit, cov)
     inference, df_rule = infer_last(fit, cov, conf_level, clustered=trial.clusters is not None)
-    counts, card = describe(fit, trial, cov.kind, df_rule, cluster)
-    mean, error = comparison_mean(trial.y, trial.offered, transform)
+    counts, card = describe(fit, trial, cov.kind, df_rule, cluster, interacted=interacted)
+    mean, error = comparison_mean(trial.y, trial.offered, transform, weights=trial.weights, blocks=trial.blocks,
+                                  clusters=trial.clusters, overlap=not interacted)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method=method, estimand="itt", inference=inference, counts=counts,
         vcov=cov.kind, card=card, base=Counterfactual(mean=mean, std_error=error, label="comparison mean"),
@@ -160,7 +165,27 @@ def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str
     if vcov is not None:
         return estimate
     return with_few_clusters(estimate, outcome=trial.y, offered=trial.offered, controls=trial.controls()[0],
-                             blocks=trial.blocks, clusters=trial.clusters, weighted=trial.weights is not None, seed=seed)
+                             blocks=trial.blocks, clusters=trial.clusters, weighted=trial.weights is not None, seed=seed,
+                             weights=trial.weights)
+
+
+def _refuse_unseen(trial: Trial, fit: Fit, cov: Covariance) -> None:
+    """Refuse an error that misses rows fitted perfectly, such as the one treated unit of a stratum."""
+    pick = np.zeros(fit.k)
+    pick[-1] = 1.0
+    seen = seen_share(fit, cov, pick)
+    if seen >= SEEN:
+        return
+    weights = np.ones(fit.n) if fit.weights is None else fit.weights
+    leverage = np.einsum("ij,jk,ik->i", fit.design, fit.bread, fit.design) * weights
+    alone = np.flatnonzero((leverage > 1 - 1e-8) & (np.abs(fit.design @ (fit.bread @ pick)) > 1e-12))
+    rows = f" ({rows_text(trial.rows.kept.nonzero()[0][alone] + 1)})" if len(alone) else ""
+    raise DesignError(Problem(
+        where="lin", what=f"its standard error cannot see {1 - seen:.0%} of its variance: units or clusters that stand "
+        f"alone "
+        f"with their arm in a stratum or covariate cell are fitted perfectly{rows}", cure="Merge strata as the draw "
+        "allows, "
+        "leave the covariate out, or use ols or ancova."), source="design")
 
 
 def _fit(trial: Trial, treatment: str, interacted: bool) -> Fit:

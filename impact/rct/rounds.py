@@ -235,7 +235,12 @@ def _recipe(rounds: int, baseline: bool, offer: str) -> Recipe:
 def _row(regression: CellRegression, used: Array, picks: dict[str, float], term: str, period: str | None, recipe: Recipe,
          question: str, caveats: Sequence[Caveat] = (), details: Sequence[tuple[str, object]] = ()) -> Estimate:
     trial = regression.trial
-    mean, error = comparison_mean(trial.y[used > 0], trial.offered[used > 0], regression.transform)
+    here = used > 0
+    codes = [None if c is None else np.unique(c[here], return_inverse=True)[1].astype(np.int64)
+             for c in (trial.blocks, trial.clusters)]
+    mean, error = comparison_mean(trial.y[here], trial.offered[here], regression.transform, blocks=codes[0],
+                                  weights=None if trial.weights is None else trial.weights[here], clusters=codes[1],
+                                  overlap=True)
     sides = Sides(used * trial.offered, used * (1 - trial.offered),
                   Counterfactual(mean=mean, std_error=error, label="comparison mean"))
     return regression.row(picks, sides, recipe, term=term, name=f"{period}", estimand="itt", question=question,

@@ -193,6 +193,19 @@ def infer_last(fit: Fit, cov: Covariance, conf_level: float, *, clustered: bool)
     return infer(float(fit.coefficients[-1]), cov.std_error(pick), df, conf_level), rule
 
 
+def refuse_left_out(fit: Fit) -> list[Caveat]:
+    """Refuse covariates that repeated other columns of a regression; a repeated indicator of ours is told and no more."""
+    ours = [name for name in fit.left_out if name.endswith(" missing") or name.startswith("stratum ")]
+    lost = [name for name in fit.left_out if name not in ours]
+    if lost:
+        raise DesignError([Problem(where=f"column '{name}'", what="it repeats other columns, or has the same value on "
+                                   "every "
+                                   "row used", cure="Leave it out: nothing more can be adjusted for with it.")
+                           for name in lost], source="design")
+    return [Caveat(code="indicator_repeated", text=f"The indicator '{name}' is left out: it repeats another column.")
+            for name in ours if name.endswith(" missing")]
+
+
 def coefficients(fit: Fit, cov: Covariance) -> tuple[tuple[str, float, float], ...]:
     """Name, value and standard error of each coefficient but the strata's; they are no effects."""
     errors = np.sqrt(np.maximum(np.diag(cov.matrix), 0.0))
@@ -210,7 +223,7 @@ _STATA = {"classical": "", "HC1": ", vce(robust)", "HC2": ", vce(hc2)", "HC3": "
 
 
 def describe(fit: Fit, trial: Trial, kind: str, df_rule: str, cluster: str | None, *,
-             instrumented: bool = False) -> tuple[Counts, StandardErrorCard]:
+             instrumented: bool = False, interacted: bool = False) -> tuple[Counts, StandardErrorCard]:
     """Count rows and clusters by arm, and print how the error was made with the R and Stata lines that remake it."""
     offered = int(trial.offered.sum())
     groups = cluster_counts(trial.clusters, trial.offered) if trial.clusters is not None else (
@@ -222,17 +235,23 @@ def describe(fit: Fit, trial: Trial, kind: str, df_rule: str, cluster: str | Non
     formula = {"CR2": "HC2", "CR3": "HC3"}[kind] if unit_level else kind
     x = " + x" if fit.k > 2 else ""
     model = f"y ~ d{x} | z{x}" if instrumented else f"y ~ d{x}"
-    options = [model, "clusters = g" if trial.clusters is not None else "clusters = id" if unit_level else "",
-               "fixed_effects = ~s" if trial.blocks is not None else "",
+    if interacted:
+        own = [*(["x"] if trial.labels else []), *(["factor(s)"] if trial.blocks is not None else [])]
+        model = f"y ~ d, ~ {' + '.join(own)}"
+    options = [model, "weights = w" if trial.weights is not None else "", "clusters = g" if trial.clusters is not None else
+               "clusters = id" if unit_level else "",
+               "fixed_effects = ~s" if trial.blocks is not None and not interacted else "",
                f"se_type = '{'stata' if kind == 'CR1S' else kind}'"]
     stata = f"{'ivregress 2sls y (d = z)' if instrumented else 'regress y d'}{' x' if x else ''}"
     card = StandardErrorCard(
         formula=f"{formula}, {'two-stage least squares' if instrumented else 'least squares'}",
         correction=f"full design matrix, {fit.k} coefficients", level=cluster or "the unit", df_rule=df_rule,
         clusters_treated=groups[1], clusters_comparison=groups[2],
-        r_call=f"estimatr::{'iv' if instrumented else 'lm'}_robust({', '.join(o for o in options if o)})",
-        stata_call=f"{stata}{' i.s' if trial.blocks is not None else ''}{_STATA[kind]}" if kind in _STATA and not (
-            instrumented and kind in ("HC2", "HC3", "CR2")) else "")
+        r_call=f"estimatr::{'iv_robust' if instrumented else 'lm_lin' if interacted else 'lm_robust'}"
+               f"({', '.join(o for o in options if o)})",
+        stata_call=f"{stata}{' i.s' if trial.blocks is not None else ''}{' [pw=w]' if trial.weights is not None else ''}"
+                   f"{', vce(hc2, dfadjust)' if unit_level and kind == 'CR2' else _STATA[kind]}" if kind in _STATA and not (
+            interacted or (instrumented and kind in ("HC2", "HC3", "CR2"))) else "")
     return counts, card
 
 

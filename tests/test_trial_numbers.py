@@ -1,0 +1,141 @@
+"""What is printed beside an effect speaks of the same units: its error, its base, its re-randomisation, its R line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from impact import rct
+from impact.errors import DesignError
+from impact.inference import covariance, least_squares
+from impact.inference.sandwich import seen_share
+from impact.rct.assignment import comparison_mean
+
+
+def uneven(seed: int = 1) -> pd.DataFrame:
+    """Two strata: a small one mostly offered, a large one rarely; levels and effects differ."""
+    rng = np.random.default_rng(seed)
+    rows = [{"s": s, "d": float(i < treated), "y": level + gain * (i < treated) + rng.normal()}
+            for s, n, treated, level, gain in (("a", 12, 9, 10.0, 4.0), ("b", 60, 6, 60.0, 1.0)) for i in range(n)]
+    return pd.DataFrame(rows)
+
+
+def test_lin_refuses_an_error_that_cannot_see_the_one_treated_unit_of_a_stratum():
+    data = pd.DataFrame({"s": np.repeat(range(6), 6), "d": [1.0, 0, 0, 0, 0, 0] * 5 + [1.0, 1, 1, 0, 0, 0],
+                         "y": np.random.default_rng(2).normal(size=36)})
+    with pytest.raises(DesignError) as error:
+        rct.lin(data, outcome="y", treatment="d", strata="s")
+    assert "rows 1, 7, 13, 19 and 1 more" in str(error.value) or "rows 1, 7, 13, 19, 25" in str(error.value)
+    assert rct.ols(data, outcome="y", treatment="d", strata="s").std_error > 0
+
+
+def test_the_share_of_variance_seen_by_hand():
+    """One treated unit among four: the variance of the difference is 1 + 1/3, and its own residual is always zero."""
+    d = np.array([1.0, 0, 0, 0])
+    fit = least_squares(np.column_stack([np.ones(4), d]), np.array([3.0, 1, 2, 4]), ["one", "d"])
+    cov = covariance(fit, "CR2", np.arange(4))
+    assert seen_share(fit, cov, np.array([0.0, 1.0])) == pytest.approx((1 / 3) / (4 / 3))
+    whole = np.array([1.0, 1, 0, 0])
+    fit = least_squares(np.column_stack([np.ones(4), whole]), np.array([3.0, 1, 2, 4]), ["one", "d"])
+    assert seen_share(fit, covariance(fit, "CR2", np.arange(4)), np.array([0.0, 1.0])) == pytest.approx(1.0)
+
+
+def test_an_interval_never_comes_from_re_randomising_another_number():
+    """Few units on a side and strata of different shares: the blocked number is not the slope with stratum dummies."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        rows = [{"s": s, "d": float(i < treated), "y": gain * (i < treated) + rng.normal(0, 0.1)}
+                for s, n, treated, gain in (("a", 8, 2, 10.0), ("b", 60, 3, -10.0)) for i in range(n)]
+        data = pd.DataFrame(rows)
+        for e in (rct.difference_in_means(data, outcome="y", treatment="d", strata="s"),
+                  rct.lin(data, outcome="y", treatment="d", strata="s")):
+            assert any((p.low is None or p.low <= e.estimate) and (p.high is None or e.estimate <= p.high)
+                       for p in e.interval)
+            assert e.has_caveat("few_clusters")
+            assert not e.has_caveat("randomisation_inference")
+
+
+def test_per_cent_is_of_the_mean_of_the_units_the_effect_speaks_of():
+    data = uneven()
+    zero = data[data["d"] == 0].groupby("s")["y"].mean()
+    by_size = (12 * zero["a"] + 60 * zero["b"]) / 72
+    by_overlap = (12 * 0.75 * 0.25 * zero["a"] + 60 * 0.1 * 0.9 * zero["b"]) / (12 * 0.75 * 0.25 + 60 * 0.1 * 0.9)
+    for method in (rct.lin, rct.difference_in_means):
+        assert method(data, outcome="y", treatment="d", strata="s").comparison_mean == pytest.approx(by_size)
+    assert rct.ols(data, outcome="y", treatment="d", strata="s").comparison_mean == pytest.approx(by_overlap)
+
+
+def test_the_comparison_mean_with_weights_and_clusters_by_hand():
+    y, d, w = np.array([1.0, 3, 8, 10]), np.array([0.0, 0, 0, 1]), np.array([1.0, 1, 2, 1])
+    mean, error = comparison_mean(y, d, "none", weights=w)
+    assert mean == pytest.approx((1 + 3 + 16) / 4)
+    assert error == pytest.approx(np.sqrt(((np.array([1, 1, 2]) / 4 * (np.array([1, 3, 8]) - 5)) ** 2).sum() * 3 / 2))
+    plain = comparison_mean(y, d, "none")
+    assert plain == pytest.approx((4.0, np.std([1, 3, 8], ddof=1) / np.sqrt(3)))
+    _, clustered = comparison_mean(y, d, "none", clusters=np.array([0, 0, 1, 2]))
+    assert clustered == pytest.approx(np.sqrt((((1 - 4) + (3 - 4)) / 3) ** 2 + ((8 - 4) / 3) ** 2) * np.sqrt(2))
+
+
+def test_compliers_mean_without_it_uses_weights_and_strata():
+    """One-sided take-up drawn apart from all else: compliers are like everybody, so their mean is the stratum-wise one."""
+    rng = np.random.default_rng(3)
+    n = 40_000
+    s = rng.integers(0, 2, n)
+    z = (rng.random(n) < np.where(s == 1, 0.8, 0.2)) * 1.0
+    took = z * (rng.random(n) < 0.5)
+    data = pd.DataFrame({"s": s, "z": z, "took": took, "y": 20.0 + 60 * s + 5 * took + rng.normal(size=n)})
+    e = rct.late(data, outcome="y", treatment="z", takeup="took", strata="s")
+    assert e.comparison_mean == pytest.approx(50.0, abs=1.5)
+    assert e.estimate == pytest.approx(5.0, abs=0.3)
+    assert e.has_caveat("overlap_weighted")
+
+
+def test_uneven_rounding_of_small_strata_is_told():
+    rows = [{"s": j, "d": float(i < 1 + j % 2), "y": float(i)} for j in range(40) for i in range(4)]
+    assert rct.ols(pd.DataFrame(rows), outcome="y", treatment="d", strata="s").has_caveat("overlap_weighted")
+    even = [{"s": j, "d": float(i < 2), "y": float(i)} for j in range(40) for i in range(4)]
+    assert not rct.ols(pd.DataFrame(even), outcome="y", treatment="d", strata="s").has_caveat("overlap_weighted")
+
+
+def test_the_lines_that_remake_a_number_name_what_was_used():
+    data = uneven().assign(w=1.0, x=lambda d: np.arange(len(d)) % 7)
+    lin = rct.lin(data, outcome="y", treatment="d", covariates=["x"], strata="s").se_card
+    assert lin.r_call == "estimatr::lm_lin(y ~ d, ~ x + factor(s), clusters = id, se_type = 'CR2')"
+    assert lin.stata_call == ""
+    weighted = rct.ols(data.assign(w=np.arange(len(data)) + 1.0), outcome="y", treatment="d", weights="w").se_card
+    assert "weights = w" in weighted.r_call
+    assert "[pw=w], vce(hc2, dfadjust)" in weighted.stata_call
+
+
+def test_collinear_covariates_are_refused_by_name_in_every_regression():
+    rng = np.random.default_rng(4)
+    n = 80
+    data = pd.DataFrame({"y": rng.normal(size=n), "a": np.arange(n) % 2, "b": np.arange(n) // 2 % 2,
+                         "x": rng.normal(size=n),
+                         "dose": rng.integers(0, 4, n).astype(float)}).assign(twice=lambda d: 2 * d["x"])
+    both = ["x", "twice"]
+    for make in (lambda: rct.factorial(data, outcome="y", treatments=["a", "b"], covariates=both),
+                 lambda: rct.dose_response(data, outcome="y", dose="dose", dose_drawn=True, covariates=both),
+                 lambda: rct.attrition_weighted(data, outcome="y", treatment="a", predictors=["x"], covariates=both)):
+        with pytest.raises(DesignError, match="column 'twice'"):
+            make()
+
+
+def test_poisson_names_a_stratum_of_zeros_and_counts_few_clusters():
+    data = pd.DataFrame({"s": np.repeat(["a1", "b2"], 20), "d": [0.0, 1] * 20, "y": [0.0] * 20 + [1.0, 3] * 10,
+                         "g": np.repeat(range(10), 4)})
+    with pytest.raises(DesignError, match="stratum a1 has zero"):
+        rct.poisson(data, outcome="y", treatment="d", strata="s")
+    rng = np.random.default_rng(5)
+    few = pd.DataFrame({"g": np.repeat(range(12), 5), "d": np.repeat(np.arange(12) % 2, 5), "y": rng.poisson(4, 60)})
+    e = rct.poisson(few, outcome="y", treatment="d", cluster="g")
+    assert e.df == 11
+    assert e.has_caveat("few_clusters_large_sample")
+
+
+def test_bounds_that_no_draw_moves_are_their_own_interval():
+    data = pd.DataFrame({"d": [1.0] * 10 + [0.0] * 10, "y": [1.0] * 10 + [0.0] * 10})
+    lower, upper = rct.lee_bounds(data, outcome="y", treatment="d")
+    assert (lower.interval[0].low, upper.interval[0].high) == (1.0, 1.0)
+    assert lower.estimand == "always_observed"
