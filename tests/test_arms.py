@@ -1,5 +1,7 @@
 """Several arms: every pair from one regression."""
 
+from itertools import combinations, product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,3 +72,107 @@ def test_an_arm_of_one_village_is_refused(trial):
     data = trial[(trial["arm"] != "grant") | (trial["village"] == 1)]
     with pytest.raises(DesignError, match="1 clusters of it"):
         multi_arm(data, outcome="profit", treatment="arm", reference="none", cluster="village")
+
+
+@pytest.fixture
+def few():
+    """Fourteen villages in two districts, three arms: 5, 5 and 4 villages."""
+    rng = np.random.default_rng(21)
+    village = np.repeat(np.arange(14), [3, 4, 5, 3, 4, 5, 3, 4, 5, 3, 4, 5, 3, 4])
+    frame = pd.DataFrame({"village": village, "district": village // 7})
+    frame["arm"] = np.array(["none", "grant", "training", "none", "grant", "none", "training",
+                             "grant", "none", "training", "grant", "none", "grant", "training"])[village]
+    frame["size"] = rng.normal(size=len(frame))
+    effect = frame["arm"].map({"none": 0.0, "grant": 1.0, "training": 2.0})
+    frame["profit"] = 5 + effect + frame["size"] + rng.normal(size=len(frame)) + 0.7 * rng.normal(size=14)[village]
+    return frame
+
+
+def studentised(frame, one, zero, others, strata):
+    """Slope of the dummy of one arm beside dummies of the others, over its clustered error; by the textbook formula."""
+    columns = [np.ones(len(frame)), frame["size"], *((frame["now"] == arm).astype(float) for arm in others)]
+    columns += [(frame["district"] == 1).astype(float)] if strata else []
+    design = np.column_stack([*columns, (frame["now"] == one).astype(float)])
+    bread = np.linalg.inv(design.T @ design)
+    slope = bread @ design.T @ frame["profit"].to_numpy()
+    scores = pd.DataFrame(design * (frame["profit"].to_numpy() - design @ slope)[:, None]).groupby(
+        frame["village"].to_numpy()).sum().to_numpy()
+    return slope[-1] / np.sqrt((bread @ scores.T @ scores @ bread)[-1, -1])
+
+
+def replayed(frame, one, zero, others, strata):
+    """Share of all assignments of two arms to the villages that got either, with a statistic as large as the one seen."""
+    drawn = frame.drop_duplicates("village").set_index("village")
+    place = drawn["district"] if strata else drawn["district"] * 0
+    pair = drawn.index[drawn["arm"].isin([one, zero])]
+    parts = []
+    for d in sorted(place.unique()):
+        here = [v for v in pair if place[v] == d]
+        parts.append([(here, chosen) for chosen in combinations(here, sum(drawn.loc[here, "arm"] == one))])
+    found = []
+    for draw in product(*parts):
+        now = drawn["arm"].copy()
+        for here, chosen in draw:
+            now[here] = zero
+            now[list(chosen)] = one
+        found.append(abs(studentised(frame.assign(now=frame["village"].map(now)), one, zero, others, strata)))
+    seen = abs(studentised(frame.assign(now=frame["arm"]), one, zero, others, strata))
+    return np.mean(np.array(found) >= seen * (1 - 1e-10)), len(found)
+
+
+@pytest.mark.parametrize("strata", [None, "district"])
+def test_few_villages_are_drawn_again_between_the_two_arms_and_the_third_keeps_its_own(few, strata):
+    rows = multi_arm(few, outcome="profit", treatment="arm", reference="none", covariates=["size"], cluster="village",
+                     strata=strata)
+    usual = multi_arm(few, outcome="profit", treatment="arm", reference="none", covariates=["size"], cluster="village",
+                      strata=strata, vcov="CR2")
+    pairs = [("grant", "none", ["training"]), ("training", "none", ["grant"]), ("training", "grant", ["none"])]
+    for row, plain, (one, zero, others) in zip(rows, usual, pairs, strict=True):
+        p, draws = replayed(few, one, zero, others, strata)
+        assert row.p_value == pytest.approx(p, abs=1e-12)
+        assert dict(next(c for c in row.caveats if c.code == "randomisation_inference").values)["draws"] == draws
+        assert (row.estimate, row.std_error) == (pytest.approx(plain.estimate), pytest.approx(plain.std_error))
+        assert row.df is None
+        assert not row.has_caveat("few_clusters")
+        assert plain.has_caveat("few_clusters")  # a covariance asked for by name is kept
+        assert any((s.low is None or s.low <= row.estimate) and (s.high is None or row.estimate <= s.high)
+                   for s in row.interval)
+    holm = sorted(r.p_value for r in rows)
+    assert min(r.p_adjusted for r in rows) == pytest.approx(min(1.0, 3 * holm[0]))
+
+
+def test_two_arms_with_few_villages_are_ordinary_least_squares(few):
+    two = few[few["arm"] != "training"].assign(d=lambda f: (f["arm"] == "grant") * 1)
+    options = {"outcome": "profit", "covariates": ["size"], "cluster": "village", "strata": "district"}
+    pair = multi_arm(two, treatment="arm", reference="none", **options).headline
+    plain = ols(two, treatment="d", **options)
+    assert plain.has_caveat("randomisation_inference")
+    for name in ("estimate", "std_error", "p_value", "conf_low", "conf_high"):
+        assert getattr(pair, name) == pytest.approx(getattr(plain, name)), name
+    assert [c.code for c in pair.caveats] == [c.code for c in plain.caveats]
+    assert dict(pair.details)["wild_p"] == pytest.approx(dict(plain.details)["wild_p"])
+
+
+def test_a_pair_that_no_district_drew_together_keeps_its_usual_p_and_says_so(few):
+    data = few.assign(district=(few["village"] > 8).astype(int))
+    data["arm"] = np.where(data["district"] == 0, np.where(data["village"] % 2, "grant", "none"),
+                           np.where(data["village"] % 2, "training", "none"))
+    rows = multi_arm(data, outcome="profit", treatment="arm", reference="none", cluster="village", strata="district")
+    apart = next(r for r in rows if r.term == "training − grant")
+    assert apart.has_caveat("few_clusters")
+    assert not apart.has_caveat("randomisation_inference")
+    assert rows[0].has_caveat("randomisation_inference")
+
+
+def test_the_comparison_mean_uses_the_sampling_weights(trial):
+    data = trial.assign(w=1.0 + trial["village"] % 4)
+    row = multi_arm(data, outcome="profit", treatment="arm", reference="none", cluster="village", weights="w").headline
+    none = data[data["arm"] == "none"]
+    assert row.comparison_mean == pytest.approx(np.average(none["profit"], weights=none["w"]))
+    assert row.effect_pct.value == pytest.approx(100 * row.estimate / row.comparison_mean)
+
+
+def test_an_arm_written_in_two_ways_is_refused(trial):
+    data = trial.assign(arm=[1 if i % 3 else "1" if i % 2 else 0 for i in range(len(trial))])
+    with pytest.raises(DataError, match="writes one arm in two ways"):
+        multi_arm(data, outcome="profit", treatment="arm", reference=0)

@@ -1,4 +1,4 @@
-"""What must not matter to any difference-in-differences: names, order, the calendar, a common level, copies of comparisons."""
+"""What must not matter to any difference-in-differences: names, order, calendar, a common level, copies of comparisons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from impact.did.fragility import event_path
 from impact.errors import DesignError
 from impact.results import Estimate
 
-modest = settings(max_examples=8, deadline=None, derandomize=True, database=None)
+modest = settings(max_examples=5, deadline=None, derandomize=True, database=None)
 seeds = st.integers(0, 10_000)
 gaps = st.sampled_from([0.0, 0.12])
 NAMES = {"outcome": "sales", "unit": "firm", "time": "year", "first_treated": "first"}
@@ -72,6 +72,10 @@ def firms(seed: int, missing: float = 0.0, starts: Sequence[float] = (2003, 2004
     return data[rng.random(len(data)) >= missing].reset_index(drop=True)
 
 
+def data_for(name: str, seed: int, missing: float = 0.0) -> pd.DataFrame:
+    return firms(seed, missing, (2004,) if name == "triple_difference" else (2003, 2004, 2005))
+
+
 def numbers(rows: Found) -> np.ndarray:
     """Numbers of all rows, missing ones as −999; rows stand in the same order whatever the calendar."""
     names = ("estimate", "std_error", "conf_low", "conf_high", "p_value", "n", "n_treated", "n_units", "n_clusters")
@@ -87,7 +91,7 @@ def same(a: Found, b: Found) -> None:
 @modest
 @given(seed=seeds, missing=gaps)
 def test_the_order_of_rows_does_not_matter(name, seed, missing):
-    data = firms(seed, missing)
+    data = data_for(name, seed, missing)
     same(ALL[name](data), ALL[name](data.sample(frac=1, random_state=seed)))
 
 
@@ -95,7 +99,7 @@ def test_the_order_of_rows_does_not_matter(name, seed, missing):
 @modest
 @given(seed=seeds, missing=gaps, words=st.booleans())
 def test_the_names_of_units_do_not_matter(name, seed, missing, words):
-    data = firms(seed, missing)
+    data = data_for(name, seed, missing)
     order = np.random.default_rng(seed).permutation(90)
     other = {f"F{i:03d}": f"{'zyx'[i % 3]}-{order[i]}" if words else int(order[i]) * 7 - 100 for i in range(90)}
     same(ALL[name](data), ALL[name](data.assign(firm=data["firm"].map(other))))
@@ -105,32 +109,51 @@ def test_the_names_of_units_do_not_matter(name, seed, missing, words):
 @modest
 @given(seed=seeds, missing=gaps, shift=st.integers(-2000, 2000))
 def test_years_may_be_counted_from_another_start(name, seed, missing, shift):
-    data = firms(seed, missing)
+    data = data_for(name, seed, missing)
     same(ALL[name](data), ALL[name](data.assign(year=data["year"] + shift, first=data["first"] + shift)))
 
 
 @pytest.mark.parametrize("name", [n for n in ALL if n != "poisson"])
 @modest
-@given(seed=seeds, missing=gaps, constant=st.floats(-1e4, 1e4), shock=st.floats(-50, 50))
-def test_a_level_all_share_and_shocks_of_periods_do_not_matter(name, seed, missing, constant, shock):
-    data = firms(seed, missing)
-    moved = data["sales"] + constant + shock * np.sin(data["year"])
-    same(ALL[name](data), ALL[name](data.assign(sales=moved)))
+@given(seed=seeds, missing=gaps, constant=st.floats(-1e4, 1e4))
+def test_a_level_all_share_does_not_matter(name, seed, missing, constant):
+    data = data_for(name, seed, missing)
+    same(ALL[name](data), ALL[name](data.assign(sales=data["sales"] + constant)))
+
+
+def with_bad_years(data: pd.DataFrame, shock: float) -> pd.DataFrame:
+    return data.assign(sales=data["sales"] + shock * np.sin(data["year"]))
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if n not in ("poisson", "stacked")])
+@modest
+@given(seed=seeds, missing=gaps, shock=st.floats(-50, 50))
+def test_good_and_bad_years_all_share_do_not_matter(name, seed, missing, shock):
+    data = data_for(name, seed, missing)
+    same(ALL[name](data), ALL[name](with_bad_years(data, shock)))
+
+
+# one set of horizon effects for all stacks cannot take up a year that stacks meet at different horizons
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="with corrective weights it has no period effects "
+                   "within stacks")
+@pytest.mark.parametrize("missing", [0.0, 0.12])
+def test_good_and_bad_years_do_not_matter_to_stacked(missing):
+    data = firms(1, missing)
+    same(ALL["stacked"](data), ALL["stacked"](with_bad_years(data, 5.0)))
 
 
 @modest
-@given(seed=seeds, missing=gaps, factor=st.floats(0.01, 100), growth=st.floats(-0.2, 0.2))
-def test_a_factor_all_share_does_not_matter_to_effects_in_per_cent(seed, missing, factor, growth):
-    data = firms(seed, missing)
-    moved = data["sales"] * factor * np.exp(growth * (data["year"] - 2001))
-    same(ALL["poisson"](data), ALL["poisson"](data.assign(sales=moved)))
+@given(seed=seeds, missing=gaps, factor=st.floats(0.01, 100))
+def test_a_factor_all_share_does_not_matter_to_effects_in_per_cent(seed, missing, factor):
+    data = firms(seed, missing)  # growth all share would move it: the likelihood weighs years by their level
+    same(ALL["poisson"](data), ALL["poisson"](data.assign(sales=data["sales"] * factor)))
 
 
 @pytest.mark.parametrize("name", [n for n in ALL if n not in ("poisson", "group_time_att cross-section")])
 @modest
 @given(seed=seeds, missing=gaps)
 def test_levels_of_units_do_not_matter(name, seed, missing):
-    data = firms(seed, missing)
+    data = data_for(name, seed, missing)
     level = data["firm"].map(dict(zip(data["firm"].unique(), np.random.default_rng(seed).normal(0, 20, 90), strict=False)))
     same(ALL[name](data), ALL[name](data.assign(sales=data["sales"] + level)))
 
@@ -210,7 +233,7 @@ def test_effects_taken_out_together_are_the_full_dummies(seed, missing, weighted
         dense = absorb(*arguments)
     assert ours is not None
     assert (ours.names, ours.left_out) == (dense.names, dense.left_out)
-    assert ours.left_out == (("x%d" % columns,) if columns else ())
+    assert ours.left_out == ((f"x{columns}",) if columns else ())
     for part in ("coefficients", "bread", "scores"):
         one, other = getattr(dense, part), getattr(ours, part)
         assert other == pytest.approx(one, rel=1e-9, abs=1e-10 * np.abs(one).max())

@@ -10,7 +10,7 @@ import statsmodels.formula.api as smf
 
 from impact.errors import DataError, DesignError
 from impact.inference.multiple import holm
-from impact.rct import ols
+from impact.rct import multi_arm, ols
 from impact.rct.factors import factorial
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "data"
@@ -220,3 +220,38 @@ def test_what_cannot_be_estimated_is_refused(change, error, said):
 def test_unknown_keywords_are_errors():
     with pytest.raises(TypeError, match="unexpected keyword"):
         factorial(SMALL, outcome="profit", treatments=["training", "grant"], treatment="training")
+
+
+def villages(rng, count=18):
+    """Eighteen villages, four or five a cell."""
+    village = np.repeat(np.arange(count), 4)
+    frame = pd.DataFrame({"village": village, "a": village % 2, "b": village // 2 % 2, "u": np.arange(len(village)) % 2})
+    frame["size"] = rng.normal(size=len(frame))
+    frame["profit"] = 10 + frame["a"] + frame["size"] + rng.normal(size=len(frame)) + rng.normal(size=count)[village]
+    return frame
+
+
+def test_with_few_villages_an_offer_alone_is_drawn_again_as_between_two_arms():
+    frame = villages(np.random.default_rng(3))
+    options = {"outcome": "profit", "covariates": ["size"], "cluster": "village"}
+    rows = {r.term: r for r in factorial(frame, treatments=["a", "b"], **options)}
+    cells = frame.assign(cell=frame["a"].astype(str) + frame["b"].astype(str))
+    arms = {r.term: r for r in multi_arm(cells, treatment="cell", reference="00", **options)}
+    for alone, pair in (("a alone", "10 − 00"), ("b alone", "01 − 00")):
+        assert rows[alone].has_caveat("randomisation_inference")
+        for name in ("estimate", "std_error", "p_value", "conf_low", "conf_high"):
+            assert getattr(rows[alone], name) == pytest.approx(getattr(arms[pair], name)), (alone, name)
+    named = factorial(frame, treatments=["a", "b"], vcov="CR2", **options)
+    assert all(r.has_caveat("few_clusters") and not r.has_caveat("randomisation_inference") for r in named[3:])
+
+
+def test_few_villages_are_said_of_averages_and_where_an_offer_was_drawn_inside_villages():
+    frame = villages(np.random.default_rng(3), 10)
+    options = {"outcome": "profit", "cluster": "village"}
+    crossed_by_village = factorial(frame, treatments=["a", "b"], **options)
+    assert [r.has_caveat("few_clusters") for r in crossed_by_village] == [True, True, True, False, False]
+    assert [r.has_caveat("randomisation_inference") for r in crossed_by_village] == [False, False, False, True, True]
+    inside = factorial(frame, treatments=["a", "u"], within=["u"], **options)
+    # all ten villages hold both values of u: its main effect rests on all of them
+    assert [r.has_caveat("few_clusters") for r in inside] == [True, False, True, True, True]
+    assert not any(r.has_caveat("randomisation_inference") for r in inside)

@@ -10,6 +10,7 @@ import pytest
 import statsmodels.api as sm
 from support_studies import cross_section
 
+from impact import rct
 from impact.errors import DataError, DesignError
 from impact.inference.contrasts import difference
 from impact.rct import ancova, difference_in_means, ols
@@ -219,3 +220,24 @@ def test_the_table_given_is_not_changed(firms):
     before = firms.copy()
     ancova(firms, outcome="profit", treatment="offered", baseline="profit_0", covariates=["size"], transform="log")
     pd.testing.assert_frame_equal(firms, before)
+
+
+@pytest.mark.parametrize("method", ["ols", "ancova", "lin", "late", "subgroups", "poisson", "dose_response"])
+def test_with_sampling_weights_per_cent_is_of_the_weighted_mean(firms, method):
+    data = firms.assign(w=1.0 + np.arange(len(firms)) % 4, before=firms["profit"] + np.sin(np.arange(len(firms))),
+                        region=np.arange(len(firms)) // 4 % 2)
+    more = {"ancova": {"baseline": "before"}, "lin": {"covariates": ["before"]}, "late": {"takeup": "offered"},
+            "subgroups": {"by": "region"}, "dose_response": {"dose": "offered", "dose_drawn": True}}.get(method, {})
+    if method != "dose_response":
+        more["treatment"] = "offered"
+    found = getattr(rct, method)(data, outcome="profit", weights="w", **more)
+    e = found if method not in ("subgroups", "dose_response") else found[-1]
+    none = data[(data["offered"] == 0) & ((data["region"] == 1) | (method != "subgroups"))]
+    base = np.average(none["profit"], weights=none["w"])
+    assert e.comparison_mean == close(base)
+    if method != "poisson":
+        assert e.effect_pct.value == close(100 * e.estimate / base)
+    even = getattr(rct, method)(data.assign(w=2.0), outcome="profit", weights="w", **more)
+    plain = getattr(rct, method)(data, outcome="profit", **more)
+    pairs = [(even, plain)] if found is e else zip(even, plain, strict=True)
+    assert all(a.comparison_mean == close(b.comparison_mean) for a, b in pairs if b.comparison_mean is not None)

@@ -8,7 +8,8 @@ from scipy import stats
 
 from impact.errors import DataError, DesignError
 from impact.rct import ols
-from impact.rct.two_level import saturation, spillover
+from impact.rct.saturations import saturation
+from impact.rct.two_level import spillover
 
 # means: invited 20, not invited 12, clusters not drawn 10
 SMALL = pd.DataFrame({
@@ -397,3 +398,12 @@ def test_saturation_intervals_cover():
              "slope, treated": 2.0, "slope, untreated": -1.0, "treated at 0.25": 1.5, "untreated at 0.75": -0.75}
     shares, reach = coverage((saturation(saturated(rng, clusters=32), **LEVELS) for _ in range(1500)), truth)
     assert (np.abs(shares - 0.95) < reach).all(), shares
+
+
+def test_few_clusters_are_said_in_every_row():
+    rng = np.random.default_rng(2)
+    rows = [*spillover(markets(rng, clusters=10), **COLUMNS, population_share=0.5),
+            *saturation(saturated(rng, 12), **LEVELS)]
+    assert len(rows) == 4 + 3 + 2 + 6
+    assert all(r.has_caveat("few_clusters") for r in rows)
+    assert not any(r.has_caveat("few_clusters") for r in spillover(markets(rng), **COLUMNS, population_share=0.5))

@@ -15,6 +15,7 @@ from impact.inference.linear import COLLINEAR, Array, Codes, Fit, least_squares
 from impact.inference.sandwich import Covariance, covariance
 
 MOST_PLACES = 4  # units × periods for each row; a sparser table has a column for each period instead
+BLOCK = 1_024  # rows; here and below einsum stands where BLAS would start threads that wait for each other
 SINGULAR = 1e-9  # smallest over largest eigenvalue of the periods' normal equations, below which some repeat others
 
 
@@ -114,7 +115,8 @@ def sweep(y: Array, columns: Sequence[Array], labels: Sequence[str], units: Code
         paths = np.column_stack([np.empty((len(path), 0)), *(column.path for column in swept)])
     weighted = rest if grid.weights is None else rest * grid.weights
     # residuals sum to zero within a unit, so a period's column meets them as it is
-    scores = [weighted[:, 1:], *((np.einsum("ij,ij->i", c.rest, weighted) + weighted @ c.path)[:, None] for c in swept)]
+    scores = [weighted[:, 1:], *((np.einsum("ij,ij->i", c.rest, weighted) + np.einsum("ij,j->i", weighted, c.path))[:, None]
+                                 for c in swept)]
     along = paths[1:] @ spread
     bread = np.block([[grid.inverse + along @ paths[1:].T, -along], [-along.T, spread]])
     return Absorbed(names=(*period_names(grid.periods), *(labels[j] for j in kept)), n=len(y),
@@ -128,9 +130,17 @@ def _regress(columns: Sequence[_Swept], y: Array, labels: Sequence[str], weights
     stack = np.column_stack([table.ravel() for table in (*(c.rest for c in columns), y)])
     if weights is not None:
         stack *= np.sqrt(weights.ravel())[:, None]
-    triangle = np.linalg.qr(stack, mode="r")
+    triangle = _triangle(stack)
     return least_squares(triangle[:, :-1], triangle[:, -1], labels, must_keep=must_keep,
                          sizes=np.array([c.size for c in columns]))
+
+
+def _triangle(table: Array) -> Array:
+    """R of a tall table's QR, by blocks of rows that fit in the cache."""
+    rows, width = table.shape
+    whole = rows // BLOCK * BLOCK
+    parts = np.asarray(np.linalg.qr(table[:whole].reshape(-1, BLOCK, width), mode="r")).reshape(-1, width)
+    return np.asarray(np.linalg.qr(np.concatenate([parts, table[whole:]]), mode="r"))
 
 
 def period_names(periods: Array) -> list[str]:
@@ -166,8 +176,8 @@ class _Grid:
         """Take both effects out of (n,) values; a column that unit means take up but for rounding becomes zeros."""
         table = _spread(values, self.place, self.shape)
         if self.weights is None:
-            out = table - (table @ np.full(self.shape[1], 1 / self.shape[1]))[:, None]
-            sums = np.ones(len(out)) @ out
+            out = table - (np.einsum("ij->i", table) / self.shape[1])[:, None]
+            sums = np.einsum("ij->j", out)
         else:
             out = table - np.einsum("ij,ij->i", table, self.share)[:, None]
             out *= self.weights > 0
@@ -179,14 +189,12 @@ class _Grid:
         if self.weights is None:
             out -= path - path.mean()
         else:
-            out -= (path[None, :] - (self.share @ path)[:, None]) * (self.weights > 0)
+            out -= (path[None, :] - np.einsum("ij,j->i", self.share, path)[:, None]) * (self.weights > 0)
         return _Swept(rest=out, path=path, size=size)
 
 
 def _length(table: Array, weights: Array | None) -> float:
-    # without BLAS, whose threads wait for each other on tables of this size
-    weighted = table if weights is None else table * weights
-    return math.sqrt(np.einsum("ij,ij->", table, weighted))
+    return math.sqrt(np.einsum("ij,ij->", table, table if weights is None else table * weights))
 
 
 def _spread(values: Array, place: Codes | None, shape: tuple[int, int]) -> Array:
@@ -216,8 +224,8 @@ def _lay_out(units: Codes, when: Array, weights: Array | None) -> _Grid | None:
     if table is None:
         share, normal = np.full((1, width), 1 / width), count * (np.eye(width) - 1 / width)
     else:
-        share = table / (table @ np.ones(width))[:, None]
-        normal = np.diag(np.ones(count) @ table) - table.T @ share
+        share = table / np.einsum("ij->i", table)[:, None]
+        normal = np.diag(np.einsum("ij->j", table)) - table.T @ share
     normal = (normal + normal.T)[1:, 1:] / 2
     values = np.linalg.eigvalsh(normal) if width > 1 else np.zeros(1)
     if values[0] <= SINGULAR * values[-1]:

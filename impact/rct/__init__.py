@@ -15,8 +15,9 @@ from impact.rct.quantiles import quantile_effects
 from impact.rct.ratio import ratio_effect
 from impact.rct.regression import ancova, lin, ols
 from impact.rct.rounds import pooled_rounds
+from impact.rct.saturations import saturation
 from impact.rct.small import exact_share_test, rank_test
-from impact.rct.two_level import saturation, spillover
+from impact.rct.two_level import spillover
 from impact.rct.workers import worker_effects
 from impact.rct.workforce import worker_composition
 

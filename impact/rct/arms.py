@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +11,11 @@ import numpy as np
 from impact.data.frame import listed, require_columns, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
-from impact.inference.intervals import infer
-from impact.inference.linear import Array, Fit, least_squares
-from impact.inference.multiple import holm
-from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
-from impact.inference.sandwich import CLUSTERED, Covariance, satterthwaite_df
-from impact.rct.assignment import comparison_mean, overlap_weighted
-from impact.rct.trial import Trial, covariance_of, describe, select_trial
-from impact.results import Caveat, Estimate, Estimates
+from impact.inference.linear import Array
+from impact.rct.assignment import comparison_mean
+from impact.rct.cells import CellRegression, Recipe, Sides, regress_on_cells, uneven_caveats
+from impact.rct.trial import Trial, select_trial, with_holm
+from impact.results import Estimate, Estimates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +32,7 @@ ASSUMPTIONS = (
 
 def multi_arm(data: pd.DataFrame, *, outcome: str, treatment: str, reference: Any, covariates: Sequence[str] = (),
               strata: str | None = None, cluster: str | None = None, weights: str | None = None, vcov: str | None = None,
-              transform: str = "none", conf_level: float = 0.95) -> Estimates:
+              transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Estimates:
     """Compare every two arms of a trial.
 
     Parameters
@@ -45,7 +41,7 @@ def multi_arm(data: pd.DataFrame, *, outcome: str, treatment: str, reference: An
     outcome : column, in its own unit.
     treatment : column of the arm's name or number; 2 to 8 arms.
     reference : the value of the arm that stands for no programme.
-    covariates, strata, cluster, weights, vcov, transform, conf_level
+    covariates, strata, cluster, weights, vcov, transform, conf_level, seed
         As :func:`impact.rct.ols`.
 
     Returns
@@ -63,8 +59,10 @@ def multi_arm(data: pd.DataFrame, *, outcome: str, treatment: str, reference: An
     Notes
     -----
     Estimand: ITT of one arm against another. One regression with a dummy an arm, so that all pairs share rows, covariates
-    and covariance (Imbens & Rubin 2015, section 9.6, without weighting by strata of different shares). Two arms give the
-    numbers of :func:`impact.rct.ols` (tests/test_arms.py), whose reference cases carry over.
+    and covariance (Imbens & Rubin 2015, section 9.6, without weighting by strata of different shares). Few clusters: as
+    :func:`impact.rct.ols`, pair by pair; the draw is made again between the two arms, and who got another arm keeps it,
+    which is exact for 'one arm does to each unit what the other does'. Two arms give the numbers of :func:`impact.rct.ols`
+    (tests/test_arms.py), whose reference cases carry over.
     """
     require_columns(data, treatment=treatment)
     arms = _arms(data, treatment, reference)
@@ -73,19 +71,14 @@ def multi_arm(data: pd.DataFrame, *, outcome: str, treatment: str, reference: An
                          strata=strata, cluster=cluster, weights=weights, transform=transform, arms=data[treatment])
     mine = data.loc[trial.rows.kept, treatment].to_numpy()
     _check_arms(trial, mine, arms, cluster)
-    if any(overlap_weighted((mine == arm).astype(float), trial.blocks) for arm in arms):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares in the arms: with one "
-                                    "dummy "
-                                    "a stratum, strata with all arms well represented count more."))
-    others, names = trial.controls()
-    dummies = np.column_stack([mine == arm for arm in arms[1:]]).astype(float)
-    terms = [f"{treatment} = {arm}" for arm in arms[1:]]
-    fit = least_squares(np.column_stack([np.ones(len(mine)), others, dummies]), trial.y, ["(intercept)", *names, *terms],
-                        weights=trial.weights, must_keep=terms)
-    cov = covariance_of(fit, trial, vcov)
-    rows = [_contrast(fit, cov, trial, mine, arms, pair, outcome, cluster, transform, conf_level)
+    inside = {f"{treatment} = {arm}": (mine == arm).astype(float) for arm in arms}
+    names = list(inside)
+    trial.caveats += uneven_caveats(trial, inside.values(), "arms")
+    regression = regress_on_cells(trial, {name: inside[name] for name in names[1:]}, outcome=outcome, method="multi_arm",
+                                  cluster=cluster, vcov=vcov, transform=transform, conf_level=conf_level)
+    rows = [_contrast(regression, inside, arms, names, pair, None if vcov is not None else seed)
             for pair in sorted(combinations(range(len(arms)), 2), key=lambda p: (p[0] > 0, p))]
-    return Estimates(rows=_adjusted(rows))
+    return Estimates(rows=tuple(with_holm(rows, "pairs")))
 
 
 def _arms(data: pd.DataFrame, treatment: str, reference: Any) -> list[Any]:
@@ -95,6 +88,9 @@ def _arms(data: pd.DataFrame, treatment: str, reference: Any) -> list[Any]:
         raise DataError(Problem(where=f"column '{treatment}'", what=f"it has {len(found)} values; 2 to {MOST_ARMS} arms "
                                 "can be compared", cure="Name the column that says which arm a unit was drawn into."),
                         source="data")
+    if len({str(arm) for arm in found}) < len(found):
+        raise DataError(Problem(where=f"column '{treatment}'", what="it writes one arm in two ways, as a number and as "
+                                f"text ({listed(map(repr, found))})", cure="Write each arm in one way."), source="data")
     if reference not in found:
         raise DataError(Problem(where="reference", what=f"'{reference}' is not an arm of column '{treatment}'",
                                 cure=f"Arms: {listed(found)}."), source="data")
@@ -118,49 +114,19 @@ def _check_arms(trial: Trial, mine: Any, arms: list[Any], cluster: str | None) -
         raise DesignError(problems, source="design")
 
 
-def _contrast(fit: Fit, cov: Covariance, trial: Trial, mine: Any, arms: list[Any], pair: tuple[int, int], outcome: str,
-              cluster: str | None, transform: str, conf_level: float) -> Estimate:
-    low, high = pair
-    pick = np.zeros(fit.k)
-    first = fit.k - (len(arms) - 1)
-    pick[first + high - 1] = 1.0
-    if low > 0:
-        pick[first + low - 1] = -1.0
-    if cov.kind in ("CR2", "CR3"):
-        df, rule = satterthwaite_df(fit, cov, pick), "Satterthwaite" if trial.clusters is not None else "Bell–McCaffrey"
-    else:
-        df, rule = (float((cov.n_clusters or 2) - 1), "clusters − 1") if cov.kind in CLUSTERED else (
-            float(cov.residual_df), "n − k")
-    inference = infer(float(pick @ fit.coefficients), cov.std_error(pick), df, conf_level)
-    one, zero = mine == arms[high], mine == arms[low]
-    _, card = describe(fit, trial, cov.kind, rule, cluster)
-    counts = _counts(trial, one, zero)
-    card = replace(card, clusters_treated=counts.clusters_treated or counts.treated,
-                   clusters_comparison=counts.clusters_comparison or counts.comparison)
-    both = np.logical_or(one, zero)
-    mean, error = comparison_mean(
-        trial.y[both], one[both].astype(float), transform, weights=None if trial.weights is None else trial.weights[both],
-        clusters=None if trial.clusters is None else np.unique(trial.clusters[both],
-                                                               return_inverse=True)[1].astype(np.int64))
-    base = Counterfactual(mean=mean, std_error=error, label=f"mean of {arms[low]}")
-    estimate = make_estimate(
-        outcome=outcome, term=f"{arms[high]} − {arms[low]}", method="multi_arm", estimand="itt", inference=inference,
-        counts=counts, vcov=cov.kind, card=card, base=base,
-        question=QUESTION, assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(trial.y[zero]),
-        dropped=trial.rows.dropped, caveats=trial.caveats, share=is_share(trial.raw))
-    return replace(estimate, id=f"{outcome}/multi_arm/{arms[high]}-{arms[low]}")
-
-
-def _counts(trial: Trial, one: Array, zero: Array) -> Counts:
-    n_one, n_zero = int(one.sum()), int(zero.sum())
-    groups = [len(np.unique(trial.clusters[side])) for side in (one, zero)] if trial.clusters is not None else [None, None]
-    total = None if trial.clusters is None else len(np.unique(trial.clusters[np.logical_or(one, zero)]))
-    return Counts(n=n_one + n_zero, treated=n_one, comparison=n_zero, units=n_one + n_zero, units_treated=n_one,
-                  clusters=total, clusters_treated=groups[0], clusters_comparison=groups[1])
-
-
-def _adjusted(rows: list[Estimate]) -> tuple[Estimate, ...]:
-    known = [i for i, row in enumerate(rows) if row.p_value is not None]
-    adjusted = dict(zip(known, holm([rows[i].p_value or 0.0 for i in known]), strict=True))
-    family = f"{len(known)} pairs, Holm"
-    return tuple(replace(row, p_adjusted=adjusted.get(i), p_family=family) for i, row in enumerate(rows))
+def _contrast(regression: CellRegression, inside: Mapping[str, Array], arms: Sequence[Any], names: Sequence[str],
+              pair: tuple[int, int], seed: int | None) -> Estimate:
+    """Compare two arms by their places; with a seed, where clusters are few, by drawing again between these two."""
+    trial, (low, high) = regression.trial, pair
+    one, zero = inside[names[high]], inside[names[low]]
+    base = comparison_mean(trial.y, 1 - zero, regression.transform, weights=trial.weights, clusters=trial.clusters,
+                           label=f"mean of {arms[low]}")
+    sides = Sides(one, zero, base)
+    picks = {names[high]: 1.0} if low == 0 else {names[high]: 1.0, names[low]: -1.0}
+    recipe = Recipe("factor(arm)", "i.arm", f"coefficient of arm {arms[high]}") if low == 0 else Recipe(
+        "factor(arm)", "", f"coefficient of arm {arms[high]} less that of {arms[low]}, clubSandwich::linear_contrast")
+    row = regression.row(picks, sides, recipe, term=f"{arms[high]} − {arms[low]}", name=f"{arms[high]}-{arms[low]}",
+                         estimand="itt", question=QUESTION, assumptions=ASSUMPTIONS)
+    if seed is None:
+        return row
+    return regression.with_few(row, sides, names[high], names[low] if low else None, seed)

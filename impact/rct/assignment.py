@@ -12,6 +12,7 @@ from impact.data.frame import MAX_SHOWN, Selection, draw_problems, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
+from impact.inference.report import Counterfactual
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -30,6 +31,20 @@ def shares_differ(treated: Array, strata: Codes) -> bool:
     offered = np.bincount(strata, weights=treated)
     overall = float(treated.mean())
     return bool((np.abs(offered - overall * sizes) > np.maximum(1.0, 0.01 * sizes)).any())
+
+
+def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered") -> list[Caveat]:
+    """Say that strata dummies weigh strata by their overlap, where shares differ between them."""
+    if strata is None:
+        return []
+    sizes = np.bincount(strata).astype(float)
+    share = np.bincount(strata, weights=offered) / sizes
+    overlap = sizes * share * (1 - share)
+    if not shares_differ(offered, strata) and (
+            overlap.sum() == 0 or 0.5 * np.abs(overlap / overlap.sum() - sizes / sizes.sum()).sum() <= MOVED):
+        return []
+    return [Caveat(code="overlap_weighted", text=f"Strata have different shares {what}: with one dummy a stratum the "
+                   "effect gives more weight to strata with both arms well represented.")]
 
 
 def check_draw(rows: Selection, *, treatment: str, strata: str | None = None, cluster: str | None = None,
@@ -97,41 +112,6 @@ def _one_arm(treated: Array) -> list[Problem]:
                     cure="An effect needs units of both kinds with the outcome measured.")]
 
 
-def check_assignment(treated: Array, clusters: Codes | None) -> None:
-    """Refuse arrays of one arm only, or clusters with both arms in them; :func:`check_draw` names them."""
-    problems = _one_arm(treated)
-    if clusters is not None and not problems:
-        sizes = np.bincount(clusters)
-        offered = np.bincount(clusters, weights=treated)
-        mixed = int(((offered > 0) & (offered < sizes)).sum())
-        if mixed:
-            problems.append(Problem(
-                where="cluster", what=f"{mixed} clusters hold both treated and comparison units",
-                cure="Then treatment was not decided at this level: name the level at which it was drawn."))
-        sides = [int((offered == sizes).sum()), int((offered == 0).sum())]
-        if not mixed and min(sides) < 2:
-            problems.append(Problem(
-                where="cluster", what=f"{sides[0]} treated and {sides[1]} comparison clusters: two on each side are needed",
-                cure="With one cluster on a side, its own luck cannot be told from the programme."))
-    if problems:
-        raise DesignError(problems, source="design")
-
-
-def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered") -> list[Caveat]:
-    """Say that strata dummies weigh strata by their overlap, where shares differ between them."""
-    if strata is None:
-        return []
-    sizes = np.bincount(strata).astype(float)
-    share = np.bincount(strata, weights=offered) / sizes
-    overlap = sizes * share * (1 - share)
-    if not shares_differ(offered, strata) and (
-            overlap.sum() == 0 or 0.5 * np.abs(overlap / overlap.sum() - sizes / sizes.sum()).sum() <= MOVED):
-        return []
-    return [Caveat(code="overlap_weighted", text=f"Strata have different shares {what}: with one dummy a stratum the "
-                   f"effect "
-                   "gives more weight to strata with both arms well represented.")]
-
-
 def few_for_large_samples(clusters: int | None) -> list[Caveat]:
     """Say that an error made for many clusters is too small with few; a rule fixed before results."""
     if clusters is None or clusters >= MANY_CLUSTERS:
@@ -142,8 +122,8 @@ def few_for_large_samples(clusters: int | None) -> list[Caveat]:
 
 
 def comparison_mean(outcome: Array, treated: Array, transform: str, *, weights: Array | None = None,
-                    blocks: Codes | None = None, clusters: Codes | None = None, overlap: bool = False) -> tuple[float,
-                                                                                                                float]:
+                    blocks: Codes | None = None, clusters: Codes | None = None, overlap: bool = False,
+                    label: str = "comparison mean") -> Counterfactual:
     """Mean of the comparison, over the units the effect is an average over, and its standard error.
 
     Parameters
@@ -153,10 +133,12 @@ def comparison_mean(outcome: Array, treated: Array, transform: str, *, weights: 
         (one dummy a stratum), by size × share × (1 − share).
     clusters : (n,) at which the error is made.
 
+    label : what the mean is called.
+
     Returns
     -------
-    mean, standard error
-        For logs the geometric mean, in the outcome's own unit, and 0.
+    Counterfactual
+        For logs the geometric mean, in the outcome's own unit, with an error of 0.
     """
     w = np.ones(len(outcome)) if weights is None else weights
     zero = treated == 0
@@ -174,7 +156,9 @@ def comparison_mean(outcome: Array, treated: Array, transform: str, *, weights: 
         scores = np.bincount(clusters, weights=scores)
     used = len(np.unique(clusters[zero])) if clusters is not None else int(zero.sum())
     error = math.sqrt(float(scores @ scores) * used / (used - 1)) if used > 1 else math.inf
-    return (math.exp(mean), 0.0) if transform == "log" else (mean, error)
+    if transform == "log":
+        mean, error = math.exp(mean), 0.0
+    return Counterfactual(mean=mean, std_error=error, label=label)
 
 
 def _block_means(outcome: Array, weights: Array, blocks: Codes) -> Array:

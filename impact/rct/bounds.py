@@ -16,6 +16,7 @@ from impact.inference.intervals import check_level, infer
 from impact.inference.linear import Array, Codes
 from impact.inference.report import Counts, cluster_counts, is_share, make_estimate
 from impact.rct.assignment import check_draw
+from impact.rct.trial import keep_known
 from impact.results import Estimate, Estimates, Segment, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -147,9 +148,7 @@ def _enrolled(data: pd.DataFrame, outcome: str, treatment: str, strata: str | No
     cells = [*as_names(strata), *tighten]
     require_columns(data, outcome=outcome, treatment=treatment, cells=cells, cluster=cluster)
     check_columns(data, numbers=(outcome,), zero_one=(treatment,), complete=as_names(cluster))
-    rows = Selection(data)
-    for name, reason in ((treatment, "treatment"), *((c, "cell") for c in cells)):
-        rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    rows = keep_known(data, ((treatment, "treatment"), *((c, "cell") for c in cells)))
     raw, offered = rows.numbers(outcome), rows.numbers(treatment)
     clusters = rows.codes(cluster) if cluster is not None else None
     check_draw(rows, treatment=treatment, strata=strata, cluster=cluster)

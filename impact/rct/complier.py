@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 from scipy import stats
 
 from impact.errors import DesignError, Problem
 from impact.inference.fieller import fieller_set
 from impact.inference.intervals import Inference
-from impact.inference.linear import Array, Fit, least_squares
+from impact.inference.linear import Array, Fit
 from impact.inference.report import Counterfactual, is_share, make_estimate, spread
-from impact.inference.sandwich import CLUSTERED, Covariance, covariance, satterthwaite_df
+from impact.inference.sandwich import Covariance, covariance
 from impact.rct.assignment import overlap_weighted
-from impact.rct.trial import Trial, covariance_of, describe, infer_last, select_trial
+from impact.rct.trial import Trial, contrast_df, covariance_of, describe, infer_last, picked, regress, select_trial
 from impact.results import Caveat, Estimate, Segment
 
 if TYPE_CHECKING:
@@ -71,8 +70,7 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
     if not is_share(took):
         trial.caveats.append(Caveat(code="per_unit", text=f"{takeup} is an amount: the effect is per unit of it, averaged "
                                     "over those whom the offer moved (average causal response)."))
-    first = _reduced(trial, took, treatment)
-    reduced = _reduced(trial, trial.y, treatment)
+    first, reduced = regress(trial, {treatment: trial.offered}, took), regress(trial, {treatment: trial.offered})
     strength = infer_last(first, covariance_of(first, trial, vcov), conf_level, clustered=trial.clusters is not None)[0]
     if abs(strength.estimate) < 1e-12:
         raise DesignError(Problem(where=f"takeup '{takeup}'", what="the offer moved nobody's take-up",
@@ -96,20 +94,9 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
     return _weak(estimate, segments, offer, f) if f < WEAK else estimate
 
 
-def _reduced(trial: Trial, outcome: Array, treatment: str) -> Fit:
-    """Regress the outcome or take-up on the offer and controls."""
-    others, names = trial.controls()
-    design = np.column_stack([np.ones(len(outcome)), others, trial.offered])
-    return least_squares(design, outcome, ["(intercept)", *names, treatment], weights=trial.weights,
-                         must_keep=(treatment,))
-
-
 def _second(trial: Trial, took: Array, first: Fit, takeup: str) -> Fit:
     """Second stage: fitted take-up as regressor, residuals from take-up itself."""
-    others, names = trial.controls()
-    ones = np.ones(len(took))
-    fit = least_squares(np.column_stack([ones, others, took - first.residuals]), trial.y, ["(intercept)", *names, takeup],
-                        weights=trial.weights, must_keep=(takeup,))
+    fit = regress(trial, {takeup: took - first.residuals})
     actual = fit.design.copy()
     actual[:, -1] = took
     return replace(fit, residuals=trial.y - actual @ fit.coefficients)
@@ -121,15 +108,11 @@ def _anderson_rubin(trial: Trial, first: Fit, reduced: Fit, cov: Covariance, con
     def meat(fit: Fit) -> Covariance:
         return covariance(fit, cov.kind, trial.clusters)
 
-    pick = np.zeros(first.k)
-    pick[-1] = 1.0
+    pick = picked(first, {first.names[-1]: 1.0})
     together = replace(first, residuals=first.residuals + reduced.residuals)
     v_d, v_y, v_sum = (float(pick @ meat(fit).matrix @ pick) for fit in (first, reduced, together))
     v_yd = (v_sum - v_d - v_y) / 2
-    if cov.kind in ("CR2", "CR3"):
-        df = satterthwaite_df(first, meat(first), pick)
-    else:
-        df = float((cov.n_clusters or 2) - 1) if cov.kind in CLUSTERED else float(cov.residual_df)
+    df, _ = contrast_df(first, meat(first), pick, clustered=trial.clusters is not None)
     return fieller_set(float(reduced.coefficients[-1]), float(first.coefficients[-1]), v_y, v_yd, v_d,
                        float(stats.t(df).ppf(0.5 + conf_level / 2)))
 
@@ -149,15 +132,15 @@ def _complier_base(trial: Trial, took: Array, treatment: str, transform: str) ->
     """
     if not is_share(took):
         return None
-    stayed, left = 1.0 - took, trial.y * (1.0 - took)
-    share = -float(_reduced(trial, stayed, treatment).coefficients[-1])
+    offer, stayed, left = {treatment: trial.offered}, 1.0 - took, trial.y * (1.0 - took)
+    share = -float(regress(trial, offer, stayed).coefficients[-1])
     if share <= 0:
         return None
     # the offer moves y·(1 − took) only through compliers who then take part: the ratio is their mean without it
-    mean = float(_reduced(trial, left, treatment).coefficients[-1]) / -share
+    mean = float(regress(trial, offer, left).coefficients[-1]) / -share
     if transform == "log":
         return Counterfactual(mean=math.exp(mean), std_error=0.0, label="compliers without it (geometric mean)")
-    rest = _reduced(trial, left - mean * stayed, treatment)
+    rest = regress(trial, offer, left - mean * stayed)
     error = infer_last(rest, covariance_of(rest, trial, None), 0.95, clustered=trial.clusters is not None)[0].std_error
     return Counterfactual(mean=mean, std_error=(error or 0.0) / share, label="compliers without it")
 

@@ -13,7 +13,7 @@ from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, independent_columns
-from impact.inference.report import Counterfactual, make_estimate, spread
+from impact.inference.report import make_estimate, spread
 from impact.rct.assignment import comparison_mean, few_for_large_samples, overlap_weighted
 from impact.rct.means import ASSUMPTIONS, QUESTION
 from impact.rct.trial import Trial, describe_poisson, select_trial
@@ -67,12 +67,11 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
     counts, card = describe_poisson(trial, design.shape[1], cluster)
     inference = infer(float(beta[-1]), error, None if counts.clusters is None else float(counts.clusters - 1), conf_level)
     trial.caveats += few_for_large_samples(counts.clusters)
-    mean, mean_error = comparison_mean(trial.y, trial.offered, "none", weights=trial.weights, blocks=trial.blocks,
-                                       clusters=trial.clusters, overlap=True)
     return make_estimate(
         outcome=outcome, term=treatment, method="poisson", estimand="itt", inference=inference, counts=counts,
         vcov="HC1" if trial.clusters is None else "CR1S", card=card,
-        base=Counterfactual(mean=mean, std_error=mean_error, label="comparison mean"), question=QUESTION,
+        base=comparison_mean(trial.y, trial.offered, "none", weights=trial.weights, blocks=trial.blocks,
+                             clusters=trial.clusters, overlap=True), question=QUESTION,
         assumptions=(*ASSUMPTIONS, "The offer multiplies the mean by the same factor whatever the covariates."),
         transform="log", outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped,
         caveats=trial.caveats)

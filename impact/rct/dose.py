@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import (
-    Selection,
-    as_names,
-    check_columns,
-    check_weights,
-    listed,
-    require_columns,
-    transformed,
-    with_missing_indicators,
-)
+from impact.data.frame import as_names, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.beside import wild_beside
-from impact.inference.intervals import infer
-from impact.inference.linear import Array, Fit, independent_columns, least_squares
-from impact.inference.multiple import holm
-from impact.inference.report import FEW_CLUSTERS, Counterfactual, Counts, is_share, make_estimate, spread
-from impact.inference.sandwich import CLUSTERED, Covariance, satterthwaite_df
+from impact.inference.linear import Array, Fit, independent_columns
+from impact.inference.report import FEW_CLUSTERS, Counts, is_share, make_estimate, spread
 from impact.rct.assignment import comparison_mean, shares_differ
-from impact.rct.trial import Trial, covariance_of, describe, refuse_left_out
+from impact.rct.cells import CellRegression, regress_on_cells
+from impact.rct.trial import Trial, count_sides, describe, infer_contrast, keep_known, lay_out, picked, with_holm
 from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -122,19 +111,18 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     _check(sample, shape)
     mean = float(np.average(sample.dose, weights=sample.trial.weights))
     away = sample.dose - mean  # measured from its mean, the first coefficient is the slope there
-    columns = [away**2, away] if shape == "quadratic" else [away]
-    fit, cov = _fit(sample, np.column_stack(columns), [f"{dose}²", dose][-len(columns):])
+    fit = _fit(sample, {f"{dose}²": away**2, dose: away} if shape == "quadratic" else {dose: away})
     at_mean = "average slope" if shape == "quadratic" else "slope"
-    head = _row(sample, fit, cov, {dose: 1.0}, f"{at_mean} per unit of {dose}", _slope_question(sample, shape))
+    head = _row(sample, fit, {dose: 1.0}, f"{at_mean} per unit of {dose}", _slope_question(sample, shape))
     if vcov is None and weights is None and sample.trial.clusters is not None and shape != "quadratic":
         head = _beside(head, sample, seed)
     rows = [replace(head, details=(*head.details, ("mean_dose", mean), ("shape", shape), ("dose_drawn", sample.drawn),
-                                           ("left_out", fit.left_out)))]
+                                           ("left_out", fit.fit.left_out)))]
     if shape == "quadratic":
         question = "how the curve of the outcome over the dose is made up; no number of its own"
-        rows.append(_row(sample, fit, cov, {dose: 1.0, f"{dose}²": -2 * mean}, f"{dose}, linear part", question,
+        rows.append(_row(sample, fit, {dose: 1.0, f"{dose}²": -2 * mean}, f"{dose}, linear part", question,
                          part=True))
-        rows.append(_row(sample, fit, cov, {f"{dose}²": 1.0}, f"{dose}, squared part", question, part=True))
+        rows.append(_row(sample, fit, {f"{dose}²": 1.0}, f"{dose}, squared part", question, part=True))
     if shape == "levels":
         rows += _levels(sample)
     return Estimates(rows=tuple(rows))
@@ -154,30 +142,11 @@ def _select(data: pd.DataFrame, outcome: str, dose: str, treatment: str | None, 
     if len(below):
         raise DataError(Problem(where=f"column '{dose}'", what=f"{len(below)} doses are negative (rows {listed(below)})",
                                 cure="A dose is an amount received: 0 for none."), source="data")
-    rows = Selection(data)
-    for name, reason in ((treatment, "treatment"), (strata, "strata"), (weights, "weight"), (dose, "dose"),
-                         (outcome, "outcome")):
-        if name is not None:
-            rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
-    if weights is not None:
-        check_weights(data, weights)
-        rows.drop(data[weights] == 0, "weight_zero", f"{weights} is zero")
-    places = rows.kept.nonzero()[0]
-    frame = data.loc[rows.kept]
-    if transform == "log" and baseline is not None:
-        before = frame[baseline].to_numpy(dtype=float, copy=True)
-        known = ~np.isnan(before)
-        before[known] = transformed(before[known], "log", baseline, places[known])
-        frame = frame.assign(**{baseline: before})
-    extra, labels, missing = with_missing_indicators(frame, list(names))
-    raw, amount = rows.numbers(outcome), rows.numbers(dose)
-    trial = Trial(rows=rows, raw=raw, y=transformed(raw, transform, outcome, places), offered=(amount > 0).astype(float),
-                  extra=extra, labels=labels, blocks=rows.codes(strata) if strata is not None else None,
-                  clusters=rows.codes(cluster) if cluster is not None else None,
-                  weights=rows.numbers(weights) if weights is not None else None)
-    trial.caveats += [Caveat(code="covariate_missing", text=f"{count} missing values of {name} carry an indicator; no row "
-                             "is lost for them.", values=((name, count),)) for name, count in missing.items()]
-    return trial, amount
+    known = ((treatment, "treatment"), (strata, "strata"), (weights, "weight"), (dose, "dose"), (outcome, "outcome"))
+    rows = keep_known(data, known, weights)
+    amount = rows.numbers(dose)
+    return lay_out(rows, outcome=outcome, offered=(amount > 0).astype(float), covariates=names, strata=strata,
+                   cluster=cluster, weights=weights, transform=transform, baseline=baseline), amount
 
 
 def _check_offer(data: pd.DataFrame, dose: str, treatment: str) -> None:
@@ -232,12 +201,9 @@ def _level_problems(sample: _Dosed, amounts: Array, place: str) -> list[Problem]
                     cure="Group it with the next amount.") for amount, size in sizes.items() if size < 2]
 
 
-def _fit(sample: _Dosed, columns: Array, names: list[str]) -> tuple[Fit, Covariance]:
-    others, labels = sample.trial.controls()
-    fit = least_squares(np.column_stack([np.ones(len(sample.dose)), others, columns]), sample.trial.y,
-                        ["(intercept)", *labels, *names], weights=sample.trial.weights, must_keep=names)
-    sample.trial.caveats += [c for c in refuse_left_out(fit) if c not in sample.trial.caveats]
-    return fit, covariance_of(fit, sample.trial, sample.vcov)
+def _fit(sample: _Dosed, columns: Mapping[str, Array]) -> CellRegression:
+    return regress_on_cells(sample.trial, columns, outcome=sample.outcome, method="dose_response", cluster=sample.cluster,
+                            vcov=sample.vcov, transform=sample.transform, conf_level=sample.conf_level)
 
 
 def _slope_question(sample: _Dosed, shape: str) -> str:
@@ -249,19 +215,12 @@ def _slope_question(sample: _Dosed, shape: str) -> str:
             "units that received more and less, not an effect of receiving more")
 
 
-def _row(sample: _Dosed, fit: Fit, cov: Covariance, contrast: dict[str, float], term: str, question: str, *,
+def _row(sample: _Dosed, regression: CellRegression, contrast: Mapping[str, float], term: str, question: str, *,
          level: float | None = None, part: bool = False) -> Estimate:
     """Estimate one combination of coefficients: a slope, an amount (``level``) against none, or a part of the curve."""
-    trial = sample.trial
-    pick = np.zeros(fit.k)
-    for name, weight in contrast.items():
-        pick[fit.index(name)] = weight
-    if cov.kind in ("CR2", "CR3"):
-        df, rule = satterthwaite_df(fit, cov, pick), "Satterthwaite" if trial.clusters is not None else "Bell–McCaffrey"
-    else:
-        df, rule = (float((cov.n_clusters or 2) - 1), "clusters − 1") if cov.kind in CLUSTERED else (
-            float(cov.residual_df), "n − k")
-    inference = infer(float(pick @ fit.coefficients), cov.std_error(pick), df, sample.conf_level)
+    trial, fit, cov = sample.trial, regression.fit, regression.cov
+    inference, rule = infer_contrast(fit, cov, picked(fit, contrast), sample.conf_level,
+                                     clustered=trial.clusters is not None)
     counts, card = describe(fit, trial, cov.kind, rule, sample.cluster)
     mine = Counts(n=fit.n, units=fit.n, clusters=counts.clusters)
     if level is not None:
@@ -269,9 +228,8 @@ def _row(sample: _Dosed, fit: Fit, cov: Covariance, contrast: dict[str, float], 
     none = trial.offered == 0
     base = None
     if none.sum() > 1 and not part:
-        mean, error = comparison_mean(trial.y, trial.offered, sample.transform, weights=trial.weights,
-                                      clusters=trial.clusters)
-        base = Counterfactual(mean=mean, std_error=error, label="mean of units with no dose")
+        base = comparison_mean(trial.y, trial.offered, sample.transform, weights=trial.weights, clusters=trial.clusters,
+                               label="mean of units with no dose")
     estimate = make_estimate(
         outcome=sample.outcome, term=term, method="dose_response", estimand="itt" if sample.drawn else "association",
         inference=inference, counts=mine, vcov=cov.kind, card=_card(card, fit, mine), base=base, question=question,
@@ -298,12 +256,8 @@ def _card(card: StandardErrorCard, fit: Fit, counts: Counts) -> StandardErrorCar
 
 
 def _level_counts(trial: Trial, dose: Array, level: float) -> Counts:
-    sides = [dose == level, dose == 0]
-    sizes = [int(side.sum()) for side in sides]
-    groups = [None, None] if trial.clusters is None else [len(np.unique(trial.clusters[side])) for side in sides]
-    return Counts(n=len(dose), treated=sizes[0], comparison=sizes[1], units=len(dose), units_treated=sizes[0],
-                  clusters=None if trial.clusters is None else int(trial.clusters.max()) + 1, clusters_treated=groups[0],
-                  clusters_comparison=groups[1])
+    total = None if trial.clusters is None else int(trial.clusters.max()) + 1
+    return replace(count_sides(dose == level, dose == 0, trial.clusters), n=len(dose), units=len(dose), clusters=total)
 
 
 def _caveats(sample: _Dosed, level: float | None) -> list[Caveat]:
@@ -334,13 +288,11 @@ def _levels(sample: _Dosed) -> list[Estimate]:
     """Compare each amount with none, from one regression."""
     amounts = [float(a) for a in np.unique(sample.dose) if a != 0]
     names = [f"{sample.name} = {a:g}" for a in amounts]
-    fit, cov = _fit(sample, (sample.dose[:, None] == np.array(amounts)[None, :]).astype(float), names)
+    fit = _fit(sample, {name: (sample.dose == amount).astype(float) for amount, name in zip(amounts, names, strict=True)})
     rows = []
     for amount, name in zip(amounts, names, strict=True):
         question = (f"the average effect of {amount:g} of {sample.name} rather than none" if sample.drawn else
                     f"how much the outcome of units with {amount:g} of {sample.name} differs from that of units with none: "
                     "an association, not an effect")
-        rows.append(_row(sample, fit, cov, {name: 1.0}, f"{name} − none", question, level=amount))
-    known = [i for i, row in enumerate(rows) if row.p_value is not None]
-    p = dict(zip(known, holm([rows[i].p_value or 0.0 for i in known]), strict=True)) if known else {}
-    return [replace(row, p_adjusted=p.get(i), p_family=f"{len(known)} levels, Holm") for i, row in enumerate(rows)]
+        rows.append(_row(sample, fit, {name: 1.0}, f"{name} − none", question, level=amount))
+    return with_holm(rows, "levels")

@@ -12,12 +12,12 @@ from scipy import stats
 
 from impact.data.frame import as_names
 from impact.errors import DesignError, Problem
-from impact.inference.linear import COLLINEAR, Array, Codes, least_squares
-from impact.inference.report import Counterfactual, is_share, make_estimate, spread
-from impact.rct.assignment import comparison_mean, shares_differ
+from impact.inference.linear import COLLINEAR, Array, Codes
+from impact.inference.report import is_share, make_estimate, spread
+from impact.rct.assignment import comparison_mean, overlap_weighted
 from impact.rct.means import ASSUMPTIONS, QUESTION
-from impact.rct.trial import Trial, coefficients, covariance_of, describe, infer_last, select_trial
-from impact.results import Caveat, Estimate
+from impact.rct.trial import Trial, coefficients, covariance_of, describe, infer_last, regress, select_trial
+from impact.results import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,9 +93,7 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
                                   cure="Give covariates=, or use ols or ancova."), source="design")
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=(*fixed, *names), strata=strata,
                          cluster=cluster, weights=None, transform=transform, may_repeat=True)
-    if trial.blocks is not None and shares_differ(trial.offered, trial.blocks):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares offered: with one dummy a "
-                                    "stratum the effect gives more weight to strata with both arms well represented."))
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks)
     stays = np.array([label in fixed or label.removesuffix(" missing") in fixed for label in trial.labels])
     by_outcome, by_offer = _choices(trial, stays)
     pool = [label for label, stay in zip(trial.labels, stays, strict=True) if not stay]
@@ -112,20 +110,17 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
 
 def _estimate(trial: Trial, outcome: str, treatment: str, cluster: str | None, vcov: str | None, transform: str,
               conf_level: float, chosen: tuple[tuple[str, object], ...]) -> Estimate:
-    others, names = trial.controls()
-    fit = least_squares(np.column_stack([np.ones(len(trial.y)), others, trial.offered]), trial.y,
-                        ["(intercept)", *names, treatment], must_keep=(treatment,))
+    fit = regress(trial, {treatment: trial.offered})
     cov = covariance_of(fit, trial, vcov)
     inference, rule = infer_last(fit, cov, conf_level, clustered=trial.clusters is not None)
     counts, card = describe(fit, trial, cov.kind, rule, cluster)
     card = replace(card, formula=f"{card.formula} after double selection", stata_call="pdslasso y d (x)" + (
         ", cluster(g)" if cluster else ", robust"), r_call="hdm::rlassoEffect(x, y, d, method = 'double selection'), then "
         + card.r_call)
-    mean, error = comparison_mean(trial.y, trial.offered, transform, blocks=trial.blocks, clusters=trial.clusters,
-                                  overlap=True)
     return make_estimate(
         outcome=outcome, term=treatment, method="post_double_selection", estimand="itt", inference=inference, counts=counts,
-        vcov=cov.kind, card=card, base=Counterfactual(mean=mean, std_error=error, label="comparison mean"),
+        vcov=cov.kind, card=card, base=comparison_mean(trial.y, trial.offered, transform, blocks=trial.blocks,
+                                                   clusters=trial.clusters, overlap=True),
         question=QUESTION, assumptions=(*ASSUMPTIONS, "Few of the many covariates matter for the outcome or the offer."),
         transform=transform, outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped,
         caveats=trial.caveats, share=is_share(trial.raw),

@@ -8,17 +8,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from impact.inference.assignment import declared_draw
 from impact.inference.beside import wild_beside
-from impact.inference.linear import Array, Codes, independent_columns
+from impact.inference.linear import Array, Codes, Fit, independent_columns
 from impact.inference.randomisation import randomisation_set, randomisation_test
 from impact.inference.report import FEW_CLUSTERS, LOW_DF
 from impact.results import Caveat, Estimate, PercentEffect, Segment
 
+Mask = NDArray[np.bool_]
+
 
 def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, controls: Array, blocks: Codes | None,
-                      clusters: Codes | None, weighted: bool, seed: int, weights: Array | None = None) -> Estimate:
+                      clusters: Codes | None, weighted: bool, seed: int, weights: Array | None = None,
+                      among: Mask | None = None) -> Estimate:
     """Apply the rule for few clusters to an estimate of a drawn offer.
 
     Parameters
@@ -28,6 +32,7 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     blocks, clusters : (n,) codes of the draw, or None.
     weighted : with sampling weights the draw is not replayed; with ``weights`` the wild bootstrap is still shown.
     seed : of sampled draws.
+    among : (n,) where some rows had no part in this draw (they got another arm, which they keep); None is all.
 
     Returns
     -------
@@ -39,7 +44,10 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
         return estimate  # nothing varies, so there is nothing to draw again
     drawn = clusters if clusters is not None else np.arange(len(outcome), dtype=np.int64)
     arm = np.bincount(drawn, weights=offered) > 0
-    treated, comparison = int(arm.sum()), int((~arm).sum())
+    took = arm if among is None else np.bincount(drawn, weights=among) > 0
+    treated = int(arm.sum())
+    comparison = len(arm) - treated if among is None else int((took & ~arm).sum())
+    strata = blocks if among is None else _held(blocks, among)
     design = np.column_stack([np.ones(len(outcome)), controls])
     design = design[:, independent_columns(design)]
     out = estimate
@@ -47,8 +55,8 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     if not _same_number(estimate, outcome * root, offered * root, design * root[:, None]):
         return estimate  # a replay would speak of another average than the one printed
     few = min(treated, comparison) < FEW_CLUSTERS or (estimate.df is not None and estimate.df < LOW_DF)
-    if few and not weighted:
-        out = _randomised(out, outcome, offered, design, blocks, clusters, seed)
+    if few and not weighted and _drawable(offered, strata):
+        out = _randomised(out, outcome, offered, design, strata, clusters, seed)
     if clusters is None:
         return out
     return wild_beside(out, outcome=outcome * root, treatment=offered * root, controls=design * root[:, None],
@@ -61,6 +69,33 @@ def _same_number(estimate: Estimate, outcome: Array, offered: Array, design: Arr
     rest = offered - q @ (q.T @ offered)
     again = float(rest @ outcome) / float(rest @ rest)
     return abs(again - estimate.estimate) <= 1e-7 * max(float(np.abs(outcome).max()), abs(again))
+
+
+def together(fit: Fit, one: str, zero: str | None) -> tuple[Array, Array]:
+    """Write a contrast of two coefficients as one column, and the other columns as they are when it is zero.
+
+    Returns
+    -------
+    (n,) column of ``one``; (n, k − 1) the others, in which ``one`` shares the coefficient of ``zero`` (None: of the
+    reference).
+    """
+    at = fit.index(one)
+    column, others = fit.design[:, at], fit.design.copy()
+    if zero is not None:
+        others[:, fit.index(zero)] += column
+    return column, np.delete(others, at, axis=1)
+
+
+def _held(blocks: Codes | None, among: Mask) -> Codes:
+    """Put the rows without part in the draw into a stratum in which nothing is drawn."""
+    codes = np.zeros(len(among), dtype=np.int64) if blocks is None else blocks
+    return np.where(among, codes, codes.max() + 1)
+
+
+def _drawable(offered: Array, blocks: Codes | None) -> bool:
+    """Whether any stratum has both arms, so that another draw was possible."""
+    codes = np.zeros(len(offered), dtype=np.int64) if blocks is None else blocks
+    return len(np.unique(np.column_stack([codes, offered]), axis=0)) > len(np.unique(codes))
 
 
 def _randomised(estimate: Estimate, outcome: Array, offered: Array, design: Array, blocks: Codes | None,

@@ -24,7 +24,7 @@ from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes, Fit, independent_columns, least_squares
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
 from impact.rct.assignment import check_draw, few_for_large_samples, overlap_weighted
-from impact.rct.trial import refuse_left_out
+from impact.rct.trial import indicator_caveats, keep_known, refuse_left_out
 from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     y = transformed(raw[found], transform, outcome, places[found])
     rows.drop(data[outcome].isna(), "outcome_missing", f"{outcome} is missing; units found and alike stand in")
     extra, labels, missing = with_missing_indicators(data.loc[rows.kept], covariates)
-    caveats += [Caveat(code="covariate_missing", text=f"{count} missing values of {name} carry an indicator; no row is "
-                       "lost for them.", values=((name, count),)) for name, count in missing.items()]
+    caveats += indicator_caveats(missing)
     if blocks is not None:
         dummies = (blocks[found][:, None] == np.arange(1, int(blocks.max()) + 1)[None, :]).astype(float)
         extra = np.column_stack([dummies, extra])
@@ -145,10 +144,7 @@ def _draw(data: pd.DataFrame, outcome: str, treatment: str, predictors: Sequence
     if not predictors:
         raise DesignError(Problem(where="predictors", what="none is named", cure="Name columns measured before the offer "
                                   "that tell who was found, or use ols."), source="design")
-    rows = Selection(data)
-    for name, reason in ((treatment, "treatment"), (strata, "strata")):
-        if name is not None:
-            rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    rows = keep_known(data, ((treatment, "treatment"), (strata, "strata")))
     check_draw(rows, treatment=treatment, strata=strata, cluster=cluster)
     return (rows, rows.numbers(treatment), rows.codes(cluster) if cluster is not None else None,
             rows.codes(strata) if strata is not None else None)

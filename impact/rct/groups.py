@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from impact.data.frame import as_names, listed, require_columns
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.beside import wild_beside
-from impact.inference.intervals import Inference, infer
+from impact.inference.intervals import Inference
 from impact.inference.linear import Array, Codes, Fit, independent_columns, least_squares
-from impact.inference.multiple import holm
-from impact.inference.report import FEW_CLUSTERS, Counterfactual, Counts, is_share, make_estimate, spread
-from impact.inference.sandwich import CLUSTERED, Covariance, satterthwaite_df
+from impact.inference.report import FEW_CLUSTERS, is_share, make_estimate, spread
+from impact.inference.sandwich import Covariance
 from impact.inference.wald import WaldTest, wald_test
 from impact.rct.assignment import comparison_mean, overlap_weighted
-from impact.rct.few import with_few_clusters
+from impact.rct.few import together, with_few_clusters
 from impact.rct.means import ASSUMPTIONS
-from impact.rct.trial import Trial, covariance_of, describe, select_trial
+from impact.rct.trial import Trial, count_sides, covariance_of, describe, infer_contrast, picked, select_trial, with_holm
 from impact.results import Caveat, Dropped, Estimate, Estimates
 
 if TYPE_CHECKING:
@@ -60,6 +59,10 @@ class _Setting:
     def at(self, j: int) -> int:
         """Place of a group's effect among the coefficients."""
         return self.fit.k - len(self.names) + j
+
+    def pick(self, weights: Mapping[int, float]) -> Array:
+        """Lay a weighted sum of groups' effects out as a contrast."""
+        return picked(self.fit, {self.fit.names[self.at(j)]: weight for j, weight in weights.items()})
 
     def sides(self, j: int) -> tuple[int, int]:
         """Count clusters (units, where they were drawn) of a group on each side."""
@@ -126,8 +129,8 @@ def subgroups(data: pd.DataFrame, *, outcome: str, treatment: str, by: str, cova
     differences = [_difference(setting, j, target, vcov) for j in range(1, count)]
     differences[0] = _with_joint(differences, setting, overall)
     if count > 2:
-        differences = _adjusted(differences, f"{count - 1} differences, Holm")
-    groups = _adjusted([_group(setting, j, vcov) for j in range(count)], f"{count} groups, Holm")
+        differences = with_holm(differences, "differences")
+    groups = with_holm([_group(setting, j, vcov) for j in range(count)], "groups")
     return Estimates(rows=(*differences, *groups))
 
 
@@ -232,35 +235,23 @@ def _overall(setting: _Setting) -> float:
 
 
 def _infer(setting: _Setting, pick: Array, groups: Sequence[int]) -> tuple[Inference, str]:
-    fit, cov = setting.fit, setting.cov
-    estimate = float(pick @ fit.coefficients)
-    if cov.kind not in CLUSTERED:
-        df, rule = float(cov.residual_df), "n − k"
-    elif cov.kind in ("CR2", "CR3"):
-        df, rule = satterthwaite_df(fit, cov, pick), "Satterthwaite" if setting.cluster else "Bell–McCaffrey"
-    else:
-        df, rule = float((cov.n_clusters or fit.n) - 1), "clusters − 1"
+    inference, rule = infer_contrast(setting.fit, setting.cov, pick, setting.conf_level, clustered=bool(setting.cluster))
     if min(min(setting.sides(j)) for j in groups) < 2:
         noun = "cluster" if setting.cluster else "unit"
-        return Inference(estimate=estimate, conf_level=setting.conf_level,
+        return Inference(estimate=inference.estimate, conf_level=setting.conf_level,
                          reason=f"with one {noun} of a group on a side its luck cannot be told from the programme"), rule
-    return infer(estimate, cov.std_error(pick), df, setting.conf_level), rule
+    return inference, rule
 
 
 def _row(setting: _Setting, pick: Array, groups: Sequence[int], **said: Any) -> Estimate:
     """Build one row from a contrast of the groups' effects."""
     trial, inside = setting.trial, setting.inside(*groups)
     inference, rule = _infer(setting, pick, groups)
-    offered = trial.offered[inside]
-    one, zero = int(offered.sum()), int((1 - offered).sum())
-    held = [None, None, None] if trial.clusters is None else [
-        len(np.unique(trial.clusters[inside & mask])) for mask in (inside, trial.offered == 1, trial.offered == 0)]
-    counts = Counts(n=one + zero, treated=one, comparison=zero, units=one + zero, units_treated=one, clusters=held[0],
-                    clusters_treated=held[1], clusters_comparison=held[2])
+    counts = count_sides(inside & (trial.offered == 1), inside & (trial.offered == 0), trial.clusters)
     _, card = describe(setting.fit, trial, setting.cov.kind, rule, setting.cluster)
     card = replace(card, correction=f"full design matrix, {setting.fit.k} coefficients in {len(setting.names)} groups",
-                   clusters_treated=one if held[1] is None else held[1],
-                   clusters_comparison=zero if held[2] is None else held[2],
+                   clusters_treated=counts.clusters_treated or counts.treated,
+                   clusters_comparison=counts.clusters_comparison or counts.comparison,
                    r_call=_r_call(card.r_call, trial), stata_call="")
     return make_estimate(
         outcome=setting.outcome, method="subgroups", estimand="itt", inference=inference, counts=counts,
@@ -295,17 +286,14 @@ def _group(setting: _Setting, j: int, vcov: str | None) -> Estimate:
     """Effect in one group, with the rule for few clusters applied within it."""
     trial, inside, name = setting.trial, setting.inside(j), setting.names[j]
     y, offered = trial.y[inside], trial.offered[inside]
-    pick = np.zeros(setting.fit.k)
-    pick[setting.at(j)] = 1.0
     caveats = [*trial.caveats, *_small(setting, (j,))]
     blocks, clusters = (None if codes is None else np.unique(codes[inside], return_inverse=True)[1].astype(np.int64)
                         for codes in (trial.blocks, trial.clusters))
     weights = None if trial.weights is None else trial.weights[inside]
-    mean, error = comparison_mean(y, offered, setting.transform, weights=weights, blocks=blocks, clusters=clusters,
-                                  overlap=True)
+    base = comparison_mean(y, offered, setting.transform, weights=weights, blocks=blocks, clusters=clusters, overlap=True,
+                           label=f"comparison mean in {name}")
     caveats += overlap_weighted(offered, blocks, f"offered in group {name}")
-    row = _row(setting, pick, (j,), term=f"in {name}", question=IN_GROUP, caveats=caveats,
-               base=Counterfactual(mean=mean, std_error=error, label=f"comparison mean in {name}"))
+    row = _row(setting, setting.pick({j: 1.0}), (j,), term=f"in {name}", question=IN_GROUP, caveats=caveats, base=base)
     row = replace(row, id=f"{setting.outcome}/subgroups/{name}", subgroup=name)
     if vcov is not None:
         return row
@@ -316,11 +304,9 @@ def _group(setting: _Setting, j: int, vcov: str | None) -> Estimate:
 
 def _difference(setting: _Setting, j: int, target: tuple[float, str], vcov: str | None) -> Estimate:
     """Effect in one group less that in the first."""
-    pick = np.zeros(setting.fit.k)
-    pick[setting.at(j)], pick[setting.at(0)] = 1.0, -1.0
     name, first = setting.names[j], setting.names[0]
     small = _small(setting, (0, j))
-    row = _row(setting, pick, (0, j), term=f"{name} − {first}", question=BETWEEN, base=None,
+    row = _row(setting, setting.pick({j: 1.0, 0: -1.0}), (0, j), term=f"{name} − {first}", question=BETWEEN, base=None,
                caveats=[*setting.trial.caveats, *small])
     if small and not row.has_caveat("few_clusters"):  # both groups together have enough, one of them has not
         row = row.with_caveats(Caveat(code="few_clusters", text="A difference is no surer than the effect in its smaller "
@@ -353,9 +339,7 @@ def _wild(row: Estimate, setting: _Setting, j: int) -> Estimate:
     fit, trial = setting.fit, setting.trial
     if trial.clusters is None or row.p_value is None:
         return row
-    column = fit.design[:, setting.at(j)]
-    others = np.delete(fit.design, setting.at(j), axis=1)
-    others[:, setting.at(0)] += column  # under 'no difference' the two groups share one effect
+    column, others = together(fit, fit.names[setting.at(j)], fit.names[setting.at(0)])
     others = others[:, independent_columns(others)]
     inside = setting.inside(0, j)
     held = [len(np.unique(trial.clusters[inside & (trial.offered == arm)])) for arm in (1, 0)]
@@ -366,9 +350,7 @@ def _wild(row: Estimate, setting: _Setting, j: int) -> Estimate:
 def _with_joint(rows: list[Estimate], setting: _Setting, overall: float) -> Estimate:
     """Put the joint test and all differences into the first row."""
     count = len(setting.names)
-    contrasts = np.zeros((count - 1, setting.fit.k))
-    contrasts[:, setting.at(0)] = -1.0
-    contrasts[np.arange(count - 1), [setting.at(j) for j in range(1, count)]] = 1.0
+    contrasts = np.array([setting.pick({j: 1.0, 0: -1.0}) for j in range(1, count)])
     thin = any(row.p_value is None for row in rows)
     test = WaldTest(statistic=None, df_num=count - 1, df_denom=None, p_value=None, kind="HTZ", reason=(
         "a group has too few on a side")) if thin else wald_test(setting.fit, setting.cov, contrasts)
@@ -384,9 +366,3 @@ def _with_joint(rows: list[Estimate], setting: _Setting, overall: float) -> Esti
         code="joint_test", text=f"This row compares two of {count} groups ({listed(setting.names)}). Whether effects "
         f"differ between groups at all is the joint test's to say: {shown}.",
         values=(("p", test.p_value), ("groups", count))))
-
-
-def _adjusted(rows: list[Estimate], family: str) -> list[Estimate]:
-    known = [i for i, row in enumerate(rows) if row.p_value is not None]
-    adjusted = dict(zip(known, holm([rows[i].p_value or 0.0 for i in known]), strict=True))
-    return [replace(row, p_adjusted=adjusted.get(i), p_family=family) for i, row in enumerate(rows)]

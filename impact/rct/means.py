@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import Selection, check_columns, require_columns, transformed
+from impact.data.frame import check_columns, require_columns, transformed
 from impact.inference.contrasts import difference
 from impact.inference.intervals import infer
-from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
+from impact.inference.report import is_share, make_estimate, spread
 from impact.rct.assignment import check_draw, check_pairs, comparison_mean, drop_broken_pairs
 from impact.rct.few import with_few_clusters
+from impact.rct.trial import count_sides, keep_known
 from impact.results import Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -64,10 +65,7 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
     """
     require_columns(data, outcome=outcome, treatment=treatment, strata=strata, cluster=cluster)
     check_columns(data, numbers=(outcome,), zero_one=(treatment,), complete=(cluster,) if cluster is not None else ())
-    rows = Selection(data)
-    for name, reason in ((treatment, "treatment"), (strata, "strata"), (outcome, "outcome")):
-        if name is not None:
-            rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    rows = keep_known(data, ((treatment, "treatment"), (strata, "strata"), (outcome, "outcome")))
     if pairs and strata is not None:
         drop_broken_pairs(rows, strata, treatment, cluster)
     treated = rows.numbers(treatment)
@@ -80,20 +78,16 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
         check_pairs(rows, strata, treatment, cluster)
     found = difference(y, treated, blocks=blocks, clusters=clusters, pairs=pairs)
     inference = infer(found.estimate, found.std_error, found.df, conf_level)
-    groups = cluster_counts(clusters, treated) if clusters is not None else (None, None, None)
-    counts = Counts(n=len(y), treated=int(treated.sum()), comparison=int((1 - treated).sum()), units=len(y),
-                    units_treated=int(treated.sum()), clusters=groups[0], clusters_treated=groups[1],
-                    clusters_comparison=groups[2])
+    counts = count_sides(treated > 0, treated <= 0, clusters)
     card = StandardErrorCard(
         formula=found.formula, correction=found.correction, level=cluster or "the unit", df_rule=found.df_rule,
-        clusters_treated=groups[1] if groups[1] is not None else counts.treated,
-        clusters_comparison=groups[2] if groups[2] is not None else counts.comparison, r_call=found.r_call,
+        clusters_treated=counts.clusters_treated or counts.treated,
+        clusters_comparison=counts.clusters_comparison or counts.comparison, r_call=found.r_call,
         stata_call="ttest y, by(d) welch" if blocks is None and clusters is None else "")
-    mean, error = comparison_mean(y, treated, transform, blocks=blocks, clusters=clusters)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="difference_in_means", estimand="itt", inference=inference,
-        counts=counts, vcov=found.vcov, card=card, base=Counterfactual(mean=mean, std_error=error, label="comparison "
-                                                                       "mean"), question=QUESTION,
+        counts=counts, vcov=found.vcov, card=card, question=QUESTION,
+        base=comparison_mean(y, treated, transform, blocks=blocks, clusters=clusters),
         assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(y[treated == 0]), dropped=rows.dropped,
         share=is_share(raw))
     dummies = np.empty((len(y), 0)) if blocks is None else np.asarray(

@@ -13,11 +13,10 @@ from scipy import optimize
 from impact.data.frame import as_names
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import NOISE, Inference, check_level
-from impact.inference.linear import Array, Codes, Fit, least_squares
-from impact.inference.multiple import holm
+from impact.inference.linear import Array, Codes, Fit
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
 from impact.rct.means import ASSUMPTIONS
-from impact.rct.trial import Trial, select_trial
+from impact.rct.trial import Trial, regress, select_trial, with_holm
 from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def quantile_effects(data: pd.DataFrame, *, outcome: str, treatment: str, quanti
     _check_trial(trial, outcome)
     base = np.ones(len(trial.y)) if trial.weights is None else trial.weights
     if trial.labels:
-        fit = _design(trial, treatment)
+        fit = regress(trial, {treatment: trial.offered})  # lays out the design, the offer last
         estimator = _regression(fit, trial.y, shares, base)
     else:
         base = base * _to_strata(trial, base)
@@ -104,7 +103,7 @@ def quantile_effects(data: pd.DataFrame, *, outcome: str, treatment: str, quanti
     redrawn = _bootstrap(estimator, trial, base, draws, seed)
     rows = [_row(trial, shares[j], found[j], redrawn, j, base, level, outcome=outcome, cluster=cluster)
             for j in range(len(shares))]
-    return Estimates(rows=_adjusted(rows))
+    return Estimates(rows=tuple(with_holm(rows, "quantiles")))
 
 
 def _check_asked(quantiles: Sequence[float], draws: int, level: float) -> list[float]:
@@ -181,13 +180,6 @@ def _to_strata(trial: Trial, weights: Array) -> Array:
                         minlength=int(trial.blocks.max()) + 1) for arm in (0, 1)]
     return np.asarray((sums[0] + sums[1])[trial.blocks] / np.where(
         trial.offered == 1, sums[1][trial.blocks], sums[0][trial.blocks]))
-
-
-def _design(trial: Trial, treatment: str) -> Fit:
-    """Lay out the design without columns that repeat others; the offer comes last."""
-    others, names = trial.controls()
-    return least_squares(np.column_stack([np.ones(len(trial.y)), others, trial.offered]), trial.y,
-                         ["(intercept)", *names, treatment], weights=trial.weights, must_keep=(treatment,))
 
 
 def _regression(fit: Fit, y: Array, shares: Sequence[float], weights: Array) -> Quantiles:
@@ -378,10 +370,3 @@ def _caveats(trial: Trial, share: float, weights: Array, pooled: bool, adjusted:
         out.append(Caveat(code="conditional_quantile", text=f"With covariates this is the difference at the {name} among "
                           "units with the same covariates, not at the quantile of all units.", values=()))
     return out
-
-
-def _adjusted(rows: list[Estimate]) -> tuple[Estimate, ...]:
-    known = [i for i, row in enumerate(rows) if row.p_value is not None]
-    adjusted = dict(zip(known, holm([rows[i].p_value or 0.0 for i in known]), strict=True))
-    family = f"{len(known)} quantiles, Holm"
-    return tuple(replace(row, p_adjusted=adjusted.get(i), p_family=family) for i, row in enumerate(rows))

@@ -15,11 +15,11 @@ from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
 from impact.inference.fieller import fieller_set
 from impact.inference.intervals import Inference, check_level, infer
-from impact.inference.linear import Array, Fit, least_squares
+from impact.inference.linear import Fit, least_squares
 from impact.inference.report import make_estimate, spread
-from impact.inference.sandwich import CLUSTERED, Covariance, satterthwaite_df
+from impact.inference.sandwich import Covariance
 from impact.rct.means import ASSUMPTIONS
-from impact.rct.trial import Trial, covariance_of, describe, select_trial
+from impact.rct.trial import Trial, contrast_df, covariance_of, describe, picked, select_trial
 from impact.results import Caveat, Estimate, PercentEffect, Segment, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -180,20 +180,10 @@ def _pair(fit: Fit, cov: Covariance, trial: Trial, treatment: str, outcome: str)
                                   cure="There is nothing to take a share of: report the effect in its unit."),
                           source="design")
     v = cov.matrix[np.ix_(at, at)]
-    effect_pick, ratio_pick = np.zeros(fit.k), np.zeros(fit.k)
-    effect_pick[at[0]] = ratio_pick[at[0]] = 1.0
-    ratio_pick[at[1]] = -effect / mean
-    df, rule = _df(fit, cov, effect_pick, clustered=trial.clusters is not None)
+    df, rule = contrast_df(fit, cov, picked(fit, {treatment: 1.0}), clustered=trial.clusters is not None)
+    ratio = picked(fit, {treatment: 1.0, "(intercept)": -effect / mean})
     return _Pair(effect=effect, mean=mean, v11=float(v[0, 0]), v12=float(v[0, 1]), v22=float(v[1, 1]), df=df,
-                 df_ratio=_df(fit, cov, ratio_pick, clustered=trial.clusters is not None)[0], rule=rule)
-
-
-def _df(fit: Fit, cov: Covariance, pick: Array, *, clustered: bool) -> tuple[float, str]:
-    if cov.kind not in CLUSTERED:
-        return float(cov.residual_df), "n − k"
-    if cov.kind in ("CR2", "CR3"):
-        return satterthwaite_df(fit, cov, pick), "Satterthwaite" if clustered else "Bell–McCaffrey"
-    return float((cov.n_clusters or fit.n) - 1), "clusters − 1"
+                 df_ratio=contrast_df(fit, cov, ratio, clustered=trial.clusters is not None)[0], rule=rule)
 
 
 def _tested(pair: _Pair, level: float) -> Inference:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from impact.data.frame import as_names, listed, rows_text
 from impact.errors import DesignError, Problem
-from impact.inference.linear import Fit, least_squares
-from impact.inference.report import Counterfactual, is_share, make_estimate, spread
+from impact.inference.linear import Fit
+from impact.inference.report import is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance, seen_share
 from impact.rct.assignment import comparison_mean, overlap_weighted
 from impact.rct.few import with_few_clusters
 from impact.rct.means import ASSUMPTIONS, QUESTION
-from impact.rct.trial import Trial, coefficients, covariance_of, describe, infer_last, select_trial
+from impact.rct.trial import Trial, coefficients, covariance_of, describe, infer_last, picked, regress, select_trial
 from impact.results import Estimate
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def ols(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequenc
     covariates : columns measured before the offer; a missing value gets an indicator, never a lost row.
     strata : column of the blocks of the draw; enters as one dummy a block.
     cluster : column of the groups that were drawn; leave out when units themselves were drawn.
-    weights : column of positive sampling weights.
+    weights : column of positive sampling weights; the comparison mean, of which per cent is taken, is weighted too.
     vcov : "classical", "HC0" … "HC3", "CR0", "CR1", "CR1S", "CR2", "CR3"; None is CR2 with Satterthwaite df at the
         level of the draw (for units: HC2 with Bell–McCaffrey df).
     transform : "none" or "log".
@@ -154,11 +155,11 @@ def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str
         _refuse_unseen(trial, fit, cov)
     inference, df_rule = infer_last(fit, cov, conf_level, clustered=trial.clusters is not None)
     counts, card = describe(fit, trial, cov.kind, df_rule, cluster, interacted=interacted)
-    mean, error = comparison_mean(trial.y, trial.offered, transform, weights=trial.weights, blocks=trial.blocks,
-                                  clusters=trial.clusters, overlap=not interacted)
+    base = comparison_mean(trial.y, trial.offered, transform, weights=trial.weights, blocks=trial.blocks,
+                           clusters=trial.clusters, overlap=not interacted)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method=method, estimand="itt", inference=inference, counts=counts,
-        vcov=cov.kind, card=card, base=Counterfactual(mean=mean, std_error=error, label="comparison mean"),
+        vcov=cov.kind, card=card, base=base,
         question=QUESTION, assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(trial.y[trial.offered == 0]),
         dropped=trial.rows.dropped, caveats=trial.caveats, share=is_share(trial.raw),
         details=(("coefficients", coefficients(fit, cov)), ("left_out", fit.left_out)))
@@ -171,8 +172,7 @@ def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str
 
 def _refuse_unseen(trial: Trial, fit: Fit, cov: Covariance) -> None:
     """Refuse an error that misses rows fitted perfectly, such as the one treated unit of a stratum."""
-    pick = np.zeros(fit.k)
-    pick[-1] = 1.0
+    pick = picked(fit, {fit.names[-1]: 1.0})
     seen = seen_share(fit, cov, pick)
     if seen >= SEEN:
         return
@@ -189,14 +189,13 @@ def _refuse_unseen(trial: Trial, fit: Fit, cov: Covariance) -> None:
 
 
 def _fit(trial: Trial, treatment: str, interacted: bool) -> Fit:
-    others, names = trial.controls()
+    used = trial
     if interacted:
+        others, names = trial.controls()
         centred = others - np.average(others, axis=0, weights=trial.weights)
-        others = np.column_stack([centred, centred * trial.offered[:, None]])
-        names = [*names, *(f"{name} × {treatment}" for name in names)]
-    # the question's column comes last in the rank test, so that one repeating strata or covariates is refused
-    design = np.column_stack([np.ones(len(trial.y)), others, trial.offered])
-    fit = least_squares(design, trial.y, ["(intercept)", *names, treatment], weights=trial.weights, must_keep=(treatment,))
+        used = replace(trial, extra=np.column_stack([centred, centred * trial.offered[:, None]]), blocks=None,
+                       labels=[*names, *(f"{name} × {treatment}" for name in names)])
+    fit = regress(used, {treatment: trial.offered})
     if fit.left_out:  # covariates that repeat each other are refused before: these do so within one arm only
         raise DesignError(Problem(where=f"columns {listed(fit.left_out)}", what="they repeat other columns within an arm",
                                   cure="Leave the covariate out, or use ols."), source="design")

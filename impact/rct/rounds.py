@@ -12,11 +12,10 @@ from impact.data.frame import Selection, as_names, check_columns, listed, requir
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.linear import Array, least_squares
-from impact.inference.report import Counterfactual
 from impact.inference.sandwich import CLUSTERED, VCOVS
 from impact.inference.wald import wald_test
-from impact.rct.assignment import comparison_mean, shares_differ
-from impact.rct.factors import CellRegression, Recipe, Sides, varying
+from impact.rct.assignment import comparison_mean, overlap_weighted
+from impact.rct.cells import CellRegression, Recipe, Sides, varying
 from impact.rct.few import with_few_clusters
 from impact.rct.trial import Trial, coefficients, covariance_of, select_trial
 from impact.results import Caveat, Estimate, Estimates
@@ -114,9 +113,7 @@ def _select(data: pd.DataFrame, outcome: str, treatment: str, unit: str, round: 
     trial = select_trial(data.assign(**{treatment: offer}), outcome=outcome, treatment=treatment,
                          covariates=(*before, *covariates), strata=strata, cluster=cluster or unit, weights=weights,
                          transform=transform, baseline=before[0] if before else None)
-    if trial.blocks is not None and shares_differ(trial.offered, trial.blocks):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares offered: with one dummy a "
-                                    "stratum the effect gives more weight to strata with both arms well represented."))
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks)
     ledger = Selection(data, units=unit)
     ledger.drop(~known, "round_missing", f"{round} is missing")
     for lost in trial.rows.dropped:
@@ -235,14 +232,12 @@ def _recipe(rounds: int, baseline: bool, offer: str) -> Recipe:
 def _row(regression: CellRegression, used: Array, picks: dict[str, float], term: str, period: str | None, recipe: Recipe,
          question: str, caveats: Sequence[Caveat] = (), details: Sequence[tuple[str, object]] = ()) -> Estimate:
     trial = regression.trial
-    here = used > 0
+    here, one, zero = used > 0, used * trial.offered, used * (1 - trial.offered)
     codes = [None if c is None else np.unique(c[here], return_inverse=True)[1].astype(np.int64)
              for c in (trial.blocks, trial.clusters)]
-    mean, error = comparison_mean(trial.y[here], trial.offered[here], regression.transform, blocks=codes[0],
-                                  weights=None if trial.weights is None else trial.weights[here], clusters=codes[1],
-                                  overlap=True)
-    sides = Sides(used * trial.offered, used * (1 - trial.offered),
-                  Counterfactual(mean=mean, std_error=error, label="comparison mean"))
+    sides = Sides(one, zero, comparison_mean(
+        trial.y[here], trial.offered[here], regression.transform, blocks=codes[0], clusters=codes[1], overlap=True,
+        weights=None if trial.weights is None else trial.weights[here]))
     return regression.row(picks, sides, recipe, term=term, name=f"{period}", estimand="itt", question=question,
                           assumptions=ASSUMPTIONS, caveats=caveats, period=period, details=details)
 

@@ -14,10 +14,11 @@ from impact.errors import DesignError, Problem
 from impact.inference.exact import fisher_exact_table, rank_sum_exact
 from impact.inference.intervals import Inference, check_level
 from impact.inference.linear import Array
-from impact.inference.report import Counterfactual, Counts, make_estimate, spread
+from impact.inference.report import make_estimate, spread
 from impact.inference.shares import wilson_interval
 from impact.rct.assignment import check_draw, comparison_mean
 from impact.rct.means import QUESTION
+from impact.rct.trial import count_sides, keep_known
 from impact.results import Caveat, Estimate, Segment, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -72,7 +73,6 @@ def exact_share_test(data: pd.DataFrame, *, outcome: str, treatment: str, strata
     low, high = newcombe_interval(float(one.sum()), len(one), float(zero.sum()), len(zero), conf_level)
     table = ((int(one.sum()), int(zero.sum())), (int((1 - one).sum()), int((1 - zero).sum())))
     test = fisher_exact_table(table, conf_level)
-    mean, error = comparison_mean(y, offered, "none")
     card = StandardErrorCard(
         formula="Newcombe's interval from two Wilson intervals; Fisher's exact p", correction="none", level="the unit",
         df_rule="exact", clusters_treated=len(one), clusters_comparison=len(zero),
@@ -82,7 +82,7 @@ def exact_share_test(data: pd.DataFrame, *, outcome: str, treatment: str, strata
         outcome=outcome, term=treatment, method="exact_share_test", estimand="itt", vcov="exact", card=card,
         inference=Inference(estimate=float(one.mean() - zero.mean()), conf_level=check_level(conf_level),
                             p_value=test.p_value, conf_low=low, conf_high=high, reason=NO_ERROR),
-        counts=_counts(offered), base=Counterfactual(mean=mean, std_error=error, label="comparison mean"),
+        counts=count_sides(offered > 0, offered <= 0, None), base=comparison_mean(y, offered, "none"),
         question=QUESTION, assumptions=EXACT, outcome_sd=spread(zero), dropped=rows.dropped, share=True,
         details=(("table", table), ("odds_ratio", _finite(test.odds_ratio)), ("odds_ratio_low", test.low),
                  ("odds_ratio_high", _finite(test.high))))
@@ -139,7 +139,7 @@ def rank_test(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str |
     _refuse_groups("rank_test", strata, cluster)
     rows, y, offered = _two_groups(data, outcome, treatment, zero_one=False)
     test = rank_sum_exact(y, offered, conf_level)
-    zero, counts = y[offered == 0], _counts(offered)
+    zero, counts = y[offered == 0], count_sides(offered > 0, offered <= 0, None)
     pairs = float(offered.sum() * (1 - offered).sum())
     caveats = []
     if test.tied:
@@ -181,17 +181,9 @@ def _refuse_groups(method: str, strata: str | None, cluster: str | None) -> None
 def _two_groups(data: pd.DataFrame, outcome: str, treatment: str, *, zero_one: bool) -> tuple[Selection, Array, Array]:
     require_columns(data, outcome=outcome, treatment=treatment)
     check_columns(data, numbers=() if zero_one else (outcome,), zero_one=(treatment, *((outcome,) if zero_one else ())))
-    rows = Selection(data)
-    for name, reason in ((treatment, "treatment"), (outcome, "outcome")):
-        rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    rows = keep_known(data, ((treatment, "treatment"), (outcome, "outcome")))
     check_draw(rows, treatment=treatment)
     return rows, rows.numbers(outcome), rows.numbers(treatment)
-
-
-def _counts(offered: Array) -> Counts:
-    treated = int(offered.sum())
-    return Counts(n=len(offered), treated=treated, comparison=len(offered) - treated, units=len(offered),
-                  units_treated=treated)
 
 
 def _finite(value: float | None) -> float | None:

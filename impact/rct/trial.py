@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from impact.data.frame import (
     Selection,
@@ -20,15 +21,17 @@ from impact.data.frame import (
 )
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer
-from impact.inference.linear import COLLINEAR, Array, Codes, Fit, independent_columns
-from impact.inference.report import Counts, cluster_counts
+from impact.inference.linear import COLLINEAR, Array, Codes, Fit, independent_columns, least_squares
+from impact.inference.multiple import holm
+from impact.inference.report import Counts
 from impact.inference.sandwich import CLUSTERED, Covariance, covariance, satterthwaite_df
 from impact.rct.assignment import check_draw, drop_broken_pairs
-from impact.results import Caveat, StandardErrorCard
+from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Mask = NDArray[np.bool_]
 SEEN = 1e-6  # the part of a repeated column's length that another column must make up to be named
 
 
@@ -89,32 +92,54 @@ def select_trial(data: pd.DataFrame, *, outcome: str, treatment: str, covariates
                     cluster=cluster, weights=weights)
     check_columns(data, numbers=(outcome, *covariates, *(name for name in (weights, takeup) if name)),
                   zero_one=(treatment,), complete=(cluster,) if cluster is not None else ())
-    rows = Selection(data)
-    for name, reason in ((treatment, "treatment"), (strata, "strata"), (weights, "weight"), (takeup, "takeup"),
-                         (outcome, "outcome")):
-        if name is not None:
-            rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
-    if weights is not None:
-        check_weights(data, weights)
-        rows.drop(data[weights] == 0, "weight_zero", f"{weights} is zero")
+    rows = keep_known(data, ((treatment, "treatment"), (strata, "strata"), (weights, "weight"), (takeup, "takeup"),
+                             (outcome, "outcome")), weights)
     if strata is not None and arms is None:
         drop_broken_pairs(rows, strata, treatment, cluster)
     check_draw(rows, treatment=treatment, strata=strata, cluster=cluster, arms=arms)
-    frame, places = data.loc[rows.kept], rows.kept.nonzero()[0]
+    return lay_out(rows, outcome=outcome, offered=rows.numbers(treatment), covariates=covariates, strata=strata,
+                   cluster=cluster, weights=weights, transform=transform, baseline=baseline,
+                   apart=None if may_repeat else treatment)
+
+
+def keep_known(data: pd.DataFrame, roles: Iterable[tuple[str | None, str]], weights: str | None = None) -> Selection:
+    """Keep the rows on which every column named is known; ``roles`` pairs a column with its word in the ledger."""
+    rows = Selection(data)
+    for name, role in roles:
+        if name is not None:
+            rows.drop(data[name].isna(), f"{role}_missing", f"{name} is missing")
+    if weights is not None:
+        check_weights(data, weights)
+        rows.drop(data[weights] == 0, "weight_zero", f"{weights} is zero")
+    return rows
+
+
+def lay_out(rows: Selection, *, outcome: str, offered: Array, covariates: Sequence[str], strata: str | None,
+            cluster: str | None, weights: str | None, transform: str, baseline: str | None = None,
+            apart: str | None = None) -> Trial:
+    """Lay the rows kept out as arrays.
+
+    ``baseline`` is the covariate that is logged with the outcome; ``apart`` names the offer where covariates that repeat
+    each other, the strata or it are refused.
+    """
+    frame, places = rows.data.loc[rows.kept], rows.kept.nonzero()[0]
     if transform == "log" and baseline is not None:
         frame = frame.assign(**{baseline: _logged(frame[baseline].to_numpy(dtype=float), baseline, places)})
     extra, labels, missing = with_missing_indicators(frame, list(covariates))
     raw = rows.numbers(outcome)
-    trial = Trial(
-        rows=rows, raw=raw, y=transformed(raw, transform, outcome, places), offered=rows.numbers(treatment),
-        extra=extra, labels=labels, blocks=rows.codes(strata) if strata is not None else None,
-        clusters=rows.codes(cluster) if cluster is not None else None,
-        weights=rows.numbers(weights) if weights is not None else None)
-    if not may_repeat:
-        trial.caveats += _refuse_repeats(trial, treatment, missing)
-    trial.caveats[:0] = [Caveat(code="covariate_missing", text=f"{count} missing values of {name} carry an indicator; no "
-                                "row is lost for them.", values=((name, count),)) for name, count in missing.items()]
+    trial = Trial(rows=rows, raw=raw, y=transformed(raw, transform, outcome, places), offered=offered, extra=extra,
+                  labels=labels, blocks=rows.codes(strata) if strata is not None else None,
+                  clusters=rows.codes(cluster) if cluster is not None else None,
+                  weights=rows.numbers(weights) if weights is not None else None, caveats=indicator_caveats(missing))
+    if apart is not None:
+        trial.caveats += _refuse_repeats(trial, apart, missing)
     return trial
+
+
+def indicator_caveats(missing: Mapping[str, int]) -> list[Caveat]:
+    """Say which covariates were missing, and on how many rows."""
+    return [Caveat(code="covariate_missing", text=f"{count} missing values of {name} carry an indicator; no row is lost "
+                   "for them.", values=((name, count),)) for name, count in missing.items()]
 
 
 def _refuse_repeats(trial: Trial, treatment: str, missing: Mapping[str, int]) -> list[Caveat]:
@@ -180,17 +205,58 @@ def _logged(values: Array, name: str, places: Codes) -> Array:
     return out
 
 
+def regress(trial: Trial, columns: Mapping[str, Array], outcome: Array | None = None) -> Fit:
+    """Regress the outcome (or another one) on strata, covariates and the named columns that are the question.
+
+    These stand last, in the rank test too, so that one that repeats strata or covariates is refused.
+    """
+    others, names = trial.controls()
+    y = trial.y if outcome is None else outcome
+    return least_squares(np.column_stack([np.ones(len(y)), others, *columns.values()]), y,
+                         ["(intercept)", *names, *columns], weights=trial.weights, must_keep=list(columns))
+
+
+def picked(fit: Fit, weights: Mapping[str, float]) -> Array:
+    """Lay a weighted sum of coefficients out as a contrast, (k,)."""
+    pick = np.zeros(fit.k)
+    for name, weight in weights.items():
+        pick[fit.index(name)] = weight
+    return pick
+
+
+def contrast_df(fit: Fit, cov: Covariance, pick: Array, *, clustered: bool) -> tuple[float, str]:
+    """Degrees of freedom of a contrast, and their rule."""
+    if cov.kind not in CLUSTERED:
+        return float(cov.residual_df), "n − k"
+    if cov.kind in ("CR2", "CR3"):
+        return satterthwaite_df(fit, cov, pick), "Satterthwaite" if clustered else "Bell–McCaffrey"
+    return float((cov.n_clusters or fit.n) - 1), "clusters − 1"
+
+
+def infer_contrast(fit: Fit, cov: Covariance, pick: Array, conf_level: float, *, clustered: bool) -> tuple[Inference, str]:
+    """Test and interval of a contrast of the coefficients, and the rule of its df."""
+    df, rule = contrast_df(fit, cov, pick, clustered=clustered)
+    return infer(float(pick @ fit.coefficients), cov.std_error(pick), df, conf_level), rule
+
+
 def infer_last(fit: Fit, cov: Covariance, conf_level: float, *, clustered: bool) -> tuple[Inference, str]:
     """Test and interval of the last coefficient, and the rule of its df."""
-    pick = np.zeros(fit.k)
-    pick[-1] = 1.0
-    if cov.kind not in CLUSTERED:
-        df, rule = float(cov.residual_df), "n − k"
-    elif cov.kind in ("CR2", "CR3"):
-        df, rule = satterthwaite_df(fit, cov, pick), "Satterthwaite" if clustered else "Bell–McCaffrey"
-    else:
-        df, rule = float((cov.n_clusters or fit.n) - 1), "clusters − 1"
-    return infer(float(fit.coefficients[-1]), cov.std_error(pick), df, conf_level), rule
+    return infer_contrast(fit, cov, picked(fit, {fit.names[-1]: 1.0}), conf_level, clustered=clustered)
+
+
+def with_holm(rows: Sequence[Estimate], noun: str) -> list[Estimate]:
+    """Adjust the p-values of rows that form one family; ``noun`` says what they are."""
+    known = [i for i, row in enumerate(rows) if row.p_value is not None]
+    adjusted = dict(zip(known, holm([rows[i].p_value or 0.0 for i in known]), strict=True))
+    return [replace(row, p_adjusted=adjusted.get(i), p_family=f"{len(known)} {noun}, Holm") for i, row in enumerate(rows)]
+
+
+def count_sides(one: Mask, zero: Mask, clusters: Codes | None) -> Counts:
+    """Count rows and clusters on each side; a cluster may stand on both."""
+    n_one, n_zero = int(one.sum()), int(zero.sum())
+    groups = [None if clusters is None else len(np.unique(clusters[rows])) for rows in (one | zero, one, zero)]
+    return Counts(n=n_one + n_zero, treated=n_one, comparison=n_zero, units=n_one + n_zero, units_treated=n_one,
+                  clusters=groups[0], clusters_treated=groups[1], clusters_comparison=groups[2])
 
 
 def refuse_left_out(fit: Fit) -> list[Caveat]:
@@ -225,12 +291,7 @@ _STATA = {"classical": "", "HC1": ", vce(robust)", "HC2": ", vce(hc2)", "HC3": "
 def describe(fit: Fit, trial: Trial, kind: str, df_rule: str, cluster: str | None, *,
              instrumented: bool = False, interacted: bool = False) -> tuple[Counts, StandardErrorCard]:
     """Count rows and clusters by arm, and print how the error was made with the R and Stata lines that remake it."""
-    offered = int(trial.offered.sum())
-    groups = cluster_counts(trial.clusters, trial.offered) if trial.clusters is not None else (
-        None, offered, fit.n - offered)
-    counts = Counts(n=fit.n, treated=offered, comparison=fit.n - offered, units=fit.n, units_treated=offered,
-                    clusters=groups[0], clusters_treated=groups[1] if trial.clusters is not None else None,
-                    clusters_comparison=groups[2] if trial.clusters is not None else None)
+    counts = count_sides(trial.offered > 0, trial.offered <= 0, trial.clusters)
     unit_level = kind in ("CR2", "CR3") and trial.clusters is None
     formula = {"CR2": "HC2", "CR3": "HC3"}[kind] if unit_level else kind
     x = " + x" if fit.k > 2 else ""
@@ -246,7 +307,8 @@ def describe(fit: Fit, trial: Trial, kind: str, df_rule: str, cluster: str | Non
     card = StandardErrorCard(
         formula=f"{formula}, {'two-stage least squares' if instrumented else 'least squares'}",
         correction=f"full design matrix, {fit.k} coefficients", level=cluster or "the unit", df_rule=df_rule,
-        clusters_treated=groups[1], clusters_comparison=groups[2],
+        clusters_treated=counts.clusters_treated or counts.treated,
+        clusters_comparison=counts.clusters_comparison or counts.comparison,
         r_call=f"estimatr::{'iv_robust' if instrumented else 'lm_lin' if interacted else 'lm_robust'}"
                f"({', '.join(o for o in options if o)})",
         stata_call=f"{stata}{' i.s' if trial.blocks is not None else ''}{' [pw=w]' if trial.weights is not None else ''}"
@@ -257,17 +319,14 @@ def describe(fit: Fit, trial: Trial, kind: str, df_rule: str, cluster: str | Non
 
 def describe_poisson(trial: Trial, k: int, cluster: str | None) -> tuple[Counts, StandardErrorCard]:
     """Count rows and clusters of a Poisson regression, and print how its error was made."""
-    n, offered = len(trial.y), int(trial.offered.sum())
-    groups = cluster_counts(trial.clusters, trial.offered) if trial.clusters is not None else (None, None, None)
-    counts = Counts(n=n, treated=offered, comparison=n - offered, units=n, units_treated=offered, clusters=groups[0],
-                    clusters_treated=groups[1], clusters_comparison=groups[2])
+    counts = count_sides(trial.offered > 0, trial.offered <= 0, trial.clusters)
     clustered = trial.clusters is not None
     card = StandardErrorCard(
         formula="sandwich, Poisson quasi-likelihood",
         correction=f"(n − 1)/(n − k)·G/(G − 1), k = {k}" if clustered else f"n/(n − k), k = {k}",
         level=cluster or "the unit", df_rule="clusters − 1" if clustered else "normal",
-        clusters_treated=groups[1] or offered,
-        clusters_comparison=groups[2] or n - offered,
+        clusters_treated=counts.clusters_treated or counts.treated,
+        clusters_comparison=counts.clusters_comparison or counts.comparison,
         r_call=f"fixest::fepois(y ~ d + x, vcov = {'~g' if clustered else chr(39) + 'hetero' + chr(39)})",
         stata_call=f"poisson y d x, vce({'cluster g' if clustered else 'robust'})")
     return counts, card

@@ -6,22 +6,21 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from impact.data.frame import as_names, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.beside import wild_beside
 from impact.inference.intervals import NOISE, infer
-from impact.inference.linear import Array, Codes, independent_columns, least_squares
-from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
+from impact.inference.linear import Array, Codes, independent_columns
+from impact.inference.report import Counterfactual, cluster_counts, is_share, make_estimate, spread
 from impact.inference.sandwich import CLUSTERED
-from impact.rct.assignment import check_draw, shares_differ
+from impact.rct.assignment import check_draw, overlap_weighted
 from impact.rct.few import with_few_clusters
-from impact.rct.trial import Trial, coefficients, covariance_of, describe, infer_last, select_trial
+from impact.rct.trial import Trial, coefficients, count_sides, covariance_of, describe, infer_last, regress, select_trial
 from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -167,41 +166,6 @@ def _cluster_problems(known: pd.DataFrame, firm: str, cluster: str) -> list[Prob
                          "firm.")]
 
 
-def check_workers(data: pd.DataFrame, *, firm: str, worker: str, round: str) -> None:
-    """Refuse a worker who stands in two rows of one round, at one firm or at two."""
-    known = data[data[worker].notna()]
-    pairs = known.loc[known.duplicated([worker, round], keep=False)].groupby([worker, round])[firm].nunique(dropna=False)
-    problems = []
-    for several, what, cure in ((False, "stand in more than one row", "Keep one row for each worker and round."),
-                                (True, "stand at two firms", "Keep the main job; where each firm numbers its workers anew, "
-                                 "put the firm's id before theirs.")):
-        found = pairs.index[(pairs > 1) == several]
-        if len(found):
-            names = [f"{w} in {r}" for w, r in zip(speakable(found.get_level_values(0)), found.get_level_values(1),
-                                                   strict=True)]
-            problems.append(Problem(where=f"columns '{worker}' and '{round}'", what=f"{len(found)} workers {what} of one "
-                                    f"round ({listed(names)})", cure=cure))
-    if problems:
-        raise DataError(problems, source="data")
-
-
-def rounds_of(data: pd.DataFrame, round: str, before: Any, after: Any,
-              firm: str) -> tuple[Codes, list[tuple[NDArray[np.bool_], str, str]]]:
-    """Tell baseline (0) from endline (1); leave out (−1) rows of neither and rows of the baseline without a firm."""
-    values = data[round]
-    absent = [value for value in (before, after) if not (values == value).any()]
-    if before == after or absent:
-        what = "before and after name the same round" if before == after else f"no row has the value {_shown(absent)}"
-        raise DataError(Problem(where=f"column '{round}'", what=what, cure="Give before= and after=, the values of the two "
-                                f"rounds; found: {_shown(values.dropna().unique().tolist())}."), source="data")
-    at = np.where(values == before, 0, np.where(values == after, 1, -1)).astype(np.int64)
-    unknown, lost = values.isna().to_numpy(), (at == 0) & data[firm].isna().to_numpy()
-    losses = [(unknown, "round_missing", f"{round} is missing"),
-              (~unknown & (at < 0), "other_round", f"{round} is neither {before} nor {after}"),
-              (lost, "firm_missing", f"{firm} is missing at baseline")]
-    return np.where(lost, -1, at), losses
-
-
 def unnumbered(problem: Problem) -> Problem:
     """Take row numbers out of a message about rows laid out from others: they are not those of the table given."""
     return replace(problem, what=re.sub(r" \(rows? [^()]*\)", "", problem.what))
@@ -213,11 +177,6 @@ def varies(frame: pd.DataFrame, name: str, strata: str | None) -> bool:
         return False
     groups = frame.groupby(strata)[name] if strata is not None else frame.assign(one=1).groupby("one")[name]
     return bool((groups.nunique() > 1).any())
-
-
-def _shown(values: list[Any]) -> str:
-    """List values so that the number 0 and the text '0' look different."""
-    return listed(repr(value) for value in values)
 
 
 def _size_caveats(sizes: Array, weighting: str) -> list[Caveat]:
@@ -241,22 +200,15 @@ def _sides(trial: Trial, firms: Codes, sizes: Array, weighting: str) -> tuple[tu
 
 def _estimate(trial: Trial, firms: Codes, *, outcome: str, treatment: str, level: str, vcov: str | None, weighting: str,
               transform: str, conf_level: float, seed: int) -> Estimate:
-    if trial.blocks is not None and shares_differ(trial.offered, trial.blocks):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares offered: with one dummy a "
-                                    "stratum the effect gives more weight to strata with both arms well represented."))
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks)
     used = one_row_a_firm(trial, firms) if weighting == "firm" and _same_within(trial.extra, firms) else trial
-    others, names = used.controls()
-    fit = least_squares(np.column_stack([np.ones(len(used.y)), others, used.offered]), used.y,
-                        ["(intercept)", *names, treatment], weights=used.weights, must_keep=(treatment,))
+    fit = regress(used, {treatment: used.offered})
     cov = covariance_of(fit, used, vcov)
     inference, df_rule = infer_last(fit, cov, conf_level, clustered=True)
     if np.abs(fit.residuals).max() <= NOISE * np.abs(used.y).max():  # rounding is no spread
         inference = infer(inference.estimate, 0.0, None, conf_level)
     _, card = describe(fit, used, cov.kind, df_rule, level)
-    groups = cluster_counts(trial.clusters, trial.offered) if trial.clusters is not None else (0, 0, 0)
-    n, offered = len(trial.y), int(trial.offered.sum())
-    counts = Counts(n=n, treated=offered, comparison=n - offered, units=n, units_treated=offered, clusters=groups[0],
-                    clusters_treated=groups[1], clusters_comparison=groups[2])
+    counts = count_sides(trial.offered > 0, trial.offered <= 0, trial.clusters)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="worker_effects", estimand="itt", inference=inference, counts=counts,
         vcov=cov.kind, card=_card(card, trial, used, weighting), base=_comparison(used, transform),

@@ -1,0 +1,195 @@
+"""One regression on dummies of cells (arms, combinations of offers, saturations), and every contrast read from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from impact.data.frame import as_names, check_columns, listed, require_columns
+from impact.data.privacy import speakable
+from impact.errors import Problem
+from impact.inference.linear import Array, Fit
+from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
+from impact.inference.sandwich import Covariance
+from impact.rct.assignment import overlap_weighted
+from impact.rct.few import together, with_few_clusters
+from impact.rct.trial import (
+    Trial,
+    count_sides,
+    covariance_of,
+    describe,
+    infer_contrast,
+    keep_known,
+    lay_out,
+    picked,
+    refuse_left_out,
+    regress,
+)
+from impact.results import Caveat, Estimate, StandardErrorCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Recipe(NamedTuple):
+    """The right-hand side that remakes a contrast in R and in Stata, and where it stands in R's result."""
+
+    r: str
+    stata: str
+    reads: str
+
+
+class Sides(NamedTuple):
+    """Which rows a contrast sets against which, and the mean it is a share of."""
+
+    one: Array
+    zero: Array
+    base: Counterfactual | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRegression:
+    """One regression on dummies of cells, from which every contrast between cells is read with the same covariance.
+
+    Attributes
+    ----------
+    trial, fit, cov : the rows, the regression and its covariance.
+    outcome, method, cluster, transform, conf_level : as the caller named them.
+    """
+
+    trial: Trial
+    fit: Fit
+    cov: Covariance
+    outcome: str
+    method: str
+    cluster: str | None
+    transform: str
+    conf_level: float
+
+    def row(self, picks: Mapping[str, float], sides: Sides, recipe: Recipe, *, term: str, name: str, estimand: str,
+            question: str, assumptions: Sequence[str], caveats: Sequence[Caveat] = (), period: str | None = None,
+            details: Sequence[tuple[str, object]] = ()) -> Estimate:
+        """Put one contrast together as an Estimate; ``name`` ends its id."""
+        trial = self.trial
+        inference, rule = infer_contrast(self.fit, self.cov, picked(self.fit, picks), self.conf_level,
+                                         clustered=trial.clusters is not None)
+        counts = self.counts(sides)
+        estimate = make_estimate(
+            outcome=self.outcome, term=term, method=self.method, estimand=estimand, inference=inference, counts=counts,
+            vcov=self.cov.kind, card=self._card(counts, rule, recipe), base=sides.base, question=question,
+            assumptions=assumptions, transform=self.transform, outcome_sd=spread(trial.y[sides.zero > 0]),
+            dropped=trial.rows.dropped, caveats=(*trial.caveats, *caveats), share=is_share(trial.raw), period=period,
+            details=details)
+        return replace(estimate, id=f"{self.outcome}/{self.method}/{name}")
+
+    def counts(self, sides: Sides) -> Counts:
+        """Rows and clusters on each side."""
+        return count_sides(sides.one > 0, sides.zero > 0, self.trial.clusters)
+
+    def with_few(self, estimate: Estimate, sides: Sides, one: str, zero: str | None, seed: int) -> Estimate:
+        """Apply the rule for few clusters to a contrast of two arms of the draw; who got another arm keeps it.
+
+        ``one`` and ``zero`` are coefficients; None is the reference.
+        """
+        treatment, controls = together(self.fit, one, zero)
+        return with_few_clusters(
+            estimate, outcome=self.trial.y, offered=treatment, controls=controls[:, 1:], blocks=self.trial.blocks,
+            clusters=self.trial.clusters, weighted=self.trial.weights is not None, seed=seed,
+            weights=self.trial.weights, among=(sides.one > 0) | (sides.zero > 0))
+
+    def _card(self, counts: Counts, rule: str, recipe: Recipe) -> StandardErrorCard:
+        _, card = describe(self.fit, self.trial, self.cov.kind, rule, self.cluster)
+        more = self.fit.k > 2
+        own = self.trial.extra.shape[1] > 0
+        r = card.r_call.replace(f"y ~ d{' + x' if more else ''}", f"y ~ {recipe.r}{' + x' if own else ''}", 1)
+        stata = card.stata_call.replace(f"regress y d{' x' if more else ''}",
+                                        f"regress y {recipe.stata}{' x' if own else ''}", 1)
+        return replace(card, r_call=f"{r} # {recipe.reads}",
+                       stata_call=stata if recipe.stata else "",
+                       clusters_treated=counts.clusters_treated or counts.treated,
+                       clusters_comparison=counts.clusters_comparison or counts.comparison)
+
+
+def select_cells(data: pd.DataFrame, *, outcome: str, roles: Mapping[str, str], zero_one: Sequence[str],
+                 covariates: Sequence[str], strata: str | None, cluster: str | None, weights: str | None,
+                 transform: str) -> Trial:
+    """Lay out the rows of a trial whose treatment takes several columns.
+
+    ``roles`` gives the reason a row is left out where a column is missing; whether the cells can be compared is for the
+    caller to check.
+    """
+    covariates = as_names(covariates)
+    require_columns(data, outcome=outcome, treatment=tuple(roles), covariates=covariates, strata=strata, cluster=cluster,
+                    weights=weights)
+    check_columns(data, zero_one=zero_one, numbers=(outcome, *(name for name in roles if name not in zero_one), *covariates,
+                                                    *as_names(weights)), complete=as_names(cluster))
+    known = (*roles.items(), (strata, "strata"), (weights, "weight"), (outcome, "outcome"))
+    rows = keep_known(data, known, weights)
+    return lay_out(rows, outcome=outcome, offered=rows.numbers(next(iter(roles))), covariates=covariates, strata=strata,
+                   cluster=cluster, weights=weights, transform=transform)
+
+
+def regress_on_cells(trial: Trial, dummies: Mapping[str, Array], *, outcome: str, method: str, cluster: str | None,
+                     vcov: str | None, transform: str, conf_level: float) -> CellRegression:
+    """Regress the outcome on strata, covariates and the dummies of all cells but the reference."""
+    fit = regress(trial, dummies)
+    trial.caveats += [caveat for caveat in refuse_left_out(fit) if caveat not in trial.caveats]
+    return CellRegression(trial=trial, fit=fit, cov=covariance_of(fit, trial, vcov), outcome=outcome, method=method,
+                          cluster=cluster, transform=transform, conf_level=conf_level)
+
+
+def mean_over(trial: Trial, parts: Sequence[tuple[float, Array]], label: str, transform: str) -> Counterfactual:
+    """Weighted average of the means of some groups of rows, with sampling weights; for logs the geometric mean."""
+    weights = np.ones(len(trial.y)) if trial.weights is None else trial.weights
+    mean = variance = 0.0
+    for share, rows in parts:
+        y, w = trial.y[rows > 0], weights[rows > 0]
+        mean += share * float(np.average(y, weights=w))
+        deviation = float(y.std(ddof=1)) if len(y) > 1 else math.inf
+        variance += (share * deviation) ** 2 * float((w**2).sum() / w.sum() ** 2)
+    if transform == "log":
+        return Counterfactual(mean=math.exp(mean), std_error=0.0, label=f"{label} (geometric mean)")
+    return Counterfactual(mean=mean, std_error=math.sqrt(variance), label=label)
+
+
+def uneven_caveats(trial: Trial, cells: Iterable[Array], noun: str) -> list[Caveat]:
+    """Say that strata count unevenly where they have different shares in the cells."""
+    if not any(overlap_weighted(rows, trial.blocks) for rows in cells):
+        return []
+    return [Caveat(code="overlap_weighted", text=f"Strata have different shares in the {noun}: with one dummy a stratum, "
+                   f"strata with all {noun} well represented count more.")]
+
+
+def thin(trial: Trial, cells: Mapping[str, Array], cure: str) -> list[Problem]:
+    """List the cells without two units, or two clusters that hold them."""
+    groups = trial.clusters if trial.clusters is not None else np.arange(len(trial.y))
+    noun = "cluster" if trial.clusters is not None else "unit"
+    problems = []
+    for name, rows in cells.items():
+        count = len(np.unique(groups[rows > 0]))
+        if count < 2:
+            problems.append(Problem(where=f"cell {name}", cure=cure, what="it is empty: no unit of it has the outcome"
+                                    if not count else f"only one {noun} of it has the outcome; two are needed"))
+    return problems
+
+
+def varying(data: pd.DataFrame, columns: Sequence[str | None], group: str, cure: str,
+            noun: str = "cluster") -> list[Problem]:
+    """List columns that were decided by group and yet vary inside groups."""
+    problems = []
+    for name in columns:
+        ids = changing(data, name, group) if name is not None else []
+        if ids:
+            problems.append(Problem(where=f"column '{name}'", cure=cure, what=f"it varies within {len(ids)} "
+                                    f"{noun}{'' if len(ids) == 1 else 's'} ({listed(ids)})"))
+    return problems
+
+
+def changing(data: pd.DataFrame, name: str, group: str) -> list[str]:
+    """Ids of the groups in which a column takes more than one value; missing values do not count."""
+    values = data.groupby(group, sort=True)[name].nunique()
+    return speakable(values.index[values > 1])
