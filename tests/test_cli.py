@@ -33,7 +33,7 @@ def test_the_main_job_writes_everything_and_says_what_to_open(finished):
     for name in ("results.json", "brief.pdf", "brief.html", "analysis.ipynb", "self-check.html"):
         assert (out / name).stat().st_size > 1000, name
     assert "54 of 157 used" in done.stdout
-    assert "PROVISIONAL" in done.stdout
+    assert "PROVISIONAL" not in done.stdout  # group-time effects compare with no firm already treated
     assert "95% interval" in done.stdout
     assert "difference-in-differences" in done.stdout
     assert done.stdout.rstrip().endswith(f"open {out / 'brief.html'}")

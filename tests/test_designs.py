@@ -66,15 +66,20 @@ def words_of(html: str) -> str:
     return without_hashes(" ".join(re.sub(r"<[^>]+>", " ", body).split()))
 
 
-def test_michigan_shows_the_loss_and_stays_provisional(evaluations, briefs, tmp_path):
+def test_michigan_shows_the_loss_and_what_was_not_examined(evaluations, briefs, tmp_path):
     evaluation = evaluations["michigan-training-grants"]
     flow = evaluation.flow("scrap_rate")
     assert (flow.stage("enrolled").units, flow.stage("analysed").units) == (157, 54)
-    assert evaluation.headline.has_caveat("provisional")
+    assert evaluation.headline.method == "group_time_att"
+    assert not evaluation.headline.has_caveat("provisional")
+    assert evaluation.estimate("scrap_rate/two_way_fixed_effects").has_caveat("provisional")
+    titles = {c.title: c.word for c in evaluation.checks}
+    assert titles["If trends were not parallel"] == "not examined"  # one earlier coefficient
+    assert titles["One cohort left out at a time"] == "rests on one cohort"
     words = {c.id: c.word for c in evaluation.checks}
     assert words["pretrend_1988"] == "not examined"
     pages = text_of(briefs["michigan-training-grants"][0], tmp_path)
-    assert all("PROVISIONAL" in page for page in pages)
+    assert not any("PROVISIONAL" in page for page in pages)
     assert "54" in pages[0]
     assert "157" in pages[0]
     assert not re.search(r"passed", " ".join(pages), flags=re.I)

@@ -173,8 +173,8 @@ def simulate(name: str) -> dict[str, object]:
 
 
 def verdict(size: float, coverage: float, error: float) -> str:
-    """Name a cell: within 2 points (and two Monte-Carlo errors) of what is promised, or on which side it fails."""
-    room = 0.02 + 2 * error
+    """Name a cell: within a point (and two Monte-Carlo errors) of what is promised, or on which side it fails."""
+    room = 0.01 + 2 * error
     words = []
     if size > 0.05 + room:
         words.append("rejects too often")
