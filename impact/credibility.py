@@ -8,6 +8,7 @@ from typing import Any
 
 from impact import did
 from impact.data.sample import Sample
+from impact.did.honest import MOST_AFTER
 from impact.errors import DataError, DesignError
 from impact.results import Check, Estimate
 from impact.study.types import MethodCall, Outcome
@@ -55,7 +56,9 @@ def trust_checks(sample: Sample, outcome: Outcome, keywords: dict[str, Any]) -> 
 
 
 def _robust(effects: Any, keywords: dict[str, Any], rows: list[Estimate]) -> Check | None:
-    found = did.sensitivity(effects, conf_level=keywords["conf_level"], seed=keywords.get("seed", 0))
+    later = sum(float(row.horizon or "nan") >= 0 for row in rows[1:])  # long paths are examined at their first effect
+    found = did.sensitivity(effects, conf_level=keywords["conf_level"], seed=keywords.get("seed", 0),
+                            parameter="average" if later <= MOST_AFTER else "first")
     rows += found.rows[1:]
     return found.check
 

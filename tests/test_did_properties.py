@@ -133,9 +133,6 @@ def test_good_and_bad_years_all_share_do_not_matter(name, seed, missing, shock):
     same(ALL[name](data), ALL[name](with_bad_years(data, shock)))
 
 
-# one set of horizon effects for all stacks cannot take up a year that stacks meet at different horizons
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="with corrective weights it has no period effects "
-                   "within stacks")
 @pytest.mark.parametrize("missing", [0.0, 0.12])
 def test_good_and_bad_years_do_not_matter_to_stacked(missing):
     data = firms(1, missing)

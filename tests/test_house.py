@@ -102,7 +102,7 @@ def test_version_is_one():
 @pytest.mark.parametrize("kind", METHODS)
 def test_methods_a_study_may_name_are_the_functions_and_keywords(kind):
     module = getattr(impact, kind)
-    apart = {"propensity_score", "worker_composition", "aggregate_benchmark",  # their tables have another shape than a study's
+    apart = {"propensity_score", "worker_composition", "aggregate_benchmark",  # their tables have another shape
              "bacon_decomposition", "compare", "drop_the_largest", "hidden_drift", "leave_one_cohort_out", "placebo_dates",
              "placebo_outcomes", "sensitivity", "unbalanced_agreement"}  # these examine an estimate
     assert set(METHODS[kind]) == {n for n in module.__all__ if inspect.isfunction(getattr(module, n))} - apart

@@ -98,7 +98,7 @@ def full_dummies(data: pd.DataFrame, *, corrective: bool):
     clean = share[0][1] + share[1][1]
     w = np.where(stack["d"] == 1, 1.0, stack["s"].map({s: share[s][0] / (share[s][1] / clean) for s in (0, 1)}))
     member = stack["firm"] + stack["s"].astype(str)
-    times = stack["h"].astype(str) if corrective else stack["h"].astype(str) + stack["s"].astype(str)
+    times = stack["h"].astype(str) + stack["s"].astype(str)
     x = np.column_stack([pd.get_dummies(member), pd.get_dummies(times),
                          *((stack["h"] == h) & (stack["d"] == 1) for h in (-2, 0, 1))]).astype(float)
     x = x[:, independent_columns(x)]

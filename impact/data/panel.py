@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import Selection, check_columns, listed, require_columns
+from impact.data.frame import Selection, check_columns, listed, require_columns, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DataError, Problem
 from impact.inference.linear import Array
@@ -54,7 +54,8 @@ def select_panel(data: pd.DataFrame, *, outcome: str, unit: str | None, time: st
     if first_treated is not None:
         data = data.assign(**{first_treated: data[first_treated].replace([np.inf, -np.inf], np.nan)})
     check_columns(data, numbers=numbers, zero_one=(treatment,) if treatment else ())
-    problems = [] if unit is None else panel_problems(data, unit=unit, time=time, first_treated=first_treated)
+    problems = panel_problems(data, unit=unit, time=time, first_treated=first_treated) if unit is not None else (
+        _zero_starts(data, time, first_treated))
     if problems:
         raise DataError(problems, source="data")
     rows = Selection(data, units=unit)
@@ -85,11 +86,7 @@ def panel_problems(data: pd.DataFrame, *, unit: str, time: str, first_treated: s
             where=f"columns '{unit}' and '{time}'", what=f"{len(pairs)} unit–periods stand in more than one row "
             f"({listed(names, 5)})", cure="Keep one row for each unit and period."))
     if first_treated is not None:
-        zero = int(known.loc[known[first_treated] == 0, unit].nunique())
-        if zero and known[time].min() > 0:
-            problems.append(Problem(
-                where=f"column '{first_treated}'", what=f"it is 0 for {zero} units, and 0 is no period",
-                cure="Leave it empty (or infinite) where a unit was never treated."))
+        problems += _zero_starts(known, time, first_treated, unit)
         moving = known.groupby(unit)[first_treated].nunique(dropna=False)
         moving = moving[moving > 1]
         if len(moving):
@@ -142,6 +139,17 @@ def treatment_start(data: pd.DataFrame, *, unit: str, time: str, treatment: str,
     """
     require_columns(data, unit=unit, time=time, treatment=treatment)
     check_columns(data, numbers=(time,), zero_one=(treatment,))
+    known = data[time].where(data[treatment].notna())
+    begun = data[time].where(data[treatment] == 1).groupby(data[unit]).transform("min")
+    last = known.where((data[treatment] == 0) & ~(known > begun)).groupby(data[unit]).transform("max")
+    open_ = data[treatment].isna() & ~(data[time] < last) & ~(data[time] > begun)
+    if open_.any():
+        names = list(dict.fromkeys(data.loc[open_, unit]))
+        raise DataError(Problem(
+            where=f"column '{treatment}'", what=f"it is empty where {len(names)} units may have begun treatment "
+            f"({listed(speakable(names))}; {rows_text(np.flatnonzero(open_) + 1)})", cure="Write 0 or 1 there, or leave "
+            "these "
+            "units out: their start is not known."), source="data")
     start = data[time].where(data[treatment] == 1).groupby(data[unit]).transform("min").astype(float)
     off = (data[treatment] == 0) & (data[time] > start)
     if off.any() and not ever_treated:
@@ -151,6 +159,17 @@ def treatment_start(data: pd.DataFrame, *, unit: str, time: str, treatment: str,
             f"({listed(speakable(names))})", cure="Correct the data, or give ever_treated=True to study the effect of ever "
             "having been treated."), source="data")
     return start
+
+
+def _zero_starts(data: pd.DataFrame, time: str, first_treated: str | None, unit: str | None = None) -> list[Problem]:
+    """Refuse 0 as a first treated period where no period is 0: other programs write it for 'never'."""
+    if first_treated is None or not data[time].min() > 0:
+        return []
+    zero = data[data[first_treated] == 0]
+    count = len(zero) if unit is None else int(zero[unit].nunique())
+    return [Problem(where=f"column '{first_treated}'", what=f"it is 0 for {count} {'rows' if unit is None else 'units'}, "
+                    f"and 0 "
+                    "is no period", cure="Leave it empty (or infinite) where a unit was never treated.")] if count else []
 
 
 def drop_always_treated(panel: Panel, unit: str, time: str, control_group: str) -> None:

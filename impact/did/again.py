@@ -57,10 +57,11 @@ def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[
     real = estimator(data, **keywords).headline
     start, time = str(keywords["first_treated"]), str(keywords["time"])
     first = data[start].astype(float)
-    earlier = data[~(data[time] >= first)]
+    ahead = float(keywords.get("anticipation", 0))
+    earlier = data[~(data[time] >= first - ahead)]  # what may already act is left out
 
     def moved(shift: float) -> pd.DataFrame:
-        return earlier.assign(**{start: earlier[start].astype(float) - shift})
+        return earlier.assign(**{start: earlier[start].astype(float) - ahead - shift})
 
     rows, lost = _each(estimator, keywords, ((f"start moved {s:g} earlier", moved(s)) for s in shifts))
     rows = [replace(row, estimand="placebo", question=f"a false effect: the {row.term}, on rows before treatment")
@@ -203,9 +204,9 @@ def _moved(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any], p
         return MadeAgain(rows=(real, *rows), check=check, left_out=tuple(lost))
     far = max(rows, key=lambda row: abs(row.estimate - real.estimate))
     gap = abs(far.estimate - real.estimate) / error
-    turned = any(row.estimate * real.estimate < 0 for row in rows)
+    turned = real.excludes_zero and any(row.estimate * real.estimate < 0 for row in rows)
     least, most = (amount(pick(r.estimate for r in rows), real.transform) for pick in (min, max))
-    reason = (f"The estimate of {amount(real.estimate, real.transform)} lies between {least} and {most} when made again; "
+    reason = (f"Made again it lies between {least} and {most}; the estimate is {amount(real.estimate, real.transform)}; "
               f"furthest away {far.term} ({gap:.2g} standard errors)"
               f"{'; the sign turns' if turned else ''}.")
     check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, reason=reason, measured=gap,

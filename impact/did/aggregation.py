@@ -91,7 +91,7 @@ def aggregate(grid: Grid, kind: str) -> tuple[Average, list[Average]]:
     if kind == "calendar":
         parts = [_pooled(grid, float(t), np.flatnonzero(post & (grid.period == t))) for t in np.unique(grid.period[post])]
         return _even(grid, None, parts), parts
-    horizon = grid.period - grid.cohort
+    horizon = np.round(grid.period - grid.cohort, 9)  # tenths of a year have no exact differences
     parts = [_pooled(grid, float(e), np.flatnonzero(grid.known & (horizon == e))) for e in np.unique(horizon[grid.known])]
     late = [part for part in parts if part.key is not None and part.key >= 0]
     return _even(grid, None, late), parts

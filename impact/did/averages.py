@@ -110,7 +110,7 @@ def parts_of(cells: CellTable, kind: str) -> list[tuple[float, Array]]:
     """List the values a kind of average runs over, each with its weights on the cells."""
     if kind == "simple":
         return []
-    values = {"dynamic": cells.period - cells.cohort, "group": cells.cohort, "calendar": cells.period}[kind]
+    values = {"dynamic": np.round(cells.period - cells.cohort, 9), "group": cells.cohort, "calendar": cells.period}[kind]
     use = np.ones(len(values), dtype=bool) if kind == "dynamic" else cells.after
     return [(float(v), cells.mean_of(use & (values == v))) for v in np.unique(values[use])]
 

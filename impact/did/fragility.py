@@ -77,6 +77,9 @@ def sensitivity(effects: Dynamic, *, kind: str = "relative_magnitudes", bounds: 
     """
     if kind not in BOUNDS:
         raise ValueError(f"kind must be one of {', '.join(BOUNDS)}, not {kind!r}")
+    wanted = BOUNDS[kind] if bounds is None else tuple(float(b) for b in bounds)
+    if not all(np.isfinite(b) and b >= 0 for b in wanted):
+        raise ValueError("bounds are numbers from 0 up")
     path, base, _ = event_path(effects, parameter)
     alpha = 1 - conf_level
     scale = 1.0 if kind == "relative_magnitudes" else path.std_error
@@ -87,13 +90,17 @@ def sensitivity(effects: Dynamic, *, kind: str = "relative_magnitudes", bounds: 
         return relative_magnitudes_set(path, bound, alpha, seed=seed)
 
     start = _under_parallel_trends(path, base, conf_level)
-    rows = [start, *(_row(start, kind, float(b), interval(float(b))) for b in (bounds or BOUNDS[kind]))]
+    rows = [start, *(_row(start, kind, float(b), interval(float(b))) for b in wanted)]
     value = _breakdown(start, interval)
-    return Sensitivity(rows=tuple(rows), breakdown=value, check=_check(start, kind, value, len(path.before)))
+    return Sensitivity(rows=tuple(rows), breakdown=value, check=_check(start, kind, value, len(path.before), parameter))
 
 
 def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath, Estimate, Array]:
-    """Coefficients around the reference period, the overall estimate, and the distances of the earlier coefficients."""
+    """Coefficients around the reference period, the overall estimate, and the distances of the coefficients from it."""
+    if not (hasattr(effects, "aggregate") and hasattr(effects, "covariance")):
+        raise DesignError(Problem(where="effects", what="they carry no covariance by periods since treatment", cure="Give "
+                                  "the "
+                                  "result of group_time_att with base_period='universal'."), source="design")
     if parameter not in PARAMETERS:
         raise ValueError(f"parameter must be one of {', '.join(PARAMETERS)}, not {parameter!r}")
     table, covariance = effects.aggregate("dynamic"), effects.covariance("dynamic")
@@ -108,15 +115,27 @@ def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath,
     before = np.flatnonzero(~fixed & np.isfinite(value) & (horizon < horizon[reference[0]]))
     after = np.flatnonzero(~fixed & np.isfinite(value) & (horizon > horizon[reference[0]]))
     if len(before) < 2 or not len(after):
-        raise DesignError(Problem(where="time", what=f"{len(before)} earlier and {len(after)} later coefficients",
-                                  cure="At least two earlier coefficients are needed to say how far trends part."),
+        raise DesignError(Problem(where="time", what=f"{len(before)} earlier and {len(after)} later coefficients, and at "
+                                  f"least two "
+                                  "earlier are needed to say how far trends part", cure="Use more earlier periods."),
                           source="design")
+    steps = np.diff(np.sort(np.concatenate([horizon[before], horizon[reference], horizon[after]])))
+    if not np.allclose(steps, steps[0], rtol=1e-6):
+        raise DesignError(Problem(where="time", what="the coefficients are not evenly spaced, and what trends may do "
+                                  "between "
+                                  "neighbouring periods cannot be compared", cure="Number the periods 1, 2, 3, or leave "
+                                  "out "
+                                  "those beyond the gap."), source="design")
+    if np.linalg.matrix_rank(covariance[np.ix_(before, before)]) < len(before):
+        raise DesignError(Problem(where="cluster", what=f"{len(before)} earlier coefficients rest on fewer independent "
+                                  f"clusters "
+                                  "than that", cure="Too few clusters to say how far trends part."), source="design")
     effect = horizon[after] >= 0
     weights = effect / effect.sum() if parameter == "average" else (np.cumsum(effect) * effect == 1).astype(float)
     order = np.concatenate([before, after])
     path = EventPath(before=value[before], after=value[after], covariance=covariance[np.ix_(order, order)],
                      weights=np.asarray(weights, dtype=float))
-    return path, table.headline, horizon[before] - horizon[reference[0]]
+    return path, table.headline, horizon[order] - horizon[reference[0]]
 
 
 def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.95, seed: int = 0) -> Check:
@@ -139,9 +158,8 @@ def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.
     """
     path, base, times = event_path(effects, "average")
     b = len(path.before)
-    slope = detectable_slope(path.covariance[:b, :b], times, power, 1 - conf_level, seed=seed)
-    later = np.arange(1, len(path.after) + 1)
-    bias = slope * float(path.weights @ later)
+    slope = detectable_slope(path.covariance[:b, :b], times[:b], power, 1 - conf_level, seed=seed)
+    bias = slope * float(path.weights @ times[b:])
     large = abs(bias) > abs(path.estimate)
     said, made, found = (amount(x, base.transform) for x in (slope, bias, path.estimate))
     reason = (f"A straight drift apart of {said} a period would have shown in the earlier periods with {power:.0%} "
@@ -214,20 +232,24 @@ def _breakdown(start: Estimate, interval: object) -> float | None:
     return round(low, 2)
 
 
-def _check(start: Estimate, kind: str, value: float | None, earlier: int) -> Check:
+def _check(start: Estimate, kind: str, value: float | None, earlier: int, parameter: str) -> Check:
     relative = kind == "relative_magnitudes"
     measure = "times the largest earlier deviation" if relative else "standard errors a period"
     if value == 0.0 and not start.excludes_zero:
         words = "The interval holds zero under parallel trends already, so there is no conclusion that could fall."
         return Check(id=f"sensitivity:{start.outcome}", title="If trends were not parallel", outcome=start.outcome,
                      verdict="not_applicable", word="nothing to overturn", reason=words, measure=measure, source=RAMBACHAN)
-    if value is None:
+    if value == 0.0:
+        words = "The sign falls as soon as any drift, a straight line included, is allowed."
+    elif value is None:
         words = f"The sign stands even if later trends parted by {MOST:g} {measure}."
     elif relative:
         words = (f"The sign stands as long as later trends part by no more than {value:g} times the largest change seen "
                  f"between neighbouring earlier periods ({earlier} earlier coefficients).")
     else:
         words = f"The sign stands as long as the slope of the drift changes by no more than {value:g} {measure}."
+    if parameter == "first":
+        words = f"For the effect in the first period: {words[:1].lower()}{words[1:]}"
     firm = value is None or value >= 1
     return Check(id=f"sensitivity:{start.outcome}", title="If trends were not parallel", outcome=start.outcome,
                  verdict="pass" if firm else "concern", word="holds" if firm else "fragile", reason=words, measured=value,

@@ -199,7 +199,7 @@ def _base(mean: float, error: float, effect: float, report: Report) -> Counterfa
 def _cell(cell: Cell, error: float, reach: float, report: Report) -> Estimate:
     c = cell.comparison
     period, base = (f"{report.periods[j]:.12g}" for j in (c.period, c.base))
-    cohort, horizon = f"{c.cohort:.12g}", report.periods[c.period] - c.cohort
+    cohort, horizon = f"{c.cohort:.12g}", round(float(report.periods[c.period] - c.cohort), 9)
     reason = cell.reason or ("the reference period: zero by construction" if c.reference else "")
     rows = 1 if report.repeated or c.period == c.base else 2
     counts = Counts(n=cell.rows, treated=cell.treated * rows, comparison=cell.others * rows,

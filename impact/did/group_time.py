@@ -14,7 +14,7 @@ from impact.did.group_effects import GroupTimeEffects, Report, group_time_effect
 from impact.did.multiplier import DRAWS
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import check_level
-from impact.inference.report import Counts, is_share, spread
+from impact.inference.report import Counts, few_for_large_samples, is_share, spread
 from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
         card=_card(cluster or (unit if layout.units is not None else None) or "the row", control_group, method,
                    bool(covariates), panel, f"base_period = '{base_period}', anticipation = {anticipation:g}"),
         dropped=tuple(layout.rows.dropped), details=_details(layout, cells, unbalanced, season),
-        caveats=_caveats(layout, cells, comparisons, unbalanced, treatment if ever_treated else None),
+        caveats=(*_caveats(layout, cells, comparisons, unbalanced, treatment if ever_treated else None),
+                 *few_for_large_samples(_counts(layout).clusters)),
         covariates=bool(covariates), repeated=not layout.wide, members=_members(layout))
     return group_time_effects(cells, report)
 

@@ -19,7 +19,7 @@ from impact.inference.linear import Array
 
 FIRST_STAGE = 0.1  # share of the error spent on the least favourable test, as the authors advise
 SIMULATED = 10_000
-MOST_AFTER = 10  # the dual has C(2m, m) corners for m later periods
+MOST_AFTER = 7  # the dual has C(2m, m) corners for m later periods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,23 @@ def relative_magnitudes_set(path: EventPath, bound: float, alpha: float = 0.05, 
     maximum is a matrix product. Periods after the last one with a weight restrict nothing and are left out.
     Reference case: bounds_honestdid_rm.
     """
-    path = _needed(path)
+    path, unit = _needed(path), path.std_error
+    if not unit > 0:
+        raise DesignError(Problem(where="covariance", what="the coefficients have no error", cure="Trends cannot be "
+                                  "examined "
+                                  "without one."), source="design")
+    if unit != 1.0:  # in units of its own error, so that no currency can make the algebra too large or too small
+        own = EventPath(before=path.before / unit, after=path.after / unit, covariance=path.covariance / unit**2,
+                        weights=path.weights)
+        if abs(own.std_error - 1.0) < 1e-9:
+            low, high = _relative(own, bound, alpha, seed, precision)
+            return (None if low is None else low * unit), (None if high is None else high * unit)
+    return _relative(path, bound, alpha, seed, precision)
+
+
+def _relative(path: EventPath, bound: float, alpha: float, seed: int, precision: float) -> tuple[float | None,
+                                                                                                 float | None]:
+    """Find the set of one path in units of its own standard error."""
     if len(path.after) > MOST_AFTER:
         raise DesignError(Problem(
             where="parameter", what=f"it covers {len(path.after)} later periods; at most {MOST_AFTER} can be examined so",

@@ -27,6 +27,7 @@ from impact.did.effects import (
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes
+from impact.inference.report import few_for_large_samples
 from impact.inference.sandwich import Covariance
 from impact.results import Caveat, Check, Dropped, Estimate, StandardErrorCard
 
@@ -95,7 +96,7 @@ def imputation(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_
     lay = lay_out(panel, outcome=outcome, unit=unit, time=time, covariates=covariates, cluster=cluster, weights=weights,
                   transform=transform, conf_level=conf_level)
     cells, members = _cells(lay, leave_out)
-    caveats += _small(lay, members, leave_out)
+    caveats += [*_small(lay, members, leave_out), *few_for_large_samples(int(lay.clusters.max()) + 1)]
     story = Story(method="imputation", vcov="conservative", card=_card(lay, leave_out), assumptions=ASSUMPTIONS,
                   caveats=tuple(caveats), starts=first_treated)
     earlier, check = _pretrend(lay, first_treated, leads)

@@ -88,13 +88,13 @@ def stacked(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     values = [float(h) for h in range(window[0], window[1] + 1) if h != reference and (stack.horizon == h).any()]
     names = [f"horizon {h:.12g}" for h in values]
     columns = (stack.treated[:, None] & (stack.horizon[:, None] == np.array(values)[None, :])).astype(float)
-    effects = _effects(stack.horizon, np.zeros_like(stack.number) if corrective_weights else stack.number)
+    effects = _effects(stack.horizon, stack.number)  # stacks meet good and bad years at different horizons
     fit = fit_within(wide.y, np.column_stack([effects, wide.extra, columns]),
                      [*(f"effect {j}" for j in range(effects.shape[1])), *wide.labels, *names], stack.member, wide.weights,
                      must_keep=names)
     horizons = [Horizon(value=h, name=f"{h:.12g}", place=fit.index(name), rows=stack.treated & (stack.horizon == h))
                 for h, name in zip(values, names, strict=True)]
-    sets = 1 if corrective_weights else int(stack.number.max()) + 1
+    sets = int(stack.number.max()) + 1
     story = Story(method="stacked", vcov="CR1S", assumptions=ASSUMPTIONS, starts=first_treated, caveats=caveats,
                   card=_card(lay, corrective_weights, reference))
     return by_horizon(wide, story, fit, clustered(fit, wide, period_effects=sets), horizons, clusters=wide.clusters,
@@ -209,6 +209,6 @@ def _effects(horizon: Array, number: Codes) -> Array:
 
 def _card(lay: Layout, corrective: bool, reference: int) -> StandardErrorCard:
     return regression_card(
-        lay, f"unit-by-stack and {'horizon' if corrective else 'stack-by-horizon'} effects", "fixest::feols(y ~ i(horizon, "
-        f"treated, ref = {reference}) | unit^stack + {'horizon, weights = ~w' if corrective else 'stack^horizon'}, "
+        lay, "unit-by-stack and stack-by-horizon effects", "fixest::feols(y ~ i(horizon, "
+        f"treated, ref = {reference}) | unit^stack + stack^horizon{', weights = ~w' if corrective else ''}, "
         "vcov = ~unit)")

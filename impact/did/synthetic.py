@@ -15,7 +15,7 @@ from impact.data.panel import Panel, select_panel
 from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer
-from impact.inference.linear import Array
+from impact.inference.linear import Array, Codes
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.results import Caveat, Estimate, StandardErrorCard
 
@@ -55,7 +55,8 @@ class Areas:
 
 
 def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
-                      transform: str = "none", conf_level: float = 0.95, name_areas: bool = False) -> Estimate:
+                      transform: str = "none", conf_level: float = 0.95, draws: int = 200, seed: int = 0,
+                      name_areas: bool = False) -> Estimate:
     """Compare a treated area with the mix of other areas that followed it most closely before the start.
 
     Parameters
@@ -64,6 +65,7 @@ def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     unit, time : columns of the area and of the period.
     first_treated : column of the first treated period, missing or infinite for the other areas; one start only.
     transform : "none" or "log". conf_level : a share.
+    draws, seed : of placebo groups where several areas are treated; with one, every other area is used once.
     name_areas : whether the weights are listed with the areas' names (a province or district), and not with the number of
         their first row; leave it False where a unit is a person or firm.
 
@@ -89,24 +91,25 @@ def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     did_prop99_synthdid (sc: the exact solution is −19.51; the R package stops early at −19.62).
     """
     areas = _areas(data, outcome, unit, time, first_treated, transform, name_areas)
+    treated = _need_more_others(areas)
     weigh = _weigher(areas, intercept=False, ridge=TINY)
-    found = _gaps(areas.values, areas, weigh)
-    ratio, placebos = _ratio(found, areas.t0), []
-    others = areas.values[: areas.n0]
-    for j in range(areas.n0):
-        turned = np.vstack([np.delete(others, j, axis=0), others[[j]]])
-        placebos.append(_gaps(turned, areas, weigh))
+    found = _gaps(areas.values, areas.n0, weigh)
+    ratio, others = _ratio(found, areas.t0), areas.values[: areas.n0]
+    placebos = [_gaps(np.vstack([np.delete(others, g, axis=0), others[g]]), areas.n0 - treated, weigh)
+                for g in _groups(areas.n0, treated, draws, seed)]
     ranks = np.array([_ratio(p, areas.t0) for p in placebos])
-    p = float((1 + (ranks >= ratio * (1 - 1e-10)).sum()) / (1 + len(ranks)))
+    p = float((1 + (ranks >= ratio * (1 - 1e-10)).sum()) / (1 + len(ranks))) if treated == 1 else None
     effect = float(found[areas.t0:].mean())
     inference = Inference(estimate=effect, conf_level=conf_level, p_value=p, reason="with one treated area there is no "
-                          "standard error: only its rank among the other areas")
+                          "standard error: only its rank among the other areas" if treated == 1 else "several treated "
+                          "areas "
+                          "are averaged, and placebo groups with fewer donors are no fair rank for them: use synthetic_did")
     card = _card("rank of the ratio of gaps after and before, among all areas", areas,
                  "Synth::synth(...); SCtools::mspe.test(...)", "synth y y(...), trunit() trperiod()")
-    details = (*_details(areas, weigh(areas.values)), ("gaps", _dated(areas, found)),
+    details = (*_details(areas, weigh(areas.values, areas.n0)), ("gaps", _dated(areas, found)),
                ("placebo_effects", tuple(float(x[areas.t0:].mean()) for x in placebos)))
     return _estimate(areas, "synthetic_control", outcome, inference, card, SC_QUESTION, transform, details,
-                     _fit_caveats(areas, found, p))
+                     _fit_caveats(areas, found, len(ranks)))
 
 
 def synthetic_did(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
@@ -137,12 +140,11 @@ def synthetic_did(data: pd.DataFrame, *, outcome: str, unit: str, time: str, fir
     (N₁T₁)^¼ times the spread of yearly changes. Weights by an exact solver. Reference case: did_prop99_synthdid.
     """
     areas = _areas(data, outcome, unit, time, first_treated, transform, name_areas)
-    treated = len(areas.values) - areas.n0
-    if areas.n0 <= treated:
-        raise DesignError(Problem(where="unit", what=f"{areas.n0} other and {treated} treated areas: placebo groups need "
-                                  "more others than treated", cure="Add areas that were not treated."), source="design")
+    treated = _need_more_others(areas)
     effect, omega, lam = _double(areas.values, areas.n0, areas.t0)
-    placebos = _placebos(areas, treated, draws, seed)
+    others = areas.values[: areas.n0]
+    placebos = np.array([_double(np.vstack([np.delete(others, g, axis=0), others[g]]), areas.n0 - treated, areas.t0)[0]
+                         for g in _groups(areas.n0, treated, draws, seed)])
     error = math.sqrt(float(((placebos - placebos.mean()) ** 2).mean()))
     inference = infer(effect, error, None, conf_level)
     rank = float((1 + (np.abs(placebos) >= abs(effect) * (1 - 1e-10)).sum()) / (1 + len(placebos)))
@@ -230,11 +232,10 @@ def _drop_gaps(panel: Panel, unit: str, periods: int) -> None:
     rows.drop(short, "period_missing", "an area without every period cannot stand in the mix")
 
 
-def _weigher(areas: Areas, *, intercept: bool, ridge: float) -> Callable[[Array], Array]:
+def _weigher(areas: Areas, *, intercept: bool, ridge: float) -> Callable[[Array, int], Array]:
     noise = _noise(areas.values[: areas.n0, : areas.t0])
 
-    def weigh(values: Array) -> Array:
-        n0 = len(values) - 1 if len(values) == areas.n0 else areas.n0
+    def weigh(values: Array, n0: int) -> Array:
         target = values[n0:, : areas.t0].mean(axis=0)
         return simplex_weights(values[:n0, : areas.t0].T, target, ridge * noise, intercept=intercept)
 
@@ -246,9 +247,8 @@ def _noise(before: Array) -> float:
     return float(np.diff(before, axis=1).std(ddof=1)) if before.shape[1] > 1 and before.size > 2 else 0.0
 
 
-def _gaps(values: Array, areas: Areas, weigh: Callable[[Array], Array]) -> Array:
-    weights = weigh(values)
-    n0 = len(weights)
+def _gaps(values: Array, n0: int, weigh: Callable[[Array, int], Array]) -> Array:
+    weights = weigh(values, n0)
     return np.asarray(values[n0:].mean(axis=0) - weights @ values[:n0])
 
 
@@ -268,12 +268,22 @@ def _double(values: Array, n0: int, t0: int) -> tuple[float, Array, Array]:
     return float(rows @ values @ columns), omega, lam
 
 
-def _placebos(areas: Areas, treated: int, draws: int, seed: int) -> Array:
-    others, rng = areas.values[: areas.n0], np.random.default_rng(seed)
-    groups = ([np.array([j]) for j in range(areas.n0)] if treated == 1 else
-              [rng.choice(areas.n0, treated, replace=False) for _ in range(draws)])
-    return np.array([_double(np.vstack([np.delete(others, g, axis=0), others[g]]), areas.n0 - treated, areas.t0)[0]
-                     for g in groups])
+def _need_more_others(areas: Areas) -> int:
+    treated = len(areas.values) - areas.n0
+    if areas.n0 <= treated:
+        raise DesignError(Problem(where="unit", what=f"{areas.n0} other and {treated} treated areas: placebo groups need "
+                                  "more others than treated", cure="Add areas that were not treated."), source="design")
+    return treated
+
+
+def _groups(others: int, treated: int, draws: int, seed: int) -> list[Codes]:
+    """Placebo groups of as many areas as were treated: each area once, or seeded draws of several."""
+    if treated == 1:
+        return [np.array([j]) for j in range(others)]
+    if draws < 19:
+        raise ValueError(f"draws is a whole number from 19 up, not {draws!r}")
+    rng = np.random.default_rng(seed)
+    return [rng.choice(others, treated, replace=False) for _ in range(draws)]
 
 
 def _dated(areas: Areas, values: Sequence[float] | Array) -> tuple[tuple[str, float], ...]:
@@ -292,10 +302,11 @@ def _card(formula: str, areas: Areas, r_call: str, stata_call: str) -> StandardE
                              stata_call=stata_call)
 
 
-def _fit_caveats(areas: Areas, gaps: Array, p: float) -> list[Caveat]:
+def _fit_caveats(areas: Areas, gaps: Array, placebos: int) -> list[Caveat]:
     before, after = math.sqrt(float((gaps[: areas.t0] ** 2).mean())), abs(float(gaps[areas.t0:].mean()))
-    out = [Caveat(code="smallest_p", text=f"With {areas.n0} other areas the smallest possible p-value is "
-                  f"{1 / (areas.n0 + 1):.3g}.", values=(("smallest_p", 1 / (areas.n0 + 1)),))]
+    out = [] if len(areas.values) - areas.n0 > 1 else [Caveat(code="smallest_p", text=f"With {placebos} placebos among "
+                                                              f"{areas.n0} other areas the smallest "
+                  f"possible p-value is {1 / (placebos + 1):.3g}.", values=(("smallest_p", 1 / (placebos + 1)),))]
     if before > 0.5 * after:
         out.append(Caveat(code="poor_fit", text=f"The mix missed the treated area by {before:.3g} on average before the "
                           f"start, against a gap of {after:.3g} after: it is a poor stand-in.",

@@ -13,6 +13,7 @@ from impact.inference.linear import Array, Codes
 from impact.results import Caveat, Dropped, Estimate, PercentEffect, Segment, StandardErrorCard
 
 FEW_CLUSTERS = 6  # on either side: below it no clustered p-value is trusted
+MANY_CLUSTERS = 40  # below, errors without a small-sample correction are named as such
 LOW_DF = 4.0  # Satterthwaite df below this are unreliable (Pustejovsky & Tipton 2018, section 5)
 
 
@@ -83,6 +84,15 @@ def few_cluster_caveats(counts: Counts, df: float | None) -> list[Caveat]:
         out.append(Caveat(code="low_df", text=f"The standard error rests on {df:.1f} degrees of freedom, fewer than "
                           f"{LOW_DF:.0f}: the interval and p-value are unreliable.", values=(("df", df),)))
     return out
+
+
+def few_for_large_samples(clusters: int | None) -> list[Caveat]:
+    """Say that an error made for many clusters is too small with few; a rule fixed before results."""
+    if clusters is None or clusters >= MANY_CLUSTERS:
+        return []
+    return [Caveat(code="few_clusters_large_sample", text=f"The standard error is made for many clusters, and there are "
+                   f"{clusters}: it may be too small, and neither re-randomisation nor the wild bootstrap stands beside it "
+                   "here.", values=(("clusters", clusters),))]
 
 
 def make_estimate(*, outcome: str, method: str, estimand: str, inference: Inference, counts: Counts, vcov: str,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOVED = 0.02  # share of the weight that may move between strata before it is said
-MANY_CLUSTERS = 40  # below, errors without a small-sample correction are named as such
 
 
 def shares_differ(treated: Array, strata: Codes) -> bool:
@@ -110,15 +109,6 @@ def _one_arm(treated: Array) -> list[Problem]:
     return [Problem(where="treatment", what=f"all {len(treated)} units are {'treated' if treated.sum() else 'comparison'}"
                     if len(treated) else "no unit has both a treatment and an outcome",
                     cure="An effect needs units of both kinds with the outcome measured.")]
-
-
-def few_for_large_samples(clusters: int | None) -> list[Caveat]:
-    """Say that an error made for many clusters is too small with few; a rule fixed before results."""
-    if clusters is None or clusters >= MANY_CLUSTERS:
-        return []
-    return [Caveat(code="few_clusters_large_sample", text=f"The standard error is made for many clusters, and there are "
-                   f"{clusters}: it may be too small, and neither re-randomisation nor the wild bootstrap stands beside it "
-                   "here.", values=(("clusters", clusters),))]
 
 
 def comparison_mean(outcome: Array, treated: Array, transform: str, *, weights: Array | None = None,

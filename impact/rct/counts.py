@@ -13,8 +13,8 @@ from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, independent_columns
-from impact.inference.report import make_estimate, spread
-from impact.rct.assignment import comparison_mean, few_for_large_samples, overlap_weighted
+from impact.inference.report import few_for_large_samples, make_estimate, spread
+from impact.rct.assignment import comparison_mean, overlap_weighted
 from impact.rct.means import ASSUMPTIONS, QUESTION
 from impact.rct.trial import Trial, describe_poisson, select_trial
 from impact.results import Estimate

@@ -22,8 +22,16 @@ from impact.data.frame import (
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes, Fit, independent_columns, least_squares
-from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
-from impact.rct.assignment import check_draw, few_for_large_samples, overlap_weighted
+from impact.inference.report import (
+    Counterfactual,
+    Counts,
+    cluster_counts,
+    few_for_large_samples,
+    is_share,
+    make_estimate,
+    spread,
+)
+from impact.rct.assignment import check_draw, overlap_weighted
 from impact.rct.trial import indicator_caveats, keep_known, refuse_left_out
 from impact.results import Caveat, Estimate, StandardErrorCard
 

@@ -84,7 +84,7 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
                     "corrective_weights": _YES_NO},
         "triple_difference": {**_PANEL, "affected": _NEEDED},
         "poisson": _PANEL,
-        "synthetic_control": {"name_areas": _YES_NO},
+        "synthetic_control": {"name_areas": _YES_NO, "draws": _DRAWS},
         "synthetic_did": {"name_areas": _YES_NO, "draws": _DRAWS},
     },
     "matching": {

@@ -1,0 +1,119 @@
+"""Difference-in-differences on awkward data: currencies, calendars, unknown starts, declared anticipation, few clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from impact.did import (
+    event_study,
+    group_time_att,
+    hidden_drift,
+    imputation,
+    placebo_dates,
+    sensitivity,
+    sun_abraham,
+    synthetic_control,
+)
+from impact.did.honest import EventPath, relative_magnitudes_set
+from impact.errors import DataError, DesignError
+
+KEYS = {"outcome": "y", "unit": "firm", "time": "year", "first_treated": "first"}
+
+
+def panel(n: int = 60, years: int = 8, seed: int = 1, effect: float = 1.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(n):
+        first, level = (np.nan, 2003.0, 2005.0)[i % 3], rng.normal(10, 2)
+        rows += [{"firm": f"F{i:03d}", "year": 2000 + t, "first": first,
+                  "y": level + 0.3 * t + effect * (2000 + t >= first) + rng.normal(0, 0.7)} for t in range(years)]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e3, 3e7, 1e12])
+@pytest.mark.parametrize("later", [1, 4, 7])
+def test_the_robust_set_does_not_know_the_currency(scale, later):
+    rng = np.random.default_rng(later)
+    noise = rng.normal(size=(3 + later, 30))
+    covariance = noise @ noise.T / 300
+    before, after = rng.normal(0, 0.2, 3), 2 + rng.normal(0, 0.2, later)
+    weights = np.full(later, 1 / later)
+    one = relative_magnitudes_set(EventPath(before=before, after=after, covariance=covariance, weights=weights), 0.5)
+    other = relative_magnitudes_set(EventPath(before=scale * before, after=scale * after, covariance=scale**2 * covariance,
+                                              weights=weights), 0.5)
+    assert np.array(other) / scale == pytest.approx(one, rel=1e-6)
+
+
+def test_a_start_that_is_not_known_is_refused_with_its_units_and_rows():
+    data = panel().assign(on=lambda d: (d["year"] >= d["first"]) * 1.0)
+    data.loc[(data["firm"] == "F001") & (data["year"] == 2003), "on"] = np.nan
+    with pytest.raises(DataError) as error:
+        group_time_att(data, outcome="y", unit="firm", time="year", treatment="on")
+    assert "may have begun treatment" in str(error.value)
+    assert "F001" in str(error.value)
+    assert "rows 12" in str(error.value) or "row 12" in str(error.value)
+    known = panel().assign(on=lambda d: (d["year"] >= d["first"]) * 1.0)
+    known.loc[(known["firm"] == "F001") & (known["year"] == 2001), "on"] = np.nan  # 0 after it: the start is known
+    group_time_att(known, outcome="y", unit="firm", time="year", treatment="on")
+
+
+def test_zero_for_never_is_refused_in_repeated_cross_sections_too():
+    data = panel().fillna({"first": 0.0})
+    with pytest.raises(DataError, match="it is 0 for 160 rows, and 0 is no period"):
+        group_time_att(data, outcome="y", time="year", first_treated="first", panel=False)
+
+
+@pytest.mark.parametrize("method", [group_time_att, imputation])
+def test_tenths_of_a_year_make_each_horizon_once(method):
+    data = panel()
+    tenths = data.assign(year=(data["year"] - 2000) / 10, first=(data["first"] - 2000) / 10)
+    whole, parts = method(data, **KEYS).aggregate("dynamic"), method(tenths, **KEYS).aggregate("dynamic")
+    assert len(parts) == len(whole)
+    assert parts.headline.estimate == pytest.approx(whole.headline.estimate)
+
+
+def test_drift_counts_in_the_units_of_the_calendar():
+    data = panel()
+    yearly = hidden_drift(group_time_att(data, **KEYS, base_period="universal"))
+    coded = data.assign(year=2000 + 2 * (data["year"] - 2000), first=2000 + 2 * (data["first"] - 2000))
+    biennial = hidden_drift(group_time_att(coded, **KEYS, base_period="universal"))
+    assert biennial.measured == pytest.approx(yearly.measured / 2, rel=1e-6)
+    assert dict(biennial.details)["bias"] == pytest.approx(dict(yearly.details)["bias"], rel=1e-6)
+
+
+def test_declared_anticipation_is_kept_out_of_false_starts():
+    data = panel(effect=0.0)
+    data.loc[data["year"] == data["first"] - 1, "y"] += 3.0
+    made = placebo_dates(group_time_att, data, shifts=[1], anticipation=1, **KEYS)
+    assert abs(made[1].estimate) < 1.0
+
+
+def test_sensitivity_of_what_has_no_covariance_or_bad_bounds_is_refused():
+    for effects in (sun_abraham(panel(), **KEYS), event_study(panel(), **KEYS)):
+        with pytest.raises(DesignError, match="result of group_time_att"):
+            sensitivity(effects)
+    good = group_time_att(panel(), **KEYS, base_period="universal")
+    with pytest.raises(ValueError, match="from 0 up"):
+        sensitivity(good, bounds=[-1.0])
+    assert len(sensitivity(good, bounds=np.array([0.5]))) == 2
+
+
+def test_uneven_coefficients_and_too_few_clusters_are_not_examined():
+    gap = panel()
+    with pytest.raises(DesignError, match="not evenly spaced"):
+        sensitivity(group_time_att(gap[gap["year"] != 2006], **KEYS, base_period="universal"))
+    few = panel().assign(district=lambda d: d["firm"].str[1:].astype(int) % 6)
+    made = group_time_att(few, **KEYS, cluster="district", base_period="universal")
+    assert made.headline.has_caveat("few_clusters_large_sample") or made.headline.has_caveat("few_clusters")
+
+
+def test_several_treated_areas_have_no_rank():
+    rng = np.random.default_rng(1)
+    rows = [{"area": f"A{i}", "year": t, "first": 9.0 if i < 3 else np.nan, "y": rng.normal()}
+            for i in range(23) for t in range(12)]
+    e = synthetic_control(pd.DataFrame(rows), outcome="y", unit="area", time="year", first_treated="first", draws=99)
+    assert e.p_value is None
+    assert "use synthetic_did" in dict(e.reasons)["std_error"]
+    assert not e.has_caveat("smallest_p")
