@@ -13,6 +13,7 @@ panels alone (Roth 2022).
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import sys
@@ -26,12 +27,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from threadpoolctl import threadpool_limits
 
 from impact.did import group_time_att, imputation, stacked, sun_abraham, two_way_fixed_effects
 from impact.did.fragility import event_path
 from impact.did.honest import relative_magnitudes_set, smoothness_set
 from impact.errors import DesignError
+
+
+def one_thread() -> contextlib.AbstractContextManager[object]:
+    """Keep to one thread where threadpoolctl is installed."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return contextlib.nullcontext()
+    return threadpool_limits(1)
+
 
 STORE = Path(__file__).parent / "reference" / "did_simulation.csv"
 SEED = 20261203
@@ -287,7 +297,7 @@ class Tally:
 
 def simulate(name: str) -> list[dict[str, str]]:
     """Run one cell: every method on the same draws, with the programme working and doing nothing."""
-    with threadpool_limits(1):  # matrices are small: threads would wait for each other
+    with one_thread():  # matrices are small: threads would wait for each other
         return _simulate(name)
 
 
