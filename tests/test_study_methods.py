@@ -370,12 +370,15 @@ def test_the_terminal_names_the_contrast_and_its_unit():
     assert re.search(r"lost: \d+ rows \(profit is missing\)", run_summary(record("pooled_rounds"), Path()))
 
 
-@pytest.mark.parametrize("name", ["spillover", "multi_arm"])
-def test_few_clusters_say_so_and_no_star_stands_in_for_it(name):
-    if name == "spillover":
-        evaluation = run(name, drawn_markets(groups=8))
-    else:
-        evaluation = run(name, dosed_firms().head(15), change={"covariates": []})
+def test_few_units_of_two_arms_are_drawn_again_and_no_star_stands():
+    evaluation = run("multi_arm", dosed_firms().head(15), change={"covariates": []})
+    told = page(evaluation)
+    assert evaluation.headline.has_caveat("randomisation_inference")
+    assert "*" not in told["title"] + str(told["results"])
+
+
+def test_few_clusters_say_so_and_no_star_stands_in_for_it():
+    evaluation = run("spillover", drawn_markets(groups=8))
     told = page(evaluation)
     few = any(evaluation.headline.has_caveat(code) for code in ("few_clusters", "low_df"))
     assert few

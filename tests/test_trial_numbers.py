@@ -68,13 +68,13 @@ def test_per_cent_is_of_the_mean_of_the_units_the_effect_speaks_of():
 
 def test_the_comparison_mean_with_weights_and_clusters_by_hand():
     y, d, w = np.array([1.0, 3, 8, 10]), np.array([0.0, 0, 0, 1]), np.array([1.0, 1, 2, 1])
-    mean, error = comparison_mean(y, d, "none", weights=w)
-    assert mean == pytest.approx((1 + 3 + 16) / 4)
-    assert error == pytest.approx(np.sqrt(((np.array([1, 1, 2]) / 4 * (np.array([1, 3, 8]) - 5)) ** 2).sum() * 3 / 2))
+    weighted = comparison_mean(y, d, "none", weights=w)
+    assert weighted.mean == pytest.approx((1 + 3 + 16) / 4)
+    assert weighted.std_error == pytest.approx(np.sqrt(((np.array([1, 1, 2]) / 4 * (np.array([1, 3, 8]) - 5)) ** 2).sum() * 3 / 2))
     plain = comparison_mean(y, d, "none")
-    assert plain == pytest.approx((4.0, np.std([1, 3, 8], ddof=1) / np.sqrt(3)))
-    _, clustered = comparison_mean(y, d, "none", clusters=np.array([0, 0, 1, 2]))
-    assert clustered == pytest.approx(np.sqrt((((1 - 4) + (3 - 4)) / 3) ** 2 + ((8 - 4) / 3) ** 2) * np.sqrt(2))
+    assert (plain.mean, plain.std_error) == pytest.approx((4.0, np.std([1, 3, 8], ddof=1) / np.sqrt(3)))
+    clustered = comparison_mean(y, d, "none", clusters=np.array([0, 0, 1, 2]))
+    assert clustered.std_error == pytest.approx(np.sqrt((((1 - 4) + (3 - 4)) / 3) ** 2 + ((8 - 4) / 3) ** 2) * np.sqrt(2))
 
 
 def test_compliers_mean_without_it_uses_weights_and_strata():
