@@ -70,8 +70,8 @@ def test_the_comparison_mean_with_weights_and_clusters_by_hand():
     y, d, w = np.array([1.0, 3, 8, 10]), np.array([0.0, 0, 0, 1]), np.array([1.0, 1, 2, 1])
     weighted = comparison_mean(y, d, "none", weights=w)
     assert weighted.mean == pytest.approx((1 + 3 + 16) / 4)
-    assert weighted.std_error == pytest.approx(np.sqrt(((np.array([1, 1, 2]) / 4 * (np.array([1, 3,
-                                                                                              8]) - 5)) ** 2).sum() * 3 / 2))
+    by_hand = np.sqrt(((np.array([1, 1, 2]) / 4 * (np.array([1, 3, 8]) - 5)) ** 2).sum() * 3 / 2)
+    assert weighted.std_error == pytest.approx(by_hand)
     plain = comparison_mean(y, d, "none")
     assert (plain.mean, plain.std_error) == pytest.approx((4.0, np.std([1, 3, 8], ddof=1) / np.sqrt(3)))
     clustered = comparison_mean(y, d, "none", clusters=np.array([0, 0, 1, 2]))
