@@ -192,7 +192,7 @@ def _predicted(x: Array, treated: Array, new: Array, learner: str, seed: int | N
 
 def _learner(learner: str, seed: int | None) -> Any:
     try:
-        from sklearn import ensemble, linear_model  # type: ignore[import-untyped]
+        from sklearn import ensemble, linear_model
     except ImportError:
         raise ImpactError(Problem(where="scikit-learn", what="this package is not installed",
                                   cure="Type: python -m pip install scikit-learn"), source=f"learner '{learner}'") from None
