@@ -30,12 +30,11 @@ PARTS = ("outcome", "treatment", "covariates", "strata", "cluster", "weights", "
 def families_of(study: Study) -> tuple[Family, ...]:
     """List a study's families: the declared ones, and by role (Holm, Benjamini–Hochberg) the outcomes in none."""
     taken = {name for family in study.analysis.families for name in family.outcomes}
-    rest = []
-    for role, adjust in (("primary", "holm"), ("secondary", "benjamini_hochberg")):
-        names = tuple(o.name for o in study.outcomes if o.role == role and o.name not in taken)
-        if names:
-            rest.append(Family(name=role, outcomes=names, adjust=adjust))  # type: ignore[arg-type]
-    return (*study.analysis.families, *rest)
+    left = {role: tuple(o.name for o in study.outcomes if o.role == role and o.name not in taken)
+            for role in ("primary", "secondary")}
+    by_role = (Family(name="primary", outcomes=left["primary"], adjust="holm"),
+               Family(name="secondary", outcomes=left["secondary"], adjust="benjamini_hochberg"))
+    return (*study.analysis.families, *(family for family in by_role if family.outcomes))
 
 
 def adjusted(sample: Sample, estimates: Sequence[Estimate], keywords: Mapping[str, Mapping[str, Any]]) -> list[Estimate]:

@@ -15,8 +15,8 @@ from impact.inference.exact import fisher_exact_table, rank_sum_exact
 from impact.inference.linear import least_squares
 from impact.inference.randomisation import randomisation_test
 from impact.inference.sandwich import covariance
-from impact.inference.shares import effective_sample_size, wilson_interval
-from impact.rct.small import exact_share_test, newcombe_interval, rank_test
+from impact.inference.shares import effective_sample_size, newcombe_interval, wilson_interval
+from impact.rct.small import exact_share_test, rank_test
 
 TANZANIA = Path(__file__).parents[2] / "shared" / "reference" / "data" / "tanzania_training.csv"
 ONE = np.array([1.1, 2.3, 0.4, 3.9, 5.2, 0.7, 1.9, 8.8, 2.2])

@@ -599,3 +599,7 @@ def test_money_made_of_reports_stands_beside_every_method(name):
     names = [e.id for e in evaluation.estimates]
     assert len(names) == len(set(names))
     compose(evaluation)
+
+
+def test_every_method_a_study_may_name_has_its_words_in_the_brief():
+    assert [name for methods in METHODS.values() for name in methods if f"method.{name}" not in ENGLISH] == []

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
 
 from impact.inference.linear import Array, Codes
-from impact.inference.shares import effective_sample_size, wilson_interval
+from impact.inference.shares import effective_sample_size, newcombe_interval
 from impact.results import Check
 
 Boundary = Literal["cautious", "optimistic"]
@@ -132,18 +131,14 @@ def _judge(overall: float, gap: float, interval: tuple[float, float] | None, lim
 def _difference_interval(lost: Array, treated: Array, clusters: Codes | None,
                          conf_level: float) -> tuple[float, float] | None:
     """Newcombe's interval of the difference, treated less comparison; None with one cluster on a side."""
-    arms = []
-    for arm in (1, 0):
-        mine = treated == arm
-        size: float | None = None
-        if clusters is not None:
-            if len(np.unique(clusters[mine])) < 2:
-                return None
-            size = effective_sample_size(lost[mine], clusters[mine], conf_level=conf_level)
-        share = float(lost[mine].mean())
-        arms.append((share, *wilson_interval(float(lost[mine].sum()), int(mine.sum()), conf_level, size)))
-    (p1, low1, high1), (p0, low0, high0) = arms
-    return (p1 - p0 - math.hypot(p1 - low1, high0 - p0), p1 - p0 + math.hypot(high1 - p1, p0 - low0))
+    sides = [treated == arm for arm in (1, 0)]
+    sizes: list[float | None] = [None, None]
+    if clusters is not None:
+        if min(len(np.unique(clusters[mine])) for mine in sides) < 2:
+            return None
+        sizes = [effective_sample_size(lost[mine], clusters[mine], conf_level=conf_level) for mine in sides]
+    (x1, n1), (x0, n0) = ((float(lost[mine].sum()), int(mine.sum())) for mine in sides)
+    return newcombe_interval(x1, n1, x0, n0, conf_level, effective=(sizes[0], sizes[1]))
 
 
 def _points(share: float) -> str:

@@ -219,19 +219,8 @@ def _outcome_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> li
         place = f"outcomes[{i}].column, column '{outcome.column}'"
         if outcome.column not in usable:
             continue
-        values = frame[outcome.column].dropna().to_numpy(dtype=float)
-        if outcome.construction is not None and outcome.column != outcome.constructed:
-            pass  # closed firms become zeros or are left out: its values are examined once it is made
-        elif not len(values):
-            out.append(Problem(where=place, what="it is empty on every row", cure="Choose the column that holds the "
-                               "outcome, or leave this outcome out."))
-        elif len(np.unique(values)) < 2:
-            out.append(Problem(where=place, what="it has the same value on every row", cure="An outcome that does not "
-                               "vary cannot show an effect: is it the right column?"))
-        elif outcome.is_log and (values <= 0).any():
-            rows = np.flatnonzero((frame[outcome.column] <= 0).to_numpy()) + 1
-            out.append(Problem(where=place, what=f"the logarithm needs values above 0; {len(rows)} rows have none (rows "
-                               f"{listed(rows)})", cure="Write transform: none for this outcome, or correct the data."))
+        if outcome.construction is None or outcome.column == outcome.constructed:
+            out += _value_problems(outcome, frame[outcome.column], place)  # one still to be made is examined once it is
         before = outcome.baseline
         if outcome.is_log and before in usable and _uses_baseline(study) and (frame[before] <= 0).any():
             rows = np.flatnonzero((frame[before] <= 0).to_numpy()) + 1
@@ -252,6 +241,22 @@ def _outcome_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> li
             out.append(Problem(where=f"design.covariates[{i}], column '{name}'", what="it has the same value on every "
                                "row", cure="Leave it out: nothing can be compared on it."))
     return out
+
+
+def _value_problems(outcome: Outcome, column: pd.Series[Any], place: str) -> list[Problem]:
+    """Refuse an outcome that is empty, does not vary, or has no logarithm where logs are declared."""
+    values = column.dropna().to_numpy(dtype=float)
+    if not len(values):
+        return [Problem(where=place, what="it is empty on every row", cure="Choose the column that holds the outcome, or "
+                        "leave this outcome out.")]
+    if len(np.unique(values)) < 2:
+        return [Problem(where=place, what="it has the same value on every row", cure="An outcome that does not vary cannot "
+                        "show an effect: is it the right column?")]
+    if outcome.is_log and (values <= 0).any():
+        rows = np.flatnonzero((column <= 0).to_numpy()) + 1
+        return [Problem(where=place, what=f"the logarithm needs values above 0; {len(rows)} rows have none (rows "
+                        f"{listed(rows)})", cure="Write transform: none for this outcome, or correct the data.")]
+    return []
 
 
 def _uses_baseline(study: Study) -> bool:

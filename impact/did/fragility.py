@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from impact.results import Caveat, Check, Estimate, Estimates, PercentEffect, Se
 
 BOUNDS = {"relative_magnitudes": (0.5, 1.0, 1.5, 2.0), "smoothness": (0.5, 1.0, 2.0)}
 MOST = 5.0  # a conclusion that stands five times the earlier deviations is said to stand beyond that
+Interval = Callable[[float], tuple[float | None, float | None]]
 PARAMETERS = ("first", "average")
 ROTH = "Roth (2022), AER: Insights 4"
 RAMBACHAN = "Rambachan & Roth (2023), Review of Economic Studies 90"
@@ -215,10 +216,10 @@ def _row(start: Estimate, kind: str, bound: float, ends: tuple[float | None, flo
                    reasons=(("std_error", "a set that allows for deviations has no standard error"),))
 
 
-def _breakdown(start: Estimate, interval: object) -> float | None:
+def _breakdown(start: Estimate, interval: Interval) -> float | None:
     """Largest bound at which zero stays outside, by halving; 0 where it is inside already, None where it never enters."""
     def outside(bound: float) -> bool:
-        low, high = interval(bound)  # type: ignore[operator]
+        low, high = interval(bound)
         return (low is not None and low > 0) or (high is not None and high < 0)
 
     if not start.excludes_zero or not outside(0.0):

@@ -91,3 +91,24 @@ def effective_sample_size(values: Array, clusters: Codes, *, conf_level: float |
         reach = 0.5 + check_level(conf_level) / 2
         count *= float(stats.t(n - 1).ppf(reach) / stats.t(groups - 1).ppf(reach)) ** 2
     return min(count, float(n))
+
+
+def newcombe_interval(successes: float, n: float, comparison_successes: float, comparison_n: float,
+                      conf_level: float = 0.95, *, effective: tuple[float | None, float | None] = (None, None)) -> tuple[
+                          float, float]:
+    """Interval for the difference of two independent shares, first minus comparison.
+
+    Parameters
+    ----------
+    successes, n, comparison_successes, comparison_n : counts of each side. conf_level : a share.
+    effective : effective number of units of each side under clustering, as :func:`effective_sample_size` gives it.
+
+    Notes
+    -----
+    Newcombe (1998, Statistics in Medicine 17, 873–890, method 10): squares and adds how far each Wilson interval reaches.
+    Reference case: tests/test_exact.py.
+    """
+    p, q = successes / n, comparison_successes / comparison_n
+    low, high = wilson_interval(successes, n, conf_level, effective[0])
+    base_low, base_high = wilson_interval(comparison_successes, comparison_n, conf_level, effective[1])
+    return p - q - math.hypot(p - low, base_high - q), p - q + math.hypot(high - p, q - base_low)

@@ -13,9 +13,9 @@ from impact.errors import DesignError, Problem
 from impact.inference.estimating import Block, hull_gap, influences, mean_block
 from impact.inference.intervals import check_level
 from impact.inference.linear import Array, independent_columns
-from impact.matching.nearest import ASSUMPTIONS, QUESTIONS
+from impact.matching.observed import WORDS, Comparison, Means, arm_weights, comparison_estimate, select_comparison
 from impact.matching.sample import MatchedEstimate
-from impact.matching.weighting import WORDS, Comparison, Means, arm_weights, comparison_estimate, select_comparison
+from impact.matching.units import ASSUMPTIONS, QUESTIONS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,16 +16,13 @@ from impact.matching.assembly import SETS_VCOV, Found, Why, lonely, matched_esti
 from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, check_caliper, metric_of
 from impact.matching.neighbours import greedy_pairs, nearest
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import ASSUMPTIONS, QUESTIONS, Units, cells_of, check_choice, need_both_arms, select_units
+from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, select_units
 from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ASSUMPTIONS", "DISTANCES", "QUESTIONS", "nearest_neighbour"]
-
 ORDERS = ("largest", "smallest", "data", "random")
-_need_both_arms = need_both_arms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.estimating import Balancing, Block, balancing, influences, linear_block, logit_block, mean_block
 from impact.inference.intervals import check_level
 from impact.inference.linear import Array, Codes, least_squares
-from impact.matching.nearest import ASSUMPTIONS, QUESTIONS, _need_both_arms
-from impact.matching.sample import MatchedEstimate
-from impact.matching.weighting import (
+from impact.matching.observed import (
     LOGIT,
     WORDS,
     Comparison,
@@ -26,6 +24,8 @@ from impact.matching.weighting import (
     fit_score,
     select_comparison,
 )
+from impact.matching.sample import MatchedEstimate
+from impact.matching.units import ASSUMPTIONS, QUESTIONS, need_both_arms
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ def _parametric(sample: Comparison, train: Codes, test: Codes, arms: Sequence[in
     part = replace(sample, y=sample.y[train], treated=sample.treated[train], covariates=sample.covariates[train],
                    sampling=sample.sampling[train])
     try:
-        _need_both_arms(part.treated)
+        need_both_arms(part.treated)
         outcomes = {}
         for arm in arms:
             mine = train[part.treated == arm]
@@ -318,7 +318,7 @@ def _forests(sample: Comparison, train: Codes, test: Codes, arms: Sequence[int],
     if util.find_spec("sklearn") is None:
         raise DesignError(Problem(where="scikit-learn", what="this package is not installed, and learner='forest' needs it",
                                   cure="Type: python -m pip install scikit-learn"), source="design")
-    _need_both_arms(sample.treated[train])
+    need_both_arms(sample.treated[train])
     grower: Any = import_module("sklearn.ensemble")
     shape = {"n_estimators": TREES, "min_samples_leaf": LEAF, "random_state": seed, "n_jobs": 1}
     x, share = sample.covariates, sample.sampling

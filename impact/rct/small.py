@@ -15,7 +15,7 @@ from impact.inference.exact import fisher_exact_table, rank_sum_exact
 from impact.inference.intervals import Inference, check_level
 from impact.inference.linear import Array
 from impact.inference.report import make_estimate, spread
-from impact.inference.shares import wilson_interval
+from impact.inference.shares import newcombe_interval
 from impact.rct.assignment import check_draw, comparison_mean
 from impact.rct.means import QUESTION
 from impact.rct.trial import count_sides, keep_known
@@ -87,21 +87,6 @@ def exact_share_test(data: pd.DataFrame, *, outcome: str, treatment: str, strata
         details=(("table", table), ("odds_ratio", _finite(test.odds_ratio)), ("odds_ratio_low", test.low),
                  ("odds_ratio_high", _finite(test.high))))
     return _exact(estimate)
-
-
-def newcombe_interval(successes: float, n: float, comparison_successes: float, comparison_n: float,
-                      conf_level: float = 0.95) -> tuple[float, float]:
-    """Interval for the difference of two independent shares, first minus comparison.
-
-    Notes
-    -----
-    Newcombe (1998, Statistics in Medicine 17, 873–890, method 10): squares and adds how far each Wilson interval reaches.
-    Reference case: as :func:`exact_share_test`.
-    """
-    p, q = successes / n, comparison_successes / comparison_n
-    low, high = wilson_interval(successes, n, conf_level)
-    base_low, base_high = wilson_interval(comparison_successes, comparison_n, conf_level)
-    return p - q - math.hypot(p - low, base_high - q), p - q + math.hypot(high - p, q - base_low)
 
 
 def rank_test(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str | None = None, cluster: str | None = None,
