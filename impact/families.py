@@ -17,7 +17,7 @@ from impact.inference.linear import independent_columns
 from impact.inference.multiple import as_min_p, benjamini_hochberg, holm, sharpened_q, step_down
 from impact.inference.randomisation import Member, joint_randomisation
 from impact.rct.trial import Trial, select_trial
-from impact.results import Estimate
+from impact.results import Caveat, Estimate
 from impact.study.families import REDRAWN
 from impact.study.types import Family, Outcome, Study, words
 
@@ -61,9 +61,11 @@ def adjusted(sample: Sample, estimates: Sequence[Estimate], keywords: Mapping[st
         raw = [out[i].p_value or 0.0 for i in members]
         title = f"{len(members)} {family.name}, {NAMES[family.adjust]}"
         if family.adjust in REDRAWN:
-            found, draws = _redrawn(sample, family, [out[i] for i in members], keywords)
+            found, again, draws = _redrawn(sample, family, [out[i] for i in members], keywords)
             values = [max(p, q) for p, q in zip(raw, found, strict=True)]
             title += f", {draws}"
+            for i, effect in zip(members, again, strict=True):
+                out[i] = out[i].with_caveats(*_other_number(out[i], effect))
         else:
             rule = {"holm": holm, "benjamini_hochberg": benjamini_hochberg, "sharpened_q": sharpened_q}[family.adjust]
             values = rule(raw)
@@ -73,8 +75,8 @@ def adjusted(sample: Sample, estimates: Sequence[Estimate], keywords: Mapping[st
 
 
 def _redrawn(sample: Sample, family: Family, estimates: Sequence[Estimate],
-             keywords: Mapping[str, Mapping[str, Any]]) -> tuple[list[float], str]:
-    """Step down over the family by drawing the lots again; returns p-values and how many draws were made."""
+             keywords: Mapping[str, Mapping[str, Any]]) -> tuple[list[float], list[float], str]:
+    """Step down over the family by drawing the lots again; returns p-values, the effects drawn for, and the draws."""
     frame, design = sample.frame, sample.study.design
     if any(keywords[e.outcome].get("weights") for e in estimates):
         raise DesignError(Problem(where=f"family '{family.name}'", what="sampling weights are declared, and the lots "
@@ -105,7 +107,19 @@ def _redrawn(sample: Sample, family: Family, estimates: Sequence[Estimate],
     observed, drawn = (as_min_p([float(s) for s in test.statistic], test.drawn) if family.adjust == "westfall_young"
                        else (test.statistic, test.drawn))
     return (step_down([float(s) for s in observed], drawn, enumerated=test.enumerated),
-            f"{'all ' if test.enumerated else ''}{test.draws:,} draws of the lots")
+            [float(x) for x in test.estimate], f"{'all ' if test.enumerated else ''}{test.draws:,} draws of the lots")
+
+
+def _other_number(estimate: Estimate, again: float) -> tuple[Caveat, ...]:
+    """Say where the lots were drawn again for another number than the one printed; the test of no effect holds."""
+    if abs(again - estimate.estimate) <= 1e-6 * max(abs(again), abs(estimate.estimate), (estimate.outcome_sd or 0.0)):
+        return ()
+    return (Caveat(code="family_statistic", text=f"The adjusted p-value tests that the offer changed nobody, by the "
+                   f"coefficient "
+                   f"of the offer in least squares with the strata and covariates ({again:.4g}); that is not the number "
+                   f"printed "
+                   f"({estimate.estimate:.4g}), which weighs units otherwise.",
+                   values=(("coefficient", again), ("printed", estimate.estimate))),)
 
 
 def with_indices(sample: Sample) -> Sample:

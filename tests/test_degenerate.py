@@ -86,3 +86,20 @@ def test_an_index_of_repeated_outcomes_names_the_repeat():
     z = np.random.default_rng(1).normal(size=(30, 2))
     with pytest.raises(DesignError, match="outcome 3 of the index"):
         inverse_covariance_index(np.column_stack([z, z[:, 0] * 2 + 1]), np.arange(30) < 15)
+
+
+@pytest.mark.parametrize("value", [5.0, 1234567.89])
+def test_a_constant_outcome_has_no_effect_of_taking_part_nor_a_ratio_nor_bounds_of_rounding(value):
+    rng = np.random.default_rng(2)
+    d = np.arange(200) % 2 * 1.0
+    data = pd.DataFrame({"y": value, "d": d, "took": d * (rng.random(200) < 0.7)})
+    for e in (rct.late(data, outcome="y", treatment="d", takeup="took"),
+              rct.encouragement(data, outcome="y", encouragement="d", takeup="took").headline,
+              rct.poisson(data, outcome="y", treatment="d")):
+        assert e.p_value is None
+        assert e.interval == ()
+        assert len(dict(e.reasons)) == len(e.reasons)
+    data.loc[::7, "y"] = np.nan
+    for row in rct.lee_bounds(data, outcome="y", treatment="d"):
+        assert row.estimate == 0
+        assert row.p_value is None

@@ -208,3 +208,30 @@ def test_lots_are_not_drawn_again_where_nothing_was_drawn_or_weights_are_used():
                     sampling={"weight": "size"})
     with pytest.raises(DesignError, match="sampling weights are declared"):
         evaluate(study, firms())
+
+
+def test_as_many_known_rows_as_clusters_is_not_one_row_a_cluster():
+    """20 markets of two rows; an outcome known on 20 rows of the first ten markets: sums are by market all the same."""
+    rng = np.random.default_rng(8)
+    cluster = np.repeat(np.arange(20), 2)
+    offered = (cluster % 2).astype(float)
+    y = rng.normal(size=40) + 1.5 * offered
+    draw = declared_draw(offered, clusters=cluster.astype(np.int64))
+    rows = np.arange(20)
+    test = joint_randomisation([Member(rows=rows, outcome=y[:20], covariates=np.ones((20, 1)))], draw, draws=200, seed=1)
+    assert test.estimate[0] == pytest.approx(y[:20][offered[:20] == 1].mean() - y[:20][offered[:20] == 0].mean())
+    assert np.isfinite(test.statistic[0])
+
+
+def test_lots_drawn_again_for_another_number_are_said_to_be_so():
+    rng = np.random.default_rng(9)
+    rows = [{"block": s, "offered": float(i < treated), "gain": gain} for s, (treated, gain) in enumerate(
+        ((4, 2.0), (36, 2.0), (20, -2.0))) for i in range(40)]
+    data = pd.DataFrame(rows).assign(firm=lambda d: np.arange(len(d)))
+    for name in ("profit", "sales"):
+        data[name] = data["gain"] * data["offered"] + rng.normal(size=len(data))
+    plan = {"outcomes": [PROFIT, SALES], "families": [family("romano_wolf")],
+            "assignment": {"rule": "blocked", "strata": "block"}}
+    blocked = evaluate(declare("rct", **plan), data).main("profit")
+    assert blocked.has_caveat("family_statistic")
+    assert not evaluate(declare("rct", method="ols", **plan), data).main("profit").has_caveat("family_statistic")

@@ -140,3 +140,57 @@ def test_bounds_that_no_draw_moves_are_their_own_interval():
     lower, upper = rct.lee_bounds(data, outcome="y", treatment="d")
     assert (lower.interval[0].low, upper.interval[0].high) == (1.0, 1.0)
     assert lower.estimand == "always_observed"
+
+
+@pytest.mark.parametrize("gone", [[3], [3, 5], [3, 4], [3, 4, 5, 6]])
+def test_a_missing_covariate_value_never_stops_lin(gone):
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"d": np.arange(200) % 2 * 1.0, "size": rng.normal(10, 2, 200)})
+    data["y"] = data["d"] + data["size"] + rng.normal(size=200)
+    data.loc[gone, "size"] = np.nan
+    e = rct.lin(data, outcome="y", treatment="d", covariates=["size"])
+    assert e.n == 200
+    assert e.has_caveat("covariate_missing")
+    assert e.estimate == pytest.approx(1.0, abs=0.5)
+
+
+@pytest.mark.parametrize("vcov", ["HC1", "HC2", "HC3", "CR3"])
+def test_an_error_by_name_sees_no_more_of_a_unit_that_stands_alone(vcov):
+    data = pd.DataFrame({"s": [0] * 4 + [1] * 36, "d": [1.0, 0, 0, 0] + [1.0, 0] * 18,
+                         "y": np.random.default_rng(7).normal(size=40)})
+    with pytest.raises(DesignError, match="cannot see 10%"):
+        rct.lin(data, outcome="y", treatment="d", strata="s", vcov=vcov)
+    assert rct.lin(data, outcome="y", treatment="d", strata="s", vcov="classical").std_error > 0
+
+
+def test_two_arms_and_workers_of_firms_have_the_per_cent_of_least_squares():
+    rng = np.random.default_rng(8)
+    s = np.repeat([0, 1], [40, 80])
+    d = np.r_[np.arange(40) % 4 == 0, np.arange(80) % 2 == 0].astype(float)
+    data = pd.DataFrame({"s": s, "d": d, "y": np.where(s == 0, 10.0, 30.0) + d + rng.normal(size=120),
+                         "firm": np.arange(120)})
+    plain = rct.ols(data, outcome="y", treatment="d", strata="s")
+    arms = rct.multi_arm(data, outcome="y", treatment="d", reference=0.0, strata="s").headline
+    workers = rct.worker_effects(data, outcome="y", treatment="d", firm="firm", weighting="worker", strata="s")
+    for e in (arms, workers):
+        assert e.comparison_mean == pytest.approx(plain.comparison_mean)
+        assert e.effect_pct.value == pytest.approx(plain.effect_pct.value)
+
+
+def test_pairs_do_not_hide_that_the_comparison_mean_is_near_zero():
+    rng = np.random.default_rng(9)
+    y = rng.normal(0, 20, 40)
+    y[1::2] += 0.5 - y[1::2].mean()
+    data = pd.DataFrame({"pair": np.repeat(range(20), 2), "d": [1.0, 0.0] * 20, "y": y})
+    e = rct.difference_in_means(data, outcome="y", treatment="d", strata="pair", pairs=True)
+    assert e.comparison_mean == pytest.approx(0.5)
+    assert e.effect_pct is None
+    assert "two standard errors" in dict(e.reasons)["effect_pct"]
+
+
+def test_the_error_of_a_stratified_mean_by_hand():
+    """Strata of 3 and 2 comparison units, weights 5/9 and 4/9: each stratum's variance over its own n − 1."""
+    y, d = np.array([1.0, 2, 6, 9, 9, 4, 8, 0, 0]), np.array([0.0, 0, 0, 1, 1, 0, 0, 1, 1])
+    s = np.array([0] * 5 + [1] * 4)
+    by_hand = np.sqrt((5 / 9) ** 2 * np.var([1, 2, 6], ddof=1) / 3 + (4 / 9) ** 2 * np.var([4, 8], ddof=1) / 2)
+    assert comparison_mean(y, d, "none", blocks=s).std_error == pytest.approx(by_hand)

@@ -49,6 +49,8 @@ class _Sums:
     def __init__(self, outcomes: Array, covariates: Array, draw: Draw) -> None:
         q, _ = np.linalg.qr(covariates)
         self.cluster, self.groups = draw.cluster, draw.groups
+        # as many rows as clusters is not yet one row a cluster: a family's outcome may be known in some clusters only
+        self.single = self.groups == len(q) and int(np.bincount(self.cluster, minlength=self.groups).max()) == 1
         self.rest = outcomes - q @ (q.T @ outcomes)
         self.y = self.by_cluster(self.rest)
         self.z = self.by_cluster(q)
@@ -60,7 +62,7 @@ class _Sums:
 
     def by_cluster(self, values: Array) -> Array:
         """Sum (n, m) values to (G, m)."""
-        if self.groups == len(values):
+        if self.single:
             out = np.empty_like(values)
             out[self.cluster] = values
             return out

@@ -119,7 +119,11 @@ def _contrast(regression: CellRegression, inside: Mapping[str, Array], arms: Seq
     """Compare two arms by their places; with a seed, where clusters are few, by drawing again between these two."""
     trial, (low, high) = regression.trial, pair
     one, zero = inside[names[high]], inside[names[low]]
-    base = comparison_mean(trial.y, 1 - zero, regression.transform, weights=trial.weights, clusters=trial.clusters,
+    pair_ = (one + zero) > 0
+    codes = [None if c is None else np.unique(c[pair_], return_inverse=True)[1].astype(np.int64)
+             for c in (trial.blocks, trial.clusters)]
+    base = comparison_mean(trial.y[pair_], one[pair_], regression.transform, blocks=codes[0], clusters=codes[1],
+                           weights=None if trial.weights is None else trial.weights[pair_], overlap=True,
                            label=f"mean of {arms[low]}")
     sides = Sides(one, zero, base)
     picks = {names[high]: 1.0} if low == 0 else {names[high]: 1.0, names[low]: -1.0}

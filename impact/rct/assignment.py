@@ -136,22 +136,31 @@ def comparison_mean(outcome: Array, treated: Array, transform: str, *, weights: 
     if blocks is not None:
         size = np.bincount(blocks, weights=w)
         offered = np.bincount(blocks, weights=w * treated) / size
-        target = size * offered * (1 - offered) if overlap else size
+        target = size * offered * (1 - offered)
+        target = target if overlap and target.sum() > 0 else size
         others = np.bincount(blocks, weights=w * zero)
         share = w * (target / np.where(others > 0, others, 1.0))[blocks]
     share = np.where(zero, share, 0.0) / share[zero].sum()
     mean = float(share @ outcome)
-    scores = share * (outcome - (mean if blocks is None else _block_means(outcome, w * zero, blocks)))
-    if clusters is not None:
-        scores = np.bincount(clusters, weights=scores)
-    used = len(np.unique(clusters[zero])) if clusters is not None else int(zero.sum())
-    error = math.sqrt(float(scores @ scores) * used / (used - 1)) if used > 1 else math.inf
+    error = _mean_error(outcome, share, mean, zero, blocks, clusters)
     if transform == "log":
         mean, error = math.exp(mean), 0.0
     return Counterfactual(mean=mean, std_error=error, label=label)
 
 
-def _block_means(outcome: Array, weights: Array, blocks: Codes) -> Array:
-    total = np.bincount(blocks, weights=weights)
-    means = np.bincount(blocks, weights=weights * outcome) / np.where(total > 0, total, 1.0)
-    return np.asarray(means[blocks])
+def _mean_error(outcome: Array, share: Array, mean: float, zero: Array, blocks: Codes | None,
+                clusters: Codes | None) -> float:
+    """Error of a weighted mean of comparison rows, within strata; a stratum's only unit (cluster) is held to the whole."""
+    strata = np.zeros(len(outcome), dtype=np.int64) if blocks is None else blocks
+    groups = np.arange(len(outcome), dtype=np.int64) if clusters is None else clusters
+    total = np.bincount(strata, weights=share)
+    centre = np.bincount(strata, weights=share * outcome) / np.where(total > 0, total, 1.0)
+    home = np.zeros(int(groups.max()) + 1, dtype=np.int64)
+    home[groups[zero]] = strata[zero]
+    members = np.bincount(home[np.unique(groups[zero])], minlength=len(total))
+    if members.sum() < 2:
+        return math.inf
+    centre = np.where(members > 1, centre, mean)
+    scores = np.bincount(groups, weights=share * (outcome - centre[strata]), minlength=len(home))
+    factor = np.where(members > 1, members / np.maximum(members - 1, 1), 1.0)
+    return math.sqrt(float((scores**2 * factor[home]).sum()))

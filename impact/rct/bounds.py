@@ -16,7 +16,7 @@ from impact.inference.intervals import check_level, infer
 from impact.inference.linear import Array, Codes
 from impact.inference.report import Counts, cluster_counts, is_share, make_estimate
 from impact.rct.assignment import check_draw
-from impact.rct.trial import keep_known
+from impact.rct.trial import is_constant, keep_known
 from impact.results import Estimate, Estimates, Segment, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -269,6 +269,8 @@ def _two_rows(sample: _Enrolled, bounds: tuple[float, float], errors: tuple[floa
                              clusters_treated=groups[1] if groups[1] is not None else counts.treated,
                              clusters_comparison=groups[2] if groups[2] is not None else counts.comparison,
                              stata_call="leebounds y d, select(s)" if method == "lee_bounds" else "")
+    if is_constant(sample.y[known]) and method == "lee_bounds":  # trimming the same values moves nothing
+        bounds, errors = (0.0, 0.0), (0.0, 0.0)
     together = imbens_manski(*bounds, errors, conf_level)
     rows: list[Estimate] = []
     for name, value, error in zip(("lower", "upper"), bounds, errors, strict=True):

@@ -11,12 +11,22 @@ from scipy import stats
 
 from impact.errors import DesignError, Problem
 from impact.inference.fieller import fieller_set
-from impact.inference.intervals import Inference
+from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Fit
 from impact.inference.report import Counterfactual, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance, covariance
 from impact.rct.assignment import overlap_weighted
-from impact.rct.trial import Trial, contrast_df, covariance_of, describe, infer_last, picked, regress, select_trial
+from impact.rct.trial import (
+    Trial,
+    contrast_df,
+    covariance_of,
+    describe,
+    infer_last,
+    is_constant,
+    picked,
+    regress,
+    select_trial,
+)
 from impact.results import Caveat, Estimate, Segment
 
 if TYPE_CHECKING:
@@ -79,8 +89,11 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
     fit = _second(trial, took, first, takeup)
     cov = covariance_of(fit, trial, vcov)
     inference, df_rule = infer_last(fit, cov, conf_level, clustered=trial.clusters is not None)
+    flat = is_constant(trial.y)
+    if flat:
+        inference = infer(0.0, 0.0, None, conf_level)
     offer = infer_last(reduced, covariance_of(reduced, trial, vcov), conf_level, clustered=trial.clusters is not None)[0]
-    segments = _anderson_rubin(trial, first, reduced, cov, conf_level)
+    segments = () if flat else _anderson_rubin(trial, first, reduced, cov, conf_level)
     f = strength.statistic**2 if strength.statistic is not None else math.inf
     counts, card = describe(fit, trial, cov.kind, df_rule, cluster, instrumented=True)
     estimate = make_estimate(
@@ -91,7 +104,7 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
             ("first_stage", strength.estimate), ("first_stage_f", f), ("itt", offer.estimate),
             ("compliance", _compliance(trial.offered, took)),
             ("anderson_rubin", tuple((s.low, s.high) for s in segments))))
-    return _weak(estimate, segments, offer, f) if f < WEAK else estimate
+    return _weak(estimate, segments, offer, f) if f < WEAK and not flat else estimate
 
 
 def _second(trial: Trial, took: Array, first: Fit, takeup: str) -> Fit:

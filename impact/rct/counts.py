@@ -16,7 +16,7 @@ from impact.inference.linear import Array, independent_columns
 from impact.inference.report import few_for_large_samples, make_estimate, spread
 from impact.rct.assignment import comparison_mean, overlap_weighted
 from impact.rct.means import ASSUMPTIONS, QUESTION
-from impact.rct.trial import Trial, describe_poisson, select_trial
+from impact.rct.trial import Trial, describe_poisson, is_constant, select_trial
 from impact.results import Estimate
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
     -----
     Estimand: ratio of mean outcomes, offered over not offered (ITT). Needs the right mean only, not a Poisson
     distribution (Gourieroux, Monfort & Trognon 1984; Santos Silva & Tenreyro 2006, section III). Errors: sandwich with
-    n/(n − k), or by cluster with (n − 1)/(n − k)·G/(G − 1), normal distribution, as fixest. Unlike log(1 + y) the result
+    n/(n − k), or by cluster with (n − 1)/(n − k)·G/(G − 1) and t(G − 1); normal otherwise, as fixest. Unlike log(1 + y)
+    the result
     does not move with the currency. Reference case: rct_jtrain2_ppml (R fixest 0.12.2).
     """
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
@@ -65,7 +66,8 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
     beta = _fit(design, trial)
     error = _error(design, trial, beta)
     counts, card = describe_poisson(trial, design.shape[1], cluster)
-    inference = infer(float(beta[-1]), error, None if counts.clusters is None else float(counts.clusters - 1), conf_level)
+    df = None if counts.clusters is None else float(counts.clusters - 1)
+    inference = infer(0.0, 0.0, df, conf_level) if is_constant(trial.y) else infer(float(beta[-1]), error, df, conf_level)
     trial.caveats += few_for_large_samples(counts.clusters)
     return make_estimate(
         outcome=outcome, term=treatment, method="poisson", estimand="itt", inference=inference, counts=counts,

@@ -15,9 +15,14 @@ from impact.inference.beside import wild_beside
 from impact.inference.linear import Array, Codes, Fit, independent_columns
 from impact.inference.randomisation import randomisation_set, randomisation_test
 from impact.inference.report import FEW_CLUSTERS, LOW_DF
+from impact.rct.trial import is_constant
 from impact.results import Caveat, Estimate, PercentEffect, Segment
 
 Mask = NDArray[np.bool_]
+
+NOT_REDRAWN = Caveat(code="not_redrawn", text="Drawing the lots again would speak of another average than the one printed "
+                     "(it "
+                     "weighs strata or units otherwise): the usual p-value and interval stand, and few were drawn.")
 
 
 def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, controls: Array, blocks: Codes | None,
@@ -40,7 +45,7 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
         Below 6 clusters (or units, where they were drawn) on a side, or df below 4: p-value and interval by
         re-randomisation. Below 40 clusters in all or 20 treated: the wild cluster bootstrap in ``details`` and as a caveat.
     """
-    if float(np.ptp(outcome)) <= 1e-13 * float(np.abs(outcome).max()) or (weighted and weights is None):
+    if is_constant(outcome) or (weighted and weights is None):
         return estimate  # nothing varies, so there is nothing to draw again
     drawn = clusters if clusters is not None else np.arange(len(outcome), dtype=np.int64)
     arm = np.bincount(drawn, weights=offered) > 0
@@ -52,9 +57,9 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     design = design[:, independent_columns(design)]
     out = estimate
     root = np.ones(len(outcome)) if weights is None else np.sqrt(weights)
-    if not _same_number(estimate, outcome * root, offered * root, design * root[:, None]):
-        return estimate  # a replay would speak of another average than the one printed
     few = min(treated, comparison) < FEW_CLUSTERS or (estimate.df is not None and estimate.df < LOW_DF)
+    if not _same_number(estimate, outcome * root, offered * root, design * root[:, None]):
+        return estimate.with_caveats(NOT_REDRAWN) if few else estimate
     if few and not weighted and _drawable(offered, strata):
         out = _randomised(out, outcome, offered, design, strata, clusters, seed)
     if clusters is None:

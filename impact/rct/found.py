@@ -102,8 +102,9 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     compare :func:`impact.rct.lee_bounds`, which needs no such thing). Chance of being found: a logit on the predictors in
     each arm apart; weights are one over it (Wooldridge 2007, Journal of Econometrics 141; Wooldridge 2010, section 19.8).
     Errors: sandwich of the stacked equations of both logits and the weighted regression, which allows for the chance being
-    estimated; sums over clusters where given; no small-sample factor, normal distribution. Reference case: with predictors
-    that form cells the arm means are those of the cells weighted by their size in the draw, exactly; errors against numeric
+    estimated; normal distribution, and sums over clusters with G/(G − 1) and t(G − 1) where given. Reference case: with
+    predictors that form cells the arm means are those of the cells weighted by their size in the draw, exactly; errors
+    against numeric
     derivatives of the stacked equations and a simulation (tests/test_found.py).
     """
     predictors, covariates = as_names(predictors), as_names(covariates)

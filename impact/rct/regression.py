@@ -10,7 +10,7 @@ import numpy as np
 
 from impact.data.frame import as_names, listed, rows_text
 from impact.errors import DesignError, Problem
-from impact.inference.linear import Fit
+from impact.inference.linear import Array, Fit
 from impact.inference.report import is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance, seen_share
 from impact.rct.assignment import comparison_mean, overlap_weighted
@@ -58,7 +58,9 @@ def ols(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequenc
     Notes
     -----
     Unless ``vcov`` is named: with fewer than 6 clusters on a side, or df below 4, p-value and interval come from
-    re-randomisation of the draw (strata and clusters as given); with fewer than 40 clusters or 20 treated the wild
+    re-randomisation of the draw (strata and clusters as given), unless the coefficient drawn again is another number than
+    the one printed (interactions, strata of different shares): the caveat ``not_redrawn`` then says so. With fewer than 40
+    clusters or 20 treated the wild
     cluster bootstrap is shown beside. Estimand: ITT. Assumes assignment by lot (within strata); covariates only sharpen
     the estimate (Freedman 2008;
     Lin 2013, section 4). Covariance: Pustejovsky & Tipton (2018). Reference cases: rct_jtrain2_dim_ols_hc2,
@@ -172,8 +174,10 @@ def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str
 
 def _refuse_unseen(trial: Trial, fit: Fit, cov: Covariance) -> None:
     """Refuse an error that misses rows fitted perfectly, such as the one treated unit of a stratum."""
+    if cov.kind == "classical":  # it takes all units to vary alike, so that none need be seen
+        return
     pick = picked(fit, {fit.names[-1]: 1.0})
-    seen = seen_share(fit, cov, pick)
+    seen = seen_share(fit, covariance_of(fit, trial, "CR2"), pick)
     if seen >= SEEN:
         return
     weights = np.ones(fit.n) if fit.weights is None else fit.weights
@@ -188,13 +192,21 @@ def _refuse_unseen(trial: Trial, fit: Fit, cov: Covariance) -> None:
         "leave the covariate out, or use ols or ancova."), source="design")
 
 
+def _rare(trial: Trial, column: Array, name: str) -> bool:
+    """Whether a column is our indicator of missing values and an arm has fewer than two: it has no slope by arm."""
+    if not (name.endswith(" missing") and name.removesuffix(" missing") in trial.labels):
+        return False
+    return min(float(column[trial.offered == arm].sum()) for arm in (0, 1)) < 2
+
+
 def _fit(trial: Trial, treatment: str, interacted: bool) -> Fit:
     used = trial
     if interacted:
         others, names = trial.controls()
         centred = others - np.average(others, axis=0, weights=trial.weights)
-        used = replace(trial, extra=np.column_stack([centred, centred * trial.offered[:, None]]), blocks=None,
-                       labels=[*names, *(f"{name} × {treatment}" for name in names)])
+        both = [j for j, name in enumerate(names) if not _rare(trial, others[:, j], name)]
+        used = replace(trial, extra=np.column_stack([centred, centred[:, both] * trial.offered[:, None]]), blocks=None,
+                       labels=[*names, *(f"{names[j]} × {treatment}" for j in both)])
     fit = regress(used, {treatment: trial.offered})
     if fit.left_out:  # covariates that repeat each other are refused before: these do so within one arm only
         raise DesignError(Problem(where=f"columns {listed(fit.left_out)}", what="they repeat other columns within an arm",

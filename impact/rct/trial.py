@@ -205,6 +205,11 @@ def _logged(values: Array, name: str, places: Codes) -> Array:
     return out
 
 
+def is_constant(values: Array) -> bool:
+    """Whether all values are the same, up to rounding: then there is no effect to put an error to."""
+    return float(np.ptp(values)) <= 1e-13 * float(np.abs(values).max(initial=0.0))
+
+
 def regress(trial: Trial, columns: Mapping[str, Array], outcome: Array | None = None) -> Fit:
     """Regress the outcome (or another one) on strata, covariates and the named columns that are the question.
 

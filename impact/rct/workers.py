@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,9 +15,9 @@ from impact.errors import DataError, DesignError, Problem
 from impact.inference.beside import wild_beside
 from impact.inference.intervals import NOISE, infer
 from impact.inference.linear import Array, Codes, independent_columns
-from impact.inference.report import Counterfactual, cluster_counts, is_share, make_estimate, spread
+from impact.inference.report import cluster_counts, is_share, make_estimate, spread
 from impact.inference.sandwich import CLUSTERED
-from impact.rct.assignment import check_draw, overlap_weighted
+from impact.rct.assignment import check_draw, comparison_mean, overlap_weighted
 from impact.rct.few import with_few_clusters
 from impact.rct.trial import Trial, coefficients, count_sides, covariance_of, describe, infer_last, regress, select_trial
 from impact.results import Caveat, Estimate, StandardErrorCard
@@ -211,7 +210,10 @@ def _estimate(trial: Trial, firms: Codes, *, outcome: str, treatment: str, level
     counts = count_sides(trial.offered > 0, trial.offered <= 0, trial.clusters)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="worker_effects", estimand="itt", inference=inference, counts=counts,
-        vcov=cov.kind, card=_card(card, trial, used, weighting), base=_comparison(used, transform),
+        vcov=cov.kind, card=_card(card, trial, used, weighting), base=comparison_mean(used.y, used.offered, transform,
+                                                                                      weights=used.weights,
+                                                                                      blocks=used.blocks,
+                                clusters=used.clusters, overlap=True),
         question=QUESTION[weighting], assumptions=ASSUMPTIONS, transform=transform,
         outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped, caveats=trial.caveats,
         share=is_share(trial.raw), details=(("coefficients", coefficients(fit, cov)), ("left_out", fit.left_out)))
@@ -280,20 +282,6 @@ def equal_rows(trial: Trial, firms: Codes) -> Trial:
 
 def _pick(codes: Codes | None, rows: Codes) -> Codes | None:
     return None if codes is None else codes[rows]
-
-
-def _comparison(used: Trial, transform: str) -> Counterfactual:
-    """Comparison mean as the effect is weighted, with its clustered error; for logs the geometric mean."""
-    zero = used.offered == 0
-    weights = np.ones(int(zero.sum())) if used.weights is None else used.weights[zero]
-    mean = float(np.average(used.y[zero], weights=weights))
-    if transform == "log":
-        return Counterfactual(mean=math.exp(mean), std_error=0.0, label="comparison mean")
-    codes = used.clusters[zero] if used.clusters is not None else np.arange(len(weights))
-    sums = np.bincount(np.unique(codes, return_inverse=True)[1], weights=weights * (used.y[zero] - mean))
-    groups = len(sums)
-    error = math.sqrt(groups / (groups - 1) * float(sums @ sums)) / float(weights.sum()) if groups > 1 else math.inf
-    return Counterfactual(mean=mean, std_error=error, label="comparison mean")
 
 
 def _card(card: StandardErrorCard, trial: Trial, used: Trial, weighting: str) -> StandardErrorCard:
