@@ -2,65 +2,118 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from impact import did
 from impact.data.sample import Sample
+from impact.did.again import amount
 from impact.did.honest import MOST_AFTER
-from impact.errors import DataError, DesignError
+from impact.errors import DataError, DesignError, Problem
 from impact.results import Check, Estimate
 from impact.study.types import MethodCall, Outcome
 
-EXAMINED = ("group_time_att", "imputation", "sun_abraham", "two_way_fixed_effects", "event_study", "stacked", "two_by_two")
+PARALLEL = ("group_time_att", "imputation", "sun_abraham", "two_way_fixed_effects", "event_study", "stacked", "two_by_two")
+SYNTHETIC = ("synthetic_control", "synthetic_did")
+SHARED = ("covariates", "cluster", "weights")  # options that group-time effects take over from another primary method
 SHIFTS = (1.0, 2.0)
 MOST_FORBIDDEN = 0.1  # share of weight above which such comparisons can move the answer
+CLOSE_FIT = 0.25  # of the outcome's spread: our threshold for a mix that followed the area before
+Keywords = dict[str, Any]
 
 
-def trust_checks(sample: Sample, outcome: Outcome, keywords: dict[str, Any]) -> tuple[list[Check], list[Estimate]]:
-    """Examine one primary outcome of a difference-in-differences, whatever its primary method.
+def trust_checks(sample: Sample, outcome: Outcome, own: Estimate, estimator: Callable[..., Any], keywords: Keywords,
+                 group_time: Keywords) -> tuple[list[Check], list[Estimate]]:
+    """Examine one primary outcome of a difference-in-differences.
 
     Parameters
     ----------
-    sample : of the study. outcome : a declared primary outcome.
-    keywords : of :func:`impact.did.group_time_att` for it, as :func:`impact.evaluation.arguments` spells them.
+    sample : of the study. outcome : a declared primary outcome. own : its estimate by the primary method.
+    estimator, keywords : the primary method and its keywords, to make the estimate again on other data.
+    group_time : keywords of :func:`impact.did.group_time_att` for it, on which trends are examined.
 
     Returns
     -------
     checks, estimates
-        Robustness to trends that part, hidden drift, false starts, one cohort or the largest units left out, treatment of
-        missing rows, and weights of forbidden comparisons; effects by periods since treatment, and the robust intervals.
-        What cannot be examined says why.
+        For methods that rest on parallel trends: robustness to trends that part, hidden drift, false starts, one cohort or
+        the largest units left out, treatment of missing rows, weights of forbidden comparisons; and effects by periods
+        since treatment with the robust intervals. What cannot be examined says why.
     """
     frame = sample.frame
+    again: list[tuple[str, str, Callable[[], Check | None]]] = [
+        ("placebo_dates", "False start dates", lambda: did.placebo_dates(
+            estimator, frame, shifts=SHIFTS, **keywords).check),
+        ("leave_one_cohort_out", "One cohort left out at a time", lambda: did.leave_one_cohort_out(
+            estimator, frame, **keywords).check),
+        ("drop_the_largest", "The largest units left out", lambda: did.drop_the_largest(estimator, frame,
+                                                                                        **keywords).check)]
+    rows: list[Estimate] = []
+    if own.method in PARALLEL:
+        found, rows = _trends(sample, outcome, own, group_time)
+        again.append(("forbidden_comparisons", "Forbidden comparisons in two-way fixed effects",
+                      lambda: _forbidden(sample, outcome)))
+    elif own.method in SYNTHETIC:
+        found = [_earlier_fit(own)]
+        again = again[:1] if own.method == "synthetic_did" else []
+    else:
+        found = [Check(id="own_assumption", title="The method's own assumption", verdict="not_applicable",
+                       word="not examined", reason=f"No check here examines what {own.method.replace('_', ' ')} assumes "
+                       f"of the "
+                       "periods before; the plain trends of the groups are another matter.")]
+    found += [_tried(code, title, make) for code, title, make in again]
+    return [replace(c, outcome=outcome.name, id=f"{c.id.split(':')[0]}:{outcome.name}") for c in found], rows
+
+
+def _trends(sample: Sample, outcome: Outcome, own: Estimate, group_time: Keywords) -> tuple[list[Check], list[Estimate]]:
+    """Examine what trends may do, on group-time effects; said so where the primary method is another."""
     try:
-        effects = did.group_time_att(frame, **{**keywords, "base_period": "universal"})
+        effects = did.group_time_att(sample.frame, **{**group_time, "base_period": "universal"})
     except (DataError, DesignError) as error:
-        return [_not_examined("trends", "What trends may do to it", outcome, error)], []
+        return [_not_examined("trends", "What trends may do to it", error)], []
     rows = [*effects.aggregate("dynamic").rows]
-    checks = [
-        _tried("sensitivity", "If trends were not parallel", outcome, lambda: _robust(effects, keywords, rows)),
-        _tried("hidden_drift", "Drift that earlier periods could have shown", outcome, lambda: did.hidden_drift(
-            effects, conf_level=keywords["conf_level"], seed=keywords.get("seed", 0)))]
-    again = {key: value for key, value in keywords.items() if key != "base_period"}
-    for title, make in (
-        ("False start dates", lambda: did.placebo_dates(did.group_time_att, frame, shifts=SHIFTS, **again).check),
-        ("One cohort left out at a time", lambda: did.leave_one_cohort_out(did.group_time_att, frame, **again).check),
-        ("The largest units left out", lambda: did.drop_the_largest(did.group_time_att, frame, **again).check),
-        ("Same answer however missing rows are treated", lambda: did.unbalanced_agreement(frame, **again)),
-        ("Forbidden comparisons in two-way fixed effects", lambda: _forbidden(sample, outcome)),
-    ):
-        checks.append(_tried(title.lower().replace(" ", "_"), title, outcome, make))
-    return [replace(c, outcome=outcome.name) for c in checks], rows
+    level, seed = group_time["conf_level"], group_time.get("seed", 0)
+    plain = {key: value for key, value in group_time.items() if key != "base_period"}
+    checks = [_tried("sensitivity", "If trends were not parallel", lambda: _robust(effects, level, seed, rows)),
+              _tried("hidden_drift", "Drift that earlier periods could have shown",
+                     lambda: did.hidden_drift(effects, conf_level=level, seed=seed)),
+              _tried("unbalanced_agreement", "Same answer however missing rows are treated",
+                     lambda: did.unbalanced_agreement(sample.frame, **plain))]
+    if own.method == "group_time_att":
+        return checks, rows
+    one, other = amount(effects.headline.estimate, own.transform), amount(own.estimate, own.transform)
+    start = f"On group-time effects ({one}; the primary method gives {other}): "
+    return [c if c.verdict == "not_applicable" else replace(c, reason=start + c.reason[:1].lower() + c.reason[1:])
+            for c in checks], rows
 
 
-def _robust(effects: Any, keywords: dict[str, Any], rows: list[Estimate]) -> Check | None:
+def _robust(effects: Any, level: float, seed: int, rows: list[Estimate]) -> Check | None:
     later = sum(float(row.horizon or "nan") >= 0 for row in rows[1:])  # long paths are examined at their first effect
-    found = did.sensitivity(effects, conf_level=keywords["conf_level"], seed=keywords.get("seed", 0),
-                            parameter="average" if later <= MOST_AFTER else "first")
+    found = did.sensitivity(effects, conf_level=level, seed=seed, parameter="average" if later <= MOST_AFTER else "first")
     rows += found.rows[1:]
     return found.check
+
+
+def _earlier_fit(own: Estimate) -> Check:
+    """Say how closely the mix followed the treated area before, where the method keeps the gaps."""
+    title, details = "The mix followed the area before", dict(own.details)
+    gaps = [gap for _, gap in details.get("gaps", ())][: int(details.get("earlier_periods", 0))]
+    if not gaps or not own.outcome_sd:
+        return Check(id="earlier_fit", title=title, verdict="not_applicable", word="not examined", reason="This method "
+                     "weighs "
+                     "areas and periods so that the past runs in parallel, and keeps no gap to judge it by.")
+    missed = math.sqrt(float(np.mean(np.square(gaps)))) / own.outcome_sd
+    return Check(
+        id="earlier_fit", title=title, verdict="concern" if missed > CLOSE_FIT else "pass",
+        word="poor" if missed > CLOSE_FIT else "close", measured=missed, threshold=CLOSE_FIT,
+        measure="standard deviations of the outcome", source="Abadie (2021), Journal of Economic Literature 59; threshold "
+        "ours",
+        reason=f"In the {len(gaps)} earlier periods the mix missed the treated area by {missed:.2f} standard deviations "
+        f"of the "
+        "outcome on average.")
 
 
 def _forbidden(sample: Sample, outcome: Outcome) -> Check:
@@ -74,28 +127,32 @@ def _forbidden(sample: Sample, outcome: Outcome) -> Check:
               f"late "
               "groups with groups already treated; where effects grow or differ, that part misleads.")
     return Check(
-        id="forbidden_comparisons", title="Forbidden comparisons in two-way fixed effects", outcome=outcome.name,
+        id="forbidden_comparisons", title="Forbidden comparisons in two-way fixed effects",
         verdict="concern" if own and share > MOST_FORBIDDEN else "pass", word=f"{share:.0%} of the weight",
         reason=reason if own else f"{reason} The primary method uses no such comparison.", measured=share,
         threshold=MOST_FORBIDDEN, measure="share of the weight",
         source="Goodman-Bacon (2021), Journal of Econometrics 225")
 
 
-def _tried(code: str, title: str, outcome: Outcome, make: Callable[[], Check | None]) -> Check:
+def _tried(code: str, title: str, make: Callable[[], Check | None]) -> Check:
     try:
         found = make()
     except (DataError, DesignError) as error:
-        return _not_examined(code, title, outcome, error)
-    return found if found is not None else Check(id=code, title=title, outcome=outcome.name, verdict="not_applicable",
-                                                 word="not examined", reason="Nothing to compare.")
+        return _not_examined(code, title, error)
+    except ValueError as error:  # a primary method's own keywords may not fit the altered data
+        return _not_examined(code, title, DesignError(Problem(where=code, what=str(error), cure="")))
+    return found if found is not None else Check(id=code, title=title, verdict="not_applicable", word="not examined",
+                                                 reason="Nothing to compare.")
 
 
-def _not_examined(code: str, title: str, outcome: Outcome, error: DataError | DesignError) -> Check:
+def _not_examined(code: str, title: str, error: DataError | DesignError) -> Check:
     why = "; ".join(problem.what for problem in error.problems)
-    return Check(id=f"{code}:{outcome.name}", title=title, outcome=outcome.name, verdict="not_applicable",
-                 word="not examined", reason=f"It could not be examined: {why}.")
+    return Check(id=code, title=title, verdict="not_applicable", word="not examined",
+                 reason=f"It could not be examined: {why}.")
 
 
-def group_time_call(study_call: MethodCall) -> MethodCall:
-    """Turn the primary method's call into one of group-time effects: its own options where it is that method."""
-    return study_call if study_call.method == "group_time_att" else MethodCall(method="group_time_att")
+def group_time_call(call: MethodCall) -> MethodCall:
+    """Turn the primary method's call into one of group-time effects, with the options both take."""
+    options = call.options if call.method == "group_time_att" else tuple(
+        (key, value) for key, value in call.options if key in SHARED)
+    return MethodCall(method="group_time_att", options=options)

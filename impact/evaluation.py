@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from impact import __version__
-from impact.credibility import EXAMINED, group_time_call, trust_checks
+from impact.credibility import group_time_call, trust_checks
 from impact.data.agreement import LONG
-from impact.data.sample import Sample, load_sample
+from impact.data.sample import FIRST_TREATED, Sample, load_sample
 from impact.errors import DesignError, ImpactError, Problem
 from impact.examination import examine, flow_of, trends_of
 from impact.families import INDEX, adjusted, index_outcome, with_indices
@@ -68,15 +69,19 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
             if role in ("derived", "bounds") and call not in study.analysis.robustness:
                 left.append(_not_estimated(outcome, call, error))  # what nobody declared stops nothing
                 continue
-            problems += [replace(p, where=f"outcome '{outcome.name}', {call.method}, {p.where}") for p in error.problems]
+            problems += [_declared(study, replace(p, where=f"outcome '{outcome.name}', {call.method}, {p.where}"))
+                         for p in error.problems]
     if problems:
         raise DesignError(problems, source=f"study '{study.slug}'")
     tell("checking what the effects rest on")
     checks = examine(sample, estimates)
-    if study.design.kind == "did" and study.analysis.primary.method in EXAMINED:
+    if study.design.kind == "did":
         for outcome in study.primaries:
-            call = group_time_call(study.analysis.primary)
-            found, extra = trust_checks(sample, outcome, arguments(sample, outcome, call))
+            own = next(e for e in estimates if e.outcome == outcome.name and e.role == "primary")
+            found, extra = trust_checks(
+                sample, outcome, own, method_of(study, study.analysis.primary.method),
+                arguments(sample, outcome, study.analysis.primary),
+                arguments(sample, outcome, group_time_call(study.analysis.primary)))
             checks = (*checks, *found)
             estimates += _finish(study, outcome, "part", MethodCall(method="group_time_att"), extra)
     keywords = {outcome.name: arguments(sample, outcome, study.analysis.primary) for outcome in study.outcomes}
@@ -85,6 +90,16 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
     return Evaluation(study=declared, flows=flows, estimates=tuple(kept), checks=checks,
                       trends=trends_of(sample, study.outcomes), caveats=(*_study_caveats(study), *left),
                       cleaning=sample.cleaning, provenance=_provenance(sample))
+
+
+def _declared(study: Study, problem: Problem) -> Problem:
+    """Name the column the officer declared, where an estimator speaks of the one that was made from it."""
+    rule = study.design.first_treated
+    name = rule.first_period_of if isinstance(rule, FirstTreatedRule) else rule
+    if not name:
+        return problem
+    where, what, cure = (text.replace(FIRST_TREATED, str(name)) for text in (problem.where, problem.what, problem.cure))
+    return replace(problem, where=where, what=what, cure=cure)
 
 
 def _not_estimated(outcome: Outcome, call: MethodCall, error: ImpactError) -> Caveat:
@@ -147,6 +162,11 @@ def run_method(sample: Sample, outcome: Outcome, call: MethodCall) -> tuple[Esti
     if outcome.is_log and "transform" not in keywords:
         raise DesignError(Problem(where="transform", what=f"{call.method} works on the outcome itself, and this one "
                                   "declares logs", cure="Write transform: none for this outcome."))
+    missing = [p.name for p in signature(method_of(sample.study, call.method)).parameters.values()
+               if p.default is p.empty and p.name not in ("data", *keywords)]
+    if missing:
+        raise DesignError([Problem(where=f"options.{name}", what=f"{call.method} needs it, and the study gives none",
+                                   cure=f"Declare it under design, or write options: {{{name}: …}}.") for name in missing])
     try:
         result: Estimate | Estimates = method_of(sample.study, call.method)(sample.frame, **keywords)
     except (ValueError, TypeError) as error:
@@ -166,8 +186,6 @@ def method_of(study: Study, method: str) -> Callable[..., Any]:
 
 def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, Any]:
     """Spell out the keywords of one call, as a notebook would write them; what the method does not take is left out."""
-    from inspect import signature
-
     study, design = sample.study, sample.study.design
     main = study.analysis.primary.method
     out: dict[str, Any] = {
@@ -225,8 +243,6 @@ def _slug(row: Estimate, outcome: Outcome) -> str:
 
 def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Estimate) -> Estimate:
     """Give an estimate the study's words: outcome, unit, role, and what 'ever treated' means."""
-    from inspect import signature
-
     caveats, question = list(estimate.caveats), estimate.question
     rule = study.design.first_treated
     if study.design.ever_treated and isinstance(rule, FirstTreatedRule):
@@ -238,9 +254,9 @@ def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Es
         caveats.append(Caveat(code="unweighted", text="Sampling weights are declared and this method does not use them: "
                               "the number speaks of the units in the data."))
     by_unit = study.design.assigned_by in (study.design.unit, ROW_NUMBER)
-    if study.design.kind == "matching" and not by_unit and "cluster" not in taken:
+    if not by_unit and "cluster" not in taken and study.design.kind != "rct":
         caveats.append(Caveat(code="assignment_level", text=f"Treatment was decided by {study.design.assigned_by}, and the "
-                              "standard error of a matched comparison does not allow for it: it may be too small."))
+                              "standard error of this method does not allow for it: it may be too small."))
     if study.design.kind == "did" and study.design.covariates and "covariates" not in taken:
         caveats.append(Caveat(code="covariates_unused", text="This method does not use the declared covariates."))
     if study.design.kind == "rct" and study.design.estimand == "ate" and estimate.estimand == "itt":

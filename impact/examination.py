@@ -18,6 +18,11 @@ from impact.results import Check, Estimate, Evaluation, Flow, Stage, TrendPoint
 from impact.study.types import ROW_NUMBER, Outcome, words
 
 SMALLEST_CELL = 5  # a mean of fewer units would tell of single firms
+# methods that rest on the plain trends of the groups being parallel; the others assume something else of the past
+PLAIN_TRENDS = ("two_way_fixed_effects", "two_by_two", "group_time_att", "event_study", "imputation", "sun_abraham",
+                "stacked")
+WEIGHTING = ("inverse_probability", "entropy_balance", "aipw")
+EQUAL = ("entropy_balance", "regression_adjustment")  # means of covariates are made equal by construction
 DRAWN = "_drawn"  # column of who lives in a cluster that was drawn
 
 
@@ -41,12 +46,27 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
                                     unknown=len(sample.units()) - len(treated), clusters=groups,
                                     conf_level=sample.study.analysis.conf_level))
         if design.kind == "did":
-            out += checks.pretrends(
-                sample.frame, outcome=outcome.column, unit=sample.unit, time=str(design.time),
-                first_treated=str(sample.first_treated), control_group=design.comparison or "never_treated",
-                cluster=sample.cluster, transform=outcome.transform or "none",
-                conf_level=sample.study.analysis.conf_level)
+            out += _earlier_trends(sample, outcome)
     return tuple(out)
+
+
+def _earlier_trends(sample: Sample, outcome: Outcome) -> Sequence[Check]:
+    """Compare plain earlier trends where the primary method rests on them; say so where it rests on something else."""
+    design, primary = sample.study.design, sample.study.analysis.primary
+    options = dict(primary.options)
+    if primary.method not in PLAIN_TRENDS:
+        return ()
+    if options.get("covariates",
+                   design.covariates) or options.get("weights") or (design.sampling and design.sampling.weight):
+        return (Check(id="pretrend", title="Earlier trends", verdict="not_applicable", word="not examined",
+                      outcome=outcome.name, reason="The method compares units with the same covariates, or weighs them; "
+                      "whether "
+                      "those moved in parallel before is not what plain earlier trends show."),)
+    return checks.pretrends(
+        sample.frame, outcome=outcome.column, unit=sample.unit, time=str(design.time),
+        first_treated=str(sample.first_treated), control_group=design.comparison or "never_treated",
+        cluster=sample.cluster, transform=outcome.transform or "none", conf_level=sample.study.analysis.conf_level,
+        anticipation=float(options.get("anticipation", 0)))
 
 
 def _remedy(sample: Sample, estimates: Sequence[Estimate]) -> str:
@@ -65,16 +85,27 @@ def _before(sample: Sample) -> list[str]:
 
 
 def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
+    """Balance and overlap of each primary outcome's own units; once where they are the same."""
     design = sample.study.design
-    first = next(e for e in estimates if e.role == "primary")
-    matched = first.matched if isinstance(first, MatchedEstimate) else None
-    if matched is None:
-        return [checks.balance(sample.frame, treatment=str(design.treatment), covariates=list(design.covariates))]
-    rows = matched.frame.iloc[matched.rows]
-    out = [checks.balance(rows, treatment=str(design.treatment), covariates=list(design.covariates),
-                          weights=matched.weights)]
-    if matched.score is not None:
-        out.append(checks.overlap(matched.score, matched.treated, weights=matched.weights))
+    out: list[Check] = []
+    seen: list[tuple[bytes, bytes]] = []
+    covariates, treatment = list(design.covariates), str(design.treatment)
+    for estimate in (e for e in estimates if e.role == "primary"):
+        matched = estimate.matched if isinstance(estimate, MatchedEstimate) else None
+        if matched is None:
+            return [checks.balance(sample.frame, treatment=treatment, covariates=covariates)]
+        key = (matched.rows.tobytes(), matched.weights.tobytes())
+        if key in seen:
+            continue
+        name = estimate.outcome if seen else ""
+        seen.append(key)
+        after = "regression" if estimate.method == "regression_adjustment" else (
+            "weighting" if estimate.method in WEIGHTING else "matching")
+        found = [checks.balance(matched.frame.iloc[matched.rows], treatment=treatment, covariates=covariates,
+                                weights=matched.weights, after=after, made_equal=estimate.method in EQUAL, outcome=name),
+                 checks.overlap(matched.score, matched.treated, weights=matched.weights, estimand=estimate.estimand,
+                                outcome=name)]
+        out += [replace(check, id=f"{check.id}:{name}") if name else check for check in found]
     return out
 
 

@@ -107,6 +107,7 @@ ENGLISH: dict[str, str] = {
     "estimand.shift": "One shift for every {unit}: the median difference between an offered {unit} and one not offered",
     "estimand.ever": "{estimand}; ever treated: once in, a {unit} counts as in",
     "estimator": "{method}; errors clustered by {level}", "estimator.unit": "{method}; errors by {unit}",
+    "estimator.rank": "{method}; judged by its rank among placebo areas, without a standard error",
     "method.two_way_fixed_effects": "Two-way fixed effects", "method.two_by_two": "Two groups, two periods",
     "method.difference_in_means": "Difference in means", "method.ols": "Least squares",
     "method.ancova": "Regression on the baseline (ANCOVA)", "method.lin": "Interacted regression (Lin)",

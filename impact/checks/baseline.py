@@ -117,7 +117,8 @@ def balance_table(data: pd.DataFrame, *, treatment: str, covariates: Sequence[st
 
 
 def _select(data: pd.DataFrame, treatment: str, covariates: Sequence[str], weights: Array | str | None,
-            prognostic: str | None, strata: str | None, cluster: str | None, randomised: bool) -> _Sample:
+            prognostic: str | None, strata: str | None, cluster: str | None, randomised: bool,
+            signed: bool = False) -> _Sample:
     require_columns(data, treatment=treatment, covariates=covariates, prognostic=prognostic, strata=strata, cluster=cluster,
                     weights=weights if isinstance(weights, str) else None)
     column = [weights] if isinstance(weights, str) else []
@@ -133,7 +134,7 @@ def _select(data: pd.DataFrame, treatment: str, covariates: Sequence[str], weigh
     rows.drop(data[treatment].isna(), "no_arm", "the arm is not known")
     given = data[weights].to_numpy(dtype=float) if isinstance(weights, str) else (
         None if weights is None else np.asarray(weights, dtype=float))
-    problems = [] if given is None else _weight_problems(given, rows, treatment)
+    problems = [] if given is None else _weight_problems(given, rows, treatment, signed)
     for name in (strata, cluster):
         if name is None:
             continue
@@ -155,10 +156,10 @@ def _select(data: pd.DataFrame, treatment: str, covariates: Sequence[str], weigh
                    clusters=rows.codes(cluster) if cluster is not None else None)
 
 
-def _weight_problems(given: Array, rows: Selection, treatment: str) -> list[Problem]:
+def _weight_problems(given: Array, rows: Selection, treatment: str, signed: bool) -> list[Problem]:
     if given.shape != (len(rows.data),):
         raise ValueError(f"weights must hold one number a row: {len(rows.data)}, not {given.shape}")
-    bad = np.flatnonzero(rows.kept & ~((given >= 0) & np.isfinite(given))) + 1
+    bad = np.flatnonzero(rows.kept & ~((signed | (given >= 0)) & np.isfinite(given))) + 1
     if len(bad):
         return [Problem(where="weights", what=f"{rows_text(bad)} have a weight that is empty, infinite or below zero",
                         cure="A weight says what a unit counts for; 0 where it was not chosen.")]
@@ -299,7 +300,8 @@ def _joint_words(joint: JointTest, randomised: bool) -> str:
 
 
 def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], weights: Array | None = None,
-            randomised: bool = False, remedy: str = "") -> Check:
+            randomised: bool = False, remedy: str = "", after: str = "matching", made_equal: bool = False,
+            outcome: str = "") -> Check:
     """Examine whether treated and comparison units were alike before.
 
     Parameters
@@ -307,19 +309,22 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
     data, treatment, covariates, weights : as :func:`balance_table`.
     randomised : True for a trial: then an imbalance is chance and never fails the trial.
     remedy : what is done about a chance imbalance, as the end of a sentence ('the estimate adjusts for them').
+    after : what made the weights: "matching", "weighting" or "regression", whose implied weights may be negative.
+    made_equal : whether the method makes the means equal by construction, so that equal means are no test.
+    outcome : whose units these are, where outcomes have different ones.
 
     Returns
     -------
     Check
         ``measured`` is the largest absolute standardised difference, in standard deviations.
     """
-    title = "Groups alike at the start" if randomised else "Groups alike after matching" if weights is not None else (
+    title = "Groups alike at the start" if randomised else f"Groups alike after {after}" if weights is not None else (
         "Groups alike before the programme")
     if not covariates:
         return Check(id="balance", title=title, verdict="not_applicable", word="not examined",
                      reason="No covariate measured before the programme was declared.", measure="standard deviations")
     covariates = as_names(covariates)
-    sample = _select(data, treatment, covariates, weights, None, None, None, False)
+    sample = _select(data, treatment, covariates, weights, None, None, None, False, signed=after == "regression")
     rows = [_row(t, sample, "pooled" if randomised else "treated") for t in read_traits(sample.frame, covariates, ())]
     limit = TRIAL_LIMIT if randomised else MATCHED_LIMIT
     gaps = [(r.label, r.now.smd) for r in rows]
@@ -338,8 +343,10 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
                           f"{largest:.2f} ({where})" if apart else "") + "."
     if unknown:
         reason += f" Not to be compared, for want of known values or spread: {', '.join(unknown[:4])}."
+    if made_equal:
+        reason += " The method makes these means equal by construction: this is no test of it."
     return Check(
-        id="balance", title=title, verdict="pass" if not over or randomised else "concern",
+        id="balance", outcome=outcome, title=title, verdict="pass" if not over or randomised else "concern",
         word="alike" if not over else "chance differences" if randomised else "not alike", reason=reason,
         measured=largest, threshold=limit, measure="standard deviations, largest absolute difference",
         source="Imbens & Rubin (2015, section 14.2)" if randomised else "Austin (2009), Statistics in Medicine 28",

@@ -11,35 +11,50 @@ OUTSIDE_LIMIT = 0.10  # share of treated units beyond the comparison's range of 
 EFFECTIVE_LIMIT = 30.0  # comparison units of equal weight that carry as much information
 
 
-def overlap(score: Array, treated: Array, *, weights: Array | None = None, outcome: str = "") -> Check:
-    """Examine whether comparison units exist at the treated units' propensity scores.
+def overlap(score: Array | None, treated: Array, *, weights: Array | None = None, estimand: str = "att",
+            outcome: str = "") -> Check:
+    """Examine whether units comparable to those the effect speaks of exist on the other side.
 
     Parameters
     ----------
-    score : (n,) probability of treatment given covariates.
+    score : (n,) probability of treatment given covariates, or None where the method uses none.
     treated : (n,) of 1 and 0.
-    weights : (n,) matching weights, or None; with them the effective number of comparison units is examined too.
+    weights : (n,) matching weights, or None; with them the effective number of comparable units is examined too.
+    estimand : "att" (are there comparison units for the treated), "atc" (the reverse), others (the worse of both).
+    outcome : whose units these are, where outcomes have different ones.
 
     Returns
     -------
     Check
-        ``measured`` is the share of treated units whose score lies outside the comparison units' range. Concern above
-        0.10, or with fewer than 30 effective comparison units (our thresholds; Imbens & Rubin 2015, section 14.3).
+        ``measured`` is the share of units whose score lies outside the other side's range. Concern above 0.10, or with
+        fewer than 30 effective units on the other side (our thresholds; Imbens & Rubin 2015, section 14.3).
     """
     d = np.asarray(treated)
-    zero, one = score[d == 0], score[d == 1]
-    outside = float(((one < zero.min()) | (one > zero.max())).mean())
-    effective = None
-    if weights is not None:
-        w = weights[d == 0]
-        effective = float(w.sum() ** 2 / (w**2).sum()) if (w > 0).any() else 0.0
-    thin = effective is not None and effective < EFFECTIVE_LIMIT
-    reason = f"{outside:.0%} of treated units have a score beyond every comparison unit's."
-    if effective is not None:
-        reason += f" The matched comparison carries as much information as {effective:.0f} units of equal weight."
-    far = outside > OUTSIDE_LIMIT
+    found = [_side(score, d, weights, focal) for focal in {"att": (1,), "atc": (0,)}.get(estimand, (1, 0))]
+    shares = [side[0] for side in found if side[0] is not None]
+    sizes = [side[1] for side in found if side[1] is not None]
+    outside, effective = max(shares, default=None), min(sizes, default=None)
+    far, thin = outside is not None and outside > OUTSIDE_LIMIT, effective is not None and effective < EFFECTIVE_LIMIT
     return Check(id="overlap", title="Comparable units exist", verdict="concern" if far or thin else "pass",
-                 word="little overlap" if far else "thin" if thin else "overlap", reason=reason, measured=outside,
-                 threshold=OUTSIDE_LIMIT, measure="share of treated units outside the comparison's range",
+                 word="little overlap" if far else "thin" if thin else "overlap", reason=" ".join(s[2] for s in found),
+                 measured=outside, threshold=OUTSIDE_LIMIT, measure="share of units outside the other side's range",
                  outcome=outcome, source="Imbens & Rubin (2015, section 14.3); thresholds are ours",
-                 details=(("effective_comparison", effective),))
+                 details=(("effective_comparison" if estimand == "att" else "effective_units", effective),))
+
+
+def _side(score: Array | None, treated: Array, weights: Array | None, focal: int) -> tuple[
+        float | None, float | None, str]:
+    """Share of one side beyond the other's scores, effective size of the other side, and both in words."""
+    own, other = ("treated", "comparison") if focal == 1 else ("comparison", "treated")
+    outside, words = None, "No score is used, so that units without a like on the other side are not seen."
+    if score is not None:
+        mine, theirs = score[treated == focal], score[treated != focal]
+        outside = float(((mine < theirs.min()) | (mine > theirs.max())).mean())
+        words = f"{outside:.0%} of {own} units have a score beyond every {other} unit's."
+    if weights is None:
+        return outside, None, words
+    w = np.abs(weights[treated != focal])  # implied weights of a regression may be negative
+    effective = float(w.sum() ** 2 / (w**2).sum()) if (w > 0).any() else 0.0
+    said = "matched comparison" if focal == 1 else "treated units used"
+    verb = "carries" if focal == 1 else "carry"
+    return outside, effective, f"{words} The {said} {verb} as much information as {effective:.0f} units of equal weight."

@@ -22,13 +22,14 @@ SOURCE = "Roth (2022), AER: Insights 4: a test of earlier trends has little powe
 
 def pretrends(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
               control_group: str = "never_treated", cluster: str | None = None, transform: str = "none",
-              conf_level: float = 0.95) -> tuple[Check, ...]:
+              conf_level: float = 0.95, anticipation: float = 0) -> tuple[Check, ...]:
     """Compare changes between adjacent earlier periods, one check for each group by first treated period.
 
     Parameters
     ----------
     data, outcome, unit, time, first_treated, control_group, cluster, transform, conf_level
         As :func:`impact.did.two_by_two`.
+    anticipation : periods before treatment in which it may already act; they are not compared.
 
     Returns
     -------
@@ -42,18 +43,19 @@ def pretrends(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_t
     first = panel.first[panel.rows.kept]
     checks = []
     for cohort in np.unique(first[np.isfinite(first)]):
-        checks.append(_cohort(panel, float(cohort), outcome, unit, time, control_group, cluster, transform, conf_level))
+        checks.append(_cohort(panel, float(cohort), outcome, unit, time, control_group, cluster, transform, conf_level,
+                              anticipation))
     return tuple(checks)
 
 
 def _cohort(panel: Panel, cohort: float, outcome: str, unit: str, time: str, control_group: str, cluster: str | None,
-            transform: str, conf_level: float) -> Check:
+            transform: str, conf_level: float, anticipation: float) -> Check:
     rows = panel.rows
     first = panel.first[rows.kept] if panel.first is not None else np.empty(0)
     frame = rows.data.loc[rows.kept, [unit, time]].assign(
         _y=transformed(rows.numbers(outcome), transform, outcome, rows.kept.nonzero()[0]), _first=first,
         _g=rows.codes(cluster) if cluster not in (None, unit) else 0)
-    earlier = np.unique(frame.loc[(frame["_first"] == cohort) & (frame[time] < cohort), time])
+    earlier = np.unique(frame.loc[(frame["_first"] == cohort) & (frame[time] < cohort - anticipation), time])
     name = f"Earlier trend, first treated {cohort:.12g}"
     identifier = f"pretrend_{cohort:.12g}"
     if len(earlier) < 2:

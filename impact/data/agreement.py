@@ -23,6 +23,7 @@ COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseli
                   "treatments", "within", "cluster_treatment", "population", "saturation", "round", "dose", "predictors",
                   "always", "by", "affected", "base_weights")
 
+BY_LEVEL = ("exact", "coarsened_exact")  # these match on levels, words as well as numbers
 LONG = ("pooled_rounds",)  # a row for each unit and round
 TWO_LEVEL = ("spillover", "saturation")  # clusters are drawn, then units inside them
 
@@ -110,6 +111,7 @@ def _type_problem(study: Study, frame: pd.DataFrame, where: str, name: str) -> P
         "strata", "cluster", "stratum", "psu", "exact", "tighten", "firm", "by", "unit", "within")
     words_allowed |= where.endswith("options.treatment") or where.startswith("subgroups") or where in (
         "firm_status.column", "prices.place", "prices.date") or where.endswith("baseline.date")
+    words_allowed |= _by_level(study, where)
     if zero_one:
         return zero_one_problem(frame, name)
     if words_allowed:
@@ -117,6 +119,17 @@ def _type_problem(study: Study, frame: pd.DataFrame, where: str, name: str) -> P
     if where == "design.first_treated":
         return number_problem(frame.assign(**{name: frame[name].replace([np.inf, -np.inf], np.nan)}), name)
     return number_problem(frame, name)
+
+
+def _by_level(study: Study, where: str) -> bool:
+    """Whether a covariate is taken by its levels, so that it may be words: where all methods that use it match exactly."""
+    calls = (study.analysis.primary, *study.analysis.robustness)
+    if where.startswith("design.covariates"):
+        return all(call.method in BY_LEVEL for call in calls)
+    if not where.endswith(".options.covariates"):
+        return False
+    place = 0 if where.startswith("analysis.primary") else 1 + int(where.partition("[")[2].partition("]")[0])
+    return calls[place].method in BY_LEVEL
 
 
 def _unit_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[Problem]:

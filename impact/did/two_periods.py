@@ -240,6 +240,10 @@ def _two_periods(known: Sequence[float], given: Sequence[float] | None, time: st
         raise DesignError(Problem(where="periods", what=f"two periods are needed, {len(chosen)} are "
                                   f"{'given' if given is not None else 'in the data'}",
                                   cure="Write periods: [first, second]."), source="design")
+    if chosen[0] == chosen[1]:
+        raise DesignError(Problem(where="periods", what=f"both are {chosen[0]:.12g}", cure="Write the period before and "
+                                  "the one "
+                                  "after: periods: [first, second]."), source="design")
     for t in chosen:
         if t not in periods:
             raise DesignError(Problem(where="periods", what=f"no usable row has {time} = {t:.12g}",

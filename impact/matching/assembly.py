@@ -160,6 +160,7 @@ def matched_estimate(units: Units, found: Found) -> MatchedEstimate:
     _drop(rows, positions, lost, "no_match", "no comparable unit within the caliper or the exact groups" if found.limit
           else "no comparison unit was left to match")
     _drop(rows, positions, (weights == 0) & ~lost, "not_chosen",
+          "unit that is in no pair" if found.method == "optimal_pairs" else
           "comparison unit that is nobody's nearest neighbour" if found.method in PAIRED
           else "unit in a group without a unit of the other arm")
     sample = MatchedSample(frame=rows.data, rows=positions, treated=treated, weights=weights, score=found.score,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impact.data.frame import as_names
+from impact.errors import DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes
 from impact.matching.abadie_imbens import MatchedEffect, Side, matched_effect, score_estimation
@@ -128,6 +129,13 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     metric = metric_of(distance, units)
     cells = cells_of(units.rows, rules.exact)
     arms = {"att": (1,), "atc": (0,), "ate": (1, 0)}[estimand]
+    donors = min(int((units.treated != arm).sum()) for arm in arms)
+    if neighbours > donors or variance_matches >= len(units.treated):
+        raise DesignError(Problem(where="neighbours" if neighbours > donors else "variance_matches", what=f"{neighbours} "
+                                  f"neighbours are asked for and {donors} units stand on the other "
+                                  f"side" if neighbours > donors
+                                  else f"{variance_matches} are asked for among {len(units.treated)} units",
+                                  cure="Ask for fewer."), source="design")
     sides = tuple(_match(arm, units.treated, metric, cells, rules) for arm in arms)
     adjust = units.x if _adjusting(rules, units.x) else None
     found = (_with_replacement if replace else _without)(units, metric, cells, sides, adjust, rules, conf_level)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ASSUMPTIONS = (
-    "Given the covariates matched on, who took part is unrelated to how they would have fared without.",
+    "Given the listed covariates, who took part is unrelated to how they would have fared without.",
     "For each participant there are comparable others.",
     "One unit's participation does not change another unit's outcome.",
 )

@@ -134,7 +134,7 @@ def comparison_mean(outcome: Array, treated: Array, transform: str, *, weights: 
     zero = treated == 0
     share = w.copy()
     if blocks is not None:
-        size = np.bincount(blocks, weights=w)
+        size: Array = np.bincount(blocks, weights=w).astype(float)
         offered = np.bincount(blocks, weights=w * treated) / size
         target = size * offered * (1 - offered)
         target = target if overlap and target.sum() > 0 else size

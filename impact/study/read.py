@@ -335,6 +335,8 @@ def _check_estimand(v: Validation, design: dict[str, Any], primary: dict[str, An
         v.complain(here, f"'{estimand}' is not what {method} estimates",
                    "Write late with the methods late and encouragement, itt or ate with the others.")
     replace = (primary.get("options") or {}).get("replace")
+    if method == "optimal_pairs" and estimand == "ate":
+        v.complain(here, "'ate' needs matches for both sides: a pair serves one", "Write att or atc, or use full_matching.")
     if method == "nearest_neighbour" and estimand == "ate" and not replace:
         v.complain(here, "'ate' needs matching with replacement: without, a unit serves once",
                    "Add options: {replace: true}, or write att.")

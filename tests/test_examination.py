@@ -1,0 +1,129 @@
+"""What is examined beside an effect speaks of that effect: its method, its units, its estimand, its assumption."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from support_studies import PROFIT, cross_section, declare, panel
+
+from impact.checks import overlap
+from impact.errors import DesignError, StudyError
+from impact.evaluation import evaluate
+
+JOBS = PROFIT | {"name": "jobs", "column": "jobs", "label": "Jobs", "unit": "persons"}
+
+
+def compared(n: int = 160, seed: int = 3) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    data = cross_section(n, seed)
+    data["offered"] = (rng.random(n) < 1 / (1 + np.exp(1.0 - 0.12 * (data["size"] - 10)))) * 1.0
+    data["sector"] = np.where(data["sector"] % 2 == 0, "food", "wood")
+    return data
+
+
+def check(evaluation, identifier: str):
+    return next(c for c in evaluation.checks if c.id == identifier)
+
+
+@pytest.mark.parametrize("estimand", ["att", "atc", "ate"])
+@pytest.mark.parametrize("method", ["regression_adjustment", "entropy_balance", "inverse_probability", "aipw"])
+def test_weighting_and_regression_are_examined_in_their_own_words(method, estimand):
+    made = evaluate(declare("matching", method=method, estimand=estimand), compared())
+    balance, alike = check(made, "balance"), check(made, "overlap")
+    assert balance.title == ("Groups alike after regression" if method == "regression_adjustment" else
+                             "Groups alike after weighting")
+    assert ("by construction" in balance.reason) == (method in ("entropy_balance", "regression_adjustment"))
+    assert alike.verdict in ("pass", "concern")
+    assert not any("matched on" in a for a in made.headline.assumptions)
+
+
+def test_overlap_looks_from_the_side_the_effect_speaks_of():
+    """Ten treated at low scores, a hundred others up to high ones: for the treated there are likes, for the others not."""
+    score = np.r_[np.linspace(0.1, 0.3, 10), np.linspace(0.05, 0.9, 100)]
+    treated = np.r_[np.ones(10), np.zeros(100)]
+    weights = np.ones(110)
+    assert overlap(score, treated, weights=weights).verdict == "pass"
+    other = overlap(score, treated, weights=weights, estimand="atc")
+    assert other.verdict == "concern"
+    assert other.measured == pytest.approx(((score[10:] < 0.1) | (score[10:] > 0.3)).mean())
+    assert "treated units used carry as much information as 10" in other.reason
+    both = overlap(score, treated, weights=weights, estimand="ate")
+    assert both.measured == other.measured
+    none = overlap(None, treated, weights=weights)
+    assert "No score is used" in none.reason
+
+
+def test_each_primary_outcome_is_examined_on_its_own_units():
+    data = compared().assign(jobs=lambda d: d["profit"] / 10)
+    data.loc[(data["offered"] == 0) & (data["age"] < 15), "jobs"] = np.nan
+    made = evaluate(declare("matching", outcomes=[PROFIT, JOBS]), data)
+    assert check(made, "balance").outcome == ""
+    assert check(made, "balance:jobs").outcome == "jobs"
+    assert check(made, "balance:jobs").measured != check(made, "balance").measured
+    same = evaluate(declare("matching", outcomes=[PROFIT, JOBS]), compared().assign(jobs=lambda d: d["profit"] / 10))
+    assert [c.id for c in same.checks if c.id.startswith("balance")] == ["balance"]
+
+
+def test_words_serve_as_covariates_where_levels_are_matched():
+    study = declare("matching", method="exact", covariates=["sector"])
+    assert evaluate(study, compared()).headline.n > 0
+
+
+def test_robustness_is_of_the_printed_number():
+    """Two-by-two in 2001-2002 answers for one cohort; what is made again is that number, and trends say whose they are."""
+    data = panel(units=30, starts=(2002.0, 2003.0))
+    made = evaluate(declare("did", method="two_by_two", options={"periods": [2001, 2002]}), data)
+    again = check(made, "drop_the_largest:profit")
+    assert f"the estimate is {made.headline.estimate:.3g}" in again.reason
+    drift = check(made, "sensitivity:profit")
+    assert drift.verdict == "not_applicable" or drift.reason.startswith("On group-time effects (")
+    assert len({c.id for c in made.checks}) == len(made.checks)
+
+
+def test_options_shared_with_group_time_effects_are_taken_over():
+    data = panel(units=30, starts=(2002.0, 2003.0)).assign(x=lambda d: np.arange(len(d)) % 7 * 1.0)
+    study = declare("did", method="imputation", options={"cluster": "district"})
+    made = evaluate(study, data.assign(district=lambda d: d["firm"].str[1:].astype(int) // 3))
+    dynamic = made.estimate("profit/group_time_att/dynamic")
+    assert dynamic.se_card.level == "district"
+
+
+@pytest.mark.parametrize("method", ["poisson", "triple_difference", "synthetic_did", "synthetic_control"])
+def test_methods_with_another_assumption_say_that_it_is_not_examined_or_examine_it(method):
+    data = panel(units=20, periods=6, starts=(2004.0,))
+    if method.startswith("synthetic"):
+        data.loc[data["firm"] != "F001", ["first", "grant"]] = [np.nan, 0.0]
+    options = {"affected": "affected"} if method == "triple_difference" else {}
+    data["affected"] = (data["firm"].str[1:].astype(int) % 4 < 2) * 1.0
+    made = evaluate(declare("did", method=method, options=options), data)
+    assert not any(c.id.startswith("pretrend") for c in made.checks)
+    identifier = "earlier_fit:profit" if method.startswith("synthetic") else "own_assumption:profit"
+    found = check(made, identifier)
+    if method == "synthetic_control":
+        assert found.verdict in ("pass", "concern")
+        assert "earlier periods the mix missed the treated area" in found.reason
+    else:
+        assert found.word == "not examined"
+
+
+def test_plain_trends_are_not_held_against_a_method_with_covariates_and_stop_before_anticipation():
+    data = panel(units=40, periods=6, starts=(2005.0,)).assign(x=lambda d: d["firm"].str[1:].astype(float))
+    made = evaluate(declare("did", method="group_time_att", options={"covariates": ["x"]}), data)
+    assert check(made, "pretrend").word == "not examined"
+    jump = data.copy()
+    jump.loc[jump["year"] == jump["first"] - 1, "profit"] += 5
+    told = evaluate(declare("did", method="group_time_att", options={"anticipation": 1}), jump)
+    assert check(told, "pretrend_2005").word == "examined"
+
+
+def test_wrong_studies_are_refused_where_they_are_wrong():
+    with pytest.raises(StudyError, match="'ate' needs matches for both sides"):
+        declare("matching", method="optimal_pairs", estimand="ate")
+    with pytest.raises(DesignError, match=r"both are 2001"):
+        evaluate(declare("did", method="two_by_two", options={"periods": [2001, 2001]}), panel())
+    with pytest.raises(DesignError, match=r"options.covariates: exact needs it"):
+        evaluate(declare("matching", method="exact", options={"covariates": []}), compared())
+    with pytest.raises(DesignError, match="600 neighbours") as error:
+        evaluate(declare("matching", options={"neighbours": 600, "replace": True}), compared())
+    assert "_first_treated" not in str(error.value)
