@@ -155,8 +155,8 @@ def test_familywise_error_is_kept_under_no_effect(adjust):
         y = np.column_stack([common + rng.lognormal(size=30) for _ in range(4)])
         if adjust == "holm":
             data = pd.DataFrame(y).assign(d=offered)
-            data.columns = [*"abcd", "d"]
-            values = holm([difference_in_means(data, outcome=c, treatment="d").p_value for c in "abcd"])
+            data.columns = [*"wxyz", "d"]
+            values = holm([difference_in_means(data, outcome=c, treatment="d").p_value for c in "wxyz"])
         else:
             test = randomisation_test(y, declared_draw(offered), draws=199, seed=seed)
             observed, drawn = as_min_p(list(test.statistic), test.drawn) if adjust == "westfall_young" else (

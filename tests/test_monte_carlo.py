@@ -160,8 +160,8 @@ def simulate(name: str) -> dict[str, object]:
                 gaps.append(estimate - truth)
             else:
                 rejected += rejects
-    size, coverage = rejected / cell.replications, held / cell.replications
-    error = math.sqrt(0.05 * 0.95 / cell.replications)
+    size, coverage = round(rejected / cell.replications, 4), round(held / cell.replications, 4)
+    error = round(math.sqrt(0.05 * 0.95 / cell.replications), 4)  # a verdict is on the numbers as printed
     spread = float(np.std(gaps, ddof=1))
     centre = float(np.mean(gaps))
     if cell.method == "late":  # a ratio has no mean when the offer moves few: its middle is what can be centred
