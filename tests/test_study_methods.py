@@ -22,7 +22,7 @@ from impact.brief.model import Number, walk
 from impact.brief.page import present
 from impact.brief.theme import LADDER
 from impact.brief.view import Speaker
-from impact.brief.words import ENGLISH
+from impact.brief.words import messages
 from impact.cli import main
 from impact.cli.summary import run_summary
 from impact.data.sample import load_sample
@@ -344,7 +344,7 @@ def test_the_brief_names_who_is_set_against_whom_and_what_the_number_is(name):
     facts = {fact["name"]: fact["text"] for fact in told["method"]}
     assert estimand in facts["Estimand"]
     assert estimand in told["reading"]
-    assert f"method.{name}" in ENGLISH
+    assert f"method.{name}" in messages("en")
 
 
 def test_each_firm_counting_once_is_said():
@@ -602,4 +602,4 @@ def test_money_made_of_reports_stands_beside_every_method(name):
 
 
 def test_every_method_a_study_may_name_has_its_words_in_the_brief():
-    assert [name for methods in METHODS.values() for name in methods if f"method.{name}" not in ENGLISH] == []
+    assert [name for methods in METHODS.values() for name in methods if f"method.{name}" not in messages("en")] == []

@@ -6,7 +6,7 @@ import math
 from typing import Literal
 
 from impact.brief.model import Effect, Kind, Number, Quote, Range, Result, Text, Verdict, need, quote, say, take
-from impact.brief.words import ENGLISH
+from impact.brief.words import known
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.study.types import Outcome, words
@@ -163,7 +163,7 @@ def _result(evaluation: Evaluation, index: int, outcome: Outcome, language: str)
 
 
 def _field(name: str) -> Text:
-    return say(f"field.{name}") if f"field.{name}" in ENGLISH else quote(name.replace("_", " "), "results.json: reasons")
+    return say(f"field.{name}") if known(f"field.{name}") else quote(name.replace("_", " "), "results.json: reasons")
 
 
 def axis_of(rows: tuple[Result, ...]) -> Literal["percent", "sd", "none"]:

@@ -15,7 +15,7 @@ from impact.brief.model import (
     say,
     take,
 )
-from impact.brief.words import ENGLISH
+from impact.brief.words import known
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.study.types import ROW_NUMBER, Words, words
@@ -119,7 +119,7 @@ def estimand(evaluation: Evaluation, language: str) -> Phrase:
 
 def method_name(name: str) -> Text:
     """Name a method in words; its own name where the word list has none."""
-    return say(f"method.{name}") if f"method.{name}" in ENGLISH else quote(
+    return say(f"method.{name}") if known(f"method.{name}") else quote(
         name.replace("_", " ").capitalize(), "results.json: method")
 
 

@@ -21,7 +21,7 @@ from impact.brief.model import (
 from impact.brief.texts import covered
 from impact.brief.theme import Layout
 from impact.brief.view import NBSP, Speaker, effect_decimals, keep_together, p_value
-from impact.brief.words import LANGUAGES
+from impact.brief.words import messages
 
 MOST_OUTCOMES = 10  # rows of the table; primary outcomes are never cut, whatever their number
 CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_few": "ring", "no_interval": "ring",
@@ -140,7 +140,7 @@ def clip(text: str, most: int) -> str:
 
 
 def _heads(brief: Brief, s: Speaker) -> dict[str, str]:
-    names = [key for key in LANGUAGES[brief.language] if key.startswith("head.")]
+    names = [key for key in messages(brief.language) if key.startswith("head.")]
     heads = {key.removeprefix("head."): s.word(key) for key in names}
     return heads | {"standard": s.text(brief.standard.title)}
 
