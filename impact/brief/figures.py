@@ -134,13 +134,13 @@ def ticks(low: float, high: float, most: int = 7) -> list[float]:
     return [float(f"{k * step:.12g}") for k in range(first, last + 1)]
 
 
-def _label(value: float, step: float, tail: str) -> str:
+def _label(value: float, step: float, tail: str, language: str) -> str:
     if value and not (1e-6 <= step < LONG_NUMBER):
-        return ("−" if value < 0 else "+") + power(abs(value)) + tail
+        return ("−" if value < 0 else "+") + power(abs(value), language) + tail
     places = max(0, min(6, -math.floor(math.log10(step) + 1e-9)))
     if abs(step * 10**places - round(step * 10**places)) > 1e-6:
         places += 1
-    return write_number(value, places, sign=value != 0) + (tail if value else "")
+    return write_number(value, places, language, sign=value != 0) + (tail if value else "")
 
 
 def span(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
@@ -221,11 +221,11 @@ def _zebra(scene: Scene, heights: list[float], top: float) -> None:
 
 
 def _axis(scene: Scene, page: dict[str, Any], marks: list[float], at: Any, top: float, base: float) -> None:
-    tail = "%" if page["axis_kind"] == "percent" else ""
+    tail = page["percent"] if page["axis_kind"] == "percent" else ""
     for mark in marks:
         zero = mark == 0
         scene.line(at(mark), top, at(mark), base, COLOURS["mute"] if zero else COLOURS["line"], 1 if zero else 0.5)
-        scene.text(at(mark), base + 9, _label(mark, marks[1] - marks[0], tail), size=7, anchor="middle",
+        scene.text(at(mark), base + 9, _label(mark, marks[1] - marks[0], tail, page["language"]), size=7, anchor="middle",
                    colour=COLOURS["mute"])
     lower, higher = page["sides"]
     if marks[0] < 0:
@@ -250,8 +250,8 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
     base = top + sum(heights)
     _zebra(scene, heights, top)
     for mark in marks if page["axis_kind"] != "none" else []:
-        tail = "%" if page["axis_kind"] == "percent" else ""
-        scene.text(at(mark), base + 13, _label(mark, marks[1] - marks[0], tail), size=11, anchor="middle",
+        tail = page["percent"] if page["axis_kind"] == "percent" else ""
+        scene.text(at(mark), base + 13, _label(mark, marks[1] - marks[0], tail, page["language"]), size=11, anchor="middle",
                    colour=COLOURS["mute"])
     y = top
     for row, lines, height in zip(rows, labels, heights, strict=True):
@@ -287,7 +287,7 @@ def trends(page: dict[str, Any]) -> Scene:
 
     for mark in marks:
         scene.line(left, up(mark), right, up(mark), COLOURS["line"], 0.5)
-        scene.text(left - 4, up(mark) + 2.5, _label(mark, marks[1] - marks[0], "").lstrip("+"), size=7, anchor="end",
+        scene.text(left - 4, up(mark) + 2.5, _label(mark, marks[1] - marks[0], "", page["language"]).lstrip("+"), size=7, anchor="end",
                    colour=COLOURS["mute"])
     keep = max(1, math.ceil(len(periods) / 6))
     for i, period in enumerate(periods):
@@ -336,7 +336,7 @@ def benchmark(page: dict[str, Any]) -> Scene:
         zero = mark == 0
         for top, bottom in strips:
             scene.line(at(mark), top, at(mark), bottom, COLOURS["mute"] if zero else COLOURS["line"], 1 if zero else 0.5)
-        scene.text(at(mark), base + 9, _label(mark, marks[1] - marks[0], data["tail"]), size=7, anchor="middle",
+        scene.text(at(mark), base + 9, _label(mark, marks[1] - marks[0], data["tail"], page["language"]), size=7, anchor="middle",
                    colour=COLOURS["mute"])
     scene.text(4, 9, data["ours"], size=7.8, weight=600)
     scene.text(256, 9, row["column"], size=7.8, anchor="end", weight=600)

@@ -21,7 +21,7 @@ FORMATS = ("pdf", "html")
 
 
 def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | Path = ".",
-                formats: Sequence[str] = FORMATS, language: str = "en") -> tuple[Path, ...]:
+                formats: Sequence[str] = FORMATS, language: str | None = None) -> tuple[Path, ...]:
     """Write the two-page evidence brief of a saved record.
 
     Parameters
@@ -34,8 +34,8 @@ def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | P
         The folder for ``brief.pdf`` and ``brief.html``; it is made if need be.
     formats : sequence of str
         Any of ``"pdf"`` and ``"html"``.
-    language : str
-        ``"en"``.
+    language : str, optional
+        ``"en"``, ``"fr"`` or ``"es"``; left out, the study's own ``brief.language``.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | P
     """
     wanted = (formats,) if isinstance(formats, str) else tuple(dict.fromkeys(formats))
     _check_formats(wanted)
-    refuse(language_problems(language))
+    refuse(language_problems(language) if language else ())
     brief = compose(evaluation, audit, language=language)
     pdf, layout = render_pdf(brief)
     pages: dict[str, str | bytes] = {"pdf": pdf}

@@ -68,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     brief.add_argument("files", metavar="FILE", nargs="+", help="results.json, or the folder that holds it")
     brief.add_argument("--out", metavar="FOLDER", help="where to write (default: beside results.json)")
     brief.add_argument("--formats", default="pdf,html", help="pdf, html or both, with a comma (default: both)")
-    brief.add_argument("--language", default="en", help="language of the brief (default: en)")
+    brief.add_argument("--language", default=None, help="en, fr or es (default: the study's own, brief.language)")
 
     audit = commands.add_parser("audit", help="hold the record against the DCED Standard (a self-check, no rating)")
     audit.add_argument("path", metavar="FILE", help="results.json, or the folder that holds it")
