@@ -4,6 +4,7 @@ import ast
 import html
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from support_records import STUDY, estimate, sample_evaluation
 
 from impact.brief import check_texts, compose, render_html, render_pdf
 from impact.brief import model as m
+from impact.brief.facts import day
 from impact.brief.page import present
 from impact.brief.texts import FONTS
 from impact.brief.theme import LADDER
@@ -30,8 +32,10 @@ ROOT = Path(__file__).parents[1]
 OTHERS = tuple(language for language in LANGUAGES if language != "en")
 NBSP, THIN = "\u00a0", "\u202f"
 CAUSAL = {
-    "fr": r"\b(a causé|a entraîné|a provoqué|grâce au programme|aucun effet|sans effet|pas d’effet|prouvent?|démontrent?|inefficace)\b",
-    "es": r"\b(causó|provocó|gracias al programa|ningún efecto|sin efecto|no tuvo efecto|prueban? que|demuestran?|ineficaz)\b",
+    "fr": r"\b(a causé|a entraîné|a provoqué|grâce au programme|aucun effet|sans effet|pas d’effet|prouvent?|démontrent?|"
+          r"inefficace)\b",
+    "es": r"\b(causó|provocó|gracias al programa|ningún efecto|sin efecto|no tuvo efecto|prueban? que|demuestran?|"
+          r"ineficaz)\b",
 }
 
 
@@ -42,8 +46,9 @@ def test_a_language_has_every_sentence_with_the_same_gaps(language):
     assert list(own) == list(english)
     assert {k: sorted(set(gaps(v))) for k, v in own.items()} == {k: sorted(set(gaps(v))) for k, v in english.items()}
     same = {k for k in own if own[k] == english[k] and re.search("[a-z]{4}", re.sub(r"{\w+}", "", own[k]))}
-    assert {k for k in same if not re.match(r"fact\.programme|head\.sources|method\.imputation|points|proof\.date|rule\.simple|"
-                                            r"verdict\.favou?r|cost\.participants|legend\.favou?r", k)} == set()
+    alike = {"fact.programme", "head.sources", "method.imputation", "points", "proof.date", "rule.simple",
+             "cost.participants"}
+    assert same <= alike
 
 
 def test_the_sentences_of_the_record_are_the_same_in_every_language():
@@ -90,8 +95,8 @@ def caveat_codes():
     """Code, names of its figures where they can be read, and where it stands."""
     for where, node in calls("Caveat"):
         values = keyword(node, "values")
-        names = {e.elts[0].value for e in values.elts if isinstance(e, ast.Tuple) and isinstance(e.elts[0], ast.Constant)} if (
-            isinstance(values, ast.Tuple)) else set()
+        pairs = values.elts if isinstance(values, ast.Tuple) else []
+        names = {e.elts[0].value for e in pairs if isinstance(e, ast.Tuple) and isinstance(e.elts[0], ast.Constant)}
         code = keyword(node, "code")
         text = strings(code)
         if isinstance(code, ast.JoinedStr):
@@ -159,7 +164,8 @@ def test_every_reason_of_a_loss_has_its_words():
 def test_words_of_the_record_without_a_code_are_known_as_they_stand():
     found = {}
     for where, node in calls("Counterfactual"):
-        found |= {t.removesuffix(" (geometric mean)"): where for t in strings(keyword(node, "label")) if t != "7"}
+        found |= {t.removesuffix(" (geometric mean)"): where for t in strings(keyword(node, "label"))
+                  if t.removesuffix(" (geometric mean)") != "7"}
     for file in (ROOT / "impact").rglob("*.py"):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple) and re.search(
@@ -211,7 +217,7 @@ def test_a_check_is_said_by_its_word_and_verdict():
     new = Check(id="brand_new", title="Brand new", verdict="concern", word="so so", reason="Because.")
     assert [fr.text(f(new)) for f in (check_title, check_word, check_reason)] == [
         "Vérification brand_new", "préoccupant", "Détails dans results.json."]
-    trend = Check(id="pretrend_1989", title="Earlier trend, first treated 1989", verdict="concern", word="drift seen", reason="x")
+    trend = Check(id="pretrend_1989", title="Earlier trend, first treated 1989", verdict="concern", word="x", reason="x")
     assert Speaker("es").text(check_title(trend)) == "Tendencias anteriores, tratamiento desde 1989"
 
 
@@ -241,26 +247,20 @@ def test_p_values_levels_and_dates_take_the_form_of_the_language():
     assert [p_value(0.0001, language) for language in ("en", "fr", "es")] == ["<0.001", "<0,001", "<0,001"]
     level = m.Number(value=0.95, kind="level", path="")
     assert [Speaker(language).number(level) for language in ("en", "fr", "es")] == ["95%", f"95{NBSP}%", f"95{NBSP}%"]
-    days = {d: compose_date(d) for d in ("2026-03-01", "2026-03-03")}
-    assert [Speaker(x).text(days["2026-03-03"]) for x in ("en", "fr", "es")] == ["3 March 2026", "3 mars 2026", "3 de marzo de 2026"]
-    assert [Speaker(x).text(days["2026-03-01"]) for x in ("en", "fr", "es")] == ["1 March 2026", "1er mars 2026", "1 de marzo de 2026"]
-
-
-def compose_date(date):
-    from impact.brief.facts import day
-
-    return day(date)
+    for date, told in (("2026-03-03", ["3 March 2026", "3 mars 2026", "3 de marzo de 2026"]),
+                       ("2026-03-01", ["1 March 2026", "1er mars 2026", "1 de marzo de 2026"])):
+        assert [Speaker(language).text(day(date)) for language in ("en", "fr", "es")] == told
 
 
 def test_marks_keep_to_their_words():
-    assert keep_together("Écart : 25 points ; « oui » ?", "fr") == f"Écart{NBSP}: 25{NBSP}points{NBSP}; «{NBSP}oui{NBSP}»{NBSP}?"
+    assert keep_together("Écart : 25 points ; « oui » ?", "fr") == "Écart_: 25_points_; «_oui_»_?".replace("_", NBSP)
     assert keep_together("1 : 2 points (95% interval)", "en") == f"1 : 2{NBSP}points (95%{NBSP}interval)"
 
 
 @pytest.mark.parametrize(("low", "high", "en", "fr", "es"), [
-    (-45, 3, "from 45% lower to 3.0% higher", f"de 45{NBSP}% de moins à 3{NBSP}% de plus", f"de 45{NBSP}% menos a 3{NBSP}% más"),
-    (-45, -30, "from 45% to 30% lower", f"de 45{NBSP}% à 30{NBSP}% de moins", f"de 45{NBSP}% a 30{NBSP}% menos"),
-    (30, 45, "from 30% to 45% higher", f"de 30{NBSP}% à 45{NBSP}% de plus", f"de 30{NBSP}% a 45{NBSP}% más")])
+    (-45, 3, "from 45% lower to 3% higher", "de 45_% de moins à 3_% de plus", "de 45_% menos a 3_% más"),
+    (-45, -30, "from 45% to 30% lower", "de 45_% à 30_% de moins", "de 45_% a 30_% menos"),
+    (30, 45, "from 30% to 45% higher", "de 30_% à 45_% de plus", "de 30_% a 45_% más")])
 def test_ranges_say_their_direction_in_each_language(low, high, en, fr, es):
     def n(x):
         return m.Number(value=x, kind="percent", path="")
@@ -268,7 +268,7 @@ def test_ranges_say_their_direction_in_each_language(low, high, en, fr, es):
     effect = m.Effect(estimate="", value=n((low + high) / 2), ranges=(m.Range(low=n(low), high=n(high)),),
                       level=m.Number(value=0.95, kind="level", path=""), verdict="unclear")
     said = [Speaker(x).said(m.Said(effect=effect, form="range")) for x in ("en", "fr", "es")]
-    assert said == [en.replace("3.0%", "3%"), fr, es]
+    assert said == [en, fr.replace("_", NBSP), es.replace("_", NBSP)]
 
 
 # ---- the officer's own words -----------------------------------------------------------------------------------------
@@ -284,16 +284,15 @@ def in_three(value, field):
     if field.kind == "list" and field.item is not None and isinstance(value, (list, tuple)):
         return [in_three(item, field.item) for item in value]
     if field.kind == "map" and isinstance(value, dict):
-        return {key: in_three(item, field.fields[key]) if key in (field.fields or {}) else item for key, item in value.items()}
+        known = field.fields or {}
+        return {key: in_three(item, known[key]) if key in known else item for key, item in value.items()}
     return value
 
 
 def translated_record(evaluation):
-    import dataclasses
-
     declared = in_three(dict(evaluation.study.declared), CONTRACT)
-    study = dataclasses.replace(study_from_mapping(declared, slug=evaluation.study.slug), folder=evaluation.study.folder)
-    return dataclasses.replace(evaluation, study=study)
+    study = replace(study_from_mapping(declared, slug=evaluation.study.slug), folder=evaluation.study.folder)
+    return replace(evaluation, study=study)
 
 
 def test_every_text_that_is_not_there_in_the_language_is_named_at_once():
@@ -324,14 +323,15 @@ def test_a_language_once_begun_is_looked_at_by_the_check_alone():
 
 
 def test_a_noun_that_is_not_declared_is_said_in_the_language():
-    record = translated_record(sample_evaluation(study={"design": {k: v for k, v in STUDY["design"].items() if k != "unit_label"}}))
+    design = {key: value for key, value in STUDY["design"].items() if key != "unit_label"}
+    record = translated_record(sample_evaluation(study={"design": design}))
     assert "54 unités" in present(compose(record, language="fr"), LADDER[0])["bottom_line"]
 
 
 # ---- nothing is left in English --------------------------------------------------------------------------------------
 ENGLISH = re.compile(
     r"\b(the|of|and|is|are|was|were|with|from|which|that|this|these|by|to|in which|interval|analysed|comparison|outcomes?|"
-    r"treated|not|no difference|firms?|difference|errors?|level|before|after|higher|lower|cannot|years?|share|mean|unit|"
+    r"treated|not|no difference|firms?|difference|errors|level|before|after|higher|lower|cannot|years?|share|mean|unit|"
     r"programme of|missing|examined|clusters?)\b", re.IGNORECASE)
 NAMES = re.compile(  # works and journals are called what they are called; the rest is the data's
     r"What Works Clearinghouse \(2020\), Standards Handbook|Journal of [A-Z]\w+( [A-Z]\w+)*|Annals of Internal Medicine|"
@@ -384,7 +384,8 @@ def test_a_brief_of_a_design_has_two_pages_and_no_english_left(records, name, la
     brief = compose(record, audit(record), language=language)
     pdf, layout = render_pdf(brief)
     page = render_html(brief, layout)
-    assert left_in_english(pdf_text(pdf)) == []
+    broken = name.replace("-", r"-[\s-]*")  # the command is set over two lines where it is long
+    assert left_in_english(re.sub(rf"impact\s+run\s+{broken}", " ", pdf_text(pdf))) == []
     assert left_in_english(html_text(page)) == []
     assert f'<html lang="{language}">' in page
     assert not re.search(r"\d\.\d", NAMES.sub(" ", re.sub(r"SHA-256 \S+|\b14\.[23]|4\.[14]", " ", html_text(page))))
@@ -404,15 +405,13 @@ def test_records_of_every_kind_leave_no_english(kind, language):
     late = [estimate("scrap_rate", 1.0, 0.4, method=method, role="robustness", id=f"scrap_rate/{method}/x")
             for method in ("two_by_two", "ols")]
     record = translated_record(sample_evaluation(kind))
-    record = type(record)(**{f: getattr(record, f) for f in record.__slots__} | {"estimates": (*record.estimates, *late),
-                                                                               "trends": ()})
+    told_as = {"horizon": None, "p_family": "3 secondary, Benjamini–Hochberg"}  # as the engine words them
+    rows = tuple(replace(e, **told_as) for e in (*record.estimates, *late))
+    record = replace(record, estimates=rows, trends=())
     brief = compose(record, language=language)
     page = present(brief, LADDER[0])
     page["reading"] = re.sub(r"(Pour refaire|Para rehacerlo).*", "", page["reading"])
     shown = " ".join(str(v) for k, v in page.items() if k not in ("contact", "keywords", "trends", "picture"))
-    shown = re.sub(r"'(id|k|mark|verdict|status|unit|main|primary|label|name|text|method|language|percent|level)': ?", " ", shown)
-    told = [s.text for s in m.walk(brief, m.Recorded)]
-    assert told
     keys = r"'[a-z_]+':|'(favourable|unfavourable|unclear|clear|adverse|unmeasured|too_few|no_interval|corrected|dot|ring)'"
     assert left_in_english(re.sub(keys, " ", shown)) == [], shown
 

@@ -43,7 +43,8 @@ def day(date: str) -> Phrase:
     """Write an ISO date in words."""
     year, month, number = date[:10].split("-")
     where = "study.yaml: brief.date"
-    return say("day.first" if number == "01" else "day", day=quote(int(number), where), month=say(f"month.{month}"), year=quote(year, where))
+    key = "day.first" if number == "01" else "day"
+    return say(key, day=quote(int(number), where), month=say(f"month.{month}"), year=quote(year, where))
 
 
 def meta(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:

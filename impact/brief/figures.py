@@ -16,7 +16,8 @@ from impact.brief.theme import COLOURS, OTHER_SCRIPTS, SANS
 from impact.brief.view import LONG_NUMBER, power
 from impact.brief.view import figure as write_number
 
-FAMILIES = ",".join(f"'{name}'" for name in (SANS, *(o[0] for o in OTHER_SCRIPTS), "Segoe UI")) + ",Helvetica,Arial,sans-serif"
+FAMILIES = ",".join((*(f"'{name}'" for name in (SANS, *(o[0] for o in OTHER_SCRIPTS), "Segoe UI")), "Helvetica", "Arial",
+                     "sans-serif"))
 TINT = {"favourable": COLOURS["navy"], "unfavourable": COLOURS["red"]}
 FAR, NEAR = 1e300, 1e-12  # no axis runs further than the one, nor is shorter than the other
 MARKED = ("Mn", "Cf")  # drawn on the letter before, or not at all
@@ -298,8 +299,8 @@ def trends(page: dict[str, Any]) -> Scene:
 
     for mark in marks:
         scene.line(left, up(mark), right, up(mark), COLOURS["line"], 0.5)
-        scene.text(left - 4, up(mark) + 2.5, _label(mark, marks[1] - marks[0], "", page["language"]).lstrip("+"), size=7, anchor="end",
-                   colour=COLOURS["mute"])
+        scene.text(left - 4, up(mark) + 2.5, _label(mark, marks[1] - marks[0], "", page["language"]).lstrip("+"), size=7,
+                   anchor="end", colour=COLOURS["mute"])
     keep = max(1, math.ceil(len(periods) / 6))
     for i, period in enumerate(periods):
         if i % keep == 0:
@@ -347,8 +348,8 @@ def benchmark(page: dict[str, Any]) -> Scene:
         zero = mark == 0
         for top, bottom in strips:
             scene.line(at(mark), top, at(mark), bottom, COLOURS["mute"] if zero else COLOURS["line"], 1 if zero else 0.5)
-        scene.text(at(mark), base + 9, _label(mark, marks[1] - marks[0], data["tail"], page["language"]), size=7, anchor="middle",
-                   colour=COLOURS["mute"])
+        scene.text(at(mark), base + 9, _label(mark, marks[1] - marks[0], data["tail"], page["language"]), size=7,
+                   anchor="middle", colour=COLOURS["mute"])
     scene.text(4, 9, data["ours"], size=7.8, weight=600)
     scene.text(256, 9, row["column"], size=7.8, anchor="end", weight=600)
     if row["value"] is not None:

@@ -38,7 +38,7 @@ def untranslated(brief: Brief, study: Study) -> tuple[Problem, ...]:
     """
     problems: dict[str, Problem] = {}
     for key, value in _used(brief, study):
-        own = {study.brief.language: value} if isinstance(value, str) else dict(value)
+        own: dict[str, str] = {study.brief.language: value} if isinstance(value, str) else dict(value)
         if not own.get(brief.language, "").strip():
             there = ", ".join(f"{name}: …" for name in LANGUAGES if name in own)
             problems[key] = Problem(where=key, what=f"no {NAMES[brief.language]} text",

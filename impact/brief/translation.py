@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from impact.brief.model import Quote, Recorded, one_line
+from impact.brief.model import Recorded, one_line
 from impact.brief.words import GAP, fill_with, gaps, record_sentences
 from impact.results.estimate import Caveat, Dropped, StandardErrorCard
 from impact.results.evaluation import Check
@@ -151,9 +151,3 @@ def _phrase(text: str, language: str) -> tuple[str, Mapping[str, str]] | None:
             return said, found.groupdict()
     return None
 
-
-def spoken(value: Quote | Recorded, language: str) -> bool:
-    """Tell whether words of the record have a sentence in a language, so that none is shown in English by mistake."""
-    if isinstance(value, Quote) or not record_sentences(language):
-        return True
-    return translated(value, language, lambda v, form: "") != value.text
