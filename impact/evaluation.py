@@ -18,6 +18,7 @@ from impact.indicators import cleaning_caveats, money_outcomes
 from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance
 from impact.results.record import study_hash
 from impact.study.methods import COMPLIERS, ONE_DIFFERENCE
+from impact.study.options import option_named
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
 
 if TYPE_CHECKING:
@@ -52,13 +53,14 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
     DataError
         When the data disagree with the study; nothing is estimated then.
     DesignError
-        When an effect asked for cannot be estimated; all such problems at once.
+        When an effect asked for cannot be estimated, or an option does not fit the data (with its line and key in the study
+        file); all such problems at once.
     """
     tell = progress or (lambda _: None)
     tell("reading the data")
     declared, sample = study, with_indices(load_sample(study, data))
     study = sample.study  # its outcomes name the columns that were made for them
-    estimates, problems, left = [], [], []
+    estimates, problems, options, left = [], [], [], []
     for outcome, call, role in planned(study, sample):
         tell(f"estimating {outcome.name}")
         try:
@@ -69,10 +71,15 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
             if role in ("derived", "bounds") and call not in study.analysis.robustness:
                 left.append(_not_estimated(outcome, call, error))  # what nobody declared stops nothing
                 continue
-            problems += [_declared(study, replace(p, where=f"outcome '{outcome.name}', {call.method}, {p.where}"))
-                         for p in error.problems]
-    if problems:
-        raise DesignError(problems, source=f"study '{study.slug}'")
+            for problem in error.problems:
+                named = option_named(study, call, problem)
+                if named is not None:
+                    options.append(named)
+                else:
+                    where = f"outcome '{outcome.name}', {call.method}, {problem.where}"
+                    problems.append(_declared(study, replace(problem, where=where)))
+    if options or problems:
+        raise DesignError([*dict.fromkeys(options), *problems], source="study.yaml" if options else f"study '{study.slug}'")
     tell("checking what the effects rest on")
     checks = examine(sample, estimates)
     if study.design.kind == "did":

@@ -50,8 +50,9 @@ class Choice:
 
 
 def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str],
-                          strata: str | None = None, cluster: str | None = None, vcov: str | None = None,
-                          always: Sequence[str] = (), transform: str = "none", conf_level: float = 0.95) -> Estimate:
+                          strata: str | None = None, cluster: str | None = None, weights: str | None = None,
+                          vcov: str | None = None, always: Sequence[str] = (), transform: str = "none",
+                          conf_level: float = 0.95) -> Estimate:
     """Regress the outcome on the offer and those of many covariates that predict the outcome or the offer.
 
     Parameters
@@ -59,6 +60,9 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
     covariates : columns measured before the offer, as many as you like, also more than units; a missing value gets an
         indicator, which is chosen or not like a covariate.
     always : columns that stay in whatever the lasso says, such as the baseline of the outcome; strata always stay.
+    weights : column of positive sampling weights, in both lassos (rows times the root of their weight over its mean) and in
+        the final regression. Rows repeated and integer weights give the same effect of what is chosen; the penalty counts
+        rows.
     data, outcome, treatment, strata, cluster, vcov, transform, conf_level
         As :func:`impact.rct.ols`.
 
@@ -92,7 +96,7 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
         raise DesignError(Problem(where="post_double_selection", what="there is no covariate to choose from",
                                   cure="Give covariates=, or use ols or ancova."), source="design")
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=(*fixed, *names), strata=strata,
-                         cluster=cluster, weights=None, transform=transform, may_repeat=True)
+                         cluster=cluster, weights=weights, transform=transform, may_repeat=True)
     trial.caveats += overlap_weighted(trial.offered, trial.blocks)
     stays = np.array([label in fixed or label.removesuffix(" missing") in fixed for label in trial.labels])
     by_outcome, by_offer = _choices(trial, stays)
@@ -119,8 +123,8 @@ def _estimate(trial: Trial, outcome: str, treatment: str, cluster: str | None, v
         + card.r_call)
     return make_estimate(
         outcome=outcome, term=treatment, method="post_double_selection", estimand="itt", inference=inference, counts=counts,
-        vcov=cov.kind, card=card, base=comparison_mean(trial.y, trial.offered, transform, blocks=trial.blocks,
-                                                   clusters=trial.clusters, overlap=True),
+        vcov=cov.kind, card=card, base=comparison_mean(trial.y, trial.offered, transform, weights=trial.weights,
+                                                       blocks=trial.blocks, clusters=trial.clusters, overlap=True),
         question=QUESTION, assumptions=(*ASSUMPTIONS, "Few of the many covariates matter for the outcome or the offer."),
         transform=transform, outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped,
         caveats=trial.caveats, share=is_share(trial.raw),
@@ -134,16 +138,17 @@ def _named(labels: list[str], choice: Choice) -> tuple[str, ...]:
 def _choices(trial: Trial, stays: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[Choice, Choice]:
     """Run the lasso of the outcome and that of the offer, with strata and what stays taken out."""
     unpenalised = replace(trial, extra=trial.extra[:, stays], labels=[""] * int(stays.sum())).controls()[0]
-    base = np.column_stack([np.ones(len(trial.y)), unpenalised])
+    root = np.ones(len(trial.y)) if trial.weights is None else np.sqrt(trial.weights / trial.weights.mean())
+    base = np.column_stack([np.ones(len(trial.y)), unpenalised]) * root[:, None]
 
     def rest(values: Array) -> Array:
         return np.asarray(values - base @ np.linalg.lstsq(base, values, rcond=None)[0])
 
-    x = trial.extra[:, ~stays]
+    x = trial.extra[:, ~stays] * root[:, None]
     left = rest(x)
     left[:, np.linalg.norm(left, axis=0) <= COLLINEAR * np.linalg.norm(x, axis=0)] = 0.0
-    return (plug_in_lasso(left, rest(trial.y), clusters=trial.clusters),
-            plug_in_lasso(left, rest(trial.offered), clusters=trial.clusters))
+    return (plug_in_lasso(left, rest(root * trial.y), clusters=trial.clusters),
+            plug_in_lasso(left, rest(root * trial.offered), clusters=trial.clusters))
 
 
 def plug_in_lasso(x: Array, y: Array, *, clusters: Codes | None = None) -> Choice:

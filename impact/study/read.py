@@ -13,6 +13,7 @@ from impact.study.construction import check_construction, take_refused_transform
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
 from impact.study.families import REDRAWN, check_families
 from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, METHODS, ONE_DIFFERENCE
+from impact.study.options import option_problems
 from impact.study.schema import Field, Validation, did_you_mean, one_of
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
 from impact.study.yaml_file import MAX_DEPTH, Document, Path_, dotted, read_yaml, shown
@@ -58,7 +59,8 @@ def study_from(document: Document, *, slug: str, folder: Path | None = None) -> 
     if v.problems:
         raise StudyError(sorted(v.problems, key=_line), source=document.name)
     study: Study = build(Study, {**clean, "slug": slug})
-    values: dict[str, Any] = {"declared": clean, "absent": tuple(v.absent), "folder": folder}
+    lines = {dotted(path): line for path, line in document.lines.items() if path[:1] == ("analysis",)}
+    values: dict[str, Any] = {"declared": clean, "absent": tuple(v.absent), "folder": folder, "lines": lines}
     first = clean["design"].get("first_treated")
     if isinstance(first, Mapping):
         design = _replace(study.design, first_treated=build(FirstTreatedRule, first))
@@ -280,6 +282,9 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
         if isinstance(call.get("options"), dict) or any(f.essential for f in known[call["method"]].values()):
             call["options"] = _check_options(v, call["method"], known[call["method"]], call.get("options") or {}, path)
             _check_draw(v, design, call, path)
+            for key, what, cure in option_problems(call["method"], call["options"], analysis.get("conf_level") or 0.95):
+                if not _complained(v, dotted((*path, "options", key))):
+                    v.complain((*path, "options", key), what, cure)
     _check_estimand(v, design, analysis.get("primary") or {})
     primary = (analysis.get("primary") or {}).get("method")
     for i, family in enumerate(analysis.get("families") or []):

@@ -308,6 +308,7 @@ class Study:
     absent: tuple[str, ...] = ()
     declared: Mapping[str, Any] = field(default_factory=dict, repr=False)
     folder: Path | None = field(default=None, compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)  # of the keys under analysis
 
     @property
     def primaries(self) -> tuple[Outcome, ...]:
