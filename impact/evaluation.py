@@ -14,7 +14,9 @@ from impact.data.sample import FIRST_TREATED, Sample, load_sample
 from impact.errors import DesignError, ImpactError, Problem
 from impact.examination import examine, flow_of, trends_of
 from impact.families import INDEX, adjusted, index_outcome, with_indices
-from impact.indicators import cleaning_caveats, money_outcomes
+from impact.indicators import cleaning_caveats, money_outcomes, unit_dependent_effects
+from impact.indicators.money import MEANLESS
+from impact.indicators.units import ROLE as UNIT_DEPENDENT
 from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance
 from impact.results.record import study_hash
 from impact.study.methods import COMPLIERS, ONE_DIFFERENCE
@@ -78,6 +80,13 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
                 else:
                     where = f"outcome '{outcome.name}', {call.method}, {problem.where}"
                     problems.append(_declared(study, replace(problem, where=where)))
+    for outcome in study.transformed:
+        try:
+            rows = _in_two_units(sample, outcome)
+            estimates += rows
+            left.append(_side_by_side(outcome, rows))
+        except ImpactError as error:
+            problems += [_declared(study, replace(p, where=f"outcome '{outcome.name}', {p.where}")) for p in error.problems]
     if options or problems:
         raise DesignError([*dict.fromkeys(options), *problems], source="study.yaml" if options else f"study '{study.slug}'")
     tell("checking what the effects rest on")
@@ -107,6 +116,26 @@ def _declared(study: Study, problem: Problem) -> Problem:
         return problem
     where, what, cure = (text.replace(FIRST_TREATED, str(name)) for text in (problem.where, problem.what, problem.cure))
     return replace(problem, where=where, what=what, cure=cure)
+
+
+def _in_two_units(sample: Sample, outcome: Outcome) -> tuple[Estimate, ...]:
+    """Run the primary method on asinh or log(1 + y) of an outcome in two currency units; least squares for rates."""
+    call = sample.study.analysis.primary
+    if call.method in (*MEANLESS, "exact_share_test"):
+        call = MethodCall(method="two_way_fixed_effects" if sample.study.design.kind == "did" else "ols")
+    keywords = arguments(sample, outcome, call)
+    keywords.pop("transform", None)
+    given = keywords.pop("outcome")
+    rows = unit_dependent_effects(sample.frame, outcome=given, estimate=method_of(sample.study, call.method),
+                                  function=str(outcome.transform), **keywords).rows
+    return tuple(replace(_worded(sample.study, outcome, row.role, call.method, row), role=row.role,
+                         id=f"{outcome.name}/{row.id.removeprefix(f'{given}/')}") for row in rows)
+
+
+def _side_by_side(outcome: Outcome, rows: Sequence[Estimate]) -> Caveat:
+    """Say for the whole study what the two units give, so that neither is read alone."""
+    own = next(c for row in rows for c in row.caveats if c.code == UNIT_DEPENDENT)
+    return replace(own, text=f"{words(outcome.label)}: {own.text[:1].lower()}{own.text[1:]}")
 
 
 def _not_estimated(outcome: Outcome, call: MethodCall, error: ImpactError) -> Caveat:

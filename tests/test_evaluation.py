@@ -152,7 +152,8 @@ def test_errors_stand_at_the_level_of_assignment():
 
 def test_a_method_that_cannot_do_what_is_declared_says_so():
     data = cross_section().assign(w=1.5)
-    weighted = evaluate(declare("rct", sampling={"weight": "w"}, robustness=[{"method": "ols"}, {"method": "rank_test"}]), data)
+    beside = [{"method": "ols"}, {"method": "rank_test"}]
+    weighted = evaluate(declare("rct", sampling={"weight": "w"}, robustness=beside), data)
     assert [e.has_caveat("unweighted") for e in weighted.estimates] == [False, False, True]
     heavy = panel().assign(w=lambda d: 1.0 + (d["firm"] < "F005"))
     panel_weighted = evaluate(declare("did", sampling={"weight": "w"}), heavy).headline

@@ -73,7 +73,7 @@ def _roles(study: Study) -> Iterator[tuple[str, str]]:
         yield "design.firm", design.firm
     for i, name in enumerate(design.covariates):
         yield f"design.covariates[{i}]", name
-    for i, outcome in enumerate(study.outcomes):
+    for i, outcome in enumerate((*study.outcomes, *study.transformed)):
         yield f"outcomes[{i}].column", outcome.column
         if outcome.baseline:
             yield f"outcomes[{i}].baseline", outcome.baseline
@@ -228,7 +228,7 @@ def _rule_problems(study: Study, rule: FirstTreatedRule, frame: pd.DataFrame) ->
 
 def _outcome_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[Problem]:
     out = []
-    for i, outcome in enumerate(study.outcomes):
+    for i, outcome in enumerate((*study.outcomes, *study.transformed)):
         place = f"outcomes[{i}].column, column '{outcome.column}'"
         if outcome.column not in usable:
             continue

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from impact.errors import Problem, StudyError
-from impact.study.construction import check_construction, take_refused_transforms
+from impact.study.construction import UNIT_DEPENDENT, check_construction, take_unit_dependent
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
 from impact.study.families import REDRAWN, check_families
 from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, METHODS, ONE_DIFFERENCE
@@ -49,7 +49,7 @@ def study_from(document: Document, *, slug: str, folder: Path | None = None) -> 
     v = Validation(document=document, problems=list(document.problems), absent=[])
     tree = document.tree
     rule = _take_rule(v, tree)
-    take_refused_transforms(v, tree)
+    take_unit_dependent(v, tree)
     clean = v.check(tree, CONTRACT, ())
     if isinstance(clean, dict):
         if rule is not None and isinstance(clean.get("design"), dict):
@@ -60,7 +60,9 @@ def study_from(document: Document, *, slug: str, folder: Path | None = None) -> 
         raise StudyError(sorted(v.problems, key=_line), source=document.name)
     study: Study = build(Study, {**clean, "slug": slug})
     lines = {dotted(path): line for path, line in document.lines.items() if path[:1] == ("analysis",)}
-    values: dict[str, Any] = {"declared": clean, "absent": tuple(v.absent), "folder": folder, "lines": lines}
+    beside = tuple(o for o in study.outcomes if o.transform in UNIT_DEPENDENT)
+    values: dict[str, Any] = {"declared": clean, "absent": tuple(v.absent), "folder": folder, "lines": lines,
+                              "outcomes": study.outcomes[:len(study.outcomes) - len(beside)], "transformed": beside}
     first = clean["design"].get("first_treated")
     if isinstance(first, Mapping):
         design = _replace(study.design, first_treated=build(FirstTreatedRule, first))
@@ -123,12 +125,13 @@ def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
         _check_data(v, tree["data"])
     if design:
         _check_design(v, design)
-    names = _check_outcomes(v, tree.get("outcomes") or [])
+    outcomes = [o for o in tree.get("outcomes") or [] if (o or {}).get("transform") not in UNIT_DEPENDENT]
+    names = _check_outcomes(v, tree.get("outcomes") or [], outcomes)
     check_construction(v, tree)
     _check_file(v, ("prices", "file"), (tree.get("prices") or {}).get("file"))
     _check_chain(v, tree.get("results_chain") or {})
     _check_methods(v, design, tree.get("analysis") or {})
-    check_families(v, (tree.get("analysis") or {}).get("families") or [], tree.get("outcomes") or [], design.get("kind"))
+    check_families(v, (tree.get("analysis") or {}).get("families") or [], outcomes, design.get("kind"))
     for i, item in enumerate((tree.get("brief") or {}).get("implications") or []):
         if item and item.get("finding") and item["finding"] not in names:
             v.complain(("brief", "implications", i, "finding"),
@@ -230,10 +233,12 @@ def _complained(v: Validation, dotted_path: str) -> bool:
     return any(here.match(problem.where) for problem in v.problems)
 
 
-def _check_outcomes(v: Validation, outcomes: list[Any]) -> list[str]:
-    names = _unique(v, outcomes, ("outcomes",), "name")
+def _check_outcomes(v: Validation, declared: list[Any], outcomes: list[Any]) -> list[str]:
+    """Check names and roles; returns the names that families and findings may use, not those shown in two units."""
+    _unique(v, declared, ("outcomes",), "name")
+    names = [str(o["name"]) for o in outcomes if o and o.get("name")]
     roles = [(outcome or {}).get("role") for outcome in outcomes]
-    if outcomes and all(roles) and "primary" not in roles:
+    if declared and all(roles) and "primary" not in roles:
         v.complain(("outcomes",), "no outcome is primary",
                    "Mark the one the question asks about: role: primary.")
     return names
