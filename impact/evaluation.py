@@ -17,9 +17,10 @@ from impact.families import INDEX, adjusted, index_outcome, with_indices
 from impact.indicators import cleaning_caveats, money_outcomes, unit_dependent_effects
 from impact.indicators.money import MEANLESS
 from impact.indicators.units import ROLE as UNIT_DEPENDENT
+from impact.rct.workers import unseen_composition
 from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance
 from impact.results.record import study_hash
-from impact.study.methods import COMPLIERS, ONE_DIFFERENCE
+from impact.study.methods import COMPLIERS, ONE_DIFFERENCE, WORKERS
 from impact.study.options import option_named
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
 
@@ -229,6 +230,7 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
         "control_group": design.comparison or "never_treated", "treatment": design.treatment,
         "estimand": design.estimand, "cluster": _drawn_level(sample, call),
         "strata": design.assignment.strata if design.assignment else None,
+        "wage": outcome.column, "worker": sample.unit,
         "firm": design.firm, "weighting": design.weighting, "encouragement": design.treatment,
         "pairs": True if design.assignment and design.assignment.rule == "pairs" else None,
         "covariates": [c for c in design.covariates if design.kind != "rct" or c != outcome.baseline],
@@ -293,6 +295,8 @@ def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Es
     if not by_unit and "cluster" not in taken and study.design.kind != "rct":
         caveats.append(Caveat(code="assignment_level", text=f"Treatment was decided by {study.design.assigned_by}, and the "
                               "standard error of this method does not allow for it: it may be too small."))
+    if study.design.firm and method not in WORKERS:
+        caveats += unseen_composition(outcome.baseline)
     if study.design.kind == "did" and study.design.covariates and "covariates" not in taken:
         caveats.append(Caveat(code="covariates_unused", text="This method does not use the declared covariates."))
     if study.design.kind == "rct" and study.design.estimand == "ate" and estimate.estimand == "itt":
@@ -304,6 +308,8 @@ def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Es
 def _unit(outcome: Outcome, method: str, estimate: Estimate) -> str:
     """Unit of a number: the outcome's, unless it is a share of a mean, or an effect for each unit of something."""
     unit = words(outcome.unit)
+    if method == "worker_composition":
+        return _unit_of_workforce(unit, estimate)
     if method == "ratio_effect":
         return "share of the comparison mean"
     if estimate.estimand == "slope":
@@ -313,6 +319,15 @@ def _unit(outcome: Outcome, method: str, estimate: Estimate) -> str:
     if method == "dose_response" and not estimate.term.endswith(" − none"):
         return _per(unit, f"unit of {estimate.term.partition(' per unit of ')[2] or 'the dose'}")
     return unit
+
+
+def _unit_of_workforce(unit: str, estimate: Estimate) -> str:
+    """Unit of a row on workers or their firms."""
+    own = {"wage_bill": _per(unit, "firm"), "employment": "workers a firm", "hiring_rate": "new workers per worker before",
+           "separation_rate": "share of the workers before"}
+    if estimate.term.startswith("workforce_"):
+        return "share of workers" if estimate.transform == "share" else estimate.term.removeprefix("workforce_")
+    return own.get(estimate.term, unit)
 
 
 def _per(unit: str, what: str) -> str:

@@ -37,6 +37,7 @@ from impact.brief.model import (
 )
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Check, Evaluation
+from impact.study.methods import WORKERS
 from impact.study.types import words
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def _asked(evaluation: Evaluation, e: Estimate, name: Text) -> Text:
 
 def asked(evaluation: Evaluation, e: Estimate) -> str:
     """Tell which question a method answers; most answer that of the offer's effect, each row counting once."""
-    if e.method == "worker_effects" and evaluation.study.design.weighting == "worker":
+    if e.method in WORKERS and evaluation.study.design.weighting == "worker":
         return "offer"
     return "association" if e.estimand == "association" else ASKED.get(e.method, "offer")
 

@@ -70,6 +70,8 @@ ENGLISH: dict[str, str] = {
     "group.quantile.comparison": "{units} not offered it, at theirs",
     "group.worker.treated": "{units} whose firm was offered the programme",
     "group.worker.comparison": "{units} whose firm was not",
+    "group.incumbent.treated": "{units} there before, whose firm was offered the programme",
+    "group.incumbent.comparison": "{units} there before, whose firm was not",
     "group.did.treated": "{units} in the programme", "group.did.comparison": "comparison {units}",
     "group.did.never_treated": "{units} never in it", "group.did.not_yet_treated": "{units} not in it yet or never",
     "group.matching.treated": "{units} in the programme",
@@ -103,6 +105,10 @@ ENGLISH: dict[str, str] = {
         "Average difference for a {unit} of the firm's being offered, each {unit} counting once (ITT)",
     "estimand.worker.firm":
         "Average over firms of the difference for their {units} of being offered, each firm counting once (ITT)",
+    "estimand.incumbent.worker":
+        "Average difference for a {unit} there before the draw, wherever now, of the firm's being offered (ITT)",
+    "estimand.incumbent.firm":
+        "Average over firms of the difference for their {units} there before the draw, wherever now (ITT)",
     "estimand.rounds": "Average difference between offered and not offered over the rounds after, taken up or not (ITT)",
     "estimand.shift": "One shift for every {unit}: the median difference between an offered {unit} and one not offered",
     "estimand.ever": "{estimand}; ever treated: once in, a {unit} counts as in",
@@ -119,6 +125,7 @@ ENGLISH: dict[str, str] = {
     "method.quantile_effects": "Differences of quantiles", "method.ratio_effect": "Share of the comparison mean",
     "method.attrition_weighted": "Weighted for those not found", "method.exact_share_test": "Exact test of two shares",
     "method.rank_test": "Rank test", "method.worker_effects": "Workers of firms",
+    "method.worker_composition": "Workers followed",
     "method.nearest_neighbour": "Nearest-neighbour matching", "method.group_time_att": "Group-time effects",
     "method.imputation": "Imputation", "method.sun_abraham": "Sun–Abraham event study",
     "method.stacked": "Stacked comparisons", "method.event_study": "Event study, two-way fixed effects",

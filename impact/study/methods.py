@@ -13,6 +13,7 @@ _DRAWS = Field(kind="integer", low=99, high=100_000, cure="Give a whole number o
 _YES_NO = Field(kind="boolean", cure="Write true or false.")
 
 _NEEDED = Field(kind="text", essential=True, cure="Name one column of the data.")
+_ROUND = Field(kind="value", cure="Give the value of the round column, as the data have it.")
 _NUMBERS = Field(kind="list", item=Field(kind="number", essential=True, low=1e-6, high=1 - 1e-6), length=(1, 20),
                  cure="List shares between 0 and 1: [0.25, 0.5, 0.75].")
 _REGRESSION = {"covariates": _COLUMNS, "strata": _COLUMN, "cluster": _COLUMN, "weights": _COLUMN, "vcov": _VCOV}
@@ -63,6 +64,8 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
         "exact_share_test": {"strata": _COLUMN, "cluster": _COLUMN},
         "rank_test": {"strata": _COLUMN, "cluster": _COLUMN},
         "worker_effects": {**_REGRESSION, "baseline": _COLUMN},
+        "worker_composition": {"round": _NEEDED, "before": _ROUND, "after": _ROUND, "traits": _COLUMNS, "closed": _COLUMN,
+                               "strata": _COLUMN, "cluster": _COLUMN},
         "late": {**_REGRESSION, "takeup": Field(kind="text", essential=True, cure="Name the column of who took part.")},
     },
     "did": {
@@ -116,6 +119,8 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
 BESIDE = ("lee_bounds", "manski_bounds", "subgroups", "ratio_effect")  # these stand beside an effect
 ONE_DIFFERENCE = ("difference_in_means", "ols", "ancova", "lin", "poisson", "late", "encouragement", "attrition_weighted",
                   "post_double_selection", "exact_share_test", "rank_test", "worker_effects")  # lots can be drawn again
+WORKERS = ("worker_effects", "worker_composition")  # these know of firms and their workers
+FOLLOWED = ("worker_composition",)  # a row for each worker and round: who stayed, left and came
 COMPLIERS = ("late", "encouragement")  # these speak of those whom the offer moved
 
 DEFAULT_ESTIMANDS: dict[str, tuple[str, ...]] = {

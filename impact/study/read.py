@@ -12,7 +12,7 @@ from impact.errors import Problem, StudyError
 from impact.study.construction import UNIT_DEPENDENT, check_construction, take_unit_dependent
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
 from impact.study.families import REDRAWN, check_families
-from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, METHODS, ONE_DIFFERENCE
+from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, FOLLOWED, METHODS, ONE_DIFFERENCE, WORKERS
 from impact.study.options import option_problems
 from impact.study.schema import Field, Validation, did_you_mean, one_of
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
@@ -131,6 +131,7 @@ def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
     _check_file(v, ("prices", "file"), (tree.get("prices") or {}).get("file"))
     _check_chain(v, tree.get("results_chain") or {})
     _check_methods(v, design, tree.get("analysis") or {})
+    _check_followed(v, tree)
     check_families(v, (tree.get("analysis") or {}).get("families") or [], outcomes, design.get("kind"))
     for i, item in enumerate((tree.get("brief") or {}).get("implications") or []):
         if item and item.get("finding") and item["finding"] not in names:
@@ -297,11 +298,36 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
                 primary not in ONE_DIFFERENCE):
             v.complain(("analysis", "families", i, "adjust"), f"'{family['adjust']}' draws the lots again for one offer "
                        f"against none, and {primary} compares more than that", "Write holm.")
-    if design.get("firm") and primary in known_methods(kind) and primary != "worker_effects":
+    if design.get("firm") and primary in known_methods(kind) and primary not in WORKERS:
         v.complain(("analysis", "primary", "method"), f"{shown(primary)} does not know of firms and their workers",
-                   "Write worker_effects, which keeps the declared weighting.")
-    if primary == "worker_effects" and not design.get("firm") and not _complained(v, "design.firm"):
-        v.complain(("design",), "'firm' is missing: worker_effects needs it", "Name the column of the firm.")
+                   "Write worker_effects, which keeps the declared weighting; worker_composition where workers were "
+                   "followed over two rounds.")
+    if primary in WORKERS and not design.get("firm") and not _complained(v, "design.firm"):
+        v.complain(("design",), f"'firm' is missing: {primary} needs it", "Name the column of the firm.")
+
+
+def _check_followed(v: Validation, tree: dict[str, Any]) -> None:
+    """Two rounds of workers: a table of another shape, which only worker_composition reads."""
+    analysis, design = tree.get("analysis") or {}, tree.get("design") or {}
+    primary = (analysis.get("primary") or {}).get("method")
+    for i, call in enumerate(analysis.get("robustness") or []):
+        method = (call or {}).get("method")
+        if (method in FOLLOWED) != (primary in FOLLOWED) and method in METHODS["rct"]:
+            v.complain(("analysis", "robustness", i, "method"), f"{method} and {shown(primary)} read tables of another "
+                       "shape: one has a row for each worker and round, the other a row for each unit",
+                       "Make two studies, one for each table.")
+    if primary not in FOLLOWED:
+        return
+    if design.get("unit") == ROW_NUMBER:
+        v.complain(("design", "unit"), "row_number cannot follow a worker from one round to the next",
+                   "Name the column of the worker's id, the same in both rounds.")
+    if tree.get("subgroups"):
+        v.complain(("subgroups",), "subgroups are compared in a table of one row a unit, and this one has two rounds",
+                   "Leave them out; options: {traits: [female]} says what the offer did to who works there.")
+    for i, outcome in enumerate(tree.get("outcomes") or []):
+        if (outcome or {}).get("baseline"):
+            v.complain(("outcomes", i, "baseline"), "the value before comes from the earlier round of the same column",
+                       "Leave baseline out.")
 
 
 def _check_draw(v: Validation, design: dict[str, Any], call: dict[str, Any], path: Path_) -> None:
