@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -126,6 +127,27 @@ def test_public_estimators_document_estimand_assumptions_and_proof():
             text = inspect.getdoc(getattr(getattr(impact, kind), method)) or ""
             for part in ("Parameters", "Returns", "Raises", "Reference case"):
                 assert part in text or "As :func:" in text, f"{kind}.{method} lacks {part}"
+
+
+PUBLIC = [f"{kind}.{name}" for kind in METHODS for name in getattr(impact, kind).__all__
+          if inspect.isfunction(getattr(getattr(impact, kind), name))]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_function_says_its_estimand_its_assumptions_and_a_reference_that_exists(name):
+    kind, function = name.split(".")
+    text = " ".join((inspect.getdoc(getattr(getattr(impact, kind), function)) or "").split())
+    for part in ("stimand", "ssum"):
+        assert part in text, f"{name} does not speak of its {part}"
+    proof = re.search(r"Reference cases?\b[^:]*: (.*)", text)
+    assert proof is not None, f"{name} names no reference case"
+    files = [*(ROOT / "tests").glob("*.py"), *(p for p in (ROOT / "tests" / "reference").rglob("*") if p.is_file())]
+    known = {p.relative_to(ROOT).as_posix() for p in files}
+    written = "".join(p.read_text(encoding="utf-8", errors="ignore") for p in files if p.name != "test_house.py")
+    named = [*re.findall(r"tests/test_\w+\.py", proof[1]), *re.findall(r"\b(?:rct|did|match|bounds|inf|mt)_\w+", proof[1])]
+    assert named or ":func:" in proof[1], f"{name} names no file or case"
+    for case in named:
+        assert case in known or case in written, f"{name} names {case}, which is not there"
 
 
 def test_the_project_speaks_of_itself_alone():

@@ -323,7 +323,8 @@ def _draw_problems(study: Study, frame: pd.DataFrame, usable: set[str], level: s
         return out
     strata = design.assignment.strata if design.assignment and study.analysis.primary.method in ONE_OFFER else None
     places = {strata: "design.assignment.strata"} if strata in usable else {}
-    if level in usable and level != design.unit and frame[level].nunique() > 1 and not _uses(study, (*TWO_LEVEL, *FOLLOWED)):
+    if level in usable and level != design.unit and frame[level].nunique() > 1 and not _uses(
+            study, (*TWO_LEVEL, *FOLLOWED)):
         places[level] = "design.assigned_by"
     if not places or frame[design.treatment].nunique() < 2:  # one arm only is told where the treatment is examined
         return out

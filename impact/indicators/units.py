@@ -71,7 +71,7 @@ def unit_dependent_effects(data: pd.DataFrame, *, outcome: str, estimate: Callab
     -----
     Estimand: the estimator's, of a function of the outcome; assumes what the estimator assumes, and answers no question by
     itself. Where the programme moves firms from zero to something, the average effect on a function that behaves like the
-    logarithm takes any size as the unit changes (Chen & Roth 2024, Quarterly Journal of Economics 139, section 2); with no
+    logarithm takes any size as the unit changes (Chen & Roth 2024, Quarterly Journal of Economics 139); with no
     zeros and large amounts the rows agree. Reference case: worked by hand in tests/test_indicators.py.
     """
     if function not in FUNCTIONS:

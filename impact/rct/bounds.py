@@ -81,10 +81,11 @@ def lee_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str 
 
     Notes
     -----
+    Assumes assignment by lot, and that the offer moves being found in one direction only.
     Estimand: average effect on the always observed. The arm found more often is trimmed by the share it has more, from the
     top for the lower bound and from the bottom for the upper; at ties the marginal unit counts with a fraction, so that
-    exactly the share is removed. Lee (2009, Review of Economic Studies 76, propositions 1a and 2); Imbens & Manski (2004,
-    Econometrica 72, section 4) for the interval. Reference cases: bounds_tz_lee; weights by hand
+    exactly the share is removed. Lee (2009, Review of Economic Studies 76); Imbens & Manski (2004,
+    Econometrica 72) for the interval. Reference cases: bounds_tz_lee; weights by hand
     (tests/test_trial_weights.py).
     """
     sample = _enrolled(data, outcome, treatment, strata, as_names(tighten), cluster, weights, transform)
@@ -125,7 +126,7 @@ def manski_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, low: floa
     Notes
     -----
     Estimand: ITT on all units in the draw. Assumes assignment by lot, and of those not found the limits alone. Horowitz &
-    Manski (2000, JASA 95, section 2). Reference cases: bounds_tz_manski; weights by hand (tests/test_trial_weights.py).
+    Manski (2000, JASA 95). Reference cases: bounds_tz_manski; weights by hand (tests/test_trial_weights.py).
     """
     sample = _enrolled(data, outcome, treatment, strata, (), cluster, weights, "none")
     known = sample.y[~np.isnan(sample.y)]
@@ -251,7 +252,7 @@ def _trimmed(sample: _Enrolled) -> tuple[tuple[str, object], ...]:
 
 
 def imbens_manski(lower: float, upper: float, errors: tuple[float, float], conf_level: float) -> Segment:
-    """Interval that holds the effect, not the whole identified set, at the level (Imbens & Manski 2004, equation 7)."""
+    """Interval that holds the effect, not the whole identified set, at the level (Imbens & Manski 2004)."""
     level = check_level(conf_level)
     if max(errors) == 0:  # no draw moved a bound: the bounds themselves are all there is
         return Segment(low=lower, high=upper)

@@ -79,13 +79,14 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
 
     Notes
     -----
+    Assumes assignment by lot, and that few of the covariates matter.
     Estimand: ITT. Nothing is chosen by its effect on the estimate: one lasso explains the outcome by the covariates, one
     the offer, and the final least squares adjusts for whatever either chose (Belloni, Chernozhukov & Hansen 2014, Review of
-    Economic Studies 81, section 2). In a trial the covariates only sharpen the estimate and guard against chance
+    Economic Studies 81). In a trial the covariates only sharpen the estimate and guard against chance
     imbalance; what is needed besides the lot is that few of them matter. Penalty, as rlasso of R hdm: λ = 2c·√n·Φ⁻¹(1 −
     γ/(2p)), c = 1.1, γ = 0.1/log(n), loadings √(Σx²e²/n) from residuals e of least squares on what was chosen, begun with
     the five columns of highest correlation and half of λ, refined up to 15 times (Belloni, Chen, Chernozhukov & Hansen
-    2012, Econometrica 80, appendix A). With clusters the loadings add up x·e within them and γ =
+    2012, Econometrica 80). With clusters the loadings add up x·e within them and γ =
     0.1/log(clusters) (Belloni, Chernozhukov, Hansen & Kozbur 2016, Journal of Business & Economic Statistics 34). Strata
     and ``always`` are taken out of both sides first, which leaves them unpenalised. With few clusters the choice rests on
     too little: ancova on the baseline is the better plan. Reference case: R hdm 0.3.2 rlassoEffect on jtrain2 and 401ksubs
@@ -221,7 +222,7 @@ def lasso(x: Array, y: Array, penalty: Array) -> Array:
 
     Notes
     -----
-    Friedman, Hastie & Tibshirani (2010, Journal of Statistical Software 33, section 2.2, covariance updates). It stops when
+    Friedman, Hastie & Tibshirani (2010, Journal of Statistical Software 33, covariance updates). It stops when
     the conditions of the minimum hold: x_j'(y − xb)/n equals penalty_j·sign(b_j) where b_j is not zero, and lies within
     ±penalty_j where it is; the problem is convex, so that nothing better exists.
     """

@@ -102,9 +102,10 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
 
     Notes
     -----
+    Assumes assignment by lot and that, in each arm, units alike in the predictors were found whatever their outcome.
     Estimand: ITT on all units in the draw, if those not found are like those found who resemble them (missing at random;
     compare :func:`impact.rct.lee_bounds`, which needs no such thing). Chance of being found: a logit on the predictors in
-    each arm apart; weights are one over it (Wooldridge 2007, Journal of Econometrics 141; Wooldridge 2010, section 19.8).
+    each arm apart; weights are one over it (Wooldridge 2007, Journal of Econometrics 141; Wooldridge 2010, MIT Press).
     Errors: sandwich of the stacked equations of both logits and the weighted regression, which allows for the chance being
     estimated; normal distribution, and sums over clusters with G/(G − 1) and t(G − 1) where given. Reference case: with
     predictors that form cells the arm means are those of the cells weighted by their size in the draw, exactly; errors
@@ -257,8 +258,8 @@ def stacked_covariance(fit: Fit, response: Response, found: Codes, clusters: Cod
 
     Notes
     -----
-    Newey & McFadden (1994, theorem 6.1): a unit's influence on the regression is its own score plus what it does through
-    the logit, whose derivative is −Σ x·e·(1 − p)/p·z' over the units found.
+    Newey & McFadden (1994, Handbook of Econometrics 4): a unit's influence on the regression is its own score plus what it
+    does through the logit, whose derivative is −Σ x·e·(1 − p)/p·z' over the units found.
     """
     p = response.chance[found]
     weighted = fit.design * (response.own[found] * fit.residuals / p)[:, None]

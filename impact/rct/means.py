@@ -61,7 +61,7 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
     Notes
     -----
     Estimand: intention to treat (ITT), the average over the units in the draw. Assumes assignment by lot.
-    Neyman (1923); Imbens & Rubin (2015, chapters 6, 9 and 10) for blocks and pairs; CR2 for clusters
+    Neyman (1923); Imbens & Rubin (2015, Cambridge) for blocks and pairs; CR2 for clusters
     (Pustejovsky & Tipton 2018), and for weighted means, where each unit is its own cluster if units were drawn.
     Reference cases: rct_jtrain2_dim_welch, rct_tz_dim_clustered, rct_tz_dim_block_clustered, against R estimatr 1.0.0;
     weights by hand (tests/test_trial_weights.py).

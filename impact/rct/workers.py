@@ -94,11 +94,12 @@ def worker_effects(data: pd.DataFrame, *, outcome: str, treatment: str, firm: st
 
     Notes
     -----
+    Assumes that firms were offered by lot, and that the offer did not change who is measured.
     Estimand: ITT, averaged over workers or over firms (Kahan, Li, Copas & Harhay 2023, International Journal of
     Epidemiology 52, on the two; Su & Ding 2021, Journal of the Royal Statistical Society B 83, for their regressions).
     "firm" gives a worker the weight one over the number of workers measured in the firm. Where covariates are the same for
     all workers of a firm this is least squares on firm means, and is done there, with the leverage of firms; otherwise it
-    is weighted least squares with CR2 by firm (Pustejovsky & Tipton 2018, section 2.1). Few firms: the draw is replayed as
+    is weighted least squares with CR2 by firm (Pustejovsky & Tipton 2018, JBES 36). Few firms: the draw is replayed as
     in :func:`impact.rct.ols`, but not for "worker" with sampling weights. "worker" counts workers measured: where a fixed
     number was interviewed in each firm, give ``weights``. A programme that changes who works at a firm changes who is
     measured: see :func:`impact.rct.worker_composition`. Reference case: tests/test_workers.py (by hand; R clubSandwich

@@ -113,6 +113,7 @@ def worker_composition(data: pd.DataFrame, *, firm: str, treatment: str, worker:
 
     Notes
     -----
+    Assumes that firms were offered by lot and, for the headline, that those not found again are like those found.
     Estimand: ITT for ``incumbents`` and for the rows on firms, groups fixed before the draw. Stayers and new hires are not
     (Rosenbaum 1984, Journal of the Royal Statistical Society A 147, on adjusting for what treatment changed). Workers
     without an id cannot be followed; they count in the wage bill, employment, traits and cross-section. A firm's wage bill
