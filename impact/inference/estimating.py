@@ -47,8 +47,9 @@ def influences(blocks: Sequence[Block]) -> dict[str, Array]:
     Notes
     -----
     M-estimation, Newey & McFadden (1994, Handbook of Econometrics 4), Stefanski & Boos (2002, American Statistician
-    56): the sandwich of all equations at once. With slope A and values ψ the influence is −A⁻¹ψ; A is block triangular, so
-    that substitution gives it without forming A. Reference cases: match_lalonde_ipw_* (std_error_mestimation), match_lalonde_cbps_att.
+    56): the sandwich of all equations at once. With slope A and values ψ the influence is −A⁻¹ψ; A is block triangular,
+    so that substitution gives it without forming A. Reference cases: match_lalonde_ipw_* (std_error_mestimation),
+    match_lalonde_cbps_att.
     """
     found: dict[str, Array] = {}
     for block in blocks:
