@@ -38,6 +38,7 @@ from impact.brief.model import (
 from impact.brief.translation import card, check_reason, check_title, check_word, fragment
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Check, Evaluation
+from impact.study.methods import WORKERS
 from impact.study.types import words
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _asked(evaluation: Evaluation, e: Estimate, name: Text) -> Text:
 
 def asked(evaluation: Evaluation, e: Estimate) -> str:
     """Tell which question a method answers; most answer that of the offer's effect, each row counting once."""
-    if e.method == "worker_effects" and evaluation.study.design.weighting == "worker":
+    if e.method in WORKERS and evaluation.study.design.weighting == "worker":
         return "offer"
     return "association" if e.estimand == "association" else ASKED.get(e.method, "offer")
 

@@ -31,7 +31,8 @@ from impact.study.types import words
 MOST_NAMED = 3
 MOST_IN_LINE = 4  # primary outcomes told one by one in the bottom line; beyond, they are counted there
 CONTRASTS = {"encouragement": "encouraged", "multi_arm": "arm", "factorial": "factor", "spillover": "market",
-             "saturation": "market", "dose_response": "dose", "quantile_effects": "quantile", "worker_effects": "worker"}
+             "saturation": "market", "dose_response": "dose", "quantile_effects": "quantile", "worker_effects": "worker",
+             "worker_composition": "incumbent"}
 LONG_TITLE = 56  # characters of two labels, beyond which a title that names both would run over three lines
 
 
