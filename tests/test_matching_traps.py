@@ -348,7 +348,7 @@ def test_with_replacement_ties_are_averaged_whatever_the_order():
 
 
 def test_where_the_order_of_rows_decides_it_is_said():
-    e = nearest_neighbour(**lalonde())
+    e = nearest_neighbour(**lalonde(), **PLAIN)
     assert e.estimate == close(894.367480270274)
     assert dict(next(c for c in e.caveats if c.code == "row_order").values)["partners"] > 0
     call = lalonde()
