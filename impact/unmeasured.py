@@ -121,7 +121,7 @@ def _benchmarks(sample: Sample, outcome: Outcome, keywords: Keywords) -> Sequenc
     declared = sample.study.analysis.sensitivity
     if declared is not None and declared.benchmarks:
         return declared.benchmarks
-    return [outcome.baseline] if outcome.baseline in keywords["covariates"] else []
+    return [outcome.baseline] if outcome.baseline and outcome.baseline in keywords["covariates"] else []
 
 
 def _on_regression(call: Keywords, own: Estimate, examine: Callable[..., Any],
