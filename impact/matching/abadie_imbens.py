@@ -160,8 +160,8 @@ def score_estimation(outcome: Array, treated: Array, score: Score, metric: Array
     places. Checked: Stata teffects psmatch on cattaneo2 (tests/test_matching_traps.py): ate to every printed digit, att to
     2 in 10,000. What is left is the choice of neighbours the paper leaves open. Every printed digit of that att comes back
     with c's level from the two nearest of each arm on the score, the unit itself left out, and d's from the nearest of the
-    other arm on the covariates in the units they came in (the test does so; one number cannot prove that Stata does). Such a
-    d changes with the unit of measure, so that Mahalanobis distance is kept here.
+    other arm on the covariates in the units they came in (the test does so; one number cannot prove that Stata does). Such
+    a d changes with the unit of measure, so that Mahalanobis distance is kept here.
     """
     if score.design is None or score.covariance is None:
         raise ValueError("the score needs its design and covariance")
