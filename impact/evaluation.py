@@ -23,6 +23,7 @@ from impact.results.record import study_hash
 from impact.study.methods import COMPLIERS, ONE_DIFFERENCE, WORKERS
 from impact.study.options import option_named
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
+from impact.unmeasured import unmeasured_checks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +103,11 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
             checks = (*checks, *found)
             estimates += _finish(study, outcome, "part", MethodCall(method="group_time_att"), extra)
     keywords = {outcome.name: arguments(sample, outcome, study.analysis.primary) for outcome in study.outcomes}
+    if study.design.kind == "matching":
+        for outcome in study.primaries:
+            own = next(e for e in estimates if e.outcome == outcome.name and e.role == "primary")
+            checks = (*checks, *unmeasured_checks(sample, outcome, own, method_of(study, study.analysis.primary.method),
+                                                  arguments(sample, outcome, study.analysis.primary)))
     kept = _number(adjusted(sample, estimates, keywords))
     flows = tuple(flow_of(sample, outcome, _main(kept, outcome)) for outcome in study.outcomes)
     return Evaluation(study=declared, flows=flows, estimates=tuple(kept), checks=checks,
@@ -244,8 +250,17 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
         out["treatment"] = None
     taken = signature(method_of(study, call.method)).parameters
     out = {key: value for key, value in out.items() if key in taken}
-    out |= {key: list(value) if isinstance(value, tuple) else value for key, value in call.options}
+    out |= {key: _thawed(value) for key, value in call.options}
     return {key: value for key, value in out.items() if value is not None and value != []}
+
+
+def _thawed(value: Any) -> Any:
+    """Turn an option back into what a notebook would write: pairs of a name and a value are a mapping."""
+    if not isinstance(value, tuple):
+        return value
+    if value and all(isinstance(x, tuple) and len(x) == 2 and isinstance(x[0], str) for x in value):
+        return {key: _thawed(x) for key, x in value}
+    return [_thawed(x) for x in value]
 
 
 def _drawn_level(sample: Sample, call: MethodCall) -> str | None:

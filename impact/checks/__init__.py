@@ -7,7 +7,8 @@ from impact.checks.omitted import robustness_value
 from impact.checks.placebos import leave_one_covariate_out, negative_control
 from impact.checks.selection import oster
 from impact.checks.support import overlap
+from impact.checks.timing import measured_before
 from impact.checks.trends import pretrends
 
-__all__ = ["attrition", "balance", "balance_table", "draw_record", "e_value", "leave_one_covariate_out", "negative_control",
-           "oster", "overlap", "pair_outcomes", "pretrends", "robustness_value", "rosenbaum_bounds"]
+__all__ = ["attrition", "balance", "balance_table", "draw_record", "e_value", "leave_one_covariate_out", "measured_before",
+           "negative_control", "oster", "overlap", "pair_outcomes", "pretrends", "robustness_value", "rosenbaum_bounds"]

@@ -94,7 +94,8 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
         "full_matching": _PAIRS,
         "exact": {"covariates": _COLUMNS, "vcov": _VCOV},
         "coarsened_exact": {"covariates": _COLUMNS, "vcov": _VCOV,
-                            "bins": Field(kind="value", cure="Write sturges, exact, or a number of bins.")},
+                            "bins": Field(kind="bins", cure="Write sturges, exact, a number of bins or cut points, or one "
+                                          "of these for each covariate: {age: [20, 30, 40], sector: exact}.")},
         "subclassification": {"covariates": _COLUMNS, "vcov": _VCOV, "classes": Field(kind="integer", low=2, high=1000)},
         "inverse_probability": {**_WEIGHTED, "stabilised": _YES_NO,
                                 "trim": Field(kind="value", cure="Write crump, or a share such as 0.05.")},

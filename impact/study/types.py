@@ -142,6 +142,8 @@ class Design:
     firm: str | None = None
     weighting: Literal["worker", "firm"] | None = None
     covariates: tuple[str, ...] = ()
+    treated_on: str | None = None  # a date, a year, or a column of them; so too each value of measured_on
+    measured_on: tuple[tuple[str, str], ...] = ()
     assignment: Assignment | None = field(default=None, metadata={"of": Assignment})
     sampling: Sampling | None = field(default=None, metadata={"of": Sampling})
 
@@ -206,6 +208,14 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """What hidden causes are judged by: outcomes the programme cannot have changed, and measured traits as a yardstick."""
+
+    negative_controls: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """The plan: the primary method, its robustness checks, families of outcomes, the level of confidence, the seed."""
 
@@ -213,6 +223,7 @@ class Analysis:
     seed: int
     robustness: tuple[MethodCall, ...] = field(default=(), metadata={"of": MethodCall})
     families: tuple[Family, ...] = field(default=(), metadata={"of": Family})
+    sensitivity: Sensitivity | None = field(default=None, metadata={"of": Sensitivity})
     conf_level: float = 0.95
 
 
