@@ -35,6 +35,7 @@ from impact.brief.model import (
     say,
     take,
 )
+from impact.brief.translation import card, check_reason, check_title, check_word, fragment
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Check, Evaluation
 from impact.study.types import words
@@ -83,7 +84,7 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     after = evaluation.estimates[evaluation.estimates.index(e) + 1:]
     parts = list(takewhile(lambda row: row.role == "part", after)) if evaluation.study.design.kind == "rct" else []
     if parts:
-        told = tuple(quote(p.term.replace("_", " "), "results.json: term") for p in parts[:MOST_PARTS])
+        told = tuple(fragment(p.term.replace("_", " "), "results.json: term") for p in parts[:MOST_PARTS])
         more = (say("and_more.short", n=Number(value=len(parts) - MOST_PARTS, kind="count", path="estimates",
                                                derived="a count of rows")),) if len(parts) > MOST_PARTS else ()
         notes.append(say("read.parts", terms=Join(parts=(*told, *more), by=", ")))
@@ -91,10 +92,10 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     if any(o.is_log for o in evaluation.study.outcomes):
         notes.append(say("read.log"))
     if e.se_card is not None:
-        card = replace(e.se_card, r_call="", stata_call="").line(e.df)
-        notes.append(say("read.card", card=quote(card.rstrip("."), "results.json: se_card")))
+        line = replace(e.se_card, r_call="", stata_call="").line(e.df)
+        notes.append(say("read.card", card=card(e.se_card, e.vcov, e.df, line)))
     families = dict.fromkeys(evaluation.estimate(r.estimate).p_family for r in rows if r.p_adjusted is not None)
-    named = [quote(f.rstrip("."), "results.json: p_family") for f in families if f]
+    named = [fragment(f.rstrip("."), "results.json: p_family") for f in families if f]
     if named:
         notes.append(say("read.family", family=Join(parts=tuple(named), by="; ")))
     if any(c.code == "provisional" for _, _, c in caveats(evaluation)):
@@ -118,7 +119,7 @@ def _base_notes(evaluation: Evaluation, rows: tuple[Result, ...]) -> list[Text]:
         if label.endswith(geometric):
             in_logs.append(r.label)
     where = "results.json: comparison_label"
-    named = [(quote(base, where), labels) for base, labels in told.items()
+    named = [(fragment(base, where), labels) for base, labels in told.items()
              if base and base != "comparison mean"]  # the column says that much itself
     if len(told) == 1:
         notes: list[Text] = [say("read.base", label=base) for base, _ in named]
@@ -139,9 +140,7 @@ def checks(evaluation: Evaluation) -> tuple[CheckLine, ...]:
 
 
 def _check(c: Check) -> CheckLine:
-    where = f"results.json: checks[{c.id}]"
-    return CheckLine(title=quote(c.title, where), word=quote(c.word, where), reason=quote(c.reason, where),
-                     verdict=c.verdict)
+    return CheckLine(title=check_title(c), word=check_word(c), reason=check_reason(c), verdict=c.verdict)
 
 
 def lessons(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Lesson, ...]:
@@ -167,8 +166,8 @@ def trends(evaluation: Evaluation, language: str) -> Trends | None:
         chosen = [(i, p) for i, p in points if p.group == group]
         means = [take(evaluation, f"trends[{i}].mean", "amount") for i, _ in chosen]
         series.append(Series(
-            name=quote(group, "results.json: trends"),
-            periods=tuple(quote(p.period, "results.json: trends") for _, p in chosen),
+            name=fragment(group, "results.json: trends"),
+            periods=tuple(fragment(p.period, "results.json: trends") for _, p in chosen),
             means=tuple(m for m in means if m is not None)))
     if max(len(s.periods) for s in series) < 2:
         return None
@@ -246,11 +245,11 @@ def _call_name(evaluation: Evaluation, e: Estimate, index: int, count: int) -> T
 
 
 def _option(key: str, value: object, where: str) -> Phrase:
-    option = quote(key.replace("_", " "), where)
+    option = fragment(key.replace("_", " "), where)
     if isinstance(value, bool):
         return say("methods.on" if value else "methods.off", option=option)
     told = ", ".join(str(v) for v in value) if isinstance(value, tuple) else str(value)
-    return say("methods.with", option=option, value=quote(told, where))
+    return say("methods.with", option=option, value=fragment(told, where))
 
 
 def standard(audit: Audit | None) -> StandardStrip:
@@ -262,7 +261,7 @@ def standard(audit: Audit | None) -> StandardStrip:
         on_file = take(audit, f"elements[{i}].on_file", "count")
         checked = take(audit, f"elements[{i}].checked", "count")
         some = checked is not None and checked.value > 0
-        elements.append(StandardElement(number=element.number, title=quote(element.title, f"audit: element {i + 1}"),
+        elements.append(StandardElement(number=element.number, title=fragment(element.title, f"audit: element {i + 1}"),
                                         on_file=on_file if some else None, checked=checked if some else None))
     verified = all(p.verified for element in audit.elements for p in element.points)
     return StandardStrip(title=say("standard.title", version=quote(audit.version, "audit: version")),

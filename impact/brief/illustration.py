@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from impact.brief.model import Benchmark, Brief, Trends
-from impact.brief.view import NBSP, Speaker, decimals, effect_decimals, scaled
+from impact.brief.view import NBSP, Speaker, decimals, effect_decimals, percent, scaled
 
 MARKS = {"favourable": "dot", "unfavourable": "diamond"}
 
@@ -22,14 +22,14 @@ def picture(brief: Brief, s: Speaker) -> dict[str, Any]:
 
 
 def _trends(t: Trends, s: Speaker) -> dict[str, Any]:
-    periods = list(dict.fromkeys(q.text for line in t.series for q in line.periods))
+    periods = list(dict.fromkeys(s.text(q) for line in t.series for q in line.periods))
     if all(re.fullmatch(r"-?\d+(\.\d+)?", p) for p in periods):
         periods.sort(key=float)
     lines, told = [], []
     for line in t.series:
-        known = {q.text: m for q, m in zip(line.periods, line.means, strict=True)}
-        lines.append({"name": line.name.text, "values": [known[p].value if p in known else None for p in periods]})
-        told.append(f"{line.name.text}: " + ", ".join(f"{p} {s.number(known[p])}" for p in periods if p in known))
+        known = {s.text(q): m for q, m in zip(line.periods, line.means, strict=True)}
+        lines.append({"name": s.text(line.name), "values": [known[p].value if p in known else None for p in periods]})
+        told.append(s.text(line.name) + ": " + ", ".join(f"{p} {s.number(known[p])}" for p in periods if p in known))
     alt = s.word("alt.trends", outcome=t.outcome.text, series=". ".join(told) + ".")
     note = s.word("trend.plain", outcome=t.outcome.text, unit=t.unit.text) if t.baseline is None else s.word(
         "trend.two", outcome=t.outcome.text, unit=t.unit.text, column=t.baseline.text)
@@ -47,10 +47,10 @@ def _benchmark(b: Benchmark, s: Speaker) -> dict[str, Any]:
     else:
         ends = [n for r in e.ranges for n in (r.low, r.high) if n] + [e.value, b.value]
         text, note = s.signed(same, decimals([scaled(n) for n in ends], e.value.kind)), _difference(b, s)
-    caption = "" if e.unit is None else f" {b.outcome.text}, {e.unit.text}."
+    caption = "" if e.unit is None else f" {b.outcome.text}, {s.text(e.unit)}."
     return {"picture": "benchmark", "picture_note": f"{note}{caption}",
             "benchmark": {"row": row, "value": scaled(b.value) if same is not None else None, "text": text,
-                          "label": b.label.text, "tail": "%" if e.value.kind == "percent" else "",
+                          "label": b.label.text, "tail": percent("", s.language) if e.value.kind == "percent" else "",
                           "ours": s.word("benchmark.ours")},
             "picture_alt": s.word("alt.benchmark", label=b.label.text, value=text, effect=column)}
 

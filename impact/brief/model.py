@@ -18,6 +18,7 @@ Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "too_few
 Status = Literal["clear", "adverse", "unclear", "too_few", "no_interval", "unmeasured"]
 CLEAR: tuple[Verdict, ...] = ("favourable", "unfavourable")
 Kind = Literal["amount", "percent", "points", "count", "p", "level", "plain", "sd"]
+JOINERS = "\u200c\u200d"
 Form = Literal["size", "range", "range_unit", "signed", "signed_range", "full"]
 
 
@@ -45,6 +46,22 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Words the engine wrote into the record, in English; another language says them by code or by phrase.
+
+    ``keys`` lead to their sentences in another language, the closest first, and ``values`` fill the gaps; ``phrase``
+    tells that the words themselves are looked up first. Where nothing is found the words are those of the data, such as
+    the name of an arm, and stand as they are.
+    """
+
+    text: str
+    where: str
+    keys: tuple[str, ...] = ()
+    values: tuple[tuple[str, Any], ...] = ()
+    phrase: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
     """A sentence of the tool: a key of its word list, and what fills its gaps."""
 
@@ -69,7 +86,7 @@ class Effect:
     ranges: tuple[Range, ...]
     level: Number
     verdict: Verdict
-    unit: Quote | None = None
+    unit: Quote | Recorded | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +105,8 @@ class Join:
     by: str = " "
 
 
-Value = Number | Quote | Phrase | Said | Join
-Text = Quote | Phrase | Join
+Value = Number | Quote | Recorded | Phrase | Said | Join
+Text = Quote | Recorded | Phrase | Join
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +159,7 @@ class Result:
 
     estimate: str
     label: Quote
-    unit: Quote
+    unit: Quote | Recorded
     primary: bool
     effect: Effect
     percent: Effect | None
@@ -159,8 +176,8 @@ class Result:
 class Series:
     """Means of one outcome in one group, period by period."""
 
-    name: Quote
-    periods: tuple[Quote, ...]
+    name: Text
+    periods: tuple[Text, ...]
     means: tuple[Number, ...]
 
 
@@ -204,9 +221,9 @@ class Method:
 class CheckLine:
     """How one check came out, in its own word."""
 
-    title: Quote
-    word: Quote
-    reason: Quote
+    title: Text
+    word: Text
+    reason: Text
     verdict: Literal["pass", "concern", "fail", "not_applicable"]
 
 
@@ -241,7 +258,7 @@ class StandardElement:
     """One element of the Standard: how many of the items checked have evidence on file."""
 
     number: int
-    title: Quote
+    title: Text
     on_file: Number | None
     checked: Number | None
 
@@ -295,9 +312,18 @@ class Brief:
 
 def quote(text: object, where: str) -> Quote:
     """Keep words as they stand, on one line, without characters that draw nothing or turn the direction of reading."""
+    return Quote(text=one_line(text), where=where)
+
+
+def one_line(text: object) -> str:
+    """Put words on one line, without characters that draw nothing or turn the direction of reading.
+
+    Joiners stay: scripts such as Arabic and Khmer are written with them.
+    """
     clean = unicodedata.normalize("NFC", str(text))
-    clean = "".join(c if unicodedata.category(c) not in ("Cc", "Cf") else " " if c.isspace() else "" for c in clean)
-    return Quote(text=re.sub(r"\s+", " ", clean).strip(), where=where)
+    clean = "".join(c if c in JOINERS or unicodedata.category(c) not in ("Cc", "Cf") else " " if c.isspace() else ""
+                    for c in clean)
+    return re.sub(r"\s+", " ", clean).strip()
 
 
 def say(key: str, **values: Value) -> Phrase:

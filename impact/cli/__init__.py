@@ -75,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (run, brief):
         command.add_argument("--formats", default="pdf,docx,html", metavar="LIST",
                              help="any of pdf, docx and html, with commas (default: all)")
-        command.add_argument("--language", metavar="en|fr|es", help="language of the brief (default: brief.language)")
+        command.add_argument("--language", metavar="LANGUAGE", help="en, fr or es (default: the study's own, brief.language)")
 
     trace = commands.add_parser("trace", help="walk one figure back to method, rows and data file")
     trace.add_argument("figure", metavar="FIGURE", help="profit, profit/ancova or profit/ancova.conf_low")

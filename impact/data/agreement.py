@@ -12,7 +12,7 @@ from impact.data.panel import panel_problems
 from impact.data.privacy import speakable
 from impact.errors import Problem
 from impact.study.schema import did_you_mean
-from impact.study.types import ROW_NUMBER, FirstTreatedRule, Outcome, Study
+from impact.study.types import ROW_NUMBER, FirstTreatedRule, Outcome, Study, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,9 +218,9 @@ def _rule_problems(study: Study, rule: FirstTreatedRule, frame: pd.DataFrame) ->
     reached = known.groupby(unit)[column].cummax()
     off = known.loc[(reached == 1) & (known[column] == 0), unit].drop_duplicates()
     if len(off):
-        noun = study.design.unit_label[-1]
+        noun = words(study.design.unit_label[-1])
         out.append(Problem(
-            where=where, what=f"treatment switches off again for {len(off)} {noun if isinstance(noun, str) else 'units'}: "
+            where=where, what=f"treatment switches off again for {len(off)} {noun}: "
             f"{listed(speakable(off), 200)}",
             cure="Write later_zeros: stay_treated to study the effect of ever being treated, or correct the data."))
     return out
