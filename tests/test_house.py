@@ -107,7 +107,8 @@ def test_methods_a_study_may_name_are_the_functions_and_keywords(kind):
              "placebo_outcomes", "sensitivity", "unbalanced_agreement"}  # these examine an estimate
     assert set(METHODS[kind]) == {n for n in module.__all__ if inspect.isfunction(getattr(module, n))} - apart
     set_by_the_study = {"data", "outcome", "treatment", "unit", "time", "first_treated", "transform", "conf_level",
-                        "estimand", "control_group", "seed", "firm", "weighting", "encouragement"}
+                        "estimand", "control_group", "seed", "firm", "weighting", "encouragement",
+                        "before", "after"}  # periods in rows: a matching study has one row a unit
     for name, options in METHODS[kind].items():
         keywords = set(inspect.signature(getattr(module, name)).parameters)
         assert set(options) == keywords - (set_by_the_study - set(options)), name

@@ -70,6 +70,8 @@ def verdict(e: Estimate, outcome: Outcome) -> Verdict:
     """Judge one effect by its interval, then by its adjusted p; the direction that counts as good is declared."""
     if too_few(e):
         return "too_few"
+    if e.has_caveat("methods_disagree"):
+        return "disagree"
     if not e.interval and e.conf_low is None and e.conf_high is None:
         return "no_interval"
     if not one_side(e):

@@ -204,7 +204,9 @@ def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:
     outcome = evaluation.study.primaries[0]
     index = evaluation.study.outcomes.index(outcome)
     others = evaluation.robustness(outcome.name)
-    named = [(e, _call_name(evaluation, e, i, len(others))) for i, e in enumerate(others)]
+    calls = {c.method for c in (evaluation.study.analysis.primary, *evaluation.study.analysis.robustness)}
+    own = [e for e in others if e.method in calls]  # the others are further rows of a method
+    named = [(e, _call_name(evaluation, e, own.index(e), len(own)) if e in own else method_name(e.method)) for e in others]
     named.sort(key=lambda pair: asked(evaluation, pair[0]) != asked(evaluation, evaluation.headline))
     lines = []
     for e, name in ((evaluation.headline, method_name(evaluation.headline.method)), *named):

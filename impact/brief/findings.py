@@ -112,7 +112,7 @@ def _counts(primaries: list[Result]) -> Join:
     found = [r.effect.verdict for r in primaries]
     parts: list[Value] = [say("title.many", n=_count(len(found)), good=_count(found.count("favourable")),
                               bad=_count(found.count("unfavourable")))]
-    for key, states in (("title.many.open", ("unclear", "corrected")), ("title.many.few", ("too_few",)),
+    for key, states in (("title.many.open", ("unclear", "corrected", "disagree")), ("title.many.few", ("too_few",)),
                         ("title.many.none", ("no_interval",))):
         n = sum(state in states for state in found)
         if n:
@@ -199,7 +199,7 @@ def _others(others: list[Result]) -> Message:
     if len(clear) > MOST_NAMED:
         parts.append(say("key.more", n=_count(len(clear) - MOST_NAMED)))
     body: list[Value] = [_sentence(*parts)] if parts else []
-    for key, states in (("key.others.open", ("unclear", "corrected")), ("key.others.few", ("too_few",)),
+    for key, states in (("key.others.open", ("unclear", "corrected", "disagree")), ("key.others.few", ("too_few",)),
                         ("key.others.no_interval", ("no_interval",))):
         left = [r for r in others if r.effect.verdict in states]
         if left and len(others) <= 2 * MOST_NAMED:

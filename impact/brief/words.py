@@ -125,7 +125,9 @@ ENGLISH: dict[str, str] = {
     "method.triple_difference": "Triple difference", "method.synthetic_control": "Synthetic control",
     "method.synthetic_did": "Synthetic difference-in-differences", "method.lee_bounds": "Bounds on losses (Lee)",
     "method.manski_bounds": "Bounds on losses (Manski)", "method.subgroups": "Effects by group",
-    "method.optimal_pairs": "Optimal pairs", "method.full_matching": "Full matching", "method.exact": "Exact matching",
+    "method.optimal_pairs": "Optimal pairs", "method.full_matching": "Full matching",
+    "method.matched_did": "Matched difference-in-differences", "method.plain_did": "Plain difference-in-differences",
+    "method.lagged_matching": "Matching on the outcome before", "method.exact": "Exact matching",
     "method.coarsened_exact": "Coarsened exact matching", "method.subclassification": "Classes of the propensity score",
     "method.regression_adjustment": "Regression by group",
     "method.inverse_probability": "Inverse-probability weighting",
@@ -156,6 +158,7 @@ ENGLISH: dict[str, str] = {
     "verdict.favourable": "favourable", "verdict.unfavourable": "unfavourable",
     "verdict.unclear": "could not tell",
     "verdict.corrected": "could not tell once corrected for several outcomes",
+    "verdict.disagree": "comparisons disagree: no one number",
     "verdict.too_few": "too few clusters to say", "verdict.no_interval": "no interval to judge by",
     "legend.favourable": "favourable", "legend.unfavourable": "unfavourable",
     "legend.unclear": "could not tell", "legend.too_few": "too few clusters to say",
@@ -164,10 +167,12 @@ ENGLISH: dict[str, str] = {
     "title.clear": "{label}: {size} among {treated}",
     "title.unclear": "{label} among {treated}: the data cannot tell, {range}",
     "title.corrected": "{label} among {treated}: the data cannot tell once several outcomes are tested",
+    "title.disagree": "{label} among {treated}: the comparisons disagree, no one number can be told",
     "title.too_few": "{label} among {treated}: too few clusters to say",
     "title.no_interval": "{label}: {size} among {treated}, with no interval to judge it by",
     "title.part.clear": "{label}: {size}", "title.part.unclear": "{label}: the data cannot tell, {range}",
     "title.part.corrected": "{label}: the data cannot tell",
+    "title.part.disagree": "{label}: the comparisons disagree",
     "title.part.too_few": "{label}: too few clusters to say",
     "title.part.no_interval": "{label}: {size}, no interval",
     "title.many": "Of {n} primary outcomes, {good} favourable and {bad} unfavourable",
@@ -181,6 +186,9 @@ ENGLISH: dict[str, str] = {
     "line.corrected":
         "{label}: best estimate {size}, {level} interval {range}; not clear of zero once several "
         "outcomes are tested.",
+    "line.disagree":
+        "{label}: {size} by matched differences ({level} interval {range}); the comparisons beside it disagree, and none "
+        "of them may be told alone.",
     "line.too_few": "{label}: best estimate {size}; too few clusters to say.",
     "line.no_interval": "{label}: {size}, with no interval.",
     # key box
@@ -192,6 +200,10 @@ ENGLISH: dict[str, str] = {
         "nothing changed.",
     "key.corrected.lead": "{label}: the data cannot tell once several outcomes are tested.",
     "key.corrected": "The best estimate is {size}, the {level} interval runs {range}; corrected p = {p}.",
+    "key.disagree.lead": "{label}: the comparisons disagree.",
+    "key.disagree":
+        "Matched differences give {size} ({level} interval {range}); differences without matching, or matching on the "
+        "outcome before, give another answer. All three stand on page 2; none may be told alone.",
     "key.too_few.lead": "{label}: too few clusters to say.",
     "key.too_few":
         "The best estimate is {size}; with so few clusters neither it nor an interval around it can be "
@@ -204,7 +216,9 @@ ENGLISH: dict[str, str] = {
     "key.others.none.lead": "Of {n} secondary outcomes, none is clear of zero{corrected}.",
     "key.one.lead": "The one secondary outcome is {state}{corrected}.",
     "key.one.clear": "clear of zero", "key.one.unclear": "not clear of zero",
-    "key.one.corrected": "not clear of zero", "key.one.too_few": "open, too few clusters to say",
+    "key.one.corrected": "not clear of zero",
+    "key.one.disagree": "open, the comparisons disagree",
+    "key.one.too_few": "open, too few clusters to say",
     "key.one.no_interval": "without an interval",
     "key.corrected.words": " after correction", "key.corrected.not": "",
     "key.other": "{label}: {size} ({range})", "key.more": "{n} more",
