@@ -322,13 +322,13 @@ def test_a_study_file_that_asks_for_what_there_is_not():
 # ---- what each is right about, by simulation
 
 
-def drawn(draws: int, **world) -> tuple[np.ndarray, np.ndarray]:
+def drawn(draws: int, method: str = "nearest_neighbour", **world) -> tuple[np.ndarray, np.ndarray]:
     """Estimates of the three rows and of the trap, and which pairs disagree, in worlds without an effect."""
     numbers, wrong = [], []
     for seed in range(draws):
         data = firms(seed=1000 + seed, n=300, **world)
-        rows = matched_did(data, **CALL)
-        trap = matched_did(data, **CALL, match_on="baseline_outcome")[0]
+        rows = matched_did(data, **CALL, method=method)
+        trap = matched_did(data, **CALL, method=method, match_on="baseline_outcome")[0]
         numbers.append([*(e.estimate for e in rows), trap.estimate])
         wrong.append([g[6] for g in dict(rows.headline.details)["gaps"]])
     return np.array(numbers), np.array(wrong)
@@ -348,12 +348,12 @@ def test_regression_to_the_mean_is_shown_as_an_effect_by_what_matches_on_the_pas
 
 @pytest.mark.slow
 def test_plain_differences_are_what_errs_where_a_bad_year_made_firms_enter():
-    numbers, wrong = drawn(300, gap=0.0, dip=-0.5)
-    mean, error = numbers.mean(axis=0), numbers.std(axis=0) / np.sqrt(len(numbers))
+    # full matching: with a third of all firms taking part, pairs without replacement run out of unlucky partners
+    numbers, wrong = drawn(300, method="full_matching", gap=0.0, dip=-0.5)
+    mean = numbers.mean(axis=0)
     assert min(mean[0], mean[1]) > 0.7  # the dip passes and is taken for an effect
-    assert abs(mean[2]) < 0.35
-    assert abs(mean[2]) > -3 * error[2]
-    assert wrong[:, 2].mean() > 0.9
+    assert abs(mean[2]) < 0.1  # a known rest: sets are near, not exact
+    assert wrong[:, 2].mean() > 0.5
 
 
 @pytest.mark.slow
