@@ -14,7 +14,9 @@ from impact.data.sample import FIRST_TREATED, Sample, load_sample
 from impact.errors import DesignError, ImpactError, Problem
 from impact.examination import examine, flow_of, trends_of
 from impact.families import INDEX, adjusted, index_outcome, with_indices
+from impact.hidden import hidden_causes
 from impact.indicators import cleaning_caveats, money_outcomes
+from impact.known import trial_answer
 from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance
 from impact.results.record import study_hash
 from impact.study.methods import COMPLIERS, ONE_DIFFERENCE
@@ -76,6 +78,8 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
         raise DesignError(problems, source=f"study '{study.slug}'")
     tell("checking what the effects rest on")
     checks = examine(sample, estimates)
+    if study.design.kind == "matching":
+        checks = (*checks, *hidden_causes(sample, estimates))
     if study.design.kind == "did":
         for outcome in study.primaries:
             own = next(e for e in estimates if e.outcome == outcome.name and e.role == "primary")
@@ -85,6 +89,8 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
                 arguments(sample, outcome, group_time_call(study.analysis.primary)))
             checks = (*checks, *found)
             estimates += _finish(study, outcome, "part", MethodCall(method="group_time_att"), extra)
+    known = trial_answer(study)
+    estimates += [known] if known is not None else []
     keywords = {outcome.name: arguments(sample, outcome, study.analysis.primary) for outcome in study.outcomes}
     kept = _number(adjusted(sample, estimates, keywords))
     flows = tuple(flow_of(sample, outcome, _main(kept, outcome)) for outcome in study.outcomes)

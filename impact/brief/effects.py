@@ -14,7 +14,8 @@ from impact.study.types import Outcome, words
 LARGEST_LOG = 600.0  # exp of more than this is no number
 
 
-def _plain_range(evaluation: Evaluation, e: Estimate, kind: Kind) -> tuple[Range, ...]:
+def plain_range(evaluation: Evaluation, e: Estimate, kind: Kind) -> tuple[Range, ...]:
+    """Give the pieces of an effect's confidence set on its own scale."""
     if e.interval:
         return tuple(
             Range(low=take(evaluation, f"interval[{i}].low", kind, e.id),
@@ -117,7 +118,7 @@ def main_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome, unit: Quo
     share = _is_share(e)
     kind: Kind = "points" if share else "amount"
     value = need(evaluation, "estimate", kind, e.id)
-    return Effect(estimate=e.id, value=value, ranges=_plain_range(evaluation, e, kind), level=level(evaluation, e),
+    return Effect(estimate=e.id, value=value, ranges=plain_range(evaluation, e, kind), level=level(evaluation, e),
                   verdict=verdict(e, outcome), unit=None if share else unit)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from impact.brief.model import (
     CLEAR,
     Benchmark,
@@ -180,8 +182,16 @@ def _known_message(b: Benchmark) -> Message:
         body = say("key.benchmark.plain", label=b.label, value=said(b.comparable, "signed"), ours=said(b.effect, "signed"))
     else:
         body = say("key.benchmark", label=b.label, value=said(b.comparable, "signed"), ours=said(b.effect, "signed"),
-                   level=b.effect.level, inside=say("benchmark.inside" if b.inside else "benchmark.outside"))
+                   level=b.effect.level, difference=_away(b),
+                   inside=say("benchmark.inside" if b.inside else "benchmark.outside"))
     return Message(lead=say("key.benchmark.lead"), body=body)
+
+
+def _away(b: Benchmark) -> Value:
+    """How far this study's answer is from the known one; there is one wherever they have one scale."""
+    if b.comparable is None or b.difference is None:
+        return say("none")
+    return said(replace(b.comparable, value=b.difference, ranges=()), "signed")
 
 
 def _others(others: list[Result]) -> Message:

@@ -226,7 +226,8 @@ ENGLISH: dict[str, str] = {
     "key.others.few": "{labels}: too few clusters to say.", "key.others.few.count": "On {n} too few clusters to say.",
     "key.others.no_interval": "{labels}: no interval.", "key.others.no_interval.count": "{n} without an interval.",
     "key.benchmark.lead": "Beside a known answer.",
-    "key.benchmark": "{label}: {value}. This study: {ours}; its {level} interval {inside} that answer.",
+    "key.benchmark":
+        "{label}: {value}. This study: {ours}, {difference} from it; its {level} interval {inside} that answer.",
     "key.benchmark.plain": "{label}: {value}. This study: {ours}.",
     "key.benchmark.units": "{label}: {value} {unit}; another unit or scale than here, so no difference is taken.",
     "key.primaries.lead": "The other {n} primary outcomes.", "key.provisional.lead": "PROVISIONAL.",
@@ -280,6 +281,7 @@ ENGLISH: dict[str, str] = {
     "benchmark.ours": "This study",
     "benchmark.difference":
         "Estimate minus benchmark: {difference}. The {level} interval {inside} the benchmark.",
+    "benchmark.others": "The other methods' answers lie from {low} to {high} of it.",
     "benchmark.plain": "Estimate minus benchmark: {difference}.", "benchmark.inside": "includes",
     "benchmark.outside": "does not include",
     "benchmark.units": "The benchmark and the estimate are not in one unit or scale: no difference is taken.",

@@ -38,6 +38,7 @@ ASSUMES = {
                        "would have fared without.",
 }
 NAMED = {"matched_did": "matched DiD", "plain_did": "plain DiD", "lagged_matching": "matching on the outcome before"}
+ALIKE = 0.1  # standard deviations of the treated; Austin (2009, Statistics in Medicine 28)
 ON = {"traits": "stable traits", "trends": "stable traits and earlier trends", "baseline_outcome": "outcome before"}
 
 
@@ -56,7 +57,7 @@ class _Row:
 def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = None, covariates: Sequence[str] = (),
                 baseline: str | None = None, unit: str | None = None, time: str | None = None,
                 first_treated: str | None = None, before: float | None = None, after: float | None = None,
-                earlier: Sequence[Any] = (), match_on: str = "traits", method: str = "nearest_neighbour",
+                earlier: Sequence[Any] = (), match_on: str = "traits", method: str = "full_matching",
                 distance: str = "propensity", caliper: float | None = None, caliper_unit: str = "sd",
                 exact: Sequence[str] = (), estimand: str = "att", transform: str = "none",
                 conf_level: float = 0.95) -> Estimates:
@@ -74,7 +75,8 @@ def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = Non
     earlier : columns (or periods) of waves before the baseline, first to last.
     match_on : "traits"; "trends" (traits, and the changes between two or more ``earlier`` waves); or "baseline_outcome",
         the trap below, which is done only when asked for by this name and then carries a caveat.
-    method : "nearest_neighbour" (pairs without replacement), "optimal_pairs" or "full_matching".
+    method : "full_matching", which leaves nobody without a counterpart where many took part, "nearest_neighbour" (pairs
+        without replacement) or "optimal_pairs".
     distance, caliper, caliper_unit, exact : as :func:`impact.matching.nearest_neighbour`.
     estimand : "att" only: changes are compared for those who took part.
     transform : "none" or "log" (of every wave).
@@ -104,9 +106,9 @@ def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = Non
     difference in levels. Stable traits hold no such luck, nor do trends that end before the baseline wave; trends up to the
     baseline would share its luck. Chabé-Ferret (2017, TSE working paper 17-824); Daw & Hatfield (2018, Health Services
     Research 53); Ham & Miratrix (2024, Annals of Applied Statistics 18).
-    But where passing luck is what made units take part, plain differences mislead and matching on the outcome before does
-    not. If one of the two worlds holds, the effect tends to lie between the two numbers (Ding & Li 2019, Political Analysis
-    27).
+    But where the outcome before is itself what made units take part, plain differences mislead and matching on it does not
+    (where its passing part alone did, neither is right). If one of the two worlds holds, the effect tends to lie
+    between the two numbers (Ding & Li 2019, Political Analysis 27).
     Two rows disagree if their difference exceeds its own bound, the t quantile of ``conf_level`` times its standard error,
     or if they have opposite signs and at least one interval leaves out zero.
     Errors: a unit's waves are one change, so that errors by matched set hold its waves together too (CR1S, Abadie & Spiess
@@ -288,7 +290,8 @@ def _estimate(row: _Row, waves: Waves, levels: Sequence[Array], outcome: str, tr
         assumptions=(ASSUMES[row.method].replace("{on}", ON[match_on]), ONE_SIDE),
         outcome_sd=spread(levels[-1][used & (d == 0)]),
         dropped=(*waves.dropped, *(waves.given(lost) for lost in (found.dropped if found is not None else ()))),
-        caveats=[*told, *_caveats(row, match_on)], share=is_share(waves.after) and is_share(waves.before), details=details)
+        caveats=[*told, *_caveats(row, match_on), *_apart(row, levels[-2], d)], details=details,
+        share=is_share(waves.after) and is_share(waves.before))
     if found is None or found.matched is None:
         return plain_estimate
     sample = replace(found.matched, outside=tuple(waves.given(lost) for lost in found.matched.outside))
@@ -322,6 +325,20 @@ def _caveats(row: _Row, match_on: str) -> list[Caveat]:
     out += [replace(c, text=_spoken(c.text)) for c in kept
             if c.code not in ("selection_on_observables", "few_clusters", "low_df")]
     return out
+
+
+def _apart(row: _Row, before: Array, d: Array) -> list[Caveat]:
+    """Say that the outcome before stays apart after matching on it, where it does."""
+    if row.method != "lagged_matching":
+        return []
+    one, zero = (np.where(d == arm, row.weights, 0.0) for arm in (1, 0))
+    spread_treated = float(before[d == 1].std(ddof=1)) if (d == 1).sum() > 1 else 0.0
+    gap = float(one @ before / one.sum() - zero @ before / zero.sum())
+    if spread_treated <= 0 or abs(gap) <= ALIKE * spread_treated:
+        return []
+    return [Caveat(code="baseline_not_alike", text=f"After matching on it the outcome before stays {_number(gap)} apart, "
+                   f"{abs(gap) / spread_treated:.2f} standard deviations: part of this number is that difference.",
+                   values=(("gap", gap),))]
 
 
 def _spoken(text: str) -> str:

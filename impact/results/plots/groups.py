@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 LIMITS = ((0.10, "0.1"), (0.25, "0.25"))  # Austin (2009); Imbens & Rubin (2015, section 14.2)
 LONGEST_NAME = 2.6  # inches
-DENOMINATORS = {"treated": "standard deviations of the treated", 
+DENOMINATORS = {"treated": "standard deviations of the treated",
                 "comparison": "standard deviations of the comparison units", "pooled": "standard deviations, pooled"}
 FAR = 2.0  # differences beyond are drawn as arrows: what matters lies near the limits
 BINS = 36
