@@ -92,8 +92,14 @@ def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
     design = sample.study.design
     out: list[Check] = []
     seen: list[tuple[bytes, bytes]] = []
-    covariates, treatment = list(design.covariates), str(design.treatment)
+    treatment = str(design.treatment)
     for estimate in (e for e in estimates if e.role == "primary"):
+        covariates = list(design.covariates)
+        if estimate.method == "matched_did":
+            found = checks.comparisons_agree(estimate)
+            out.append(replace(found, id=f"{found.id}:{found.outcome}") if out else found)
+            before = sample.study.outcome(estimate.outcome).baseline  # differences are taken of it: it is not made alike
+            covariates = [name for name in covariates if name != before]
         matched = estimate.matched if isinstance(estimate, MatchedEstimate) else None
         if matched is None:
             return [checks.balance(sample.frame, treatment=treatment, covariates=covariates)]
@@ -104,11 +110,11 @@ def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
         seen.append(key)
         after = "regression" if estimate.method == "regression_adjustment" else (
             "weighting" if estimate.method in WEIGHTING else "matching")
-        found = [checks.balance(matched.frame.iloc[matched.rows], treatment=treatment, covariates=covariates,
+        pair = [checks.balance(matched.frame.iloc[matched.rows], treatment=treatment, covariates=covariates,
                                 weights=matched.weights, after=after, made_equal=estimate.method in EQUAL, outcome=name),
                  checks.overlap(matched.score, matched.treated, weights=matched.weights, estimand=estimate.estimand,
                                 outcome=name)]
-        out += [replace(check, id=f"{check.id}:{name}") if name else check for check in found]
+        out += [replace(check, id=f"{check.id}:{name}") if name else check for check in pair]
     return out
 
 

@@ -12,7 +12,6 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impact.checks import balance_table
 from impact.errors import DataError, DesignError, ImpactError
 from impact.matching import nearest_neighbour
 from impact.matching.abadie_imbens import _covariance_near, _other_arm, conditional_variance
@@ -500,7 +499,7 @@ def test_the_matched_frame_comes_back_with_sets_weights_and_balance():
     used = e.matched.data()
     assert (used.groupby("matched_set").size() == 3).all()
     assert used.groupby("matched_set")["matching_weight"].sum().to_numpy() == close(2.0)
-    found = {(r.covariate, r.level): r for r in e.matched.balance(balance_table, denominator="treated").rows}
+    found = {(r.covariate, r.level): r for r in e.matched.balance().rows}
     weight, one = used["matching_weight"], used["treat"] == 1
     gap = used.loc[one, "age"].mean() - np.average(used.loc[~one, "age"], weights=weight[~one])
     assert found["age", ""].after.smd == close(gap / call["data"].loc[call["data"]["treat"] == 1, "age"].std())

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from impact.errors import Problem, RenderError
 
-Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "too_few", "no_interval"]
+Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "disagree", "too_few", "no_interval"]
 Status = Literal["clear", "adverse", "unclear", "too_few", "no_interval", "unmeasured"]
 CLEAR: tuple[Verdict, ...] = ("favourable", "unfavourable")
 Kind = Literal["amount", "percent", "points", "count", "p", "level", "plain", "sd"]
@@ -204,6 +204,7 @@ class Benchmark:
     difference: Number | None
     inside: bool | None
     comparable: Effect | None
+    others: tuple[Effect, Effect] | None = None  # nearest below and furthest above it among the other methods' answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,8 @@ rdm # ethics:
 rdm #   consent: null               # how people agreed to be asked
 rdm #   approval: null              # who approved the study
 rdm #   registration: null          # where it was registered before it began
-rdm # benchmark: {value: 0, unit: null, label: null, source: null}   # a known answer to compare with
+rdm # benchmark:                  # a known answer to compare with
+rdm #   {value: 0, unit: null, label: null, source: null, trial: {file: trial.csv, outcome: profit, treatment: offered}}
 rdm brief:
 rdm   date: null                    # date of the brief, e.g. 2026-11-21
 rdm   language: en                  # en, fr or es

@@ -32,7 +32,7 @@ ONE_OFFER = ("difference_in_means", "ols", "ancova", "lin", "poisson", "late", "
              "post_double_selection")  # methods that need both arms in every stratum
 COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline", "takeup", "tighten", "treatment",
                   "treatments", "within", "cluster_treatment", "population", "saturation", "round", "dose", "predictors",
-                  "always", "by", "affected", "base_weights", "traits", "closed")
+                  "always", "by", "affected", "base_weights", "traits", "closed", "earlier")
 
 BY_LEVEL = ("exact", "coarsened_exact")  # these match on levels, words as well as numbers
 LONG = ("pooled_rounds",)  # a row for each unit and round

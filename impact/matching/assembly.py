@@ -183,7 +183,7 @@ def matched_estimate(units: Units, found: Found) -> MatchedEstimate:
           else "unit in a group without a unit of the other arm")
     sample = MatchedSample(frame=rows.data, rows=positions, treated=treated, weights=weights, score=found.score,
                            pairs=found.pairs, sets=found.sets, outside=outside, treatment=units.treatment,
-                           covariates=units.covariates)
+                           covariates=units.covariates, estimand=found.estimand)
     used = weights > 0
     one, zero = int((used & (treated == 1)).sum()), int((used & (treated == 0)).sum())
     groups = None if found.sets is None else len(np.unique(found.sets[used]))

@@ -34,7 +34,7 @@ from impact.inference.report import (
 from impact.matching.sample import MatchedEstimate, MatchedSample, few_units
 from impact.matching.score import Score, propensity
 from impact.matching.units import QUESTIONS, as_numbers, in_words, need_both_arms, said_encoded
-from impact.results import Caveat, Estimate, StandardErrorCard
+from impact.results import Caveat, Dropped, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,7 +203,9 @@ def comparison_estimate(sample: Comparison, means: Means, *, outcome: str, treat
     counts = Counts(n=n, treated=int(treated.sum()), comparison=int((1 - treated).sum()), units=n,
                     units_treated=int(treated.sum()), clusters=found[0], clusters_treated=found[1],
                     clusters_comparison=found[2])
-    kept = MatchedSample(frame=sample.rows.data, rows=sample.positions, treated=treated, weights=weights, score=score)
+    kept = MatchedSample(frame=sample.rows.data, rows=sample.positions, treated=treated, weights=weights, score=score,
+                         outside=_outside(sample, score, estimand), treatment=treatment, estimand=estimand,
+                         covariates=(*sample.names, *sample.left_out))
     card = StandardErrorCard(
         formula=formula, correction=correction + ("" if cluster is None else "; G/(G − 1)"), level=cluster or "the unit",
         df_rule="normal" if cluster is None else "clusters − 1", clusters_treated=found[1], clusters_comparison=found[2],
@@ -244,6 +246,17 @@ def _diagnostics(sample: Comparison, kept: MatchedSample, estimand: str) -> tupl
     if sample.clusters is None:
         caveats += few_units(kept)
     return shown, caveats + few_for_large_samples(None if sample.clusters is None else int(sample.clusters.max()) + 1)
+
+
+def _outside(sample: Comparison, score: Array | None, estimand: str) -> tuple[Dropped, ...]:
+    """Units without a like on the other side: those trimmed, and those kept with a score beyond the other side's."""
+    out = [lost for lost in sample.rows.dropped if lost.reason == "trimmed"]
+    found = np.empty(0, dtype=np.int64) if score is None else _outside_support(score, sample.treated, estimand)
+    if len(found):
+        rows = tuple(int(r) + 1 for r in sample.positions[found])
+        out.append(Dropped(reason="outside_support", text="kept, with a chance of taking part beyond that of every unit of "
+                           "the other side", n_rows=len(rows), n_units=len(rows), rows=rows))
+    return tuple(out)
 
 
 def _outside_support(score: Array, treated: Array, estimand: str) -> Codes:

@@ -92,6 +92,9 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
     "matching": {
         "optimal_pairs": {**_PAIRS, "bias_adjustment": _YES_NO},
         "full_matching": _PAIRS,
+        "matched_did": {**{k: f for k, f in _PAIRS.items() if k != "vcov"}, "baseline": _COLUMN, "earlier": _COLUMNS,
+                        "match_on": Field(kind="choice", choices=("traits", "trends", "baseline_outcome")),
+                        "method": Field(kind="choice", choices=("nearest_neighbour", "optimal_pairs", "full_matching"))},
         "exact": {"covariates": _COLUMNS, "vcov": _VCOV},
         "coarsened_exact": {"covariates": _COLUMNS, "vcov": _VCOV,
                             "bins": Field(kind="bins", cure="Write sturges, exact, a number of bins or cut points, or one "

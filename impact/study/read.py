@@ -129,6 +129,7 @@ def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
     names = _check_outcomes(v, tree.get("outcomes") or [], outcomes)
     check_construction(v, tree)
     _check_file(v, ("prices", "file"), (tree.get("prices") or {}).get("file"))
+    _check_trial(v, (tree.get("benchmark") or {}).get("trial"))
     _check_chain(v, tree.get("results_chain") or {})
     _check_methods(v, design, tree.get("analysis") or {})
     _check_followed(v, tree)
@@ -156,6 +157,20 @@ def _check_data(v: Validation, data: dict[str, Any]) -> None:
         v.complain((*here, "dataset"), f"'{shown(dataset)}' is not the name of a data set",
                    "Use letters, digits and _, as the package does, e.g. jtrain.")
     _check_file(v, (*here, "file"), file)
+
+
+def _check_trial(v: Validation, trial: dict[str, Any] | None) -> None:
+    """Hold the source of a benchmark that is made again to the rules of the study's own data."""
+    if not trial:
+        return
+    here: Path_ = ("benchmark", "trial")
+    if bool(trial.get("file")) == bool(trial.get("package")):
+        v.complain(here, "give either a file or a package with its dataset", "Write: trial: {file: trial.csv, …}.")
+    elif trial.get("package") and not (trial.get("dataset") and _DATASET.match(trial["dataset"])):
+        v.complain(here, "the data set of the package is not named", "Write: dataset: jtrain2.")
+    if trial.get("covariates") and trial.get("method") in (None, "difference_in_means"):
+        v.complain((*here, "covariates"), "difference_in_means uses no covariates", "Write method: ols or lin.")
+    _check_file(v, (*here, "file"), trial.get("file"))
 
 
 def _check_file(v: Validation, path: Path_, file: str | None) -> None:

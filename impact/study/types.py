@@ -257,6 +257,21 @@ class Ethics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSource:
+    """Where a trial's own rows are, and how its answer is made of them: for a benchmark that each run makes again."""
+
+    outcome: str
+    treatment: str
+    package: str | None = None
+    dataset: str | None = None
+    file: str | None = None
+    method: str = "difference_in_means"
+    covariates: tuple[str, ...] = ()
+    strata: str | None = None
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
     """A known answer to hold the estimate against, with its source."""
 
@@ -264,6 +279,7 @@ class Benchmark:
     unit: Words
     label: Words
     source: Words
+    trial: TrialSource | None = field(default=None, metadata={"of": TrialSource})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
