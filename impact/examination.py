@@ -28,7 +28,7 @@ DRAWN = "_drawn"  # column of who lives in a cluster that was drawn
 
 def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
     """Run the checks of the design's family on the primary outcomes."""
-    sample, design = as_drawn(sample), sample.study.design
+    sample, design = as_counted(sample), sample.study.design
     out: list[Check] = []
     if design.kind == "rct":
         assignment = design.assignment
@@ -127,7 +127,7 @@ def flow_of(sample: Sample, outcome: Outcome, estimate: Estimate) -> Flow:
 
     In a trial, units analysed are all that the estimate did not leave out, those too that its first contrast sets aside.
     """
-    sample = as_drawn(sample)
+    sample = as_counted(sample)
     units = sample.units()
     found, treated, _ = _found(sample, outcome)
     rows = len(sample.frame)
@@ -164,6 +164,15 @@ def as_drawn(sample: Sample) -> Sample:
     share = sample.frame[column]
     drawn = (share > 0).astype(float).where(share.notna())
     return replace(sample, treatment=DRAWN, frame=sample.frame.assign(**{DRAWN: drawn}))
+
+
+def as_counted(sample: Sample) -> Sample:
+    """Count as treated whom the primary method's number speaks of; in triple differences affected units alone."""
+    call = sample.study.analysis.primary
+    if call.method != "triple_difference" or sample.first_treated is None:
+        return as_drawn(sample)
+    start = sample.frame[sample.first_treated].where(sample.frame[dict(call.options)["affected"]] == 1)
+    return replace(sample, frame=sample.frame.assign(**{sample.first_treated: start}))
 
 
 def trends_of(sample: Sample, outcomes: Iterable[Outcome]) -> tuple[TrendPoint, ...]:

@@ -172,26 +172,11 @@ def _zero_starts(data: pd.DataFrame, time: str, first_treated: str | None, unit:
                     "is no period", cure="Leave it empty (or infinite) where a unit was never treated.")] if count else []
 
 
-def drop_always_treated(panel: Panel, unit: str, time: str, control_group: str) -> None:
-    """Leave out units that show no change into treatment: no usable period before it or, if only never-treated units
-    may stand for the comparison, none after it.
-    """
-    if panel.first is None or not panel.rows.kept.any():
-        return
-    data = panel.rows.data
-    used = data.loc[panel.rows.kept].groupby(unit)[time]
-    earliest = data[unit].map(used.min()).to_numpy(dtype=float)
-    latest = data[unit].map(used.max()).to_numpy(dtype=float)
-    panel.rows.drop(panel.first <= earliest, "treated_from_start", "no value before treatment")
-    if control_group == "never_treated":
-        panel.rows.drop(np.isfinite(panel.first) & (panel.first > latest), "treated_unseen", "treated, and no value after")
-
-
-def drop_singletons(panel: Panel, unit: str) -> None:
+def drop_singletons(rows: Selection) -> None:
     """Leave out units with one usable row: with unit effects they carry no comparison."""
-    codes = panel.rows.codes_of_units()
-    seen = np.bincount(codes[panel.rows.kept], minlength=int(codes.max(initial=0)) + 1)
-    panel.rows.drop((seen[codes] == 1) & panel.rows.kept, "seen_once", "measured in one period only: no change can be seen")
+    codes = rows.codes_of_units()
+    seen = np.bincount(codes[rows.kept], minlength=int(codes.max(initial=0)) + 1)
+    rows.drop((seen[codes] == 1) & rows.kept, "seen_once", "measured in one period only: no change can be seen")
 
 
 def counterfactual(treated: Array, effect: float, transform: str) -> Counterfactual:
