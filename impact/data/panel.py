@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_PLACES = 50  # units × periods for each row; beyond it the table is too sparse to lay out
+EVEN = 1e-6  # relative; steps between periods this near to each other, or to a whole multiple, are the same
+TINY = 1e-7  # of the whole span; periods nearer to each other are one period written in two ways
 CONTROL_GROUPS = ("never_treated", "not_yet_treated")
 ASSUMPTIONS = (
     "Without the programme, treated and comparison units would have moved in parallel.",
@@ -120,6 +122,25 @@ def _is_panel(data: pd.DataFrame, unit: str, time: str, first_treated: str | Non
     own = np.empty(count)
     own[units] = first
     return bool((own[units] == first).all()) and not (first == 0).any()
+
+
+def spacing(periods: Array) -> float | None:
+    """Length of one period: the longest of which every step between sorted periods is a whole multiple.
+
+    For fractions only the shortest step is tried: None where it is not one. 1 where there is one period.
+    """
+    steps = np.diff(periods)
+    if not len(steps):
+        return 1.0
+    if bool((steps == np.round(steps)).all()):
+        return float(np.gcd.reduce(steps.astype(np.int64)))
+    least = float(steps.min())
+    times = steps / least
+    if least < TINY * float(periods[-1] - periods[0]):
+        return None
+    span = float(periods[-1] - periods[0])
+    whole = span / round(span / least)  # freer of rounding than any one step
+    return whole if bool((np.abs(times - np.round(times)) <= EVEN * times).all()) else None
 
 
 def treatment_start(data: pd.DataFrame, *, unit: str, time: str, treatment: str,

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from impact.data.panel import EVEN
 from impact.did.aggregation import Grid
 from impact.did.arrangement import Arrangement
 from impact.did.doubly_robust import NotEstimableError, cross_section_effect, group_means, panel_effect
 from impact.did.opening import Mask
-from impact.did.periods import EVEN
 from impact.inference.linear import Array, Codes
 
 BASES = ("varying", "universal")

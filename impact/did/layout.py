@@ -8,7 +8,7 @@ import numpy as np
 
 from impact.data.frame import Selection, transformed
 from impact.data.panel import counterfactual
-from impact.did.notes import notes_of, record_of
+from impact.did.notes import notes_of, record_of, thin_cells
 from impact.did.opening import Asked, Mask, Opened
 from impact.inference.linear import Array, Codes
 from impact.inference.report import Counterfactual, Counts, is_share, spread
@@ -124,6 +124,7 @@ def lay_out(opened: Opened) -> Layout:
     asked, rows = opened.asked, opened.rows
     raw, when, first = rows.numbers(asked.outcome), rows.numbers(asked.time), opened.first[rows.kept]
     units = rows.codes(asked.unit) if asked.unit is not None else np.arange(len(raw), dtype=np.int64)
+    thin = thin_cells(opened)
     own = asked.cluster in (None, asked.unit)
     return Layout(
         asked=asked, rows=rows, y=transformed(raw, asked.transform, asked.outcome, rows.kept.nonzero()[0]), raw=raw,
@@ -131,7 +132,7 @@ def lay_out(opened: Opened) -> Layout:
         clusters=units if own else rows.codes(str(asked.cluster)),
         weights=rows.numbers(asked.weights) if asked.weights is not None else None,
         extra=np.column_stack([rows.numbers(c) for c in asked.names]) if asked.names else np.empty((len(raw), 0)),
-        step=opened.step, choices=opened.choices, notes=tuple(notes_of(opened)), record=record_of(opened))
+        step=opened.step, choices=opened.choices, notes=tuple(notes_of(opened, thin)), record=record_of(opened, thin))
 
 
 def distinct(codes: Codes, rows: Mask) -> int:

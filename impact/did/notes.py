@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from impact.data.frame import listed
-from impact.did.opening import Opened, codes_of, few
-from impact.did.periods import EVEN, calendar_caveats
+from impact.data.panel import EVEN
+from impact.did.opening import Mask, Opened, few
+from impact.did.periods import calendar_caveats
 from impact.inference.linear import Codes
 from impact.results import Caveat
 
@@ -17,8 +20,8 @@ WITH_EFFECTS = {**WORDS, "within_cell": "all units seen in at least two periods 
 Thin = tuple[float, float, int, int, str]  # first treated, period, its units seen, units untreated then, what is thin
 
 
-def notes_of(opened: Opened) -> list[Caveat]:
-    """List the caveats of one estimate's rows."""
+def notes_of(opened: Opened, thin: Sequence[Thin]) -> list[Caveat]:
+    """List the caveats of one estimate's rows, thin cells among them."""
     asked = opened.asked
     periods = np.sort(few(opened.when[opened.rows.kept]))
     out = []
@@ -30,18 +33,18 @@ def notes_of(opened: Opened) -> list[Caveat]:
     out += leavers_note(opened)
     out += calendar_caveats(periods, opened.step, asked.time, asked.season)
     if not asked.as_coded:
-        out += _cohort_notes(opened)
+        out += _cohort_notes(opened, thin)
     return out
 
 
-def record_of(opened: Opened) -> tuple[tuple[str, object], ...]:
+def record_of(opened: Opened, thin: Sequence[Thin]) -> tuple[tuple[str, object], ...]:
     """List the details of one estimate's rows: the choice for missing rows with counts, exits, cohorts and thin cells."""
     asked = opened.asked
-    used = _used(opened)
+    used = _units(opened, opened.rows.kept)
     cohorts = tuple((g, used.get(g, 0), n) for g, n in opened.cohorts)
     return (("unbalanced", asked.unbalanced if opened.choices else "not a panel"), ("unbalanced_choices", opened.choices),
             ("not_seen_again", opened.left), ("period_length", opened.step), ("cohort_units", cohorts),
-            ("thin_cells", tuple(thin_cells(opened))))
+            ("thin_cells", tuple(thin)))
 
 
 def unbalanced_note(opened: Opened) -> list[Caveat]:
@@ -66,12 +69,12 @@ def leavers_note(opened: Opened) -> list[Caveat]:
                    values=(("treated", treated), ("comparison", others)))]
 
 
-def _used(opened: Opened) -> dict[float, int]:
-    """Units (rows, without a unit column) of each cohort that are left, by first treated period."""
-    kept, unit = opened.rows.kept, opened.asked.unit
-    units = codes_of(opened.rows.data.loc[kept, unit]) if unit is not None else np.arange(int(kept.sum()))
-    start = np.full(int(units.max()) + 1, np.inf)
-    start[units] = opened.first[kept]
+def _units(opened: Opened, kept: Mask) -> dict[float, int]:
+    """Units (rows, without a unit column) of each cohort on marked rows, by first treated period."""
+    start = opened.first[kept]
+    if opened.units is not None:
+        start = np.full(int(opened.units.max()) + 1, np.inf)
+        start[opened.units[kept]] = opened.first[kept]
     cohorts, sizes = np.unique(start[np.isfinite(start)], return_counts=True)
     return {float(g): int(n) for g, n in zip(cohorts, sizes, strict=True)}
 
@@ -80,9 +83,9 @@ def thin_cells(opened: Opened) -> list[Thin]:
     """List cohort–periods from the start on that have one unit, or no untreated unit beside them, each with its N."""
     if opened.asked.as_coded:
         return []
-    kept = opened.rows.kept
+    kept = opened.served
     when, first = opened.when[kept], opened.first[kept]
-    used, out = _used(opened), []
+    used, out = _units(opened, kept), []
     ahead = (opened.asked.anticipation + EVEN) * opened.step
     periods, cohorts = np.sort(few(when)), sorted(used)
     at, of = np.searchsorted(periods, when), np.searchsorted(np.array([*cohorts, np.inf]), first)
@@ -102,19 +105,19 @@ def _untreated(column: Codes, cohorts: list[float], t: float, control_group: str
     return later + int(column[-1])
 
 
-def _cohort_notes(opened: Opened) -> list[Caveat]:
+def _cohort_notes(opened: Opened, thin: Sequence[Thin]) -> list[Caveat]:
     """Say which cohorts are one unit, have one earlier period or no comparison, each with its N."""
-    out, used = [], _used(opened)
+    out, used = [], _units(opened, opened.served)
     alone = [f"{g:.12g}" for g, n in used.items() if n == 1 and opened.asked.follows]
     if alone:
         out.append(Caveat(code="one_unit", text=f"One unit alone was first treated in {listed(alone)}: its luck cannot be "
                           "told from the programme, and the errors do not show it.", values=(("cohorts", len(alone)),)))
-    periods = few(opened.when[opened.rows.kept])
+    periods = few(opened.when[opened.served])
     single = [f"{g:.12g} ({n} unit{'s' * (n != 1)})" for g, n in used.items() if (periods < g).sum() == 1]
     if single:
         out.append(Caveat(code="one_earlier_period", text=f"Units first treated in {listed(single)} are seen in one period "
                           "before treatment: their earlier trend cannot be looked at.", values=(("cohorts", len(single)),)))
-    bare = [f"{g:.12g} in {t:.12g} ({n} unit{'s' * (n != 1)})" for g, t, n, others, _ in thin_cells(opened) if not others]
+    bare = [f"{g:.12g} in {t:.12g} ({n} unit{'s' * (n != 1)})" for g, t, n, others, _ in thin if not others]
     if bare and not opened.asked.by_cells:  # there each cell is a row with its reason
         out.append(Caveat(code="no_comparison", text=f"No untreated unit is measured beside units first treated in "
                           f"{listed(bare, 4)}: no effect can be read there from units untreated at the time.",

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impact.data.frame import Selection, as_names, check_columns, check_weights, listed, require_columns
-from impact.data.panel import CONTROL_GROUPS, drop_singletons, select_panel, treatment_start
+from impact.data.panel import CONTROL_GROUPS, EVEN, drop_singletons, select_panel, spacing, treatment_start
 from impact.data.privacy import speakable
-from impact.did.periods import EVEN, check_anticipation, spacing, uneven
+from impact.did.periods import between, check_anticipation, miscoded, uneven
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import check_level
 from impact.inference.linear import Array, Codes
@@ -81,7 +81,8 @@ class Opened:
         never, or not by the end of the data. step : length of one period, in units of the time column.
     choices : (choice, units, rows) of each way to treat missing rows that the method has; empty where rows are different
         units. left : (treated, comparison) units not seen again before the last period. cohorts : (first treated, units) of
-        all units with the outcome, before anybody is left out.
+        all units with the outcome, before anybody is left out. served : (table's rows,) rows kept at the opening,
+        before a method leaves out what it cannot use. units : (table's rows,) codes of units, −1 where not known.
     """
 
     asked: Asked
@@ -90,7 +91,9 @@ class Opened:
     step: float = 1.0
     choices: tuple[tuple[str, int, int], ...] = ()
     left: tuple[int, int] | None = None
-    cohorts: tuple[tuple[float, int], ...] = field(default=())
+    cohorts: tuple[tuple[float, int], ...] = ()
+    served: Mask = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    units: Codes | None = None
 
     @property
     def when(self) -> Array:
@@ -127,7 +130,7 @@ def open_panel(data: pd.DataFrame, asked: Asked) -> Opened:
     if not opened.rows.kept.any():
         raise DesignError(Problem(where="data", what="no row is complete", cure="See which columns are empty."),
                           source="design")
-    units = opened.rows.codes_of_units() if asked.unit is not None else None
+    units = opened.units = opened.rows.codes_of_units() if asked.unit is not None else None
     if units is not None:
         need_constant(opened.rows, units, asked)
     _count_time(opened)
@@ -135,6 +138,7 @@ def open_panel(data: pd.DataFrame, asked: Asked) -> Opened:
         _take_stock(opened, units)
     _leave_out(opened, units)
     _need_contrast(opened)
+    opened.served = opened.rows.kept.copy()
     return opened
 
 
@@ -170,14 +174,21 @@ def _count_time(opened: Opened) -> None:
     periods = np.sort(few(opened.when[kept]))
     opened.step = spacing(periods) or 1.0
     opened.first = _snapped(opened.first, periods, opened.step)
-    problem = uneven(periods, few(opened.first[kept]), asked.time, asked.starts, gaps=not asked.even)
-    if problem is not None and (asked.even or asked.by_cells):
+    problem = miscoded(periods, asked.time)
+    if problem is None and asked.even:
+        problem = uneven(periods, few(opened.first[kept]), asked.time, asked.starts)
+    elif problem is None and asked.by_cells:
+        problem = between(periods, few(opened.first[kept]), asked.starts)
+    if problem is not None:
         raise DesignError(problem, source="design")
     check_anticipation(asked.anticipation, periods, few(opened.first[kept]), opened.step)
 
 
 def _snapped(first: Array, periods: Array, step: float) -> Array:
     """Give starts that equal a period but for rounding that period's own value."""
+    known = few(first)
+    if np.isin(known[(known >= periods[0]) & (known <= periods[-1])], periods).all():
+        return first
     right = np.searchsorted(periods, first).clip(0, len(periods) - 1)
     left = (right - 1).clip(0)
     for near in (periods[left], periods[right]):

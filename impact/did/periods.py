@@ -7,59 +7,52 @@ import math
 import numpy as np
 
 from impact.data.frame import listed
+from impact.data.panel import EVEN, spacing
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array
 from impact.results import Caveat
 
-EVEN = 1e-6  # relative; steps between periods this near to each other, or to a whole multiple, are the same
 MOST_SEASONS = 366
-TINY = 1e-7  # of the whole span
 CURE = "Number the periods 1, 2, 3 … in order of time, and first_treated by the same numbers."
 
 
-def spacing(periods: Array) -> float | None:
-    """Length of one period: the longest of which every step between sorted periods is a whole multiple.
-
-    For fractions only the shortest step is tried: None where it is not one. 1 where there is one period.
-    """
-    steps = np.diff(periods)
-    if not len(steps):
-        return 1.0
-    if bool((steps == np.round(steps)).all()):
-        return float(np.gcd.reduce(steps.astype(np.int64)))
-    least = float(steps.min())
-    times = steps / least
-    if least < TINY * float(periods[-1] - periods[0]):  # two ways to write one period, not two periods
-        return None
-    return least if bool((np.abs(times - np.round(times)) <= EVEN * times).all()) else None
-
-
-def uneven(periods: Array, first: Array, time: str, first_treated: str, *, gaps: bool = False) -> Problem | None:
+def uneven(periods: Array, first: Array, time: str, first_treated: str) -> Problem | None:
     """Say why periods since treatment cannot be counted: uneven periods, or starts that lie between two periods.
 
     Parameters
     ----------
     periods : sorted. first : first treated periods, infinity where never. time, first_treated : columns' names.
-    gaps : whether periods may be missing in between, as where no survey was held.
     """
     steps = np.diff(periods)
-    even = spacing(periods) is not None and (gaps or not len(steps) or float(steps.max() - steps.min()) <= EVEN * float(
-        steps.max()))
-    if not even:
-        return Problem(where=f"column '{time}'", what="its periods are not evenly coded "
-                       f"({listed(f'{t:.12g}' for t in periods)}): periods since treatment cannot be counted", cure=CURE)
-    jump = _year_and_part(periods)
-    if jump:
-        return Problem(where=f"column '{time}'", what=f"its periods are not evenly coded ("
-                       f"{listed(f'{t:.12g}' for t in periods)}): they look like a year and its {jump}, which jump from "
-                       "one year to the next", cure=CURE)
+    if len(steps) and float(steps.max() - steps.min()) > EVEN * float(steps.max()):
+        return _not_even(periods, time, "periods since treatment cannot be counted")
+    return miscoded(periods, time) or between(periods, first, first_treated)
+
+
+def miscoded(periods: Array, time: str) -> Problem | None:
+    """Say that periods are numbers on no even scale; a period without a survey is no such thing."""
+    part = _year_and_part(periods)
+    if part:
+        return _not_even(periods, time, f"they look like a year and its {part}, which jump from one year to the next")
+    if spacing(periods) is None:
+        return _not_even(periods, time, "their steps are no multiples of the shortest one")
+    return None
+
+
+def between(periods: Array, first: Array, first_treated: str) -> Problem | None:
+    """Say that starts lie between two periods."""
     starts = np.unique(first[np.isfinite(first)])
     inside = starts[(starts > periods.min()) & (starts <= periods.max())] if len(periods) else starts[:0]
-    between = [t for t in inside if np.abs(periods - t).min() > EVEN * (spacing(periods) or 1.0)]
-    if between:
-        return Problem(where=f"column '{first_treated}'", what=f"it names {listed(f'{t:.12g}' for t in between)}, and no "
-                       "unit is measured then", cure="Name the first measured period in which the unit was treated.")
-    return None
+    lost = [t for t in inside if np.abs(periods - t).min() > EVEN * (spacing(periods) or 1.0)]
+    if not lost:
+        return None
+    return Problem(where=f"column '{first_treated}'", what=f"it names {listed(f'{t:.12g}' for t in lost)}, and no unit is "
+                   "measured then", cure="Name the first measured period in which the unit was treated.")
+
+
+def _not_even(periods: Array, time: str, why: str) -> Problem:
+    return Problem(where=f"column '{time}'", what="its periods are not evenly coded "
+                   f"({listed(f'{t:.12g}' for t in periods)}): {why}", cure=CURE)
 
 
 def _year_and_part(periods: Array) -> str:
@@ -84,7 +77,7 @@ def check_anticipation(anticipation: float, periods: Array, first: Array, step: 
     if anticipation > most:
         raise DesignError(Problem(
             where="anticipation", what=f"with {anticipation:g} periods of anticipation no treated unit has a period before "
-            "it", cure=f"Values possible here: 0 to {max(most, 0)}, in periods of {step:.12g} of the time column."),
+            "it", cure=f"Values possible here: 0 to {max(most, 0)}, in periods of {step:.9g} of the time column."),
             source="design")
 
 
@@ -92,7 +85,7 @@ def calendar_caveats(periods: Array, step: float, time: str, season: int | None)
     """Say how long a period is where it is not 1, that periods are missing, and that seasons are mixed."""
     out = []
     if not math.isclose(step, 1.0, rel_tol=EVEN):
-        out.append(Caveat(code="calendar", text=f"One period is {step:.12g} of '{time}', as the data are spaced: periods "
+        out.append(Caveat(code="calendar", text=f"One period is {step:.9g} of '{time}', as the data are spaced: periods "
                           "since treatment, anticipation, windows and references count periods of that length.",
                           values=(("step", step),)))
     steps = np.diff(periods)
@@ -114,6 +107,6 @@ def between_seasons(before: float, after: float, time: str) -> list[Caveat]:
     apart = abs(after - before)
     if apart <= EVEN or abs(apart - round(apart)) <= EVEN:
         return []
-    return [Caveat(code="seasons_mixed", text=f"{before:.12g} and {after:.12g} lie {apart:.12g} of '{time}' apart: if whole "
-                   "numbers are years, different seasons are compared, and a season that treated units feel more than "
+    return [Caveat(code="seasons_mixed", text=f"{before:.12g} and {after:.12g} lie {apart:.12g} of '{time}' apart: if "
+                   "whole numbers are years, seasons differ, and one that treated units feel more than "
                    "others is part of the number.", values=(("apart", apart),))]

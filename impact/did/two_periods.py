@@ -102,10 +102,10 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, tim
     _choose(found, time, before, after, control_group)
     opened = _stock(found, asked, after)
     if asked.follows:
-        _need_both(found.rows, str(unit))
+        _need_both(found.rows, str(unit), before)
     sample = (_paired(found, outcome, str(unit), time, after, covariates, cluster, weights, transform) if asked.follows else
               _pooled(found, outcome, unit, time, after, covariates, cluster, weights, transform))
-    _need_two_groups(sample, before, after, asked.follows)
+    _need_two_groups(sample, before, after, asked.follows, found.rows)
     inference, vcov, card = _infer(sample, method, conf_level, cluster or unit or "the row")
     later = sample.later[sample.treated[sample.after] == 1]
     return make_estimate(
@@ -166,7 +166,7 @@ def _choose(found: Panel, time: str, before: float, after: float, control_group:
                   f"treated after {after:.12g}: neither treated yet nor never treated")
 
 
-def _need_two_groups(sample: _Sample, before: float, after: float, panel: bool) -> None:
+def _need_two_groups(sample: _Sample, before: float, after: float, panel: bool, rows: Selection) -> None:
     sides = [sample.after] if panel else [sample.after, ~sample.after]
     if all(len(np.unique(sample.treated[side])) == 2 for side in sides):
         return
@@ -174,8 +174,15 @@ def _need_two_groups(sample: _Sample, before: float, after: float, panel: bool) 
               for side in sides]
     what = (f"{counts[0]} units are measured in both {before:.12g} and {after:.12g}" if panel else
             f"{counts[1]} rows stand in {before:.12g}, {counts[0]} in {after:.12g}")
-    raise DesignError(Problem(where="treatment", what=what, cure="Choose other periods or another comparison group."),
+    raise DesignError(Problem(where="treatment", what=what + _early(rows, before), cure="Choose other periods or another "
+                              "comparison group; units treated from the first period on need an earlier one."),
                       source="design")
+
+
+def _early(rows: Selection, before: float) -> str:
+    """Say how many units were treated already."""
+    count = sum(d.n_units for d in rows.dropped if d.reason == "treated_from_start")
+    return f"; {count} are already treated in or before {before:.12g}" if count else ""
 
 
 def _assumptions(covariates: bool, panel: bool) -> tuple[str, ...]:
@@ -276,13 +283,14 @@ def _two_periods(known: Sequence[float], given: Sequence[float] | None, time: st
     return chosen[0], chosen[1]
 
 
-def _need_both(rows: Selection, unit: str) -> None:
+def _need_both(rows: Selection, unit: str, before: float) -> None:
     seen = rows.column(unit).value_counts()
     once = rows.data[unit].isin(seen[seen < 2].index)
     rows.drop(once & rows.kept, "seen_once", "measured in one of the two periods only")
     if not rows.kept.any():
-        raise DesignError(Problem(where="data", what="no unit is measured in both periods",
-                                  cure="Choose other periods."), source="design")
+        raise DesignError(Problem(
+            where="data", what=f"no unit that is untreated in the first period is measured in both{_early(rows, before)}",
+            cure="Choose other periods, with one from before the programme."), source="design")
 
 
 def _paired(found: Panel, outcome: str, unit: str, time: str, after: float, covariates: Sequence[str],
