@@ -188,7 +188,7 @@ def as_drawn(sample: Sample) -> Sample:
 
 def _examined(sample: Sample) -> Sample:
     """The table that flows and checks look at: of units as they were drawn, of followed workers as they were before."""
-    return _followed(sample) if sample.study.analysis.primary.method in FOLLOWED else as_drawn(sample)
+    return _followed(sample) if sample.study.analysis.primary.method in FOLLOWED else as_counted(sample)
 
 
 def _followed(sample: Sample) -> Sample:
@@ -202,6 +202,15 @@ def _followed(sample: Sample) -> Sample:
     made = {o.column: start[sample.unit].map(later[o.column]) for o in sample.study.outcomes}
     made |= {o.column + EARLIER: start[o.column] for o in sample.study.outcomes}
     return replace(sample, frame=start.assign(**made))
+
+
+def as_counted(sample: Sample) -> Sample:
+    """Count as treated whom the primary method's number speaks of; in triple differences affected units alone."""
+    call = sample.study.analysis.primary
+    if call.method != "triple_difference" or sample.first_treated is None:
+        return as_drawn(sample)
+    start = sample.frame[sample.first_treated].where(sample.frame[dict(call.options)["affected"]] == 1)
+    return replace(sample, frame=sample.frame.assign(**{sample.first_treated: start}))
 
 
 def trends_of(sample: Sample, outcomes: Iterable[Outcome]) -> tuple[TrendPoint, ...]:
