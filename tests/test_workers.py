@@ -11,7 +11,6 @@ from impact.inference.linear import least_squares
 from impact.inference.sandwich import covariance
 from impact.rct.means import difference_in_means
 from impact.rct.regression import ancova, ols
-from impact.rct.trial import select_trial
 from impact.rct.workers import worker_effects
 from impact.rct.workforce import worker_composition
 
@@ -143,11 +142,11 @@ def test_sampling_weights_stand_for_workers_or_weigh_within_firms(staff):
         effect(copies, "firm", covariates=["x"]).estimate)
 
 
-def test_with_sampling_weights_of_workers_the_draw_is_not_replayed_and_it_is_said(staff):
-    e = effect(staff.assign(w=np.arange(len(staff)) % 3 + 1), "worker", weights="w")
-    assert e.has_caveat("few_clusters")
+def test_sampling_weights_of_workers_are_held_in_every_draw(staff):
+    weighted = staff.assign(w=np.arange(len(staff)) % 3 + 1.0)
+    e = effect(weighted, "worker", weights="w")
     assert e.has_caveat("wild_bootstrap")
-    assert not e.has_caveat("randomisation_inference")
+    assert e.p_value == pytest.approx(by_force(staff, weighted["w"].to_numpy(), np.empty((len(staff), 0))), abs=1e-12)
     same = effect(staff.assign(w=2), "worker", weights="w")
     assert dict(same.details)["wild_p"] == dict(effect(staff, "worker").details)["wild_p"]
 

@@ -15,7 +15,7 @@ from impact.errors import Problem
 from impact.inference.assignment import Draw
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.lots import Lots
-from impact.inference.replay import Statistics, of_fit
+from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
 from impact.rct.assignment import overlap_weighted

@@ -14,7 +14,7 @@ from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes, independent_columns
-from impact.inference.replay import Statistics, plain
+from impact.inference.replays import Statistics, plain
 from impact.inference.report import few_for_large_samples, make_estimate, spread
 from impact.rct.assignment import comparison_mean, overlap_weighted
 from impact.rct.few import with_own_statistic

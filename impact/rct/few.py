@@ -16,7 +16,7 @@ from impact.inference.beside import wild_beside
 from impact.inference.linear import Array, Codes, Fit, independent_columns
 from impact.inference.lots import Lots
 from impact.inference.randomisation import randomisation_set, randomisation_test
-from impact.inference.replay import DRAWS, Own, replay
+from impact.inference.replays import DRAWS, Own, replay
 from impact.inference.report import FEW_CLUSTERS, LOW_DF
 from impact.rct.trial import is_constant
 from impact.results import Caveat, Estimate, PercentEffect, Segment
@@ -88,7 +88,7 @@ def with_own_draws(rows: Sequence[Estimate], own: Own, draw: Draw | Lots, observ
     Parameters
     ----------
     rows : estimates, in the order of the numbers of ``own``.
-    own, draw, observed, seed, draws : as :func:`impact.inference.replay.replay`.
+    own, draw, observed, seed, draws : as :func:`impact.inference.replays.replay`.
     by_cluster : whether clusters were drawn, not units.
     inverted : by row, whether the interval is the test turned around; otherwise the usual one stays, and it is said.
     said : under what an inverted interval holds, or what the p-value supposes.

@@ -22,7 +22,7 @@ from impact.data.frame import (
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes, Fit, independent_columns, least_squares
-from impact.inference.replay import Statistics, from_scores
+from impact.inference.replays import Statistics, from_scores
 from impact.inference.report import (
     Counterfactual,
     Counts,

@@ -14,13 +14,13 @@ from impact.data.frame import as_names, listed, require_columns
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.beside import wild_beside
 from impact.inference.intervals import Inference
-from impact.inference.linear import Array, Codes, Fit, independent_columns, least_squares
-from impact.inference.replay import Statistics, of_fit
+from impact.inference.linear import Array, Codes, Fit, independent_columns
 from impact.inference.report import FEW_CLUSTERS, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
 from impact.inference.wald import WaldTest, wald_test
 from impact.rct.assignment import comparison_mean, overlap_weighted
-from impact.rct.few import together, with_few_clusters, with_own_statistic
+from impact.rct.few import together, with_few_clusters
+from impact.rct.grouped import difference_by_lot, regress_by_group
 from impact.rct.means import ASSUMPTIONS
 from impact.rct.trial import (
     Trial,
@@ -28,7 +28,6 @@ from impact.rct.trial import (
     covariance_of,
     describe,
     infer_contrast,
-    is_constant,
     picked,
     select_trial,
     with_holm,
@@ -44,8 +43,6 @@ IN_GROUP = ("the average effect of being offered the programme, on those of this
             "again")
 BETWEEN = ("how much the average effect of being offered the programme differs between two groups of those who were in the "
            "draw and were found again; groups were not drawn, so a difference need not be because of what names them")
-CONSTANT = ("It supposes that the offer does the same to all within a group; what is drawn again is whether groups differ, "
-            "with the effect common to all groups taken as estimated, so that the p-value is nearly but not wholly exact.")
 GROUPS_FIRST = "Groups were named before the results, by something measured before the draw."
 
 Mask = NDArray[np.bool_]
@@ -157,7 +154,7 @@ def _setting(data: pd.DataFrame, outcome: str, treatment: str, by: str, covariat
                     weights=weights, transform=transform, baseline=baseline)
     names, group = _groups(trial, by)
     _check_arms(trial, names, group)
-    fit = _interacted(trial, names, group, treatment)
+    fit = regress_by_group(trial, names, group, treatment)
     _check_rows(fit, names, group)
     return _Setting(trial=trial, names=names, group=group, fit=fit, cov=covariance_of(fit, trial, vcov), outcome=outcome,
                     cluster=cluster, transform=transform, conf_level=conf_level, seed=seed)
@@ -224,20 +221,6 @@ def _check_rows(fit: Fit, names: list[str], group: Codes) -> None:
                                     "coefficients", cure="Use fewer covariates or strata, or larger groups."))
     if problems:
         raise DesignError(problems, source="design")
-
-
-def _interacted(trial: Trial, names: list[str], group: Codes, treatment: str) -> Fit:
-    """Regress with an intercept, controls and an effect for each group; the effects come last."""
-    others, labels = trial.controls()
-    columns, terms, effects = [], [], []
-    for j, name in enumerate(names):
-        inside = (group == j).astype(float)
-        columns += [inside[:, None], others * inside[:, None]]
-        terms += [name, *(f"{label} in {name}" for label in labels)]
-        effects.append(trial.offered * inside)
-    asked = [f"{treatment} in {name}" for name in names]
-    return least_squares(np.column_stack([*columns, *effects]), trial.y, [*terms, *asked], weights=trial.weights,
-                         must_keep=asked)
 
 
 def _overall(setting: _Setting) -> float:
@@ -332,43 +315,8 @@ def _difference(setting: _Setting, j: int, target: tuple[float, str], vcov: str 
     row = _powered(row, *target)
     if vcov is not None:
         return row
-    row = _with_lots(row, setting, j)
+    row = difference_by_lot(row, setting.trial, setting.fit, setting.names, setting.group, j, setting.seed)
     return row if setting.trial.clusters is None or setting.trial.weights is not None else _wild(row, setting, j)
-
-
-def _with_lots(row: Estimate, setting: _Setting, j: int) -> Estimate:
-    """Where few were drawn, draw again under one effect that is the same in all groups, as estimated from all together.
-
-    The difference does not move when one amount is added to all who are drawn, so that it is enough to take the common
-    effect from those who were offered. Where a cluster (unit) has one group, how many of a group were drawn is held fixed.
-    """
-    trial, fit = setting.trial, setting.fit
-    if row.p_value is None or is_constant(trial.y):
-        return row
-    mine = trial.offered * setting.inside(j)
-    common = least_squares(np.column_stack([fit.design[:, :setting.at(0)], trial.offered]), trial.y,
-                           [*fit.names[:setting.at(0)], "common"], weights=trial.weights)
-    weighted = common.design if trial.weights is None else common.design * trial.weights[:, None]
-    y, x = (values - float(common.bread[-1] @ (weighted.T @ values)) * trial.offered for values in (trial.y, mine))
-    both, pick = np.column_stack([y, x]), setting.pick({j: 1.0, 0: -1.0})[setting.at(0):]
-
-    def own(drawn: Codes) -> Statistics:
-        again = _interacted(replace(trial, offered=drawn.astype(float)), setting.names, setting.group, "offer")
-        whole = np.concatenate([np.zeros(again.k - len(pick)), pick])
-        return of_fit(again, whole[None, :], both, trial.clusters)
-
-    return with_own_statistic(row, own, offered=trial.offered, blocks=_held(setting), clusters=trial.clusters,
-                              seed=setting.seed, inverted=True, said=CONSTANT)
-
-
-def _held(setting: _Setting) -> Codes | None:
-    """Strata of the draw, parted by group where every cluster (unit) has one group only."""
-    trial, group = setting.trial, setting.group
-    if trial.clusters is not None:
-        first = np.unique(trial.clusters, return_index=True)[1]
-        if (group != group[first][trial.clusters]).any():
-            return trial.blocks
-    return group if trial.blocks is None else trial.blocks * (int(group.max()) + 1) + group
 
 
 def _powered(row: Estimate, target: float, which: str) -> Estimate:

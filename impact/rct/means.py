@@ -10,7 +10,7 @@ from impact.data.frame import check_columns, require_columns, transformed
 from impact.inference.contrasts import difference
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes
-from impact.inference.replay import Own, Statistics, from_scores
+from impact.inference.replays import Own, Statistics, from_scores
 from impact.inference.report import is_share, make_estimate, spread
 from impact.inference.sandwich import sum_by_cluster
 from impact.rct.assignment import check_draw, check_pairs, comparison_mean, drop_broken_pairs

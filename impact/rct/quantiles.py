@@ -15,7 +15,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.assignment import declared_draw
 from impact.inference.intervals import NOISE, Inference, check_level
 from impact.inference.linear import Array, Codes, Fit
-from impact.inference.replay import Statistics, plain
+from impact.inference.replays import Statistics, plain
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
 from impact.rct.few import is_few, with_own_draws
 from impact.rct.means import ASSUMPTIONS

@@ -16,7 +16,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.fieller import fieller_set
 from impact.inference.intervals import Inference, check_level, infer
 from impact.inference.linear import Codes, Fit, least_squares
-from impact.inference.replay import Statistics, of_fit
+from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import make_estimate, spread
 from impact.inference.sandwich import Covariance
 from impact.rct.few import with_own_statistic

@@ -11,7 +11,7 @@ import numpy as np
 from impact.data.frame import as_names, listed, rows_text
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes, Fit
-from impact.inference.replay import Own, Statistics, of_fit
+from impact.inference.replays import Own, Statistics, of_fit
 from impact.inference.report import is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance, seen_share
 from impact.rct.assignment import comparison_mean, overlap_weighted

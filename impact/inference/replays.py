@@ -77,11 +77,6 @@ class Replay:
         return confidence_set(self.drawn[j], seen, conf_level, enumerated=self.enumerated)
 
 
-def single(number: float, error: float) -> Statistics:
-    """Lay out a number and its standard error, of an estimator that is not linear in the outcome."""
-    return plain([number], [error])
-
-
 def plain(numbers: Sequence[float] | Array, errors: Sequence[float] | Array) -> Statistics:
     """Lay out numbers and their errors; without errors to divide by, give ones."""
     top, error = np.asarray(numbers, dtype=float), np.asarray(errors, dtype=float)
