@@ -1,11 +1,14 @@
 """Few clusters: every estimator's p-value against all draws by plain loops, with its statistic in closed form."""
 
+from dataclasses import replace
 from itertools import combinations, permutations, product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from impact.brief.effects import verdict
 from impact.inference.lots import observed_lots
 from impact.rct import (
     attrition_weighted,
@@ -418,6 +421,14 @@ def test_a_covariance_asked_for_by_name_is_kept(frame):
               ratio_effect(frame, **ASKED, vcov="CR1")):
         assert e.has_caveat("few_clusters")
         assert not e.has_caveat("randomisation_inference")
+
+
+def test_a_verdict_needs_a_usual_interval_and_the_p_value_by_lot(frame):
+    e = poisson(frame.assign(y=frame["y"] + 30 * frame["d"]), **ASKED)
+    outcome = SimpleNamespace(better="higher")
+    assert e.excludes_zero
+    assert (e.p_value < 0.05, verdict(e, outcome)) == (True, "favourable")
+    assert verdict(replace(e, p_value=0.2), outcome) == "unclear"
 
 
 def rejected(make, count):
