@@ -216,7 +216,7 @@ def test_small_groups_are_flagged_and_drawn_again_within_the_group(two):
     rows = subgroups(thin, **ASKED, cluster="village")
     difference, large, small = rows
     assert [r.has_caveat("subgroup_small") for r in rows] == [True, False, True]
-    assert difference.has_caveat("few_clusters")
+    assert difference.has_caveat("randomisation_inference")
     assert small.has_caveat("randomisation_inference")
     assert not large.has_caveat("few_clusters")
     alone = ols(thin[thin["size"] == "small"], outcome="profit", treatment="offered", cluster="village")

@@ -267,7 +267,8 @@ def test_quantiles_in_the_far_tail_and_few_units_are_flagged(trial):
     rows = quantile_effects(trial, **FAST, quantiles=(0.5, 0.98))
     assert [r.has_caveat("extreme_quantile") for r in rows] == [False, True]
     few = quantile_effects(trial[trial["market"].isin([0, 1, 2, 3, 4, 6])], **FAST, cluster="market")
-    assert few.headline.has_caveat("few_clusters")
+    assert few.headline.has_caveat("randomisation_inference")
+    assert dict(few.headline.reasons)["statistic"] == "the p-value comes from re-randomisation"
 
 
 def test_losses_are_in_the_ledger_and_missing_covariates_cost_none(trial):

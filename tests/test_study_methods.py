@@ -383,7 +383,9 @@ def test_few_units_of_two_arms_are_drawn_again_and_no_star_stands():
 
 
 def test_few_clusters_say_so_and_no_star_stands_in_for_it():
-    evaluation = run("spillover", drawn_markets(groups=8))
+    assert run("spillover", drawn_markets(groups=8)).headline.has_caveat("randomisation_inference")
+    named = {"method": "spillover", "options": CASES["spillover"]["options"] | {"vcov": "CR2"}}  # is kept, with the words
+    evaluation = run("spillover", drawn_markets(groups=8), analysis={"primary": named, "seed": 1})
     told = page(evaluation)
     few = any(evaluation.headline.has_caveat(code) for code in ("few_clusters", "low_df"))
     assert few

@@ -400,10 +400,15 @@ def test_saturation_intervals_cover():
     assert (np.abs(shares - 0.95) < reach).all(), shares
 
 
-def test_few_clusters_are_said_in_every_row():
+def test_few_clusters_are_drawn_again_in_every_row():
     rng = np.random.default_rng(2)
-    rows = [*spillover(markets(rng, clusters=10), **COLUMNS, population_share=0.5),
-            *saturation(saturated(rng, 12), **LEVELS)]
-    assert len(rows) == 4 + 3 + 2 + 6
-    assert all(r.has_caveat("few_clusters") for r in rows)
-    assert not any(r.has_caveat("few_clusters") for r in spillover(markets(rng), **COLUMNS, population_share=0.5))
+    named = [*spillover(markets(rng, clusters=10), **COLUMNS, population_share=0.5, vcov="CR2"),
+             *saturation(saturated(rng, 12), **LEVELS, vcov="CR2")]
+    assert len(named) == 4 + 3 + 2 + 6
+    assert all(r.has_caveat("few_clusters") for r in named)
+    drawn = [*spillover(markets(rng, clusters=10), **COLUMNS, population_share=0.5),
+             *saturation(saturated(rng, 12), **LEVELS)]
+    assert all(r.has_caveat("randomisation_inference") and not r.has_caveat("few_clusters") for r in drawn)
+    assert all(0 < r.p_value <= 1 for r in drawn)
+    assert not any(r.has_caveat("randomisation_inference") for r in spillover(markets(rng), **COLUMNS,
+                                                                              population_share=0.5))

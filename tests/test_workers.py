@@ -11,8 +11,7 @@ from impact.inference.linear import least_squares
 from impact.inference.sandwich import covariance
 from impact.rct.means import difference_in_means
 from impact.rct.regression import ancova, ols
-from impact.rct.trial import select_trial
-from impact.rct.workers import equal_rows, worker_effects
+from impact.rct.workers import worker_effects
 from impact.rct.workforce import worker_composition
 
 SIZES = [1, 2, 3, 4, 5, 6, 7, 3]
@@ -143,11 +142,11 @@ def test_sampling_weights_stand_for_workers_or_weigh_within_firms(staff):
         effect(copies, "firm", covariates=["x"]).estimate)
 
 
-def test_with_sampling_weights_of_workers_the_draw_is_not_replayed_and_it_is_said(staff):
-    e = effect(staff.assign(w=np.arange(len(staff)) % 3 + 1), "worker", weights="w")
-    assert e.has_caveat("few_clusters")
+def test_sampling_weights_of_workers_are_held_in_every_draw(staff):
+    weighted = staff.assign(w=np.arange(len(staff)) % 3 + 1.0)
+    e = effect(weighted, "worker", weights="w")
     assert e.has_caveat("wild_bootstrap")
-    assert not e.has_caveat("randomisation_inference")
+    assert e.p_value == pytest.approx(by_force(staff, weighted["w"].to_numpy(), np.empty((len(staff), 0))), abs=1e-12)
     same = effect(staff.assign(w=2), "worker", weights="w")
     assert dict(same.details)["wild_p"] == dict(effect(staff, "worker").details)["wild_p"]
 
@@ -182,21 +181,6 @@ def test_few_firms_are_drawn_again(staff, weighting, covariates):
     assert e.has_caveat("randomisation_inference")
     assert e.has_caveat("wild_bootstrap")
     assert e.conf_low < e.estimate < e.conf_high
-
-
-def test_rows_with_equal_moments_serve_every_draw(staff):
-    trial = select_trial(staff.assign(z=staff["x"] ** 2), outcome="y", treatment="d", covariates=["x", "z"], strata=None,
-                         cluster="firm", weights=None, transform="none")
-    rows = equal_rows(trial, trial.clusters)
-    assert len(rows.y) == 8 * 4
-    weights = (1 / np.array(SIZES))[trial.clusters]
-    for drawn in ((1, 3, 5, 7), (0, 1, 2, 3), (0, 2, 5, 6)):
-        both = []
-        for t, w in ((trial, weights), (rows, None)):
-            d = np.isin(t.clusters, drawn) * 1.0
-            both.append(least_squares(np.column_stack([np.ones(len(d)), t.extra, d]), t.y, list("abcd"),
-                                      weights=w).coefficients)
-        assert both[0] == pytest.approx(both[1], rel=1e-9)
 
 
 # ---- what must be declared, and what is refused

@@ -119,8 +119,9 @@ def least_squares(design: Array, outcome: Array, names: Sequence[str], *, weight
             where="data", what=f"{x.shape[0]} rows are too few to estimate {x.shape[1]} coefficients",
             cure="Use fewer covariates or strata, or more data."))
     q, r = np.linalg.qr(x * scale[:, None])
-    coefficients = linalg.solve_triangular(r, q.T @ (y * scale))
-    inverse = linalg.solve_triangular(r, np.eye(x.shape[1]))
+    # BLAS itself, since LAPACK's triangular solver wakes all threads even for a handful of columns
+    solved = linalg.blas.dtrsm(1.0, r, np.column_stack([q.T @ (y * scale), np.eye(x.shape[1])]))
+    coefficients, inverse = np.ascontiguousarray(solved[:, 0]), np.ascontiguousarray(solved[:, 1:])
     residuals = y - x @ coefficients
     if np.abs(residuals).max() <= PERFECT * np.abs(y).max():
         residuals = np.zeros_like(y)  # what is left of a perfect fit is rounding, and rounding has no standard error

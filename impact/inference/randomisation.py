@@ -44,17 +44,22 @@ class RandomisationTest:
 
 
 class _Sums:
-    """Sums to clusters of everything the statistic needs, after covariates are partialled out once."""
+    """Sums to clusters of everything the statistic needs, after covariates are partialled out once.
 
-    def __init__(self, outcomes: Array, covariates: Array, draw: Draw) -> None:
-        q, _ = np.linalg.qr(covariates)
+    With weights every row stands multiplied by their root; they are held fixed, whatever is drawn.
+    """
+
+    def __init__(self, outcomes: Array, covariates: Array, draw: Draw, weights: Array | None = None) -> None:
+        root = np.ones((len(outcomes), 1)) if weights is None else np.sqrt(weights)[:, None]
+        outcomes = outcomes * root
+        q, _ = np.linalg.qr(covariates * root)
         self.cluster, self.groups = draw.cluster, draw.groups
         # as many rows as clusters is not yet one row a cluster: a family's outcome may be known in some clusters only
         self.single = self.groups == len(q) and int(np.bincount(self.cluster, minlength=self.groups).max()) == 1
         self.rest = outcomes - q @ (q.T @ outcomes)
-        self.y = self.by_cluster(self.rest)
-        self.z = self.by_cluster(q)
-        self.n = np.bincount(self.cluster, minlength=self.groups).astype(float)
+        self.y = self.by_cluster(self.rest * root)
+        self.z = self.by_cluster(q * root)
+        self.n = np.bincount(self.cluster, weights=root[:, 0]**2, minlength=self.groups)
         k = q.shape[1]
         self.zy = [self.by_cluster(q * self.rest[:, [j]]) for j in range(outcomes.shape[1])]
         # Σ over a cluster of the outer products of the covariate basis, one row a cluster
@@ -102,7 +107,8 @@ def _draws(draw: Draw, draws: int, seed: int, most: int) -> tuple[Array, bool]:
 
 
 def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None = None, studentised: bool = True,
-                       draws: int = DRAWS, seed: int = 0, most_enumerated: int = MOST_ENUMERATED) -> RandomisationTest:
+                       draws: int = DRAWS, seed: int = 0, most_enumerated: int = MOST_ENUMERATED,
+                       weights: Array | None = None) -> RandomisationTest:
     """Test that treatment changed nobody's outcome, by drawing treatment again as it was drawn.
 
     Parameters
@@ -114,6 +120,7 @@ def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None 
         effect too when effects differ (Wu & Ding 2021, JASA 116).
     draws, seed : number and seed of sampled draws.
     most_enumerated : with no more draws than this possible, all are used.
+    weights : (n,) positive, of the rows; they stay as they are in every draw.
 
     Returns
     -------
@@ -126,7 +133,7 @@ def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None 
     Fisher (1935); Imbens & Rubin (2015, Cambridge). Reference case: inf_ri_small_exact.
     """
     y = outcomes.reshape(len(outcomes), -1)
-    sums = _Sums(y, np.ones((len(y), 1)) if covariates is None else covariates, draw)
+    sums = _Sums(y, np.ones((len(y), 1)) if covariates is None else covariates, draw, weights)
     arms, enumerated = _draws(draw, draws, seed, most_enumerated)
     estimate, statistic = _statistics(sums, draw.arm[None, :], studentised)
     step = max(1, BLOCK // max(draw.groups, sums.zz.shape[1]))
@@ -185,26 +192,30 @@ def joint_randomisation(members: Sequence[Member], draw: Draw, *, draws: int = D
 
 
 def randomisation_set(outcome: Array, draw: Draw, *, covariates: Array | None = None, studentised: bool = True,
-                      draws: int = DRAWS, seed: int = 0, most_enumerated: int = MOST_ENUMERATED,
-                      conf_level: float = 0.95) -> tuple[Segment, ...]:
+                      draws: int = DRAWS, seed: int = 0, most_enumerated: int = MOST_ENUMERATED, conf_level: float = 0.95,
+                      weights: Array | None = None, received: Array | None = None) -> tuple[Segment, ...]:
     """All effects b for which 'the effect is b for every unit' is not rejected; may be unbounded or disjoint.
 
     Parameters
     ----------
     outcome : (n,). Others as :func:`randomisation_test`.
     conf_level : a share.
+    received : (n,) what the effect is per unit of, where it is not treatment as drawn but take-up: the set is then
+        Anderson & Rubin's, of all b for which what was drawn has nothing to do with outcome − b·received.
 
     Notes
     -----
     The set holds if the effect is the same for every unit (or cluster); the studentised one is also valid for the mean
-    effect in large samples. Found exactly, not on a grid: see :mod:`impact.inference.inversion`.
+    effect in large samples. Found exactly, not on a grid: see :mod:`impact.inference.inversion`. With take-up: Imbens &
+    Rosenbaum (2005, Journal of the Royal Statistical Society A 168).
     """
-    both = np.column_stack([outcome, draw.arm[draw.cluster]])
-    sums = _Sums(both, np.ones((len(both), 1)) if covariates is None else covariates, draw)
+    both = np.column_stack([outcome, draw.arm[draw.cluster] if received is None else received])
+    sums = _Sums(both, np.ones((len(both), 1)) if covariates is None else covariates, draw, weights)
     if perfect(sums.rest[:, 0], sums.rest[:, 1]):
         test = randomisation_test(outcome, draw, covariates=covariates, studentised=studentised, draws=draws, seed=seed,
-                                  most_enumerated=most_enumerated)
-        return point_set(float(test.estimate[0]), float(test.p_value[0]), conf_level)
+                                  most_enumerated=most_enumerated, weights=weights)
+        y, x = sums.rest.T
+        return point_set(float(x @ y) / float(x @ x), float(test.p_value[0]), conf_level)
     arms, enumerated = _draws(draw, draws, seed, most_enumerated)
     step = max(1, BLOCK // max(draw.groups, sums.zz.shape[1]))
     parts = [_curves(sums, arms[i:i + step], studentised) for i in range(0, len(arms), step)]
@@ -214,7 +225,7 @@ def randomisation_set(outcome: Array, draw: Draw, *, covariates: Array | None = 
 
 
 def _curves(sums: _Sums, arms: Array, studentised: bool) -> Curves:
-    """Statistics of y − b·(observed treatment) under each draw, as functions of b."""
+    """Statistics of y − b·(what was received) under each draw, as functions of b."""
     along, square, top = sums.effects(arms)
     if not studentised:
         numerator = np.column_stack([top[:, 0], -top[:, 1]]) / square[:, None]

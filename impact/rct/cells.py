@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,17 +12,21 @@ import numpy as np
 from impact.data.frame import as_names, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import Problem
-from impact.inference.linear import Array, Fit
+from impact.inference.assignment import Draw
+from impact.inference.linear import Array, Codes, Fit
+from impact.inference.lots import Lots
+from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
 from impact.rct.assignment import overlap_weighted
-from impact.rct.few import together, with_few_clusters
+from impact.rct.few import together, with_few_clusters, with_own_draws
 from impact.rct.trial import (
     Trial,
     count_sides,
     covariance_of,
     describe,
     infer_contrast,
+    is_constant,
     keep_known,
     lay_out,
     picked,
@@ -33,6 +37,9 @@ from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOVES = 1e-9  # a contrast that a shift moves by less is not moved
 
 
 class Recipe(NamedTuple):
@@ -98,8 +105,33 @@ class CellRegression:
         treatment, controls = together(self.fit, one, zero)
         return with_few_clusters(
             estimate, outcome=self.trial.y, offered=treatment, controls=controls[:, 1:], blocks=self.trial.blocks,
-            clusters=self.trial.clusters, weighted=self.trial.weights is not None, seed=seed,
-            weights=self.trial.weights, among=(sides.one > 0) | (sides.zero > 0))
+            clusters=self.trial.clusters, seed=seed, weights=self.trial.weights, among=(sides.one > 0) | (sides.zero > 0))
+
+    def redrawn(self, rows: Sequence[Estimate], picks: Sequence[Mapping[str, float]], draw: Draw | Lots, observed: Codes,
+                cells: Callable[[Codes], Mapping[str, Array]], *, shift: Array, seed: int, said: str) -> list[Estimate]:
+        """Draw again for contrasts of cells, with this regression run on every draw.
+
+        Parameters
+        ----------
+        rows, picks : contrasts and their coefficients. draw, observed : of rows, as codes.
+        cells : from codes of rows to the dummies of all cells but the reference.
+        shift : (n,) what 'everybody gained one' adds; contrasts it does not move keep their usual interval.
+        said : under what an inverted interval holds.
+        """
+        trial = self.trial
+        if is_constant(trial.y):
+            return list(rows)
+        both, names = np.column_stack([trial.y, shift]), self.fit.names
+
+        def own(codes: Codes) -> Statistics:
+            fit = regress(trial, cells(codes))
+            return of_fit(fit, np.array([picked(fit, each) for each in picks]), both, trial.clusters)
+
+        weights = np.ones(self.fit.n) if self.fit.weights is None else self.fit.weights
+        moved = self.fit.bread @ ((self.fit.design * weights[:, None]).T @ shift)
+        turned = [abs(sum(w * moved[names.index(name)] for name, w in each.items())) > MOVES for each in picks]
+        return with_own_draws(rows, own, draw, observed, seed=seed, by_cluster=trial.clusters is not None,
+                              inverted=turned, said=said)
 
     def _card(self, counts: Counts, rule: str, recipe: Recipe) -> StandardErrorCard:
         _, card = describe(self.fit, self.trial, self.cov.kind, rule, self.cluster)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 from scipy import stats
 
 from impact.errors import DesignError, Problem
@@ -16,6 +17,7 @@ from impact.inference.linear import Array, Fit
 from impact.inference.report import Counterfactual, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance, covariance
 from impact.rct.assignment import overlap_weighted
+from impact.rct.few import with_few_clusters
 from impact.rct.trial import (
     Trial,
     contrast_df,
@@ -32,6 +34,8 @@ from impact.results import Caveat, Estimate, Segment
 if TYPE_CHECKING:
     import pandas as pd
 
+REDRAWN = ("The set is Anderson and Rubin's under the lots drawn again: it holds if the effect is the same for all who "
+           "take part, however weak the offer.")
 WEAK = 10.0  # first-stage F below which the usual interval is not trusted (Staiger & Stock 1997)
 QUESTION = "the average effect of taking part, on those who took part because they were offered it (compliers)"
 ASSUMPTIONS = (
@@ -44,14 +48,14 @@ ASSUMPTIONS = (
 
 def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covariates: Sequence[str] = (),
          strata: str | None = None, cluster: str | None = None, weights: str | None = None, vcov: str | None = None,
-         transform: str = "none", conf_level: float = 0.95) -> Estimate:
+         transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Effect of taking part on compliers: take-up instrumented by the offer.
 
     Parameters
     ----------
     takeup : column of 1 (took part) and 0 (did not), for offered and not offered alike; or an amount taken, and then the
         effect is per unit of it (average causal response, Angrist & Imbens 1995).
-    data, outcome, treatment, covariates, strata, cluster, weights, vcov, transform, conf_level
+    data, outcome, treatment, covariates, strata, cluster, weights, vcov, transform, conf_level, seed
         As :func:`impact.rct.ols`; ``treatment`` is the offer.
 
     Returns
@@ -70,9 +74,13 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
     Notes
     -----
     Assumes assignment by lot, an offer that works through take-up alone, and nobody who takes part only if not offered.
-    Estimand: LATE (Imbens & Angrist 1994, Econometrica 62). Two-stage least squares with one instrument;
-    covariance as :func:`impact.rct.ols`, on the second stage's fitted regressors. Set: Anderson & Rubin (1949) with the
-    same covariance. Reference cases: rct_college_iv_classical, rct_college_iv_hc1, rct_college_iv_hc2 (estimatr 1.0.0).
+    Estimand: LATE (Imbens & Angrist 1994, Econometrica 62). Two-stage least squares with one instrument
+    (linearmodels' IV2SLS, weighted where weights are given); covariance as :func:`impact.rct.ols`, on the second stage's
+    fitted regressors. Set: Anderson & Rubin (1949) with the same covariance. Few clusters, as :func:`impact.rct.ols` counts
+    them: the p-value is that of drawing the offer again, and the interval the Anderson–Rubin set of that test, all effects
+    b for which the offer drawn again has as much to do with y − b·take-up as the offer that was drawn (Imbens & Rosenbaum
+    2005, Journal of the Royal Statistical Society A 168); it may be unbounded or in pieces. Reference cases:
+    rct_college_iv_classical, rct_college_iv_hc1, rct_college_iv_hc2 (estimatr 1.0.0).
     """
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
                          cluster=cluster, weights=weights, transform=transform, takeup=takeup)
@@ -105,15 +113,24 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
             ("first_stage", strength.estimate), ("first_stage_f", f), ("itt", offer.estimate),
             ("compliance", _compliance(trial.offered, took)),
             ("anderson_rubin", tuple((s.low, s.high) for s in segments))))
-    return _weak(estimate, segments, offer, f) if f < WEAK and not flat else estimate
+    if f < WEAK and not flat:
+        estimate = _weak(estimate, segments, offer, f)
+    if vcov is not None:
+        return estimate
+    return with_few_clusters(estimate, outcome=trial.y, offered=trial.offered, controls=trial.controls()[0],
+                             blocks=trial.blocks, clusters=trial.clusters, seed=seed, weights=trial.weights, received=took,
+                             said=REDRAWN)
 
 
 def _second(trial: Trial, took: Array, first: Fit, takeup: str) -> Fit:
-    """Second stage: fitted take-up as regressor, residuals from take-up itself."""
+    """Second stage: fitted take-up as regressor, coefficients by linearmodels, residuals from take-up itself."""
+    from linearmodels.iv import IV2SLS
+
     fit = regress(trial, {takeup: took - first.residuals})
-    actual = fit.design.copy()
-    actual[:, -1] = took
-    return replace(fit, residuals=trial.y - actual @ fit.coefficients)
+    found = IV2SLS(trial.y, fit.design[:, :-1], took, trial.offered, weights=trial.weights).fit(cov_type="unadjusted")
+    beta = np.asarray(found.params, dtype=float)
+    actual = np.column_stack([fit.design[:, :-1], took])
+    return replace(fit, coefficients=beta, residuals=trial.y - actual @ beta)
 
 
 def _anderson_rubin(trial: Trial, first: Fit, reduced: Fit, cov: Covariance, conf_level: float) -> tuple[Segment, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,11 @@ from impact.data.frame import listed, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import infer
-from impact.inference.linear import Array, independent_columns
+from impact.inference.linear import Array, Codes, independent_columns
+from impact.inference.replays import Statistics, plain
 from impact.inference.report import few_for_large_samples, make_estimate, spread
 from impact.rct.assignment import comparison_mean, overlap_weighted
+from impact.rct.few import with_own_statistic
 from impact.rct.means import ASSUMPTIONS, QUESTION
 from impact.rct.trial import Trial, describe_poisson, is_constant, select_trial
 from impact.results import Estimate
@@ -28,12 +31,12 @@ CLOSE = 1e-12
 
 def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str] = (),
             strata: str | None = None, cluster: str | None = None, weights: str | None = None,
-            conf_level: float = 0.95) -> Estimate:
+            conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Effect of the offer in per cent of the comparison mean, for sales, hours or counts with zeros among them.
 
     Parameters
     ----------
-    data, outcome, treatment, covariates, strata, cluster, weights, conf_level
+    data, outcome, treatment, covariates, strata, cluster, weights, conf_level, seed
         As :func:`impact.rct.ols`; the outcome is zero or positive and need not be a whole number.
 
     Returns
@@ -54,8 +57,9 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
     Estimand: ratio of mean outcomes, offered over not offered (ITT). Needs the right mean only, not a Poisson
     distribution (Gourieroux, Monfort & Trognon 1984; Santos Silva & Tenreyro 2006, REStat 88). Errors: sandwich with
     n/(n − k), or by cluster with (n − 1)/(n − k)·G/(G − 1) and t(G − 1); normal otherwise, as fixest. Unlike log(1 + y)
-    the result
-    does not move with the currency. Reference case: rct_jtrain2_ppml (R fixest 0.12.2).
+    the result does not move with the currency. Few clusters: the p-value comes from drawing again, with this regression and
+    its error run on every draw; the interval stays the usual one and says so. Reference case: rct_jtrain2_ppml (R fixest
+    0.12.2).
     """
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
                          cluster=cluster, weights=weights, transform="none")
@@ -70,7 +74,7 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
     df = None if counts.clusters is None else float(counts.clusters - 1)
     inference = infer(0.0, 0.0, df, conf_level) if is_constant(trial.y) else infer(float(beta[-1]), error, df, conf_level)
     trial.caveats += few_for_large_samples(counts.clusters)
-    return make_estimate(
+    estimate = make_estimate(
         outcome=outcome, term=treatment, method="poisson", estimand="itt", inference=inference, counts=counts,
         vcov="HC1" if trial.clusters is None else "CR1S", card=card,
         base=comparison_mean(trial.y, trial.offered, "none", weights=trial.weights, blocks=trial.blocks,
@@ -78,6 +82,25 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
         assumptions=(*ASSUMPTIONS, "The offer multiplies the mean by the same factor whatever the covariates."),
         transform="log", outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped,
         caveats=trial.caveats)
+    return _with_lots(estimate, trial, outcome, others, seed)
+
+
+def _with_lots(estimate: Estimate, trial: Trial, outcome: str, others: Array, seed: int) -> Estimate:
+    """Where few were drawn, take the p-value from this regression and its error on every draw."""
+    if is_constant(trial.y):
+        return estimate
+    controls = np.column_stack([np.ones(len(trial.y)), others])
+    controls = controls[:, independent_columns(controls)]
+
+    def own(drawn: Codes) -> Statistics:
+        again = replace(trial, offered=drawn.astype(float))
+        _check_outcome(again, outcome, None)
+        design = np.column_stack([controls, again.offered])
+        beta = _fit(design, again)
+        return plain(beta[-1:], [_error(design, again, beta)])
+
+    return with_own_statistic(estimate, own, offered=trial.offered, blocks=trial.blocks, clusters=trial.clusters,
+                              seed=seed)
 
 
 def _check_outcome(trial: Trial, outcome: str, strata: str | None) -> None:

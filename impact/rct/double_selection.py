@@ -15,6 +15,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.linear import COLLINEAR, Array, Codes
 from impact.inference.report import is_share, make_estimate, spread
 from impact.rct.assignment import comparison_mean, overlap_weighted
+from impact.rct.few import SAME, with_few_clusters
 from impact.rct.means import ASSUMPTIONS, QUESTION
 from impact.rct.trial import Trial, coefficients, covariance_of, describe, infer_last, regress, select_trial
 from impact.results import Estimate
@@ -22,6 +23,7 @@ from impact.results import Estimate
 if TYPE_CHECKING:
     import pandas as pd
 
+HELD = "The covariates chosen are held as they are in every draw: another draw might have chosen others."
 SLACK = 1.1  # c of Belloni, Chernozhukov & Hansen
 MISS = 0.1  # gamma is this over the logarithm of the number of units (clusters)
 STARTERS = 5  # columns whose residuals start the loadings
@@ -52,7 +54,7 @@ class Choice:
 def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str],
                           strata: str | None = None, cluster: str | None = None, weights: str | None = None,
                           vcov: str | None = None, always: Sequence[str] = (), transform: str = "none",
-                          conf_level: float = 0.95) -> Estimate:
+                          conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Regress the outcome on the offer and those of many covariates that predict the outcome or the offer.
 
     Parameters
@@ -63,7 +65,7 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
     weights : column of positive sampling weights, in both lassos (rows times the root of their weight over its mean) and in
         the final regression. Rows repeated and integer weights give the same effect of what is chosen; the penalty counts
         rows.
-    data, outcome, treatment, strata, cluster, vcov, transform, conf_level
+    data, outcome, treatment, strata, cluster, vcov, transform, conf_level, seed
         As :func:`impact.rct.ols`.
 
     Returns
@@ -89,7 +91,9 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
     2012, Econometrica 80). With clusters the loadings add up x·e within them and γ =
     0.1/log(clusters) (Belloni, Chernozhukov, Hansen & Kozbur 2016, Journal of Business & Economic Statistics 34). Strata
     and ``always`` are taken out of both sides first, which leaves them unpenalised. With few clusters the choice rests on
-    too little: ancova on the baseline is the better plan. Reference case: R hdm 0.3.2 rlassoEffect on jtrain2 and 401ksubs
+    too little: ancova on the baseline is the better plan; the draw is then made again as in :func:`impact.rct.ols`, with
+    the covariates that were chosen held as they are (nothing is chosen anew, so that the test is exact only if another draw
+    would have chosen the same). Reference case: R hdm 0.3.2 rlassoEffect on jtrain2 and 401ksubs
     (tests/test_double_selection.py).
     """
     fixed, names = as_names(always), tuple(n for n in as_names(covariates) if n not in as_names(always))
@@ -110,11 +114,11 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
     chosen = (("selected_by_outcome", _named(pool, by_outcome)), ("selected_by_treatment", _named(pool, by_offer)),
               ("always", fixed), ("offered_for_selection", len(pool)), ("penalty_outcome", by_outcome.level),
               ("penalty_treatment", by_offer.level))
-    return _estimate(smaller, outcome, treatment, cluster, vcov, transform, conf_level, chosen)
+    return _estimate(smaller, outcome, treatment, cluster, vcov, transform, conf_level, chosen, seed)
 
 
 def _estimate(trial: Trial, outcome: str, treatment: str, cluster: str | None, vcov: str | None, transform: str,
-              conf_level: float, chosen: tuple[tuple[str, object], ...]) -> Estimate:
+              conf_level: float, chosen: tuple[tuple[str, object], ...], seed: int) -> Estimate:
     fit = regress(trial, {treatment: trial.offered})
     cov = covariance_of(fit, trial, vcov)
     inference, rule = infer_last(fit, cov, conf_level, clustered=trial.clusters is not None)
@@ -122,7 +126,7 @@ def _estimate(trial: Trial, outcome: str, treatment: str, cluster: str | None, v
     card = replace(card, formula=f"{card.formula} after double selection", stata_call="pdslasso y d (x)" + (
         ", cluster(g)" if cluster else ", robust"), r_call="hdm::rlassoEffect(x, y, d, method = 'double selection'), then "
         + card.r_call)
-    return make_estimate(
+    estimate = make_estimate(
         outcome=outcome, term=treatment, method="post_double_selection", estimand="itt", inference=inference, counts=counts,
         vcov=cov.kind, card=card, base=comparison_mean(trial.y, trial.offered, transform, weights=trial.weights,
                                                        blocks=trial.blocks, clusters=trial.clusters, overlap=True),
@@ -130,6 +134,10 @@ def _estimate(trial: Trial, outcome: str, treatment: str, cluster: str | None, v
         transform=transform, outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped,
         caveats=trial.caveats, share=is_share(trial.raw),
         details=(*chosen, ("coefficients", coefficients(fit, cov)), ("left_out", fit.left_out)))
+    if vcov is not None:
+        return estimate
+    return with_few_clusters(estimate, outcome=trial.y, offered=trial.offered, controls=trial.controls()[0],
+                             blocks=trial.blocks, clusters=trial.clusters, seed=seed, said=f"{SAME} {HELD}")
 
 
 def _named(labels: list[str], choice: Choice) -> tuple[str, ...]:

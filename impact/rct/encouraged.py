@@ -73,7 +73,7 @@ def encouragement(data: pd.DataFrame, *, outcome: str, encouragement: str, takeu
     check_columns(data, zero_one=(encouragement,), numbers=(takeup,))
     shared: dict[str, Any] = {"treatment": encouragement, "covariates": covariates, "strata": strata, "cluster": cluster,
               "weights": weights, "vcov": vcov, "conf_level": conf_level}
-    complier = late(data, outcome=outcome, takeup=takeup, transform=transform, **shared)
+    complier = late(data, outcome=outcome, takeup=takeup, transform=transform, seed=seed, **shared)
     known = data[[outcome, takeup]].notna().all(axis=1)  # all three speak of the same rows
     found = data.assign(**{name: data[name].astype(float).where(known) for name in (outcome, takeup)})
     first = ols(found, outcome=takeup, seed=seed, **shared)
@@ -96,7 +96,8 @@ def encouragement(data: pd.DataFrame, *, outcome: str, encouragement: str, takeu
 
 def _weak(complier: Estimate, f: float) -> Caveat:
     """Say that the encouragement moved few, and what set holds all the same."""
-    sets = dict(complier.details)["anderson_rubin"]
+    redrawn = complier.has_caveat("randomisation_inference")
+    sets = [(s.low, s.high) for s in complier.interval] if redrawn else dict(complier.details)["anderson_rubin"]
     shown = " or ".join(f"{'minus infinity' if low is None else f'{low:.4g}'} to "
                         f"{'infinity' if high is None else f'{high:.4g}'}" for low, high in sets) or "empty"
     return Caveat(code="weak_encouragement", text=f"The encouragement moved taking part weakly (robust F = {f:.1f}, below "

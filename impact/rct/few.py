@@ -5,29 +5,30 @@ Which p-value is primary is a rule fixed before results, not a choice made after
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from impact.inference.assignment import declared_draw
+from impact.inference.assignment import Draw, declared_draw
 from impact.inference.beside import wild_beside
 from impact.inference.linear import Array, Codes, Fit, independent_columns
+from impact.inference.lots import Lots
 from impact.inference.randomisation import randomisation_set, randomisation_test
+from impact.inference.replays import DRAWS, Own, replay
 from impact.inference.report import FEW_CLUSTERS, LOW_DF
 from impact.rct.trial import is_constant
 from impact.results import Caveat, Estimate, PercentEffect, Segment
 
 Mask = NDArray[np.bool_]
-
-NOT_REDRAWN = Caveat(code="not_redrawn", text="Drawing the lots again would speak of another average than the one printed "
-                     "(it "
-                     "weighs strata or units otherwise): the usual p-value and interval stand, and few were drawn.")
+WORDS = ("few_clusters", "low_df", "few_clusters_large_sample")  # what a p-value by lot takes the place of
+SAME = "The interval holds if the effect is the same for all."
 
 
 def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, controls: Array, blocks: Codes | None,
-                      clusters: Codes | None, weighted: bool, seed: int, weights: Array | None = None,
-                      among: Mask | None = None) -> Estimate:
+                      clusters: Codes | None, seed: int, weights: Array | None = None, among: Mask | None = None,
+                      own: Own | None = None, received: Array | None = None, said: str = SAME) -> Estimate:
     """Apply the rule for few clusters to an estimate of a drawn offer.
 
     Parameters
@@ -35,9 +36,13 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     estimate : with its usual p-value and interval.
     outcome, offered : (n,). controls : (n, c) strata dummies and covariates, without the intercept.
     blocks, clusters : (n,) codes of the draw, or None.
-    weighted : with sampling weights the draw is not replayed; with ``weights`` the wild bootstrap is still shown.
     seed : of sampled draws.
+    weights : (n,) positive, or None; they are the same in every draw.
     among : (n,) where some rows had no part in this draw (they got another arm, which they keep); None is all.
+    own : the estimator's statistics for rows drawn so, with the observed offer as shift; it is drawn again where the
+        estimate is not the coefficient of the offer given the controls (interactions, strata of different shares).
+    received : (n,) take-up, where the estimate is the effect of it: the set is then Anderson & Rubin's.
+    said : under what the interval holds, and what else is held fixed.
 
     Returns
     -------
@@ -45,7 +50,7 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
         Below 6 clusters (or units, where they were drawn) on a side, or df below 4: p-value and interval by
         re-randomisation. Below 40 clusters in all or 20 treated: the wild cluster bootstrap in ``details`` and as a caveat.
     """
-    if is_constant(outcome) or (weighted and weights is None):
+    if is_constant(outcome):
         return estimate  # nothing varies, so there is nothing to draw again
     drawn = clusters if clusters is not None else np.arange(len(outcome), dtype=np.int64)
     arm = np.bincount(drawn, weights=offered) > 0
@@ -57,15 +62,74 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     design = design[:, independent_columns(design)]
     out = estimate
     root = np.ones(len(outcome)) if weights is None else np.sqrt(weights)
-    few = min(treated, comparison) < FEW_CLUSTERS or (estimate.df is not None and estimate.df < LOW_DF)
-    if not _same_number(estimate, outcome * root, offered * root, design * root[:, None]):
-        return estimate.with_caveats(NOT_REDRAWN) if few else estimate
-    if few and not weighted and _drawable(offered, strata):
-        out = _randomised(out, outcome, offered, design, strata, clusters, seed)
-    if clusters is None:
+    few = is_few(estimate) or min(treated, comparison) < FEW_CLUSTERS or (estimate.df is not None and estimate.df < LOW_DF)
+    if own is not None and not _same_number(estimate, outcome * root, offered * root, design * root[:, None]):
+        return with_own_statistic(out, own, offered=offered, blocks=strata, clusters=clusters, seed=seed, inverted=True,
+                                  said=said)
+    if few and _drawable(offered, strata):
+        draw = declared_draw(offered, strata=strata, clusters=clusters)
+        out = _randomised(out, outcome, draw, design, weights, received, seed, clusters is not None, said)
+    if clusters is None or received is not None:
         return out
     return wild_beside(out, outcome=outcome * root, treatment=offered * root, controls=design * root[:, None],
                        clusters=clusters, treated=treated, comparison=comparison, seed=seed)
+
+
+def is_few(estimate: Estimate) -> bool:
+    """Whether an estimate carries the words that its clusters (units) or degrees of freedom are too few."""
+    return estimate.has_caveat("few_clusters") or estimate.has_caveat("low_df")
+
+
+def with_own_draws(rows: Sequence[Estimate], own: Own, draw: Draw | Lots, observed: Codes, *, seed: int,
+                   by_cluster: bool, inverted: Sequence[bool] | None = None, said: str = SAME,
+                   draws: int = DRAWS) -> list[Estimate]:
+    """Take the p-values of those rows whose clusters are few from drawing again and estimating again on each draw.
+
+    Parameters
+    ----------
+    rows : estimates, in the order of the numbers of ``own``.
+    own, draw, observed, seed, draws : as :func:`impact.inference.replays.replay`.
+    by_cluster : whether clusters were drawn, not units.
+    inverted : by row, whether the interval is the test turned around; otherwise the usual one stays, and it is said.
+    said : under what an inverted interval holds, or what the p-value supposes.
+    """
+    if not any(is_few(row) for row in rows):
+        return list(rows)
+    test = replay(own, draw, observed, draws=draws, seed=seed)
+    if test.draws < 2:
+        return list(rows)
+    how = _Drawn(draws=test.draws, enumerated=test.enumerated, smallest_p=test.smallest_p, by_cluster=by_cluster,
+                 undefined=test.undefined)
+    out = []
+    for j, row in enumerate(rows):
+        turned = inverted is None or inverted[j]
+        segments = test.confidence_set(j, row.conf_level) if turned and is_few(row) else None
+        out.append(_by_lot(row, float(test.p_value[j]), segments, how, said) if is_few(row) else row)
+    return out
+
+
+def with_own_statistic(estimate: Estimate, own: Own, *, offered: Array, blocks: Codes | None, clusters: Codes | None,
+                       seed: int, inverted: bool = False, said: str = "") -> Estimate:
+    """Draw one offer again, where few were drawn, for the estimator's own statistic.
+
+    ``offered``, ``blocks`` and ``clusters`` are those of the rows of the draw; others as :func:`with_own_draws`.
+    """
+    if not is_few(estimate) or not _drawable(offered, blocks):
+        return estimate
+    draw = declared_draw(offered, strata=blocks, clusters=clusters)
+    return with_own_draws([estimate], own, draw, offered.astype(np.int64), seed=seed, by_cluster=clusters is not None,
+                          inverted=(inverted,), said=said)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """How often the lots were drawn again, and what for."""
+
+    draws: int
+    enumerated: bool
+    smallest_p: float
+    by_cluster: bool
+    undefined: int = 0
 
 
 def _same_number(estimate: Estimate, outcome: Array, offered: Array, design: Array) -> bool:
@@ -103,22 +167,39 @@ def _drawable(offered: Array, blocks: Codes | None) -> bool:
     return len(np.unique(np.column_stack([codes, offered]), axis=0)) > len(np.unique(codes))
 
 
-def _randomised(estimate: Estimate, outcome: Array, offered: Array, design: Array, blocks: Codes | None,
-                clusters: Codes | None, seed: int) -> Estimate:
-    draw = declared_draw(offered, strata=blocks, clusters=clusters)
-    test = randomisation_test(outcome, draw, covariates=design, seed=seed)
-    segments = randomisation_set(outcome, draw, covariates=design, seed=seed, conf_level=estimate.conf_level)
+def _randomised(estimate: Estimate, outcome: Array, draw: Draw, design: Array, weights: Array | None,
+                received: Array | None, seed: int, by_cluster: bool, said: str) -> Estimate:
+    test = randomisation_test(outcome, draw, covariates=design, seed=seed, weights=weights)
+    segments = randomisation_set(outcome, draw, covariates=design, seed=seed, conf_level=estimate.conf_level,
+                                 weights=weights, received=received)
+    return _by_lot(estimate, float(test.p_value[0]), segments, _Drawn(
+        draws=test.draws, enumerated=test.enumerated, smallest_p=test.smallest_p, by_cluster=by_cluster), said)
+
+
+def _by_lot(estimate: Estimate, p: float, segments: tuple[Segment, ...] | None, how: _Drawn, said: str) -> Estimate:
+    """Put a p-value by lot in the place of the usual one, with the set of the same test where there is one."""
+    noun = "clusters" if how.by_cluster else "units"
+    count = f"{how.draws:,} draws, {'all' if how.enumerated else 'sampled'}; smallest possible p {how.smallest_p:.3g}"
+    from_lots = "p-value and the interval come" if segments is not None else "p-value comes"
+    text = f"Few {noun} were drawn: the {from_lots} from drawing again ({count})."
+    if segments is None:
+        text += (" The interval is the usual one: the two come from different arguments and may disagree; with few "
+                 f"{noun} the p-value decides.")
+    if how.undefined:
+        text += f" {how.undefined:,} further draws in which the number does not exist are set aside."
+    caveat = Caveat(code="randomisation_inference", text=f"{text} {said}".strip(), values=(
+        ("draws", how.draws), ("smallest_p", how.smallest_p),
+        *((("undefined", how.undefined),) if how.undefined else ()),
+        *((("interval", "usual"),) if segments is None else ())))
+    kept = tuple(c for c in estimate.caveats if c.code not in WORDS)
+    reasons = tuple(r for r in estimate.reasons if r[0] != "statistic")
+    out = replace(estimate, p_value=p, statistic=None, caveats=(*kept, caveat))
+    if segments is None:
+        return replace(out, reasons=(*reasons, ("statistic", "the p-value comes from re-randomisation")))
     one = segments[0] if len(segments) == 1 else Segment()
-    noun = "clusters" if clusters is not None else "units"
-    how = "all" if test.enumerated else "sampled"
-    caveat = Caveat(
-        code="randomisation_inference", text=f"Few {noun} were drawn: the p-value and the interval come from drawing "
-        f"again ({test.draws:,} draws, {how}; smallest possible p {test.smallest_p:.3g}). The interval holds if the effect "
-        "is the same for all.", values=(("draws", test.draws), ("smallest_p", test.smallest_p)))
-    return replace(estimate, p_value=float(test.p_value[0]), conf_low=one.low, conf_high=one.high, interval=segments,
-                   statistic=None, df=None, effect_pct=_rescaled(estimate, one),
-                   caveats=(*(c for c in estimate.caveats if c.code not in ("few_clusters", "low_df")), caveat),
-                   reasons=(*estimate.reasons, ("df", "the p-value comes from re-randomisation")))
+    return replace(out, conf_low=one.low, conf_high=one.high, interval=segments, df=None,
+                   effect_pct=_rescaled(estimate, one),
+                   reasons=(*reasons, ("df", "the p-value comes from re-randomisation")))
 
 
 def _rescaled(estimate: Estimate, one: Segment) -> PercentEffect | None:

@@ -22,6 +22,7 @@ from impact.data.frame import (
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes, Fit, independent_columns, least_squares
+from impact.inference.replays import Statistics, from_scores
 from impact.inference.report import (
     Counterfactual,
     Counts,
@@ -31,8 +32,10 @@ from impact.inference.report import (
     make_estimate,
     spread,
 )
+from impact.inference.sandwich import sum_by_cluster
 from impact.rct.assignment import check_draw, overlap_weighted
-from impact.rct.trial import indicator_caveats, keep_known, refuse_left_out
+from impact.rct.few import SAME, with_own_statistic
+from impact.rct.trial import Mask, indicator_caveats, is_constant, keep_known, refuse_left_out
 from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 LEAST = 0.01  # chance of being found below which nobody found can stand in
 LARGEST = 0.1  # share of an arm's weight one unit may carry …
 TIMES = 5.0  # … unless that is less than this many times an equal share
+FOUND_EITHER_WAY = ("Drawing again supposes that the offer did not change who was found; the chances are estimated on "
+                    "every draw.")
 CERTAIN = 1e-9  # a fitted chance this near to 1 is a coefficient on its way to infinity
 QUESTION = "the average effect of being offered the programme, on all who were in the draw, found again or not"
 ASSUMPTIONS = (
@@ -70,7 +75,8 @@ class Response:
 
 def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, predictors: Sequence[str],
                        covariates: Sequence[str] = (), strata: str | None = None, cluster: str | None = None,
-                       weights: str | None = None, transform: str = "none", conf_level: float = 0.95) -> Estimate:
+                       weights: str | None = None, transform: str = "none", conf_level: float = 0.95,
+                       seed: int = 0) -> Estimate:
     """Regress the outcome on the offer, each unit found standing for as many as were like it in the draw.
 
     Parameters
@@ -82,7 +88,7 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     covariates : columns of the regression of the outcome, as in :func:`impact.rct.ols`.
     weights : column of positive sampling weights: they weigh the units in both logits, and a unit found counts by its own
         over its chance of being found.
-    strata, cluster, transform, conf_level
+    strata, cluster, transform, conf_level, seed
         As :func:`impact.rct.ols`.
 
     Returns
@@ -106,20 +112,21 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     Estimand: ITT on all units in the draw, if those not found are like those found who resemble them (missing at random;
     compare :func:`impact.rct.lee_bounds`, which needs no such thing). Chance of being found: a logit on the predictors in
     each arm apart; weights are one over it (Wooldridge 2007, Journal of Econometrics 141; Wooldridge 2010, MIT Press).
-    Errors: sandwich of the stacked equations of both logits and the weighted regression, which allows for the chance being
-    estimated; normal distribution, and sums over clusters with G/(G − 1) and t(G − 1) where given. Reference case: with
-    predictors that form cells the arm means are those of the cells weighted by their size in the draw, exactly; errors
-    against numeric
-    derivatives of the stacked equations and a simulation (tests/test_found.py).
+    Few clusters: drawing again, with both logits and the regression fitted on every draw; it supposes that the offer did
+    not change who was found. Errors: sandwich of the stacked equations of both logits and the weighted regression, which
+    allows for the chance being estimated; normal distribution, and sums over clusters with G/(G − 1) and t(G − 1) where
+    given. Reference case: with predictors that form cells the arm means are those of the cells weighted by their size in
+    the draw, exactly; errors against numeric derivatives of the stacked equations and a simulation (tests/test_found.py).
     """
     predictors, covariates = as_names(predictors), as_names(covariates)
     rows, offered, clusters, blocks = _draw(data, outcome, treatment, predictors, covariates, strata, cluster, weights)
     raw = rows.numbers(outcome)
     found, places = ~np.isnan(raw), rows.kept.nonzero()[0]
-    own = np.ones(len(raw)) if weights is None else rows.numbers(weights) / rows.numbers(weights).mean()
-    response, caveats = _response(rows, predictors, offered, found, places, own)
+    sampling = np.ones(len(raw)) if weights is None else rows.numbers(weights) / rows.numbers(weights).mean()
+    columns = with_missing_indicators(rows.data.loc[rows.kept], predictors)[:2]
+    response, caveats = _response(columns, offered, found, places, sampling)
     _check_weights(1 / response.chance[found], offered[found])
-    counted = own[found] / response.chance[found]
+    counted = sampling[found] / response.chance[found]
     y = transformed(raw[found], transform, outcome, places[found])
     rows.drop(data[outcome].isna(), "outcome_missing", f"{outcome} is missing; units found and alike stand in")
     extra, labels, missing = with_missing_indicators(data.loc[rows.kept], covariates)
@@ -132,7 +139,7 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     design, names = np.column_stack([np.ones(len(y)), extra, offered[found]]), ["(intercept)", *labels, treatment]
     fit = least_squares(design, y, names, weights=counted, must_keep=(treatment,))
     caveats += refuse_left_out(fit)
-    plain = least_squares(design, y, names, weights=None if weights is None else own[found], must_keep=(treatment,))
+    plain = least_squares(design, y, names, weights=None if weights is None else sampling[found], must_keep=(treatment,))
     error = math.sqrt(max(float(stacked_covariance(fit, response, found, clusters)[-1, -1]), 0.0))
     side = offered[found] == 0
     counts, card = _described(offered, found, clusters, cluster)
@@ -141,13 +148,38 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
         groups = int(clusters.max()) + 1
         error, df = error * math.sqrt(groups / (groups - 1)), float(groups - 1)
         caveats += few_for_large_samples(groups)
-    return make_estimate(
+    estimate = make_estimate(
         outcome=outcome, term=treatment, method="attrition_weighted", estimand="itt", vcov="stacked",
         inference=infer(float(fit.coefficients[-1]), error, df, conf_level), counts=counts, card=card,
         base=_base(y[side], counted[side], transform), question=QUESTION, assumptions=ASSUMPTIONS, transform=transform,
         outcome_sd=spread(y[side]), dropped=rows.dropped, caveats=caveats, share=is_share(raw[found]),
-        details=(*_details(counted, own, offered, found), ("unweighted", float(plain.coefficients[-1])),
+        details=(*_details(counted, sampling, offered, found), ("unweighted", float(plain.coefficients[-1])),
                  ("left_out", fit.left_out)))
+    if is_constant(y):
+        return estimate
+
+    def own(drawn: Codes) -> Statistics:
+        arm = drawn.astype(float)
+        again, _ = _response(columns, arm, found, places, sampling)
+        _check_weights(1 / again.chance[found], arm[found])
+        weighed = sampling[found] / again.chance[found]
+        part = least_squares(np.column_stack([design[:, :-1], arm[found]]), y, names, weights=weighed,
+                             must_keep=(treatment,))
+        return _statistics(part, again, np.column_stack([y, offered[found]]), found, clusters)
+
+    return with_own_statistic(estimate, own, offered=offered, blocks=blocks, clusters=clusters, seed=seed, inverted=True,
+                              said=f"{SAME} {FOUND_EITHER_WAY}")
+
+
+def _statistics(fit: Fit, response: Response, outcomes: Array, found: Mask, clusters: Codes | None) -> Statistics:
+    """Effect on outcome and shift, (m, 2) of the units found, over the root of the sum of squared stacked scores."""
+    weights = response.own[found] / response.chance[found]
+    beta = fit.bread @ (fit.design * weights[:, None]).T @ outcomes
+    rest = outcomes - fit.design @ beta
+    last = fit.bread[:, -1]
+    parts = np.column_stack([stacked_scores(fit, response, found, rest[:, i], clusters) @ last for i in (0, 1)])
+    size = np.linalg.norm((fit.design * weights[:, None]) @ last) * np.linalg.norm(outcomes[:, 0])
+    return from_scores(beta[-1:], parts[None, :, :], np.array([float(size)]))
 
 
 def _draw(data: pd.DataFrame, outcome: str, treatment: str, predictors: Sequence[str], covariates: Sequence[str],
@@ -167,10 +199,10 @@ def _draw(data: pd.DataFrame, outcome: str, treatment: str, predictors: Sequence
             rows.codes(strata) if strata is not None else None)
 
 
-def _response(rows: Selection, predictors: Sequence[str], offered: Array, found: Codes, places: Codes, own: Array
+def _response(predictors: tuple[Array, list[str]], offered: Array, found: Mask, places: Codes, own: Array
               ) -> tuple[Response, list[Caveat]]:
     """Model who was found in each arm apart; all that speaks against it is said at once."""
-    columns, labels, _ = with_missing_indicators(rows.data.loc[rows.kept], predictors)
+    columns, labels = predictors
     chance, problems = np.ones(len(offered)), []
     influences: list[Array] = []
     designs: list[Array] = []
@@ -209,7 +241,7 @@ def _response(rows: Selection, predictors: Sequence[str], offered: Array, found:
                     design=np.column_stack([nothing, *designs])), caveats
 
 
-def _perfect(columns: Array, labels: list[str], found: Codes) -> list[str]:
+def _perfect(columns: Array, labels: list[str], found: Mask) -> list[str]:
     """Name the columns that alone put all found, or all not found, on one side of a value."""
     out = []
     for j, label in enumerate(labels):
@@ -219,7 +251,7 @@ def _perfect(columns: Array, labels: list[str], found: Codes) -> list[str]:
     return out
 
 
-def _logit(columns: Array, found: Codes, own: Array) -> tuple[Array, Array, Array] | None:
+def _logit(columns: Array, found: Mask, own: Array) -> tuple[Array, Array, Array] | None:
     """Chance of being found, influence of each unit on the coefficients, and the design; None where it does not exist."""
     import statsmodels.api as sm
     from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationError, PerfectSeparationWarning
@@ -248,7 +280,7 @@ def _logit(columns: Array, found: Codes, own: Array) -> tuple[Array, Array, Arra
     return p, np.linalg.solve(information, (z * (own * (y - p))[:, None]).T).T, z
 
 
-def stacked_covariance(fit: Fit, response: Response, found: Codes, clusters: Codes | None) -> Array:
+def stacked_covariance(fit: Fit, response: Response, found: Mask, clusters: Codes | None) -> Array:
     """Covariance of the weighted regression's coefficients, allowing for the chance of being found being estimated.
 
     Parameters
@@ -261,16 +293,18 @@ def stacked_covariance(fit: Fit, response: Response, found: Codes, clusters: Cod
     Newey & McFadden (1994, Handbook of Econometrics 4): a unit's influence on the regression is its own score plus what it
     does through the logit, whose derivative is −Σ x·e·(1 − p)/p·z' over the units found.
     """
-    p = response.chance[found]
-    weighted = fit.design * (response.own[found] * fit.residuals / p)[:, None]
-    through = -(weighted * (1 - p)[:, None]).T @ response.design[found]
-    scores = response.influence @ through.T
-    scores[found] += weighted
-    if clusters is not None:
-        sums = np.zeros((int(clusters.max()) + 1, fit.k))
-        np.add.at(sums, clusters, scores)
-        scores = sums
+    scores = stacked_scores(fit, response, found, fit.residuals, clusters)
     return np.asarray(fit.bread @ (scores.T @ scores) @ fit.bread)
+
+
+def stacked_scores(fit: Fit, response: Response, found: Mask, residuals: Array, clusters: Codes | None) -> Array:
+    """Scores of the weighted regression, by unit of the draw or summed to clusters, for some residuals of those found."""
+    p = response.chance[found]
+    weighted = fit.design * (response.own[found] * residuals / p)[:, None]
+    through = -(weighted * (1 - p)[:, None]).T @ response.design[found]
+    scores: Array = response.influence @ through.T
+    scores[found] += weighted
+    return scores if clusters is None else sum_by_cluster(clusters, scores, int(clusters.max()) + 1)
 
 
 def _check_weights(weights: Array, offered: Array) -> None:
@@ -295,7 +329,7 @@ def _base(y: Array, weights: Array, transform: str) -> Counterfactual:
     return Counterfactual(mean=mean, std_error=error, label="comparison mean, weighted")
 
 
-def _details(weights: Array, own: Array, offered: Array, found: Codes) -> tuple[tuple[str, object], ...]:
+def _details(weights: Array, own: Array, offered: Array, found: Mask) -> tuple[tuple[str, object], ...]:
     sides = [weights[offered[found] == arm] for arm in (1, 0)]
     shares = [float(np.average(found[offered == arm], weights=own[offered == arm])) for arm in (1, 0)]
     worth = [float(w.sum() ** 2 / (w @ w)) for w in sides]
@@ -304,7 +338,7 @@ def _details(weights: Array, own: Array, offered: Array, found: Codes) -> tuple[
             ("effective_treated", worth[0]), ("effective_comparison", worth[1]))
 
 
-def _described(offered: Array, found: Codes, clusters: Codes | None,
+def _described(offered: Array, found: Mask, clusters: Codes | None,
                cluster: str | None) -> tuple[Counts, StandardErrorCard]:
     """Count units found and clusters drawn, and print how the error was made."""
     treated = offered[found]

@@ -14,14 +14,24 @@ from impact.data.frame import as_names, listed, require_columns
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.beside import wild_beside
 from impact.inference.intervals import Inference
-from impact.inference.linear import Array, Codes, Fit, independent_columns, least_squares
+from impact.inference.linear import Array, Codes, Fit, independent_columns
 from impact.inference.report import FEW_CLUSTERS, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
 from impact.inference.wald import WaldTest, wald_test
 from impact.rct.assignment import comparison_mean, overlap_weighted
 from impact.rct.few import together, with_few_clusters
+from impact.rct.grouped import difference_by_lot, regress_by_group
 from impact.rct.means import ASSUMPTIONS
-from impact.rct.trial import Trial, count_sides, covariance_of, describe, infer_contrast, picked, select_trial, with_holm
+from impact.rct.trial import (
+    Trial,
+    count_sides,
+    covariance_of,
+    describe,
+    infer_contrast,
+    picked,
+    select_trial,
+    with_holm,
+)
 from impact.results import Caveat, Dropped, Estimate, Estimates
 
 if TYPE_CHECKING:
@@ -113,12 +123,13 @@ def subgroups(data: pd.DataFrame, *, outcome: str, treatment: str, by: str, cova
     and strata are all interacted with the group. Each group's estimate, CR2 error and Satterthwaite df therefore equal
     those of :func:`impact.rct.ols` on that group alone, while differences take account of clusters that hold several
     groups. Joint test: Pustejovsky & Tipton (2018, JBES 36). Rows of groups follow the rule for few clusters of
-    :func:`impact.rct.ols`; a difference of effects has no sharp null to draw again under, so that its row is flagged
-    instead and the wild cluster bootstrap shown beside. ``subgroup_not_powered``: 2.8 standard errors of the difference
-    (80 per cent power at the 5 per cent level) are more than the planned difference, or, without one, than the whole
-    effect; this states precision and says nothing about the true difference.
-    Reference case: the Tanzanian trial by sex and by schooling in R (lm, clubSandwich 0.5.8), tests/test_groups.py, which
-    also holds groups to regressions on each alone; the joint test is that of inf_tz_wald_htz.
+    :func:`impact.rct.ols`; a difference of effects is drawn again under one effect common to all groups, put at its
+    estimate (Ding, Feller & Miratrix 2016, Journal of the Royal Statistical Society B 78, on such plug-in
+    tests), and the wild cluster bootstrap shown beside. The joint test of row 0 is not drawn again.
+    ``subgroup_not_powered``: 2.8 standard errors of the difference (80 per cent power at the 5 per cent level) are more
+    than the planned difference, or, without one, than the whole effect; this states precision and says nothing about the
+    true difference. Reference case: the Tanzanian trial by sex and by schooling in R (lm, clubSandwich 0.5.8),
+    tests/test_groups.py, which also holds groups to regressions on each alone; the joint test is that of inf_tz_wald_htz.
     """
     if planned_mde is not None and not (math.isfinite(planned_mde) and planned_mde > 0):
         raise ValueError(f"planned_mde must be a positive number in the outcome's unit, not {planned_mde!r}")
@@ -144,7 +155,7 @@ def _setting(data: pd.DataFrame, outcome: str, treatment: str, by: str, covariat
                     weights=weights, transform=transform, baseline=baseline)
     names, group = _groups(trial, by)
     _check_arms(trial, names, group)
-    fit = _interacted(trial, names, group, treatment)
+    fit = regress_by_group(trial, names, group, treatment)
     _check_rows(fit, names, group)
     return _Setting(trial=trial, names=names, group=group, fit=fit, cov=covariance_of(fit, trial, vcov), outcome=outcome,
                     cluster=cluster, transform=transform, conf_level=conf_level, seed=seed)
@@ -211,20 +222,6 @@ def _check_rows(fit: Fit, names: list[str], group: Codes) -> None:
                                     "coefficients", cure="Use fewer covariates or strata, or larger groups."))
     if problems:
         raise DesignError(problems, source="design")
-
-
-def _interacted(trial: Trial, names: list[str], group: Codes, treatment: str) -> Fit:
-    """Regress with an intercept, controls and an effect for each group; the effects come last."""
-    others, labels = trial.controls()
-    columns, terms, effects = [], [], []
-    for j, name in enumerate(names):
-        inside = (group == j).astype(float)
-        columns += [inside[:, None], others * inside[:, None]]
-        terms += [name, *(f"{label} in {name}" for label in labels)]
-        effects.append(trial.offered * inside)
-    asked = [f"{treatment} in {name}" for name in names]
-    return least_squares(np.column_stack([*columns, *effects]), trial.y, [*terms, *asked], weights=trial.weights,
-                         must_keep=asked)
 
 
 def _overall(setting: _Setting) -> float:
@@ -300,7 +297,7 @@ def _group(setting: _Setting, j: int, vcov: str | None) -> Estimate:
         return row
     controls = trial.controls()[0][inside]
     return with_few_clusters(row, outcome=y, offered=offered, controls=controls, blocks=blocks, clusters=clusters,
-                             weighted=trial.weights is not None, seed=setting.seed, weights=weights)
+                             seed=setting.seed, weights=weights)
 
 
 def _difference(setting: _Setting, j: int, target: tuple[float, str], vcov: str | None) -> Estimate:
@@ -317,9 +314,10 @@ def _difference(setting: _Setting, j: int, target: tuple[float, str], vcov: str 
         row = replace(row, reasons=(*row.reasons, ("effect_pct", "a difference of two effects in logs is no per cent of a "
                                                    "mean")))
     row = _powered(row, *target)
-    if vcov is not None or setting.trial.clusters is None or setting.trial.weights is not None:
+    if vcov is not None:
         return row
-    return _wild(row, setting, j)
+    row = difference_by_lot(row, setting.trial, setting.fit, setting.names, setting.group, j, setting.seed)
+    return row if setting.trial.clusters is None or setting.trial.weights is not None else _wild(row, setting, j)
 
 
 def _powered(row: Estimate, target: float, which: str) -> Estimate:

@@ -9,7 +9,10 @@ import numpy as np
 from impact.data.frame import as_names, check_columns, require_columns, transformed
 from impact.inference.contrasts import difference
 from impact.inference.intervals import infer
+from impact.inference.linear import Array, Codes
+from impact.inference.replays import Own, Statistics, from_scores
 from impact.inference.report import is_share, make_estimate, spread
+from impact.inference.sandwich import sum_by_cluster
 from impact.rct.assignment import check_draw, check_pairs, comparison_mean, drop_broken_pairs
 from impact.rct.few import with_few_clusters
 from impact.rct.trial import count_sides, keep_known
@@ -98,5 +101,36 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
         share=is_share(raw))
     dummies = np.empty((len(y), 0)) if blocks is None else np.asarray(
         blocks[:, None] == np.arange(1, int(blocks.max()) + 1)[None, :], dtype=float)
+    own = None if blocks is None else _own(np.column_stack([y, treated]), blocks, clusters, pairs, sampling)
     return with_few_clusters(estimate, outcome=y, offered=treated, controls=dummies, blocks=blocks, clusters=clusters,
-                             weighted=sampling is not None, seed=seed, weights=sampling)
+                             seed=seed, weights=sampling, own=own)
+
+
+def _own(both: Array, blocks: Codes, clusters: Codes | None, pairs: bool, weights: Array | None) -> Own:
+    """Difference of means by block, averaged by the blocks' sizes, over its error within blocks or between pairs.
+
+    ``both`` is (n, 2), outcome and shift; with sampling weights means and sizes count by them. The error is the printed one, but that the clusters of an arm count by their
+    number where CR2 allows for their sizes.
+    """
+    members = np.arange(len(both), dtype=np.int64) if clusters is None else clusters
+    weigh = np.ones(len(both)) if weights is None else weights / weights.mean()
+    size = np.bincount(blocks, weights=weigh)
+    first = np.unique(members, return_index=True)[1]
+
+    def own(drawn: Codes) -> Statistics:
+        cell = 2 * blocks + drawn
+        count = np.bincount(cell, weights=weigh, minlength=2 * len(size))
+        mean = sum_by_cluster(cell, both * weigh[:, None], len(count)) / np.where(count > 0, count, 1.0)[:, None]
+        along = weigh * (size[blocks] / len(both)) * (2.0 * drawn - 1.0) / count[cell]
+        gaps = mean[1::2] - mean[::2]
+        number = (size / len(both)) @ gaps
+        if pairs:
+            scores = (size / len(both))[:, None] * (gaps - number) * np.sqrt(len(size) / (len(size) - 1))
+        else:
+            held = np.bincount(cell[first], minlength=len(count))
+            factor = np.sqrt(held / np.maximum(held - 1, 1))[cell]
+            scores = sum_by_cluster(members, (along * factor)[:, None] * (both - mean[cell]), len(first))
+        return from_scores(number[None, :], scores[None, :, :],
+                           np.array([float(np.linalg.norm(along) * np.linalg.norm(both[:, 0]))]))
+
+    return own

@@ -12,11 +12,14 @@ from scipy import optimize
 
 from impact.data.frame import as_names
 from impact.errors import DesignError, Problem
+from impact.inference.assignment import declared_draw
 from impact.inference.intervals import NOISE, Inference, check_level
 from impact.inference.linear import Array, Codes, Fit
+from impact.inference.replays import Statistics, plain
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
+from impact.rct.few import is_few, with_own_draws
 from impact.rct.means import ASSUMPTIONS
-from impact.rct.trial import Trial, regress, select_trial, with_holm
+from impact.rct.trial import Trial, is_constant, regress, select_trial, with_holm
 from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -58,7 +61,7 @@ def quantile_effects(data: pd.DataFrame, *, outcome: str, treatment: str, quanti
         covariates strata enter as dummies.
     cluster : column of the groups that were drawn; they are redrawn whole.
     weights : column of positive sampling weights.
-    draws, seed : of the bootstrap. conf_level : a share.
+    draws, seed : of the bootstrap, and of drawing again where few were drawn. conf_level : a share.
 
     Returns
     -------
@@ -84,7 +87,9 @@ def quantile_effects(data: pd.DataFrame, *, outcome: str, treatment: str, quanti
     shares. With covariates: quantile regression (Koenker & Bassett 1978), solved exactly as a linear programme; where
     several lines fit equally well, one of them. Interval: percentiles of ``draws`` bootstrap draws of units (whole clusters
     where given) within arm and stratum; p-value: twice the smaller share of draws on either side of zero, (1 + #)/(1 + R).
-    With fewer than 5 drawn in an arm of a stratum they are redrawn within arms over all strata, which is cautious.
+    With fewer than 5 drawn in an arm of a stratum they are redrawn within arms over all strata, which is cautious. Few
+    clusters (or units): the p-value comes from drawing the offer again, exact for 'the offer changed nobody'; its statistic
+    is the effect itself, since its only error is the bootstrap's. The interval stays the bootstrap's and says so.
     Reference case: the Tanzanian trial in R (quantreg 5.94), tests/test_quantiles.py, which also has simulations: with 75
     units or 20 clusters an arm the interval covers 0.94 to 0.98 where 0.95 is asked.
     """
@@ -93,18 +98,36 @@ def quantile_effects(data: pd.DataFrame, *, outcome: str, treatment: str, quanti
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=as_names(covariates), strata=strata,
                          cluster=cluster, weights=weights, transform="none")
     _check_trial(trial, outcome)
-    base = np.ones(len(trial.y)) if trial.weights is None else trial.weights
-    if trial.labels:
-        fit = regress(trial, {treatment: trial.offered})  # lays out the design, the offer last
-        estimator = _regression(fit, trial.y, shares, base)
-    else:
-        base = base * _to_strata(trial, base)
-        estimator = _difference(trial.y, trial.offered, shares)
+    estimator, base = _estimator(trial, treatment, shares)
     found = estimator(base)
     redrawn = _bootstrap(estimator, trial, base, draws, seed)
     rows = [_row(trial, shares[j], found[j], redrawn, j, base, level, outcome=outcome, cluster=cluster)
             for j in range(len(shares))]
-    return Estimates(rows=tuple(with_holm(rows, "quantiles")))
+    return Estimates(rows=tuple(with_holm(_with_lots(rows, trial, treatment, shares, draws, seed), "quantiles")))
+
+
+def _estimator(trial: Trial, treatment: str, shares: Sequence[float]) -> tuple[Quantiles, Array]:
+    """Lay out the estimator for the offer as it stands, and the weights it starts from."""
+    base = np.ones(len(trial.y)) if trial.weights is None else trial.weights
+    if trial.labels:
+        fit = regress(trial, {treatment: trial.offered})  # lays out the design, the offer last
+        return _regression(fit, trial.y, shares, base), base
+    return _difference(trial.y, trial.offered, shares), base * _to_strata(trial, base)
+
+
+def _with_lots(rows: list[Estimate], trial: Trial, treatment: str, shares: Sequence[float], draws: int,
+               seed: int) -> list[Estimate]:
+    """Where few were drawn, take the p-values from the quantiles on every draw of the offer."""
+    if not is_few(rows[0]) or is_constant(trial.y):
+        return rows
+
+    def own(drawn: Codes) -> Statistics:
+        estimator, base = _estimator(replace(trial, offered=drawn.astype(float)), treatment, shares)
+        return plain(estimator(base)[:, 0], np.ones(len(shares)))
+
+    draw = declared_draw(trial.offered, strata=trial.blocks, clusters=trial.clusters)
+    return with_own_draws(rows, own, draw, trial.offered.astype(np.int64), seed=seed, draws=draws,
+                          by_cluster=trial.clusters is not None, inverted=[False] * len(rows), said="")
 
 
 def _check_asked(quantiles: Sequence[float], draws: int, level: float) -> list[float]:

@@ -15,9 +15,11 @@ from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
 from impact.inference.fieller import fieller_set
 from impact.inference.intervals import Inference, check_level, infer
-from impact.inference.linear import Fit, least_squares
+from impact.inference.linear import Codes, Fit, least_squares
+from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import make_estimate, spread
 from impact.inference.sandwich import Covariance
+from impact.rct.few import with_own_statistic
 from impact.rct.means import ASSUMPTIONS
 from impact.rct.trial import Trial, contrast_df, covariance_of, describe, picked, select_trial
 from impact.results import Caveat, Estimate, PercentEffect, Segment, StandardErrorCard
@@ -62,7 +64,7 @@ class _Pair:
 
 def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: str = "fieller",
                  covariates: Sequence[str] = (), strata: str | None = None, cluster: str | None = None,
-                 weights: str | None = None, vcov: str | None = None, conf_level: float = 0.95) -> Estimate:
+                 weights: str | None = None, vcov: str | None = None, conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Effect of the offer divided by the comparison mean.
 
     Parameters
@@ -71,7 +73,7 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
     outcome : column in its own unit, such as money; it may be negative. The result has no unit.
     treatment : column of 1 (offered) and 0 (not).
     method : "fieller" or "delta" (symmetric, by the delta method; not to be trusted where the mean may be zero).
-    covariates, strata, cluster, weights, vcov, conf_level
+    covariates, strata, cluster, weights, vcov, conf_level, seed
         As :func:`impact.rct.ols`.
 
     Returns
@@ -98,8 +100,9 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
     over the rows analysed and interacted with the offer (Lin 2013), so that the intercept is the predicted mean
     of everyone had nobody been offered the programme; covariates are taken as they are, not as drawn from a wider
     population. Set: Fieller (1954), with the covariance of :func:`impact.rct.ols` and the t quantile at the df of the
-    effect (Satterthwaite's under CR2). Few clusters are flagged, not replaced: re-randomisation tests an effect of zero,
-    not a share. The ratio of means is not the mean of firms' own ratios.
+    effect (Satterthwaite's under CR2). Few clusters: the p-value, which is that of an effect of zero, comes from drawing
+    again with this regression run on every draw; the set stays Fieller's and says so, since no sharp share of outcomes of
+    either sign can be tested. The ratio of means is not the mean of firms' own ratios.
     Checked: by hand, by inverting the test on a grid, against R (clubSandwich 0.5.8) and statsmodels, and by simulation
     with a mean near zero (tests/test_ratio.py). Reference cases (effect and p-value): rct_jtrain2_dim_ols_hc2,
     rct_tz_dim_clustered, rct_tz_lin_cr2.
@@ -128,7 +131,16 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
     if method == "fieller" and inference.p_value is not None and estimate.p_value is not None:
         estimate = _with_set(estimate, fieller_set(pair.effect, pair.mean, pair.v11, pair.v12, pair.v22, float(
             stats.t(pair.df).ppf(0.5 + level / 2))))
-    return _with_percent(estimate, pair)
+    estimate = _with_percent(estimate, pair)
+    if vcov is not None or estimate.p_value is None:
+        return estimate
+    both = np.column_stack([trial.y, np.zeros(len(trial.y))])
+
+    def own(drawn: Codes) -> Statistics:
+        again = _centred(replace(trial, offered=drawn.astype(float)), treatment)
+        return of_fit(again, picked(again, {treatment: 1.0})[None, :], both, trial.clusters)
+
+    return with_own_statistic(estimate, own, offered=trial.offered, blocks=trial.blocks, clusters=trial.clusters, seed=seed)
 
 
 def _card(card: StandardErrorCard, trial: Trial, method: str) -> StandardErrorCard:

@@ -10,7 +10,8 @@ import numpy as np
 
 from impact.data.frame import as_names, listed, rows_text
 from impact.errors import DesignError, Problem
-from impact.inference.linear import Array, Fit
+from impact.inference.linear import Array, Codes, Fit
+from impact.inference.replays import Own, Statistics, of_fit
 from impact.inference.report import is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance, seen_share
 from impact.rct.assignment import comparison_mean, overlap_weighted
@@ -58,13 +59,10 @@ def ols(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequenc
     Notes
     -----
     Unless ``vcov`` is named: with fewer than 6 clusters on a side, or df below 4, p-value and interval come from
-    re-randomisation of the draw (strata and clusters as given), unless the coefficient drawn again is another number than
-    the one printed (interactions, strata of different shares): the caveat ``not_redrawn`` then says so. With fewer than 40
-    clusters or 20 treated the wild
-    cluster bootstrap is shown beside. Estimand: ITT. Assumes assignment by lot (within strata); covariates only sharpen
-    the estimate (Freedman 2008;
-    Lin 2013). Covariance: Pustejovsky & Tipton (2018). Reference cases: rct_jtrain2_dim_ols_hc2,
-    rct_jtrain2_ancova_hc2, rct_tz_cluster_cr2, rct_tz_cluster_fe_cr2, against R estimatr 1.0.0.
+    re-randomisation of the draw (strata and clusters as given; sampling weights held). With fewer than 40 clusters or 20
+    treated the wild cluster bootstrap is shown beside. Estimand: ITT. Assumes assignment by lot (within strata); covariates
+    only sharpen the estimate (Freedman 2008; Lin 2013). Covariance: Pustejovsky & Tipton (2018). Reference cases:
+    rct_jtrain2_dim_ols_hc2, rct_jtrain2_ancova_hc2, rct_tz_cluster_cr2, rct_tz_cluster_fe_cr2, against R estimatr 1.0.0.
     """
     return _regression(data, method="ols", outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
                        cluster=cluster, weights=weights, vcov=vcov, transform=transform, conf_level=conf_level,
@@ -134,7 +132,8 @@ def lin(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequenc
     Assumes assignment by lot (within strata) and covariates measured before the offer.
     Estimand: ITT averaged over the sample (ATE of the offer). Covariates are centred at their mean over the rows
     analysed, so that the coefficient of the offer is that average; never less precise than the plain difference in
-    large samples (Lin 2013, Annals of Applied Statistics 7). Reference cases: rct_jtrain2_lin_hc2,
+    large samples (Lin 2013, Annals of Applied Statistics 7). Few clusters: as :func:`impact.rct.ols`, with this
+    regression run again on every draw. Reference cases: rct_jtrain2_lin_hc2,
     rct_alo_lin_hc2, rct_tz_lin_cr2 (R estimatr 1.0.0).
     """
     if not covariates and strata is None:
@@ -170,8 +169,19 @@ def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str
     if vcov is not None:
         return estimate
     return with_few_clusters(estimate, outcome=trial.y, offered=trial.offered, controls=trial.controls()[0],
-                             blocks=trial.blocks, clusters=trial.clusters, weighted=trial.weights is not None, seed=seed,
-                             weights=trial.weights)
+                             blocks=trial.blocks, clusters=trial.clusters, seed=seed, weights=trial.weights,
+                             own=_own(trial, treatment) if interacted else None)
+
+
+def _own(trial: Trial, treatment: str) -> Own:
+    """Run the interacted regression again with the offer as drawn again."""
+    both = np.column_stack([trial.y, trial.offered])
+
+    def own(drawn: Codes) -> Statistics:
+        fit = _fit(replace(trial, offered=drawn.astype(float)), treatment, True)
+        return of_fit(fit, picked(fit, {treatment: 1.0})[None, :], both, trial.clusters)
+
+    return own
 
 
 def _refuse_unseen(trial: Trial, fit: Fit, cov: Covariance) -> None:

@@ -94,7 +94,7 @@ def pooled_rounds(data: pd.DataFrame, *, outcome: str, treatment: str, unit: str
     if vcov is None:
         headline = with_few_clusters(
             headline, outcome=trial.y, offered=trial.offered, controls=pooled.fit.design[:, 1:-1], blocks=trial.blocks,
-            clusters=pooled.trial.clusters, weighted=trial.weights is not None, seed=seed)
+            clusters=pooled.trial.clusters, seed=seed, weights=trial.weights)
     return Estimates(rows=(headline, *rows))
 
 

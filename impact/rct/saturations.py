@@ -9,10 +9,10 @@ import numpy as np
 
 from impact.data.frame import rows_text
 from impact.errors import DesignError, Problem
-from impact.inference.linear import Array
+from impact.inference.linear import Array, Codes
 from impact.rct.cells import CellRegression, Recipe, Sides, regress_on_cells, select_cells, thin, varying
 from impact.rct.trial import Trial
-from impact.rct.two_level import CONTROL, LOT, ONCE, SEEN, WHOLE, control_mean, misplaced, note_strata
+from impact.rct.two_level import CONTROL, LOT, ONCE, SEEN, WHOLE, both_levels, control_mean, misplaced, note_strata
 from impact.results import Caveat, Estimate, Estimates
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ WEIGHTED_SUM = Recipe("factor(cell)", "", "weighted sum of its coefficients, clu
 
 def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str, saturation: str,
                covariates: Sequence[str] = (), strata: str | None = None, weights: str | None = None,
-               vcov: str | None = None, transform: str = "none", conf_level: float = 0.95) -> Estimates:
+               vcov: str | None = None, transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Estimates:
     """Effects by how many were invited, where the share invited was itself drawn for each cluster.
 
     Parameters
@@ -34,7 +34,7 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
     treatment : column of 1 (unit invited) and 0 (not).
     cluster : column of the groups that were drawn.
     saturation : column of the share drawn for the cluster, 0 to 1 (0: pure control; not the share that came about).
-    covariates, strata, weights, vcov, transform, conf_level
+    covariates, strata, weights, vcov, transform, conf_level, seed
         As :func:`impact.rct.ols`; ``strata`` are those of the draw of clusters.
 
     Returns
@@ -62,6 +62,7 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
     as designed and not by how many of its units were sampled; without covariates that is the regression weighted by the
     inverse of the probability of each cell. Slopes: of the line through the levels' effects, with the same weights.
     One regression with a dummy a cell; CR2 by cluster. One positive level gives the numbers of :func:`spillover`.
+    Few clusters: as there, levels being drawn again among clusters.
     Reference case: by hand, and the weighted regression (tests/test_two_level.py).
     """
     trial = select_cells(data, outcome=outcome, roles={treatment: "treatment", saturation: "saturation"},
@@ -79,8 +80,24 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
         trial, {name: rows for name, rows in groups.items() if name != CONTROL}, outcome=outcome, method="saturation",
         cluster=cluster, vcov=vcov, transform=transform, conf_level=conf_level)
     drawn = _drawn_shares(trial, share, levels)
-    return Estimates(rows=(*_pooled(regression, groups, drawn), *_slopes(regression, groups, drawn),
-                           *_by_level(regression, groups)))
+    found = [*_pooled(regression, groups, drawn), *_slopes(regression, groups, drawn), *_by_level(regression, groups)]
+    if vcov is None:
+        label = np.searchsorted(np.array([0.0, *levels]), share).astype(np.int64)
+        rows = both_levels(regression, [row for row, _ in found], [picks for _, picks in found], label, given,
+                           lambda codes: _dummies(codes, levels, regression), seed)
+    else:
+        rows = [row for row, _ in found]
+    return Estimates(rows=tuple(rows))
+
+
+Found = list[tuple[Estimate, dict[str, float]]]  # rows, each with the coefficients it is a sum of
+
+
+def _dummies(codes: Codes, levels: Sequence[float], regression: CellRegression) -> dict[str, Array]:
+    """Lay out the cells of codes 2·level + treated, those that the regression has."""
+    cells = {_at(side, level): (codes == 2 * (i + 1) + (side == "treated")).astype(float)
+             for i, level in enumerate(levels) for side in ("treated", "untreated")}
+    return {name: rows for name, rows in cells.items() if name in regression.fit.names}
 
 
 def _at(side: str, level: float) -> str:
@@ -117,7 +134,7 @@ def _drawn_shares(trial: Trial, share: Array, levels: Sequence[float]) -> dict[f
     return {level: count / sum(counts) for level, count in zip(levels, counts, strict=True)}
 
 
-def _pooled(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapping[float, float]) -> list[Estimate]:
+def _pooled(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapping[float, float]) -> Found:
     """Total, effect on the treated and on the untreated, each level counting as often as it was drawn."""
     control = groups[CONTROL]
     base = control_mean(regression, control)
@@ -134,16 +151,16 @@ def _pooled(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapp
         "treated": ("itt", "the average effect on the treated, of their own treatment and of others'"),
         "untreated": ("snt", "the average effect on the untreated of others in their cluster being treated (spillover)"),
     }
-    out = []
+    out: Found = []
     for name, (estimand, question) in texts.items():
         if not picks[name]:
             continue
         rows = np.asarray(sum(groups[cell] for cell in picks[name]))
         caveats, details = _levels(regression, groups, drawn) if name == "total" else ((), ())
-        out.append(regression.row(
+        out.append((regression.row(
             picks[name], Sides(rows, control, base), WEIGHTED_SUM, term=name, name=name, estimand=estimand,
             question=f"{question}, over the saturations as drawn", caveats=caveats, details=details,
-            assumptions=(*LOT, *WHOLE) if name == "total" else LOT))
+            assumptions=(*LOT, *WHOLE) if name == "total" else LOT), picks[name]))
     return out
 
 
@@ -160,9 +177,9 @@ def _levels(regression: CellRegression, groups: Mapping[str, Array],
     return (caveat,) if len(drawn) == 1 else (), (("levels", tuple(table)),)
 
 
-def _slopes(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapping[float, float]) -> list[Estimate]:
+def _slopes(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapping[float, float]) -> Found:
     """Slope of the line through the levels' effects, levels weighted as drawn."""
-    out = []
+    out: Found = []
     for side in ("treated", "untreated"):
         levels = np.array([level for level in drawn if _at(side, level) in groups])
         if len(levels) < 2:
@@ -173,22 +190,22 @@ def _slopes(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapp
         # a slope has no arms: levels above the average stand on one side, those below on the other
         above, below = (np.asarray(sum(groups[_at(side, level)] for level in levels[chosen]))
                         for chosen in (distance > 0, distance <= 0))
-        out.append(regression.row(
-            {_at(side, level): float(step) for level, step in zip(levels, steps, strict=True)}, Sides(above, below),
-            WEIGHTED_SUM, term=f"slope, {side}", name=f"slope-{side}", estimand="slope",
+        picks = {_at(side, level): float(step) for level, step in zip(levels, steps, strict=True)}
+        out.append((regression.row(
+            picks, Sides(above, below), WEIGHTED_SUM, term=f"slope, {side}", name=f"slope-{side}", estimand="slope",
             question=f"by how much the effect on the {side} changes as the share invited in the cluster goes from 0 to 1, "
-            "if it moves in a straight line", assumptions=LOT))
+            "if it moves in a straight line", assumptions=LOT), picks))
     return out
 
 
-def _by_level(regression: CellRegression, groups: Mapping[str, Array]) -> list[Estimate]:
+def _by_level(regression: CellRegression, groups: Mapping[str, Array]) -> Found:
     base = control_mean(regression, groups[CONTROL])
-    out = []
+    out: Found = []
     for cell in regression.fit.names[-(len(groups) - 1):]:
         side, level = cell.split(" at ")
         recipe = Recipe("factor(cell)", "i.cell", f"coefficient {cell}")
-        out.append(regression.row(
+        out.append((regression.row(
             {cell: 1.0}, Sides(groups[cell], groups[CONTROL], base), recipe, term=cell, name=f"{side}-{level}",
             estimand="itt" if side == "treated" else "snt", assumptions=LOT,
-            question=f"the average effect on the {side} where a share of {level} of the cluster was treated"))
+            question=f"the average effect on the {side} where a share of {level} of the cluster was treated"), {cell: 1.0}))
     return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from impact.data.frame import as_names, check_columns, listed, require_columns, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
-from impact.inference.linear import Array
+from impact.inference.linear import Array, Codes
+from impact.inference.lots import observed_lots
 from impact.inference.report import Counterfactual
 from impact.rct.assignment import shares_differ
 from impact.rct.cells import (
@@ -39,6 +40,8 @@ LOT = (
 WHOLE = ("Invited and not invited units that were observed stand for all invited and all not invited units of the treated "
          "clusters.",)
 CONTROL = "in clusters not drawn"
+BOTH_LEVELS = ("Clusters were drawn again, each with the share invited that came with its lot, and then units inside them. "
+               "An interval from drawing again holds if the effect is the same for all in clusters that take part.")
 ONCE = "A cluster was drawn once: repeat its value on each of its rows."
 SEEN = ("Code the treatment 0, not empty, where nobody was invited. Where these units were not surveyed, spillover and "
         "total cannot be seen: use ols with cluster=.")
@@ -47,7 +50,7 @@ SEEN = ("Code the treatment 0, not empty, where nobody was invited. Where these 
 def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str, cluster_treatment: str,
               population_share: float | str | None = None, population: str | None = None, covariates: Sequence[str] = (),
               strata: str | None = None, weights: str | None = None, vcov: str | None = None, transform: str = "none",
-              conf_level: float = 0.95) -> Estimates:
+              conf_level: float = 0.95, seed: int = 0) -> Estimates:
     """Effect on the invited, spillover on the others and total, where clusters were drawn and units inside them invited.
 
     Parameters
@@ -60,7 +63,7 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
     population_share : share of the eligible units of treated clusters who were invited, in the population, between 0 and
         1; or a column with one share for each treated cluster, of which the average over treated clusters is used.
     population : column of the number of eligible units of each cluster, by which a column of shares is averaged.
-    covariates, strata, weights, vcov, transform, conf_level
+    covariates, strata, weights, vcov, transform, conf_level, seed
         As :func:`impact.rct.ols`; ``strata`` are those of the draw of clusters.
 
     Returns
@@ -85,8 +88,9 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
     treat a (invited against pure control), spillover on the non-treated b, and total causal effect s·a + (1 − s)·b at the
     share s of the population that was invited. The sample's share cannot stand in for s: invited units are mostly sampled
     more densely, and the total would lean towards them. s counts as known. Of a column of shares the average is used; the
-    total then holds where effects do not go with the share. One regression on two dummies, CR2 by cluster. Design as
-    McKenzie & Puerto (2021, American Economic Journal: Applied Economics 13). Reference case: by hand, and the
+    total then holds where effects do not go with the share. One regression on two dummies, CR2 by cluster. Few clusters:
+    both lots are drawn again, with this regression run on every draw; units found stand for the units of the inner lot.
+    Design as McKenzie & Puerto (2021, American Economic Journal: Applied Economics 13). Reference case: by hand, and the
     regression of the outcome on z and d − s·z, whose first coefficient is the total (tests/test_two_level.py).
     """
     shares = population_share if isinstance(population_share, str) else None
@@ -106,8 +110,31 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
     regression = regress_on_cells(
         trial, {name: rows for name, rows in groups.items() if name != CONTROL}, outcome=outcome, method="spillover",
         cluster=cluster, vcov=vcov, transform=transform, conf_level=conf_level)
-    return Estimates(rows=(_total(regression, groups, share, found), *_against_control(regression, groups),
-                           _inside(regression, groups)))
+    rows = [_total(regression, groups, share, found), *_against_control(regression, groups), _inside(regression, groups)]
+    if vcov is not None:
+        return Estimates(rows=tuple(rows))
+    picks: list[dict[str, float]] = [{"invited": share, "not invited": 1 - share}, {"invited": 1.0}, {"not invited": 1.0},
+                                     {"invited": 1.0, "not invited": -1.0}]
+    return Estimates(rows=tuple(both_levels(
+        regression, rows, picks, drawn.astype(np.int64), given, lambda codes: {
+            "invited": (codes == 3).astype(float), "not invited": (codes == 2).astype(float)}, seed)))
+
+
+def both_levels(regression: CellRegression, rows: Sequence[Estimate], picks: Sequence[Mapping[str, float]], label: Codes,
+                given: Array, cells: Callable[[Codes], Mapping[str, Array]], seed: int) -> list[Estimate]:
+    """Where clusters are few, draw clusters again and then units inside them.
+
+    Parameters
+    ----------
+    label : (n,) whole number of what the row's cluster drew, 0 for nothing. given : (n,) of 0 and 1, whether invited.
+    cells : from codes 2·label + given to the dummies of the regression.
+    """
+    trial = regression.trial
+    if trial.clusters is None:
+        return list(rows)
+    lots = observed_lots(trial.clusters, label, given, trial.blocks)
+    return regression.redrawn(rows, picks, lots, 2 * label + given.astype(np.int64), cells,
+                              shift=(label > 0).astype(float), seed=seed, said=BOTH_LEVELS)
 
 
 def _population_share(trial: Trial, drawn: Array, cluster: str, given: float | str | None,

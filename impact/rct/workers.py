@@ -12,9 +12,8 @@ import numpy as np
 from impact.data.frame import as_names, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
-from impact.inference.beside import wild_beside
 from impact.inference.intervals import NOISE, infer
-from impact.inference.linear import Array, Codes, independent_columns
+from impact.inference.linear import Array, Codes
 from impact.inference.report import cluster_counts, is_share, make_estimate, spread
 from impact.inference.sandwich import CLUSTERED
 from impact.rct.assignment import check_draw, comparison_mean, overlap_weighted
@@ -100,7 +99,7 @@ def worker_effects(data: pd.DataFrame, *, outcome: str, treatment: str, firm: st
     "firm" gives a worker the weight one over the number of workers measured in the firm. Where covariates are the same for
     all workers of a firm this is least squares on firm means, and is done there, with the leverage of firms; otherwise it
     is weighted least squares with CR2 by firm (Pustejovsky & Tipton 2018, JBES 36). Few firms: the draw is replayed as
-    in :func:`impact.rct.ols`, but not for "worker" with sampling weights. "worker" counts workers measured: where a fixed
+    in :func:`impact.rct.ols`, with the weights held. "worker" counts workers measured: where a fixed
     number was interviewed in each firm, give ``weights``. A programme that changes who works at a firm changes who is
     measured: see :func:`impact.rct.worker_composition`. Reference case: tests/test_workers.py (by hand; R clubSandwich
     0.5.8).
@@ -238,22 +237,8 @@ def _estimate(trial: Trial, firms: Codes, *, outcome: str, treatment: str, level
         share=is_share(trial.raw), details=(("coefficients", coefficients(fit, cov)), ("left_out", fit.left_out)))
     if vcov is not None or estimate.std_error is None:
         return estimate
-    return _with_few_firms(estimate, trial, used, firms, weighting, seed)
-
-
-def _with_few_firms(estimate: Estimate, trial: Trial, used: Trial, firms: Codes, weighting: str, seed: int) -> Estimate:
-    """Replay the draw where firms are few; with workers' sampling weights only the wild bootstrap is shown."""
-    if weighting == "worker" and trial.weights is not None and trial.clusters is not None:
-        root = np.sqrt(trial.weights)
-        controls = np.column_stack([root, trial.controls()[0] * root[:, None]])
-        groups = cluster_counts(trial.clusters, trial.offered)
-        return wild_beside(estimate, outcome=root * trial.y, treatment=root * trial.offered,
-                           controls=controls[:, independent_columns(controls)], clusters=trial.clusters, treated=groups[1],
-                           comparison=groups[2], seed=seed)
-    if used is trial and weighting == "firm":
-        used = equal_rows(trial, firms)
     return with_few_clusters(estimate, outcome=used.y, offered=used.offered, controls=used.controls()[0],
-                             blocks=used.blocks, clusters=used.clusters, weighted=False, seed=seed)
+                             blocks=used.blocks, clusters=used.clusters, seed=seed, weights=used.weights)
 
 
 def _same_within(values: Array, groups: Codes) -> bool:
@@ -271,31 +256,6 @@ def one_row_a_firm(trial: Trial, firms: Codes) -> Trial:
     weights = np.ones(len(firms)) if trial.weights is None else trial.weights
     means = np.bincount(firms, weights=weights * trial.y) / np.bincount(firms, weights=weights)
     return replace(trial, y=means, offered=trial.offered[first], extra=trial.extra[first], weights=None,
-                   blocks=_pick(trial.blocks, first), clusters=_pick(trial.clusters, first))
-
-
-def equal_rows(trial: Trial, firms: Codes) -> Trial:
-    """Replace each firm's workers by equally many rows with the firm's weighted means and covariances.
-
-    A regression that counts each firm once needs nothing else of the workers, so that plain least squares on these rows is
-    that regression under the draw that was made and under every other, and an unweighted replay serves it.
-    """
-    values = np.column_stack([trial.extra, trial.y])
-    groups, width = int(firms.max()) + 1, values.shape[1]
-    weights = np.ones(len(firms)) if trial.weights is None else trial.weights
-    share = (weights / np.bincount(firms, weights=weights)[firms])[:, None]
-    means = np.zeros((groups, width))
-    np.add.at(means, firms, share * values)
-    gaps = values - means[firms]
-    spreads = np.zeros((groups, width, width))
-    np.add.at(spreads, firms, share[:, :, None] * gaps[:, :, None] * gaps[:, None, :])
-    sizes, axes = np.linalg.eigh(spreads)
-    count = width + 1
-    across = np.linalg.qr(np.column_stack([np.ones(count), np.eye(count)[:, :width]]))[0][:, 1:]  # orthogonal to the mean
-    roots = np.sqrt(count * np.maximum(sizes, 0.0))[:, :, None] * axes.transpose(0, 2, 1)
-    rows = (means[:, None, :] + across @ roots).reshape(groups * count, width)
-    first = np.repeat(np.unique(firms, return_index=True)[1], count)
-    return replace(trial, y=rows[:, -1], extra=rows[:, :-1], offered=trial.offered[first], weights=None,
                    blocks=_pick(trial.blocks, first), clusters=_pick(trial.clusters, first))
 
 
