@@ -1,4 +1,4 @@
-"""Whether a brief still says what its record, study and data say; what changed between two records; where a figure is from."""
+"""Whether a brief is current, what changed between two records, and where a figure comes from."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def read_hashes(file: str | Path) -> dict[str, str]:
 
 
 def _refuse(path: Path, what: str) -> StudyError:
-    return StudyError(Problem(where=str(path), what=what, cure="Give a brief.pdf, brief.docx or brief.html of this toolkit."),
-                      source="brief")
+    return StudyError(Problem(where=str(path), what=what,
+                              cure="Give a brief.pdf, brief.docx or brief.html of this toolkit."), source="brief")
 
 
 def verify(file: str | Path, results: str | Path | None = None) -> Verdict:
@@ -145,8 +145,8 @@ def diff(old: str | Path, new: str | Path) -> tuple[tuple[str, ...], tuple[Chang
     places = dict.fromkeys([*first, *second])
     changes = tuple(Change(where=p, old=first.get(p), new=second.get(p)) for p in places if first.get(p) != second.get(p))
     if changes and not causes:
-        causes = ["the study file, the data and the toolkit are the same: one of the records was edited, or made with other "
-                  "versions of its libraries (environment.json)"]
+        causes = ["the study file, the data and the toolkit are the same: one of the records was edited, or made with "
+                  "other versions of its libraries (environment.json)"]
     return tuple(causes), changes
 
 

@@ -13,5 +13,5 @@ from impact.checks.trends import pretrends
 from impact.inference.balance import balance_table
 
 __all__ = ["attrition", "balance", "balance_table", "comparisons_agree", "draw_record", "e_value",
-           "leave_one_covariate_out", "measured_before", "negative_control", "oster", "overlap", "pair_outcomes", "pretrends",
-           "robustness_value", "rosenbaum_bounds"]
+           "leave_one_covariate_out", "measured_before", "negative_control", "oster", "overlap", "pair_outcomes",
+           "pretrends", "robustness_value", "rosenbaum_bounds"]

@@ -109,8 +109,8 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
 def _own(both: Array, blocks: Codes, clusters: Codes | None, pairs: bool, weights: Array | None) -> Own:
     """Difference of means by block, averaged by the blocks' sizes, over its error within blocks or between pairs.
 
-    ``both`` is (n, 2), outcome and shift; with sampling weights means and sizes count by them. The error is the printed one, but that the clusters of an arm count by their
-    number where CR2 allows for their sizes.
+    ``both`` is (n, 2), outcome and shift; sampling weights weigh means and sizes. The error is the printed one,
+    but that the clusters of an arm count by their number where CR2 allows for their sizes.
     """
     members = np.arange(len(both), dtype=np.int64) if clusters is None else clusters
     weigh = np.ones(len(both)) if weights is None else weights / weights.mean()
