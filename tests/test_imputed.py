@@ -128,7 +128,8 @@ def test_earlier_periods_as_full_dummies_on_untreated_rows():
     scale = np.sqrt((n - k) / (n - (5 + 2 + 1)))
     assert [e.std_error for e in found.earlier] == close(fit.bse[-2:] * scale, rel=1e-8)
     joint = float(np.squeeze(fit.f_test(np.eye(k)[-2:]).fvalue)) / scale**2
-    assert found.pretrend.measured == close(float(stats.f.sf(joint, 2, 29)), rel=1e-6)
+    kept = dict(found.pretrend.details)
+    assert (kept["F"], kept["F_p"]) == (close(joint, rel=1e-6), close(float(stats.f.sf(joint, 2, 29)), rel=1e-6))
     assert [e.horizon for e in found.aggregate("dynamic")] == [None, "0", "1", "2", "-2", "-1"]
     assert {e.estimand for e in found.earlier} == {"placebo"}
 

@@ -10,15 +10,19 @@ from typing import Any
 import numpy as np
 
 from impact.data.panel import ASSUMPTIONS
+from impact.did.again import amount
 from impact.did.aggregation import Average, aggregate
 from impact.did.cells import Cell, Cells
 from impact.did.multiplier import critical_value
+from impact.did.pretest import largest_difference, said
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes
 from impact.inference.report import Counterfactual, Counts, make_estimate
-from impact.results import Caveat, Dropped, Estimate, Estimates, StandardErrorCard
+from impact.results import Caveat, Check, Dropped, Estimate, Estimates, StandardErrorCard
 
 METHOD = "group_time_att"
+TITLE = "Earlier trends, all groups at once"
+SOURCE = "Callaway & Sant'Anna (2021), section 4; Roth (2022), AER: Insights 4"
 QUESTIONS = {
     "simple": "the average effect over all treated units and the periods since they were first treated, each unit and "
               "period counting once",
@@ -102,6 +106,15 @@ class GroupTimeEffects(Estimates):
         jacobian = np.array([part.gradient for part in parts or [overall]])
         return np.asarray(jacobian @ found.covariance @ jacobian.T)
 
+    @property
+    def pretrend(self) -> Check:
+        """Joint test of all cells before treatment, by :func:`impact.did.pretest.largest_difference`.
+
+        The chi-square test that R did prints stands in the details as ``pretrend_wald_r_did``: with few treated units or
+        clusters it rejects true parallel trends far too often, and no verdict here rests on it.
+        """
+        return _pretrend(*self._parts())
+
     def _parts(self) -> tuple[Cells, Report]:
         if self.cells is None or self.report is None:
             raise ValueError("these effects were read back from a record: estimate again to average them")
@@ -118,7 +131,7 @@ def group_time_effects(cells: Cells, report: Report) -> GroupTimeEffects:
     rows = [_cell(cell, math.sqrt(max(float(variance[k, k]), 0.0)), reach, report) for k, cell in enumerate(cells.cells)]
     head = _averages(cells, report, "simple")[0]
     head = replace(head, details=(*head.details, *report.details, ("band_critical", reach), ("band_draws", report.draws),
-                                  ("band_seed", report.seed), *_earlier(cells)))
+                                  ("band_seed", report.seed), *_wald(cells)))
     return GroupTimeEffects(rows=(head, *rows), cells=cells, report=report)
 
 
@@ -256,19 +269,46 @@ def _write(inference: Inference, counts: Counts, report: Report, caveats: Sequen
     return row if row.transform == report.transform or report.share else replace(row, transform=report.transform)
 
 
-def _earlier(cells: Cells) -> tuple[tuple[str, Any], ...]:
-    """Test that all effects before treatment are zero, as R did prints it: (statistic, df, p)."""
-    grid = cells.grid
-    error = np.sqrt(np.diag(cells.covariance)[: len(cells.cells)])
-    early = np.flatnonzero(grid.known & ~grid.after & (error > 0))
+def _early(cells: Cells) -> Codes:
+    """Positions of the cells before treatment that have an effect and an error."""
+    error = np.diag(cells.covariance)[: len(cells.cells)]
+    return np.flatnonzero(cells.grid.known & ~cells.grid.after & (error > 0)).astype(np.int64)
+
+
+def _wald(cells: Cells) -> tuple[tuple[str, Any], ...]:
+    """Test that all effects before treatment are zero, as R did prints it: (statistic, df, p). For comparison only."""
+    early = _early(cells)
     if not len(early):
         return ()
-    scaled = cells.covariance[np.ix_(early, early)] / np.outer(error[early], error[early])
+    error = np.sqrt(np.diag(cells.covariance)[early])
+    scaled = cells.covariance[np.ix_(early, early)] / np.outer(error, error)
     values, vectors = np.linalg.eigh(scaled)
     if values.min() < 1e-10 * values.max():
         return ()
     from scipy import special
 
-    z = vectors.T @ (grid.effects[early] / error[early])
+    z = vectors.T @ (cells.grid.effects[early] / error)
     statistic = float((z**2 / values).sum())
-    return (("pretrend_test", (statistic, len(early), float(special.chdtrc(len(early), statistic)))),)
+    return (("pretrend_wald_r_did", (statistic, len(early), float(special.chdtrc(len(early), statistic)))),)
+
+
+def _pretrend(cells: Cells, report: Report) -> Check:
+    """Test all cells before treatment at once."""
+    early, count = _early(cells), len(cells.cells)
+    if not len(early):
+        return Check(id="pretrend_group_time", title=TITLE, verdict="not_applicable", word="not examined",
+                     outcome=report.outcome, source=SOURCE, reason="No two earlier periods can be compared: whether "
+                     "treated units moved in parallel before cannot be seen.")
+    cohort = np.searchsorted(cells.grid.cohorts, cells.grid.cohort[early])
+    test = largest_difference(cells.grid.effects[early], cells.influence[:, early],
+                              cells.influence[:, count + cohort] > 0, seed=report.seed, draws=report.draws)
+    named = [_named(cells.cells[int(k)], report) for k in early]
+    return said(test, named, identifier="pretrend_group_time", title=TITLE, outcome=report.outcome, source=SOURCE,
+                noun="unit" if report.members is None else "cluster", details=_wald(cells))
+
+
+def _named(cell: Cell, report: Report) -> str:
+    c = cell.comparison
+    one, other = sorted(float(report.periods[j]) for j in (c.period, c.base))
+    return (f"{amount(cell.effect, report.transform)} (units first treated in {c.cohort:.12g}, between {one:.12g} and "
+            f"{other:.12g})")

@@ -43,12 +43,21 @@ def critical_value(covariance: Array, *, conf_level: float = 0.95, draws: int = 
     used = np.flatnonzero(variance > 0)
     if len(used) < 2:
         return pointwise
-    error = np.sqrt(variance[used])
+    largest = largest_of(covariance, draws=draws, seed=seed)
+    rank = min(math.ceil(level * (draws + 1)), draws)
+    return max(pointwise, float(np.partition(largest, rank - 1)[rank - 1]))
+
+
+def largest_of(covariance: Array, *, draws: int, seed: int) -> Array:
+    """Draw the largest of normal deviates that go together as effects with this covariance do: (draws,).
+
+    Effects without error are passed over; there must be one with.
+    """
+    used = np.flatnonzero(np.diag(covariance) > 0)
+    error = np.sqrt(np.diag(covariance)[used])
     values, vectors = np.linalg.eigh(covariance[np.ix_(used, used)] / np.outer(error, error))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     rng, block = np.random.default_rng(seed), max(16, SMALL // len(used) ** 2)
-    largest = np.concatenate([
+    return np.concatenate([
         np.abs(rng.standard_normal((min(block, draws - start), len(used))) @ root.T).max(axis=1)
         for start in range(0, draws, block)])
-    rank = min(math.ceil(level * (draws + 1)), draws)
-    return max(pointwise, float(np.partition(largest, rank - 1)[rank - 1]))
