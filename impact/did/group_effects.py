@@ -309,6 +309,7 @@ def _pretrend(cells: Cells, report: Report) -> Check:
 
 def _named(cell: Cell, report: Report) -> str:
     c = cell.comparison
-    one, other = sorted(float(report.periods[j]) for j in (c.period, c.base))
-    return (f"{amount(cell.effect, report.transform)} (units first treated in {c.cohort:.12g}, between {one:.12g} and "
+    one, other = sorted((float(report.periods[c.base]), float(report.periods[c.period])))
+    moved = cell.effect if other == report.periods[c.period] else -cell.effect  # from the earlier period to the later
+    return (f"{amount(moved, report.transform)} (units first treated in {c.cohort:.12g}, between {one:.12g} and "
             f"{other:.12g})")

@@ -15,8 +15,10 @@ from impact.inference.linear import Array
 from impact.inference.report import FEW_CLUSTERS
 from impact.results import Check
 
-Mask = NDArray[np.bool_]
+Sides = NDArray[np.bool_] | NDArray[np.int64]
 DRIFT = 0.10  # lenient, because tests of earlier trends are weak
+MOST_LEADS = 4  # each further lead costs the joint test power
+NOISE = 1e-10  # of the largest influence: what is smaller is rounding, of units that add nothing
 FEW_TO_SEE = 20  # units or clusters on the smaller side, below which the words say that little would show
 
 
@@ -39,20 +41,29 @@ class JointTest:
     fewest: int
 
 
-def largest_difference(values: Array, influence: Array, treated: Mask, *, seed: int = 0, draws: int = DRAWS) -> JointTest:
+def leads_of(horizon: Array, most: int | None) -> list[float]:
+    """List the last periods before treatment, latest first; the earliest one seen stays the reference.
+
+    ``horizon`` is of rows before treatment, minus infinity where never treated; ``most`` of None is up to four.
+    """
+    known = np.unique(horizon[np.isfinite(horizon)])[::-1]
+    return [float(h) for h in known[:max(min(len(known) - 1, MOST_LEADS if most is None else most), 0)]]
+
+
+def largest_difference(values: Array, influence: Array, sides: Sides, *, seed: int = 0, draws: int = DRAWS) -> JointTest:
     """Test differences before treatment all at once, by the largest of them.
 
     Parameters
     ----------
     values : (k,) differences.
     influence : (units or clusters, k) what each adds to each difference's error: variances are sums of squares.
-    treated : (units or clusters, k) who stands on the treated side of each difference; all others that add to it compare.
+    sides : (units or clusters, k) on which side of each difference each stands, as codes or marks.
     seed, draws : of the simulated law of the largest.
 
     Returns
     -------
     JointTest
-        Differences with fewer than six on a side are left out and counted.
+        Differences with fewer than six on one of their sides are left out and counted.
 
     Notes
     -----
@@ -62,34 +73,40 @@ def largest_difference(values: Array, influence: Array, treated: Mask, *, seed: 
     inverse of a covariance that few clusters determine badly, and so rejects true parallel trends far too often. Size at
     10 per cent by simulation: tests/reference/pretest_size.csv; by hand: tests/test_pretest.py.
     """
-    parts = [[np.square(column[side & (column != 0)]) for side in (mine, ~mine)]
-             for column, mine in zip(influence.T, treated.T, strict=True)]
-    sizes = np.array([[len(squares) for squares in pair] for pair in parts], dtype=float).reshape(-1, 2)
-    fewest = sizes.min(axis=1)
+    parts = []
+    for column, codes in zip(influence.T, sides.T, strict=True):
+        adds = np.abs(column) > NOISE * np.abs(column).max(initial=0.0)
+        parts.append([np.square(column[adds & (codes == side)]) for side in np.unique(codes)])
+    fewest = np.array([min(len(squares) for squares in groups) if len(groups) > 1 else 0 for groups in parts])
     used = np.flatnonzero(fewest >= FEW_CLUSTERS)
     least = fewest[used] if len(used) else fewest
     count = {"tested": len(used), "left_out": len(values) - len(used), "fewest": int(least.min()) if len(least) else 0}
     if not len(used):
         return JointTest(p=None, statistic=None, place=None, **count)
-    n = sizes[used]
-    variance = np.array([[squares.sum() for squares in parts[j]] for j in used]) * n / (n - 1)
-    total = variance.sum(axis=1)
-    df = total**2 / (variance**2 / (n - 1)).sum(axis=1)
-    deviates = -special.ndtri(stats.t.sf(np.abs(values[used]) / np.sqrt(total), df))
+    error, df = np.array([_welch(parts[j]) for j in used]).T
+    deviates = -special.ndtri(stats.t.sf(np.abs(values[used]) / error, df))
     best = int(np.argmax(deviates))
     top = largest_of(influence[:, used].T @ influence[:, used], draws=draws, seed=seed)
     p = (1 + int((top >= deviates[best]).sum())) / (1 + draws)
     return JointTest(p=p, statistic=float(deviates[best]), place=int(used[best]), **count)
 
 
+def _welch(groups: Sequence[Array]) -> tuple[float, float]:
+    """Standard error with n/(n−1) on each side, and its degrees of freedom, from squared influences."""
+    n = np.array([len(squares) for squares in groups])
+    variance = np.array([squares.sum() for squares in groups]) * n / (n - 1)
+    total = float(variance.sum())
+    return total**0.5, total**2 / float((variance**2 / (n - 1)).sum())
+
+
 def said(test: JointTest, named: Sequence[str], *, identifier: str, title: str, outcome: str, noun: str, source: str,
-         details: tuple[tuple[str, Any], ...] = ()) -> Check:
+         what: str = "how treated and comparison {noun}s moved", details: tuple[tuple[str, Any], ...] = ()) -> Check:
     """Put the joint test in words.
 
     Parameters
     ----------
     named : each difference's size, groups and periods in words. noun : what stands on a side, "unit" or "cluster".
-    source : of the differences. details : further numbers to keep, such as another program's test.
+    what : is different, in words. source : of the differences. details : further numbers to keep.
     """
     skipped = (f" {counted(test.left_out, 'more difference')} with fewer than {FEW_CLUSTERS} {noun}s on a side "
                f"{'is' if test.left_out == 1 else 'are'} not tested." if test.left_out else "")
@@ -101,8 +118,9 @@ def said(test: JointTest, named: Sequence[str], *, identifier: str, title: str, 
     seen = test.p < DRIFT
     shown = "p is below 0.001" if test.p < 0.001 else f"p = {test.p:.2g}"
     many = test.tested > 1
-    start = (f"Before treatment {test.tested} differences in how treated and comparison {noun}s moved were looked at; the "
-             "clearest is" if many else f"Before treatment the difference in how treated and comparison {noun}s moved is")
+    what = what.replace("{noun}", noun)
+    start = (f"Before treatment {test.tested} differences in {what} were looked at; the clearest is" if many else
+             f"Before treatment the difference in {what} is")
     tail = ("a drift apart is seen." if seen else
             "no drift apart is seen, but one too small for this test cannot be ruled out.")
     few = f" With {test.fewest} {noun}s on the smaller side only a large one would show." if (

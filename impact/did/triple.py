@@ -76,6 +76,26 @@ def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     Covariates enter with one slope. Errors: CR1S, K counts the independent period effects, t(G−1). Reference case: none
     stored; by hand, as the difference of two two-by-twos, and statsmodels with full dummies (tests/test_triple.py).
     """
+    lay, mine = lay_out_groups(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, affected=affected,
+                               control_group=control_group, covariates=covariates, cluster=cluster, weights=weights,
+                               transform=transform, conf_level=conf_level)
+    treated = lay.treated * mine
+    design, names = design_of(lay, mine)
+    fit = fit_within(lay.y, np.column_stack([design, treated]), [*names, "treated"], lay.units, lay.weights,
+                     must_keep=("treated",))
+    pick = np.eye(fit.k)[-1]
+    story = Story(method="triple_difference", vcov="CR1S", assumptions=ASSUMPTIONS, starts=first_treated,
+                  card=regression_card(lay, "unit, group-by-period and affected-by-period effects",
+                                       "fixest::feols(y ~ d | unit + group^time + affected^time, vcov = ~g)"))
+    made = tell(lay, story, infer_along(fit, clustered(fit, lay), pick, conf_level), rows=treated == 1, question=QUESTION,
+                period=lay.span, details=(("cells", _cells(lay, mine)),))
+    return beside(made, fit, pick, lay.clusters, seed)
+
+
+def lay_out_groups(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str, affected: str,
+                   control_group: str, covariates: Sequence[str], cluster: str | None, weights: str | None,
+                   transform: str, conf_level: float = 0.95) -> tuple[Layout, Array]:
+    """Check a panel of four groups and lay it out: the layout, and who is affected, (n,) of 0 and 1."""
     require_columns(data, affected=affected)
     check_columns(data, zero_one=(affected,))
     panel = open_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
@@ -85,19 +105,15 @@ def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
                   transform=transform, conf_level=conf_level)
     mine = panel.rows.numbers(affected)
     _check_groups(lay, mine, first_treated)
+    return lay, mine
+
+
+def design_of(lay: Layout, affected: Array) -> tuple[Array, list[str]]:
+    """Columns beside unit effects: periods, group by period and affected by period, and covariates; and their names."""
     dummies, labels = lay.period_dummies()
     group = lay.ever.astype(float)
-    treated = lay.treated * mine
-    design = np.column_stack([dummies, dummies * group[:, None], dummies * mine[:, None], lay.extra, treated])
-    names = [*labels, *(f"{x}, treated group" for x in labels), *(f"{x}, affected" for x in labels), *lay.labels, "treated"]
-    fit = fit_within(lay.y, design, names, lay.units, lay.weights, must_keep=("treated",))
-    pick = np.eye(fit.k)[-1]
-    story = Story(method="triple_difference", vcov="CR1S", assumptions=ASSUMPTIONS, starts=first_treated,
-                  card=regression_card(lay, "unit, group-by-period and affected-by-period effects",
-                                       "fixest::feols(y ~ d | unit + group^time + affected^time, vcov = ~g)"))
-    made = tell(lay, story, infer_along(fit, clustered(fit, lay), pick, conf_level), rows=treated == 1, question=QUESTION,
-                period=lay.span, details=(("cells", _cells(lay, mine)),))
-    return beside(made, fit, pick, lay.clusters, seed)
+    return np.column_stack([dummies, dummies * group[:, None], dummies * affected[:, None], lay.extra]), [
+        *labels, *(f"{x}, treated group" for x in labels), *(f"{x}, affected" for x in labels), *lay.labels]
 
 
 def _check_affected(panel: Panel, unit: str, affected: str) -> None:

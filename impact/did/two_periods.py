@@ -16,7 +16,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.contrasts import difference
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, least_squares
-from impact.inference.report import Counts, cluster_counts, is_share, make_estimate, spread
+from impact.inference.report import Counts, cluster_counts, few_for_large_samples, is_share, make_estimate, spread
 from impact.inference.sandwich import covariance, satterthwaite_df
 from impact.results import Estimate, StandardErrorCard
 
@@ -103,6 +103,7 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, tim
         vcov=vcov, card=card, base=counterfactual(later, inference.estimate, transform), question=QUESTION,
         assumptions=_assumptions(bool(covariates), panel), transform=transform,
         outcome_sd=spread(sample.later[sample.treated[sample.after] == 0]), dropped=found.rows.dropped,
+        caveats=few_for_large_samples(_counts(sample).clusters) if vcov == "influence" else (),
         period=f"{before:.12g}–{after:.12g}", share=is_share(sample.raw))
 
 
