@@ -46,7 +46,9 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
                                     unknown=len(sample.units()) - len(treated), clusters=groups,
                                     conf_level=sample.study.analysis.conf_level))
         if design.kind == "did":
-            out += _earlier_trends(sample, outcome)
+            first = outcome is sample.study.primaries[0]  # of the others each id names its outcome
+            out += [replace(c, outcome=outcome.name, id=c.id if first else f"{c.id}:{outcome.name}")
+                    for c in _earlier_trends(sample, outcome)]
     return tuple(out)
 
 

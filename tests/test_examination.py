@@ -121,6 +121,14 @@ def test_methods_that_rest_on_parallel_trends_have_all_earlier_differences_teste
     assert len({c.id for c in made.checks}) == len(made.checks)
 
 
+def test_each_primary_outcome_has_its_own_earlier_trends():
+    data = panel(units=40, periods=6, starts=(2005.0,)).assign(jobs=lambda d: d["profit"] / 10)
+    made = evaluate(declare("did", method="group_time_att", outcomes=[PROFIT, JOBS | {"name": "staff"}]), data)
+    assert check(made, "pretrend_2005").outcome == "profit"
+    assert check(made, "pretrend_2005:staff").outcome == "staff"
+    assert len({c.id for c in made.checks}) == len(made.checks)
+
+
 def test_one_earlier_period_is_not_examined_and_one_start_is_no_gap():
     made = evaluate(declare("did", method="group_time_att"), panel(units=40, periods=3, starts=(2002.0,)))
     for name in ("pretrend_2002", "pretrend_group_time:profit", "sensitivity:profit", "hidden_drift:profit",
