@@ -117,9 +117,8 @@ def _earlier_fit(own: Estimate) -> Check:
     title, details = "The mix followed the area before", dict(own.details)
     gaps = [gap for _, gap in details.get("gaps", ())][: int(details.get("earlier_periods", 0))]
     if not gaps or not own.outcome_sd:
-        return Check(id="earlier_fit", title=title, verdict="not_applicable", word="not examined", reason="This method "
-                     "weighs "
-                     "areas and periods so that the past runs in parallel, and keeps no gap to judge it by.")
+        return Check(id="earlier_fit", title=title, verdict="not_applicable", word="not examined", reason="There is no "
+                     "earlier gap, or no spread of the outcome, to judge it by.")
     missed = math.sqrt(float(np.mean(np.square(gaps)))) / own.outcome_sd
     return Check(
         id="earlier_fit", title=title, verdict="concern" if missed > CLOSE_FIT else "pass",
@@ -127,8 +126,7 @@ def _earlier_fit(own: Estimate) -> Check:
         measure="standard deviations of the outcome", source="Abadie (2021), Journal of Economic Literature 59; threshold "
         "ours",
         reason=f"In the {len(gaps)} earlier periods the mix missed the treated area by {missed:.2f} standard deviations "
-        f"of the "
-        "outcome on average.")
+        "of the outcome on average.")
 
 
 def _without_cohorts(sample: Sample, estimator: Callable[..., Any], keywords: Keywords) -> Check | None:

@@ -105,3 +105,26 @@ def test_small_start_dates_say_how_often_their_interval_holds_the_truth():
     assert dict(caveat.values) == {"cohorts": 1, "fewest": 15}
     assert "The start date has fewer than 20 treated clusters" in caveat.text
     assert "times in 100" in caveat.text
+
+
+@pytest.mark.parametrize("method", ["two_way_fixed_effects", "group_time_att", "imputation", "event_study", "sun_abraham",
+                                    "poisson", "stacked", "two_by_two", "triple_difference"])
+def test_one_wave_decided_at_once_gives_a_number_and_no_certainty(method):
+    """Treatment decided by wave: one wave and those never treated are one cluster on either side."""
+    data = districts(12).assign(wave=lambda d: d["first"].fillna(0))
+    options = {"stacked": {"window": [-1, 1]}, "two_by_two": {"periods": [2003, 2004]},
+               "triple_difference": {"affected": "affected"}}.get(method, {})
+    made = evaluate(declare("did", method=method, options=options, assigned_by="wave"), data)
+    assert np.isfinite(made.headline.estimate)
+    assert made.headline.std_error is None
+    assert made.headline.has_caveat("few_clusters")
+    doubtful = ("pretrend", "earlier", "sensitivity", "hidden_drift", "placebo_dates", "drop_the_largest")
+    judged = [c for c in made.checks if c.id.startswith(doubtful)]
+    assert len(judged) >= 3
+    assert all(c.word == "not examined" for c in judged), [(c.id, c.word) for c in judged]
+
+
+def test_with_few_clusters_false_starts_are_not_read_off_intervals_that_are_too_narrow():
+    made = did.placebo_dates(did.imputation, districts(9), shifts=(1,), **KEYS, cluster="district")
+    assert made.check.word == "not examined"
+    assert made.check.reason.startswith("Too few clusters or units on a side to say; the largest in size of 1 false start")

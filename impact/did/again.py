@@ -185,11 +185,16 @@ def _each(estimator: Estimator, keywords: dict[str, Any], parts: Iterable[Part])
 def _placebos(real: Estimate, rows: list[Estimate], lost: list[tuple[str, str]], code: str, title: str,
               noun: str) -> MadeAgain:
     wrong = [row for row in rows if row.excludes_zero]
+    few = [row for row in rows if row.has_caveat("few_clusters")]
     largest = max((row.estimate for row in rows), key=abs, default=None)
     if not rows:
         check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, verdict="not_applicable",
                       word="not examined", reason=f"None could be estimated: "
                       f"{lost[0][1] if lost else 'nothing was asked for'}.")
+    elif few and len(few) == len(rows):  # no interval here is to be trusted
+        check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, verdict="not_applicable",
+                      word="not examined", reason=f"Too few clusters or units on a side to say; the largest in size of "
+                      f"{len(rows)} {noun} is {amount(largest or 0.0, real.transform)}.")
     else:
         reason = (f"{len(wrong)} of {len(rows)} {noun} show an 'effect' whose interval leaves out zero"
                   f"{' (' + wrong[0].term + ')' if wrong else ''}; the largest in size is "

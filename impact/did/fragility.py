@@ -106,6 +106,11 @@ def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath,
     if parameter not in PARAMETERS:
         raise ValueError(f"parameter must be one of {', '.join(PARAMETERS)}, not {parameter!r}")
     table, covariance = effects.aggregate("dynamic"), effects.covariance("dynamic")
+    if table.headline.has_caveat("few_clusters"):
+        card = table.headline.se_card
+        sides = f"{card.clusters_treated} treated and {card.clusters_comparison} comparison" if card else "so few"
+        raise DesignError(Problem(where="cluster", what=f"{sides} clusters or units are too few to say how far trends part",
+                                  cure="Nothing in the data mends this: say so."), source="design")
     parts = table.rows[1:]
     horizon = np.array([float(row.horizon or "nan") for row in parts])
     value = np.array([row.estimate for row in parts])

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 METHODS = ("reg", "ipw", "dr")
 SMALL = 20  # treated units or clusters of a start date, below which errors without small-sample factor are too small
-COVERED = ("in simulations with 10 firms a start date a 95 % interval held the truth 91 to 95 times in 100, with 6 or "
-           "fewer 89 to 93")
+COVERED = "in simulations with 10 firms a start date a 95 % interval held the truth 91 to 95 times in 100, with 7 90 to 93"
 WORDS = {"within_cell": "each comparison uses all units seen in its two periods",
          "balanced": "only units seen in every period are used",
          "repeated_cross_section": "rows count whether or not the unit is seen in both periods"}

@@ -195,7 +195,7 @@ def _small(lay: Layout, members: Codes, leave_out: bool) -> list[Caveat]:
     if few and not leave_out:
         out.append(Caveat(code="small_cells", text=f"{few} of {count} cohort–periods hold fewer than {SMALL} treated "
                           f"{noun}s: the interval is somewhat too narrow (in simulations with 25 a 95 % interval held the "
-                          "truth 93 times in 100, with 6 or fewer 87 to 92); leave_out=True comes closer.",
+                          "truth 93 times in 100, with 7 91 to 93); leave_out=True comes closer.",
                           values=(("cells", few),)))
     if single:
         out.append(Caveat(code="thin_cells", text=f"{single} of {count} cohort–periods hold one treated {noun}: how much "
