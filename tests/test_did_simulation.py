@@ -461,7 +461,7 @@ def test_the_others_are_not_and_keep_their_coverage(method):
 
 def test_passing_a_test_of_earlier_trends_is_no_proof_and_allowing_for_drift_is():
     for method in ("group_time", "imputation"):
-        (row,) = lines("drift 0.1", method, firms=150)
+        row = lines("drift 0.1", method, firms=150)[0]  # leave-out errors have the same test of earlier trends
         assert float(row["passing"]) > 0.5  # the test seldom sees the drift
         assert float(row["coverage"]) < 0.8
         assert float(row["coverage_passing"]) < 0.8

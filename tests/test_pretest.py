@@ -131,6 +131,43 @@ def test_the_verdict_follows_the_test_that_keeps_its_size_and_the_wald_test_is_k
     assert "With 10 units on the smaller side only a large one would show" in check.reason
 
 
+def test_moves_are_the_long_differences_whatever_the_base():
+    cell = simulation.Cell(60, 2)
+    table = simulation.table(simulation.draw(cell, np.random.default_rng(4)), on=True)
+    steps, long = (group_time_att(table, **simulation.NAMES, base_period=base, control_group="never_treated").pretrend
+                   for base in ("varying", "universal"))
+    assert steps.reason == long.reason
+    assert dict(steps.details)["largest"] == pytest.approx(dict(long.details)["largest"])
+    wide = table.pivot(index="firm", columns="year", values="y")
+    first = table.groupby("firm")["first"].first()
+    moves = {(g, t): (wide[g - 1] - wide[t])[first == g].mean() - (wide[g - 1] - wide[t])[first.isna()].mean()
+             for g in (4, 6) for t in range(1, g - 1)}
+    assert dict(long.details)["tested"] == len(moves)
+    text = steps.reason.partition("clearest is ")[2]
+    assert any(text.startswith(f"{value:.3g} (units first treated in {g}, between {t} and {g - 1})".replace("-", "−", 1)
+                               if value < 0 else f"{value:.3g} (units first treated in {g}, between {t} and {g - 1})")
+               for (g, t), value in moves.items())
+
+
+def test_periods_in_which_it_may_already_act_are_not_earlier_ones():
+    cell = simulation.Cell(60, 1)
+    table = simulation.table(simulation.draw(cell, np.random.default_rng(4)), on=False)
+    table.loc[table["year"] == table["first"] - 1, "y"] += 5
+    for base in ("varying", "universal"):
+        early = group_time_att(table, **simulation.NAMES, anticipation=1, base_period=base).pretrend
+        assert early.verdict == "pass"
+        assert group_time_att(table, **simulation.NAMES, base_period=base).pretrend.verdict == "concern"
+
+
+def test_a_slow_drift_shows_in_long_moves_more_often_than_in_steps():
+    """Forty panels with a drift of 0.2 shock deviations a year: steps alone would show it in a quarter of them."""
+    cell, rng, seen = simulation.Cell(150, drift=0.2), np.random.default_rng(7), 0
+    for _ in range(40):
+        table = simulation.table(simulation.draw(cell, rng), on=False)
+        seen += group_time_att(table, **simulation.NAMES, draws=999).pretrend.verdict == "concern"
+    assert seen >= 20
+
+
 def test_every_cell_is_stored_and_the_test_keeps_its_size_where_wald_tests_do_not():
     rows = stored()
     assert [(r["firms"], r["districts"], r["waves"], r["outcome"], r["missing"]) for r in rows] == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ class Report:
     covariates: bool
     repeated: bool
     members: tuple[Codes, ...] | None
+    anticipation: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,7 @@ class GroupTimeEffects(Estimates):
 
     @property
     def pretrend(self) -> Check:
-        """Joint test of all cells before treatment, by :func:`impact.did.pretest.largest_difference`.
+        """Joint test of all moves up to the last period before treatment, by :func:`impact.did.pretest.largest_difference`.
 
         The chi-square test that R did prints stands in the details as ``pretrend_wald_r_did``: with few treated units or
         clusters it rejects true parallel trends far too often, and no verdict here rests on it.
@@ -293,23 +295,46 @@ def _wald(cells: Cells) -> tuple[tuple[str, Any], ...]:
 
 
 def _pretrend(cells: Cells, report: Report) -> Check:
-    """Test all cells before treatment at once."""
+    """Test all moves up to the last period before treatment at once."""
     early, count = _early(cells), len(cells.cells)
+    early = early[cells.grid.period[early] < cells.grid.cohort[early] - report.anticipation]  # later it may already act
     if not len(early):
         return Check(id="pretrend_group_time", title=TITLE, verdict="not_applicable", word="not examined",
                      outcome=report.outcome, source=SOURCE, reason="No two earlier periods can be compared: whether "
                      "treated units moved in parallel before cannot be seen.")
-    cohort = np.searchsorted(cells.grid.cohorts, cells.grid.cohort[early])
-    test = largest_difference(cells.grid.effects[early], cells.influence[:, early],
-                              cells.influence[:, count + cohort] > 0, seed=report.seed, draws=report.draws)
-    named = [_named(cells.cells[int(k)], report) for k in early]
+    starts = cells.grid.cohort[early]
+    moves = [move for g in np.unique(starts) for move in _moves(cells, early[starts == g])]
+    pick = np.zeros((count, len(moves)))
+    for j, move in enumerate(moves):
+        pick[move.cells, j] = move.sign
+    values = np.where(cells.grid.known, cells.grid.effects, 0.0) @ pick
+    cohort = np.searchsorted(cells.grid.cohorts, [move.cohort for move in moves])
+    test = largest_difference(values, cells.influence[:, :count] @ pick, cells.influence[:, count + cohort] > 0,
+                              seed=report.seed, draws=report.draws)
+    named = [f"{amount(value, report.transform)} (units first treated in {m.cohort:.12g}, between "
+             f"{report.periods[m.start]:.12g} and {report.periods[m.end]:.12g})"
+             for m, value in zip(moves, values, strict=True)]
     return said(test, named, identifier="pretrend_group_time", title=TITLE, outcome=report.outcome, source=SOURCE,
                 noun="unit" if report.members is None else "cluster", details=_wald(cells))
 
 
-def _named(cell: Cell, report: Report) -> str:
-    c = cell.comparison
-    one, other = sorted((float(report.periods[c.base]), float(report.periods[c.period])))
-    moved = cell.effect if other == report.periods[c.period] else -cell.effect  # from the earlier period to the later
-    return (f"{amount(moved, report.transform)} (units first treated in {c.cohort:.12g}, between {one:.12g} and "
-            f"{other:.12g})")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Move:
+    """How far one cohort moved apart between two earlier periods: the sum of some cells, or one turned round."""
+
+    cohort: float
+    cells: Codes
+    sign: float
+    start: int
+    end: int
+
+
+def _moves(cells: Cells, mine: Codes) -> list[_Move]:
+    """List the moves of one cohort; steps from period to period are added up, since a slow drift shows in long moves."""
+    parts = [cells.cells[int(k)].comparison for k in mine]
+    chained = len(parts) > 1 and all(b.base == a.period for a, b in pairwise(parts))
+    if chained:
+        return [_Move(cohort=c.cohort, cells=mine[j:], sign=1.0, start=c.base, end=parts[-1].period)
+                for j, c in enumerate(parts)]
+    return [_Move(cohort=c.cohort, cells=mine[j:j + 1], sign=1.0 if c.base < c.period else -1.0,
+                  start=min(c.base, c.period), end=max(c.base, c.period)) for j, c in enumerate(parts)]

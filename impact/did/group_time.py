@@ -111,7 +111,7 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
         caveats=(*_caveats(layout, cells, comparisons, unbalanced, treatment if ever_treated else None),
                  *_small_cohorts(layout),
                  *few_for_large_samples(_counts(layout).clusters)),
-        covariates=bool(covariates), repeated=not layout.wide, members=_members(layout))
+        covariates=bool(covariates), repeated=not layout.wide, members=_members(layout), anticipation=anticipation)
     return group_time_effects(cells, report)
 
 
