@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,11 @@ import numpy as np
 from impact import did
 from impact.data.sample import Sample
 from impact.did.again import amount
+from impact.did.earlier import GAPS, GROWTH
+from impact.did.fragility import TITLES
+from impact.did.group_effects import TITLE
 from impact.did.honest import MOST_AFTER
+from impact.did.imputed import TITLE as EARLIER
 from impact.errors import DataError, DesignError, Problem
 from impact.results import Check, Estimate
 from impact.study.types import MethodCall, Outcome
@@ -20,6 +26,10 @@ from impact.study.types import MethodCall, Outcome
 PARALLEL = ("group_time_att", "imputation", "sun_abraham", "two_way_fixed_effects", "event_study", "stacked", "two_by_two")
 SYNTHETIC = ("synthetic_control", "synthetic_did")
 SHARED = ("covariates", "cluster", "weights")  # options that group-time effects take over from another primary method
+# what methods assume that do not rest on parallel trends
+OWN: dict[str, tuple[Callable[..., Check], str]] = {
+    "poisson": (did.earlier_growth, GROWTH), "triple_difference": (did.earlier_gaps, GAPS)}
+LEFT_OUT = "One cohort left out at a time"
 SHIFTS = (1.0, 2.0)
 MOST_FORBIDDEN = 0.1  # share of weight above which such comparisons can move the answer
 CLOSE_FIT = 0.25  # of the outcome's spread: our threshold for a mix that followed the area before
@@ -39,31 +49,32 @@ def trust_checks(sample: Sample, outcome: Outcome, own: Estimate, estimator: Cal
     Returns
     -------
     checks, estimates
-        For methods that rest on parallel trends: robustness to trends that part, hidden drift, false starts, one cohort or
-        the largest units left out, treatment of missing rows, weights of forbidden comparisons; and effects by periods
-        since treatment with the robust intervals. What cannot be examined says why.
+        For methods that rest on parallel trends: all earlier differences at once, robustness to trends that part, hidden
+        drift, false starts, one cohort or the largest units left out, treatment of missing rows, weights of forbidden
+        comparisons; and effects by periods since treatment with the robust intervals. Growth in per cent, or the gap
+        between affected and unaffected units, where the method rests on that. What cannot be examined says why.
     """
     frame = sample.frame
     again: list[tuple[str, str, Callable[[], Check | None]]] = [
         ("placebo_dates", "False start dates", lambda: did.placebo_dates(
             estimator, frame, shifts=SHIFTS, **keywords).check),
-        ("leave_one_cohort_out", "One cohort left out at a time", lambda: did.leave_one_cohort_out(
-            estimator, frame, **keywords).check),
+        ("leave_one_cohort_out", LEFT_OUT, lambda: _without_cohorts(sample, estimator, keywords)),
         ("drop_the_largest", "The largest units left out", lambda: did.drop_the_largest(estimator, frame,
                                                                                         **keywords).check)]
     rows: list[Estimate] = []
     if own.method in PARALLEL:
         found, rows = _trends(sample, outcome, own, group_time)
+        if own.method == "imputation":  # it has a test of its own, on the rows its forecasts come from
+            found[0] = _tried("pretrend_imputation", EARLIER, lambda: estimator(frame, **keywords).pretrend)
         again.append(("forbidden_comparisons", "Forbidden comparisons in two-way fixed effects",
                       lambda: _forbidden(sample, outcome)))
     elif own.method in SYNTHETIC:
         found = [_earlier_fit(own)]
         again = again[:1] if own.method == "synthetic_did" else []
     else:
-        found = [Check(id="own_assumption", title="The method's own assumption", verdict="not_applicable",
-                       word="not examined", reason=f"No check here examines what {own.method.replace('_', ' ')} assumes "
-                       f"of the "
-                       "periods before; the plain trends of the groups are another matter.")]
+        look, title = OWN[own.method]
+        taken = signature(look).parameters
+        found = [_tried(look.__name__, title, lambda: look(frame, **{k: v for k, v in keywords.items() if k in taken}))]
     if own.method not in SYNTHETIC:  # those need every area in every period
         again.append(("unbalanced_agreement", "Same answer however missing rows are treated",
                       lambda: did.unbalanced_agreement(frame, estimator=estimator, **keywords)))
@@ -79,20 +90,24 @@ def _trends(sample: Sample, outcome: Outcome, own: Estimate, group_time: Keyword
         return [_not_examined("trends", "What trends may do to it", error)], []
     rows = [*effects.aggregate("dynamic").rows]
     level, seed = group_time["conf_level"], group_time.get("seed", 0)
-    checks = [_tried("sensitivity", "If trends were not parallel", lambda: _robust(effects, level, seed, rows)),
+    joint = _tried("pretrend_group_time", TITLE, lambda: effects.pretrend)
+    checks = [*(_tried(code, TITLES[kind], partial(_robust, effects, kind, level, seed, rows))
+                for code, kind in (("sensitivity", "relative_magnitudes"), ("sensitivity_smoothness", "smoothness"))),
               _tried("hidden_drift", "Drift that earlier periods could have shown",
                      lambda: did.hidden_drift(effects, conf_level=level, seed=seed))]
     if own.method == "group_time_att":
-        return checks, rows
+        return [joint, *checks], rows
     one, other = amount(effects.headline.estimate, own.transform), amount(own.estimate, own.transform)
     start = f"On group-time effects ({one}; the primary method gives {other}): "
-    return [c if c.verdict == "not_applicable" else replace(c, reason=start + c.reason[:1].lower() + c.reason[1:])
-            for c in checks], rows
+    return [joint, *(c if c.verdict == "not_applicable" else replace(
+        c, reason=start + c.reason[:1].lower() + c.reason[1:]) for c in checks)], rows
 
 
-def _robust(effects: Any, level: float, seed: int, rows: list[Estimate]) -> Check | None:
-    later = sum(float(row.horizon or "nan") >= 0 for row in rows[1:])  # long paths are examined at their first effect
-    found = did.sensitivity(effects, conf_level=level, seed=seed, parameter="average" if later <= MOST_AFTER else "first")
+def _robust(effects: Any, kind: str, level: float, seed: int, rows: list[Estimate]) -> Check | None:
+    # long paths are examined at their first effect
+    later = sum(float(row.horizon or "nan") >= 0 for row in effects.aggregate("dynamic").rows[1:])
+    found = did.sensitivity(effects, kind=kind, conf_level=level, seed=seed,
+                            parameter="average" if later <= MOST_AFTER else "first")
     rows += found.rows[1:]
     return found.check
 
@@ -102,9 +117,8 @@ def _earlier_fit(own: Estimate) -> Check:
     title, details = "The mix followed the area before", dict(own.details)
     gaps = [gap for _, gap in details.get("gaps", ())][: int(details.get("earlier_periods", 0))]
     if not gaps or not own.outcome_sd:
-        return Check(id="earlier_fit", title=title, verdict="not_applicable", word="not examined", reason="This method "
-                     "weighs "
-                     "areas and periods so that the past runs in parallel, and keeps no gap to judge it by.")
+        return Check(id="earlier_fit", title=title, verdict="not_applicable", word="not examined", reason="There is no "
+                     "earlier gap, or no spread of the outcome, to judge it by.")
     missed = math.sqrt(float(np.mean(np.square(gaps)))) / own.outcome_sd
     return Check(
         id="earlier_fit", title=title, verdict="concern" if missed > CLOSE_FIT else "pass",
@@ -112,8 +126,16 @@ def _earlier_fit(own: Estimate) -> Check:
         measure="standard deviations of the outcome", source="Abadie (2021), Journal of Economic Literature 59; threshold "
         "ours",
         reason=f"In the {len(gaps)} earlier periods the mix missed the treated area by {missed:.2f} standard deviations "
-        f"of the "
-        "outcome on average.")
+        "of the outcome on average.")
+
+
+def _without_cohorts(sample: Sample, estimator: Callable[..., Any], keywords: Keywords) -> Check | None:
+    """Leave one cohort out at a time; where all started together there is none to leave out, and that is no gap."""
+    first = sample.frame[str(sample.first_treated)].astype(float)
+    if first[np.isfinite(first)].nunique() < 2:
+        return Check(id="leave_one_cohort_out", title=LEFT_OUT, verdict="not_applicable", word="one start",
+                     reason="All treated units started together: there is no cohort to leave out.")
+    return did.leave_one_cohort_out(estimator, sample.frame, **keywords).check
 
 
 def _forbidden(sample: Sample, outcome: Outcome) -> Check:
@@ -124,13 +146,13 @@ def _forbidden(sample: Sample, outcome: Outcome) -> Check:
     share = split.forbidden_weight
     own = sample.study.analysis.primary.method in ("two_way_fixed_effects", "event_study")
     reason = (f"{share:.0%} of the weight of a two-way fixed effects estimate (on units seen in every period) compares "
-              f"late "
-              "groups with groups already treated; where effects grow or differ, that part misleads.")
+              "late groups with groups already treated; where effects grow or differ, that part misleads."
+              f"{'' if own else ' The primary method uses no such comparison.'}" if share else
+              "Treated units started together, so that none is compared with units already treated.")
     return Check(
         id="forbidden_comparisons", title="Forbidden comparisons in two-way fixed effects",
-        verdict="concern" if own and share > MOST_FORBIDDEN else "pass", word=f"{share:.0%} of the weight",
-        reason=reason if own else f"{reason} The primary method uses no such comparison.", measured=share,
-        threshold=MOST_FORBIDDEN, measure="share of the weight",
+        verdict="concern" if own and share > MOST_FORBIDDEN else "pass", reason=reason, measured=share,
+        word=f"{share:.0%} of the weight" if share else "none", threshold=MOST_FORBIDDEN, measure="share of the weight",
         source="Goodman-Bacon (2021), Journal of Econometrics 225")
 
 

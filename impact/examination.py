@@ -48,7 +48,18 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
                                     unknown=len(sample.units()) - len(treated), clusters=groups,
                                     conf_level=sample.study.analysis.conf_level))
         if design.kind == "did":
-            out += _earlier_trends(sample, outcome)
+            out += [replace(c, outcome=outcome.name) for c in _earlier_trends(sample, outcome)]
+    return _told_apart(out)
+
+
+def _told_apart(checks_made: Sequence[Check]) -> tuple[Check, ...]:
+    """Let the id of a check name its outcome where an earlier check of another outcome goes by the same."""
+    seen: set[str] = set()
+    out = []
+    for check in checks_made:
+        mine = replace(check, id=f"{check.id}:{check.outcome}") if check.id in seen and check.outcome else check
+        seen.add(mine.id)
+        out.append(mine)
     return tuple(out)
 
 

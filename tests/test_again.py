@@ -17,6 +17,8 @@ from impact.did import (
     leave_one_cohort_out,
     placebo_dates,
     placebo_outcomes,
+    synthetic_did,
+    two_by_two,
     two_way_fixed_effects,
 )
 from impact.errors import DataError, DesignError
@@ -51,6 +53,28 @@ def test_a_false_start_by_hand():
     assert made.headline.estimate == pytest.approx(group_time_att(table, **KEYS).headline.estimate)
     assert made[1].estimand == "placebo"
     assert made[1].term == "start moved 1 earlier"
+
+
+def test_false_starts_of_a_two_by_two_move_its_periods_and_those_of_a_mix_keep_a_balanced_table():
+    data = firms().query("first != 2004 or year < 2004")
+    made = placebo_dates(two_by_two, data[data["first"] != 2004], shifts=[1, 2], periods=[2002, 2003], **KEYS)
+    wide = data[data["first"] != 2004].pivot(index="firm", columns="year", values="y")
+    treated = data.groupby("firm")["first"].first().reindex(wide.index).notna()
+    for row, (early, late) in zip(made.rows[1:], ((2001, 2002), (2000, 2001)), strict=True):
+        change = wide[late] - wide[early]
+        assert row.estimate == pytest.approx(change[treated].mean() - change[~treated].mean())
+    one = firms().query("firm == 'F001' or first != first")
+    mix = placebo_dates(synthetic_did, one, shifts=[1], **KEYS)
+    assert mix.check.word == "examined"
+    assert mix[1].period == "2000–2002"  # nothing from the true start on, of anybody
+
+
+def test_a_false_start_needs_two_periods_before_the_true_one():
+    data = firms()
+    data = data[(data["first"] != 2004) & (data["year"] >= 2002)]
+    check = placebo_dates(imputation, data, **KEYS).check
+    assert check.word == "not examined"
+    assert check.reason == "None could be estimated: there is one period before treatment, and a false start needs two."
 
 
 def test_no_drift_passes_and_a_drift_is_found():

@@ -127,10 +127,13 @@ EACH = {
     "poisson": did.poisson, "triple_difference": lambda d, **k: did.triple_difference(d, **KEYS, affected="affected", **k),
     "bacon_decomposition": did.bacon_decomposition, "synthetic_control": synthetic_control,
     "synthetic_did": did.synthetic_did, "compare": did.compare, "unbalanced_agreement": did.unbalanced_agreement,
+    "earlier_growth": did.earlier_growth,
+    "earlier_gaps": lambda d, **k: did.earlier_gaps(d, **KEYS, affected="affected", **k),
     "placebo_dates": lambda d, **k: placebo_dates(imputation, d, **KEYS, **k),
     "leave_one_cohort_out": lambda d, **k: did.leave_one_cohort_out(imputation, d, **KEYS, **k),
     "drop_the_largest": lambda d, **k: did.drop_the_largest(imputation, d, **KEYS, **k)}
-OWN_KEYS = ("two_by_two", "stacked", "triple_difference", "placebo_dates", "leave_one_cohort_out", "drop_the_largest")
+OWN_KEYS = ("two_by_two", "stacked", "triple_difference", "earlier_gaps", "placebo_dates", "leave_one_cohort_out",
+            "drop_the_largest")
 AREAS = ("synthetic_control", "synthetic_did")
 BAD = {  # what is done to the data, and what the message must say
     "time is text": (lambda d: d.assign(year=d["year"].astype(str)), "numbers stored as text"),
@@ -154,7 +157,7 @@ def test_bad_input_is_a_clear_error_of_each_function(name, bad):
     data = panel().assign(market=lambda d: d["firm"].str[1:].astype(int) % 10, affected=lambda d: d["market"] % 2)
     if name in AREAS:
         data = data.assign(first=np.where(data["firm"] == "F001", 2005.0, np.nan))
-    if name == "triple_difference":
+    if name in ("triple_difference", "earlier_gaps"):
         data["first"] = data["first"].replace(2005.0, np.nan)
     change, words = BAD[bad]
     more = {} if name in OWN_KEYS else KEYS
@@ -193,3 +196,35 @@ def test_false_starts_move_by_periods():
     halves = data.assign(year=data["year"] / 2, first=data["first"] / 2)
     one, other = (placebo_dates(imputation, d, shifts=[1, 2], **KEYS) for d in (data, halves))
     assert [r.estimate for r in other] == pytest.approx([r.estimate for r in one])
+
+
+@pytest.mark.parametrize("step", [1.0, 0.25, 1 / 12, 10.0])
+def test_false_starts_of_a_two_by_two_find_their_periods_in_any_calendar(step):
+    data = panel()[lambda d: d["first"] != 2005]
+    dated = data.assign(year=(data["year"] - 2000) * step + 2000.1, first=(data["first"] - 2000) * step + 2000.1)
+    pair = [sorted(d["year"].unique())[2:4] for d in (data, dated)]
+    one, other = (placebo_dates(did.two_by_two, d, shifts=[1, 2], periods=p, **KEYS)
+                  for d, p in zip((data, dated), pair, strict=True))
+    assert [r.estimate for r in other] == pytest.approx([r.estimate for r in one])
+    assert len(other.rows) == 3
+    assert one.left_out == other.left_out == ()
+
+
+def test_starts_never_to_come_may_be_written_as_infinity_in_false_starts():
+    data = panel()
+    one, other = (placebo_dates(imputation, d, shifts=[1], **KEYS)
+                  for d in (data, data.assign(first=data["first"].fillna(np.inf))))
+    assert other.check.reason == one.check.reason
+    late = data[(data["year"] >= data["first"].min() - 1) & (data["first"] != 2005)]
+    check = placebo_dates(imputation, late.assign(first=late["first"].fillna(np.inf)), shifts=[1], **KEYS).check
+    assert "a false start needs two" in check.reason
+
+
+@pytest.mark.parametrize("base", ["varying", "universal"])
+def test_the_joint_test_of_earlier_periods_counts_in_periods(base):
+    """Anticipation is a number of periods, also where these are quarters of the time column's unit."""
+    data = panel()
+    quarters = data.assign(year=2000 + (data["year"] - 2000) / 4, first=2000 + (data["first"] - 2000) / 4)
+    one, other = (group_time_att(d, **KEYS, anticipation=1, base_period=base).pretrend for d in (data, quarters))
+    assert dict(one.details)["tested"] == dict(other.details)["tested"] == 1 + 3
+    assert other.measured == pytest.approx(one.measured)

@@ -19,6 +19,8 @@ from impact.did import (
     poisson,
     stacked,
     sun_abraham,
+    synthetic_control,
+    synthetic_did,
     triple_difference,
     two_by_two,
     two_way_fixed_effects,
@@ -56,6 +58,8 @@ ALL: dict[str, Estimator] = {
     "stacked by variance": lambda d, **k: stacked(d, **NAMES, window=(-2, 2), corrective_weights=False, **k),
     "triple_difference": lambda d, **k: [triple_difference(d, **NAMES, affected="affected", **k)],
     "poisson": lambda d, **k: [poisson(d, **NAMES, **k)],
+    "synthetic_control": lambda d, **k: [synthetic_control(areas_of(d), **NAMES, **k)],
+    "synthetic_did": lambda d, **k: [synthetic_did(areas_of(d), **NAMES, **k)],
     "placebo_dates": lambda d, **k: placebo_dates(imputation, d, **NAMES, shifts=(1,), leads=0, **k),
 }
 
@@ -70,6 +74,14 @@ def firms(seed: int, missing: float = 0.0, starts: Sequence[float] = (2003, 2004
                          "first": np.repeat(first, 7), "affected": np.repeat(np.arange(units) // 2 % 2, 7),
                          "sales": sales.ravel()})
     return data[rng.random(len(data)) >= missing].reset_index(drop=True)
+
+
+def areas_of(data: pd.DataFrame) -> pd.DataFrame:
+    """Firms seen in every year, of those treated only the one that gained least: what a mix of others can stand for."""
+    whole = data[data.groupby("firm")["year"].transform("size") == len(YEARS)]
+    ends = whole[whole["first"].notna()].sort_values("year").groupby("firm")["sales"].agg(["first", "last"])
+    treated = (ends["last"] - ends["first"]).idxmin()  # the same firm, whatever its name, level and calendar
+    return whole[whole["first"].isna() | (whole["firm"] == treated)]
 
 
 def data_for(name: str, seed: int, missing: float = 0.0) -> pd.DataFrame:
@@ -146,7 +158,10 @@ def test_a_factor_all_share_does_not_matter_to_effects_in_per_cent(seed, missing
     same(ALL["poisson"](data), ALL["poisson"](data.assign(sales=data["sales"] * factor)))
 
 
-@pytest.mark.parametrize("name", [n for n in ALL if n not in ("poisson", "group_time_att cross-section")])
+LEVELS_COUNT = ("poisson", "group_time_att cross-section", "synthetic_control")  # a mix is chosen to have the area's level
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if n not in LEVELS_COUNT])
 @modest
 @given(seed=seeds, missing=gaps)
 def test_levels_of_units_do_not_matter(name, seed, missing):

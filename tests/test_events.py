@@ -8,12 +8,12 @@ import pytest
 from scipy import stats
 from support_studies import panel
 
-from impact.did.bands import uniform_critical
 from impact.did.counts import poisson
 from impact.did.decomposition import bacon_decomposition
 from impact.did.events import event_study
 from impact.did.imputed import imputation
 from impact.did.interaction import sun_abraham
+from impact.did.multiplier import uniform_critical
 from impact.did.stacking import stacked
 from impact.errors import DataError, DesignError
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from support_studies import PROFIT, cross_section, declare, panel
 
-from impact.checks import overlap
+from impact.checks import overlap, pretrends
 from impact.errors import DesignError, StudyError
 from impact.evaluation import evaluate
 
@@ -90,21 +90,74 @@ def test_options_shared_with_group_time_effects_are_taken_over():
 
 
 @pytest.mark.parametrize("method", ["poisson", "triple_difference", "synthetic_did", "synthetic_control"])
-def test_methods_with_another_assumption_say_that_it_is_not_examined_or_examine_it(method):
-    data = panel(units=20, periods=6, starts=(2004.0,))
+def test_methods_with_another_assumption_have_it_examined(method):
+    data = panel(units=60, periods=6, starts=(2004.0,))
     if method.startswith("synthetic"):
         data.loc[data["firm"] != "F001", ["first", "grant"]] = [np.nan, 0.0]
     options = {"affected": "affected"} if method == "triple_difference" else {}
     data["affected"] = (data["firm"].str[1:].astype(int) % 4 < 2) * 1.0
     made = evaluate(declare("did", method=method, options=options), data)
     assert not any(c.id.startswith("pretrend") for c in made.checks)
-    identifier = "earlier_fit:profit" if method.startswith("synthetic") else "own_assumption:profit"
-    found = check(made, identifier)
-    if method == "synthetic_control":
-        assert found.verdict in ("pass", "concern")
-        assert "earlier periods the mix missed the treated area" in found.reason
-    else:
-        assert found.word == "not examined"
+    found = check(made, {"poisson": "earlier_growth:profit", "triple_difference": "earlier_gaps:profit"}.get(
+        method, "earlier_fit:profit"))
+    assert found.verdict in ("pass", "concern")
+    assert {"poisson": "units treated later and the others grew were looked at",
+            "triple_difference": "how the gap between affected and unaffected units moved, in the treated group against",
+            }.get(method, "earlier periods the mix missed the treated area") in found.reason
+    assert check(made, "placebo_dates:profit").word == "examined" if method != "synthetic_control" else True
+
+
+@pytest.mark.parametrize("method", ["two_by_two", "two_way_fixed_effects", "event_study", "group_time_att", "imputation",
+                                    "sun_abraham", "stacked"])
+def test_methods_that_rest_on_parallel_trends_have_all_earlier_differences_tested_at_once(method):
+    data = panel(units=60, periods=7, starts=(2004.0, 2005.0))
+    options = {"two_by_two": {"periods": [2003, 2004]}, "stacked": {"window": [-1, 1]}}.get(method, {})
+    made = evaluate(declare("did", method=method, options=options), data)
+    joint = check(made, "pretrend_imputation:profit" if method == "imputation" else "pretrend_group_time:profit")
+    assert joint.word in ("examined", "drift seen")
+    assert "For all of them together p = " in joint.reason
+    assert check(made, "sensitivity_smoothness:profit").reason.count("steady drift apart") == 1
+    assert check(made, "placebo_dates:profit").word in ("examined", "moved")
+    assert len({c.id for c in made.checks}) == len(made.checks)
+
+
+def test_each_primary_outcome_has_its_own_earlier_trends():
+    data = panel(units=40, periods=6, starts=(2005.0,)).assign(jobs=lambda d: d["profit"] / 10)
+    made = evaluate(declare("did", method="group_time_att", outcomes=[PROFIT, JOBS | {"name": "staff"}]), data)
+    assert check(made, "pretrend_2005").outcome == "profit"
+    assert check(made, "pretrend_2005:staff").outcome == "staff"
+    assert len({c.id for c in made.checks}) == len(made.checks)
+
+
+def test_one_earlier_period_is_not_examined_and_one_start_is_no_gap():
+    made = evaluate(declare("did", method="group_time_att"), panel(units=40, periods=3, starts=(2002.0,)))
+    for name in ("pretrend_2002", "pretrend_group_time:profit", "sensitivity:profit", "hidden_drift:profit",
+                 "placebo_dates:profit"):
+        assert (check(made, name).verdict, check(made, name).word) == ("not_applicable", "not examined")
+    assert "there is 1 period before treatment, and three are needed" in check(made, "sensitivity:profit").reason
+    assert check(made, "leave_one_cohort_out:profit").word == "one start"
+    assert check(made, "forbidden_comparisons:profit").word == "none"
+
+
+def test_earlier_steps_are_judged_together_and_few_units_say_too_few():
+    rng = np.random.default_rng(8)
+    seen = 0
+    for _ in range(60):
+        data = panel(units=24, periods=7, starts=(2007.0,)).assign(profit=lambda d: rng.normal(size=len(d)))
+        found = evaluate_trend(data)
+        seen += found.word == "drift seen"
+    assert seen / 60 < 0.10 + 3 * (0.09 / 60) ** 0.5  # five steps a draw: looked at one by one they would show in a third
+    few = evaluate_trend(panel(units=10, periods=5, starts=(2004.0,)))
+    assert few.word == "not examined"
+    assert few.reason.startswith("Too few to say: fewer than 6 units first treated in 2004")
+    clustered = pretrends(panel(units=40, periods=5, starts=(2004.0,)).assign(
+        district=lambda d: d["firm"].str[1:].astype(int) % 2 * 10 + d["firm"].str[1:].astype(int) % 4 // 2),
+        outcome="profit", unit="firm", time="year", first_treated="first", cluster="district")[0]
+    assert clustered.reason.startswith("Too few to say: fewer than 6 clusters")
+
+
+def evaluate_trend(data: pd.DataFrame):
+    return pretrends(data, outcome="profit", unit="firm", time="year", first_treated="first")[0]
 
 
 def test_plain_trends_are_not_held_against_a_method_with_covariates_and_stop_before_anticipation():

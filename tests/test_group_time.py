@@ -494,7 +494,7 @@ def test_the_earlier_effects_are_tested_together():
     early = [i for i, r in enumerate(e.rows[1:]) if float(r.horizon) < 0]
     b = np.array([e.rows[1 + i].estimate for i in early])
     v = (e.influence.T @ e.influence)[np.ix_(early, early)]
-    statistic, df, p = dict(e.headline.details)["pretrend_test"]
+    statistic, df, p = dict(e.headline.details)["pretrend_wald_r_did"]
     assert (statistic, df) == (close(b @ np.linalg.solve(v, b)), len(early))
     assert 0 < p < 1
 

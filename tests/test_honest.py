@@ -194,7 +194,8 @@ def test_smoothness_counts_in_standard_errors():
 
 
 @pytest.mark.parametrize(("effects", "words"), [
-    (Fixed([0.1], [1.0]), "1 earlier and 1 later"), (Fixed([0.1, 0.2], [1.0], varying=True), "base_period='universal'"),
+    (Fixed([0.1], [1.0]), "2 periods before treatment, and three"),
+    (Fixed([0.1, 0.2], [1.0], varying=True), "base_period='universal'"),
     (Fixed([0.1, 0.2], [1.0] * 11), "at most 7")])
 def test_what_cannot_be_examined_is_said(effects, words):
     with pytest.raises(DesignError) as error:

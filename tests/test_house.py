@@ -106,7 +106,8 @@ def test_methods_a_study_may_name_are_the_functions_and_keywords(kind):
     module = getattr(impact, kind)
     apart = {"propensity_score", "aggregate_benchmark",  # their tables have another shape
              "bacon_decomposition", "compare", "drop_the_largest", "hidden_drift", "leave_one_cohort_out", "placebo_dates",
-             "placebo_outcomes", "sensitivity", "unbalanced_agreement"}  # these examine an estimate
+             "placebo_outcomes", "sensitivity", "unbalanced_agreement", "earlier_gaps",
+             "earlier_growth"}  # these examine an estimate
     assert set(METHODS[kind]) == {n for n in module.__all__ if inspect.isfunction(getattr(module, n))} - apart
     set_by_the_study = {"data", "outcome", "treatment", "unit", "time", "first_treated", "transform", "conf_level",
                         "estimand", "control_group", "seed", "firm", "weighting", "encouragement", "worker", "wage",
@@ -165,9 +166,9 @@ def test_no_rows_of_data_are_committed():
     if tracked.returncode:
         pytest.skip("not a git checkout")
     for name in tracked.stdout.splitlines():
-        if name in (f"tests/reference/{made}.csv" for made in ("monte_carlo", "did_simulation", "matching_simulation")):
-            # results, no data
-            continue
+        if name in [f"tests/reference/{made}.csv" for made in (
+                "monte_carlo", "did_simulation", "matching_simulation", "pretest_size")]:
+            continue  # results, no data
         assert not name.endswith((".csv", ".dta", ".sav", ".xlsx", ".parquet", ".pkl")), name
         assert "/out/" not in name
 

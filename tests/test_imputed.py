@@ -128,9 +128,21 @@ def test_earlier_periods_as_full_dummies_on_untreated_rows():
     scale = np.sqrt((n - k) / (n - (5 + 2 + 1)))
     assert [e.std_error for e in found.earlier] == close(fit.bse[-2:] * scale, rel=1e-8)
     joint = float(np.squeeze(fit.f_test(np.eye(k)[-2:]).fvalue)) / scale**2
-    assert found.pretrend.measured == close(float(stats.f.sf(joint, 2, 29)), rel=1e-6)
+    kept = dict(found.pretrend.details)
+    assert (kept["F"], kept["F_p"]) == (close(joint, rel=1e-6), close(float(stats.f.sf(joint, 2, 29)), rel=1e-6))
     assert [e.horizon for e in found.aggregate("dynamic")] == [None, "0", "1", "2", "-2", "-1"]
     assert {e.estimand for e in found.earlier} == {"placebo"}
+
+
+def test_leave_out_by_hand():
+    """Two treated firms gain 3 and 5, two others never move: each is compared with the mean of both, or with the other."""
+    data = pd.DataFrame({"firm": np.repeat(list("abcd"), 2), "year": [1, 2] * 4, "y": [0.0, 3, 0, 5, 0, 0, 0, 0],
+                         "first": np.repeat([2.0, 2, np.nan, np.nan], 2)})
+    keys = {"outcome": "y", "unit": "firm", "time": "year", "first_treated": "first"}
+    both, other = (imputation(data, **keys, leave_out=leave_out)[0] for leave_out in (False, True))
+    assert both.estimate == other.estimate == close(4.0)
+    assert both.std_error == close(np.sqrt(2 * (1 / 2) ** 2))
+    assert other.std_error == close(np.sqrt(2 * (2 / 2) ** 2))
 
 
 def test_a_drift_before_treatment_is_seen_and_its_absence_is_not_claimed():

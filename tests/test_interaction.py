@@ -58,6 +58,16 @@ def test_one_cohort_is_the_plain_event_study():
         (e.horizon, close(e.estimate), close(e.std_error)) for e in plain]
 
 
+def test_with_one_cohort_the_band_is_that_of_the_event_study():
+    data = panel(units=60, periods=6, starts=(2004.0,))
+    ours, plain = sun_abraham(data, **NAMES).aggregate("dynamic"), event_study(data, **NAMES)
+    assert dict(ours[0].details)["band_critical"] == close(dict(plain[0].details)["band_critical"], rel=1e-6)
+    ends = [[(e.horizon, dict(e.details)["band_low"], dict(e.details)["band_high"]) for e in rows[1:]]
+            for rows in (ours, plain)]
+    assert [row[0] for row in ends[0]] == [row[0] for row in ends[1]]
+    assert np.array(ends[0], dtype=float) == close(np.array(ends[1], dtype=float), rel=1e-6)
+
+
 def test_two_periods_and_two_by_two():
     data = panel(periods=2, starts=(2002.0,))
     assert sun_abraham(data, **NAMES)[0].estimate == close(two_by_two(data, **NAMES).estimate)

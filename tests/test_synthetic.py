@@ -68,6 +68,29 @@ def test_synthetic_control_is_the_exact_solution(states):
     assert {c.code for c in e.caveats} == {"few_units", "smallest_p"}
 
 
+def test_gaps_of_synthetic_did_average_to_its_effect_and_their_weighted_past_is_zero():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"area": np.repeat(np.arange(12), 9), "year": np.tile(np.arange(1, 10), 12),
+                         "y": (rng.normal(size=(12, 1)) + rng.normal(size=(12, 9)).cumsum(axis=1)).ravel()})
+    data["first"] = np.where(data["area"] == 0, 6.0, np.nan)
+    made = synthetic_did(data, outcome="y", unit="area", time="year", first_treated="first")
+    found = dict(made.details)
+    gaps = np.array([gap for _, gap in found["gaps"]])
+    assert gaps[5:].mean() == pytest.approx(made.estimate)
+    assert gaps[:5] @ np.array([w for _, w in found["time_weights"]]) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_fit_that_is_exact_but_for_rounding_ranks_by_what_comes_after():
+    """Forty areas and two earlier periods: most placebos fit exactly, and rounding must not order them."""
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"area": np.repeat(np.arange(40), 4), "year": np.tile(np.arange(1, 5), 40),
+                         "y": rng.normal(size=160)})
+    data["first"] = np.where(data["area"] == 0, 3.0, np.nan)
+    names = {"outcome": "y", "unit": "area", "time": "year", "first_treated": "first"}
+    p = synthetic_control(data, **names).p_value
+    assert {synthetic_control(data.assign(y=data["y"] + c), **names).p_value for c in (0.1, 39.0, 1e4, -777.7)} == {p}
+
+
 def test_simplex_weights_meet_the_conditions_of_an_optimum():
     rng = np.random.default_rng(3)
     for ridge, intercept in ((0.0, False), (0.7, True), (1e-6, True)):

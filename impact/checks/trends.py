@@ -11,6 +11,7 @@ from impact.data.frame import transformed
 from impact.data.panel import EVEN, Panel, select_panel, spacing
 from impact.inference.contrasts import difference
 from impact.inference.intervals import Inference, infer
+from impact.inference.report import FEW_CLUSTERS
 from impact.results import Check
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ def pretrends(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_t
     Returns
     -------
     tuple of Check
-        ``not_applicable`` with the word 'not examined' where a group has one earlier period or too few units;
-        otherwise 'examined' or 'drift seen'. ``measured`` is the largest earlier difference in change.
+        ``not_applicable`` with the word 'not examined' where a group has one earlier period, or fewer than six units (or
+        clusters) on a side; otherwise 'examined' or 'drift seen': the smallest p-value, times the number of steps looked
+        at. ``measured`` is the difference in change it belongs to.
     """
     panel = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, cluster=cluster)
     if panel.first is None:
@@ -64,6 +66,7 @@ def _cohort(panel: Panel, cohort: float, outcome: str, unit: str, time: str, con
                              f" only for units first treated in {cohort:.12g}: whether they moved in parallel before "
                              "cannot be seen.")
     found: list[tuple[str, Inference]] = []
+    clustered = cluster not in (None, unit)
     for early, late in pairwise(earlier):
         wide = frame[frame[time].isin((early, late))].pivot(index=unit, columns=time, values="_y").dropna()
         start = frame.drop_duplicates(unit).set_index(unit).loc[wide.index]
@@ -72,15 +75,16 @@ def _cohort(panel: Panel, cohort: float, outcome: str, unit: str, time: str, con
         use = (treated == 1) | other.to_numpy()
         change = (wide[late] - wide[early]).to_numpy()[use]
         d = treated[use]
-        if min(d.sum(), (1 - d).sum()) < 2:
+        clusters = np.unique(start["_g"].to_numpy()[use], return_inverse=True)[1].astype(np.int64) if clustered else None
+        own = np.arange(len(d)) if clusters is None else clusters
+        if min(len(np.unique(own[d == side])) for side in (0, 1)) < FEW_CLUSTERS:
             continue
-        groups = np.unique(start["_g"].to_numpy()[use], return_inverse=True)[1].astype(np.int64)
-        clustered = cluster not in (None, unit) and len(np.unique(groups)) > 2
-        gap = difference(change, d, clusters=groups if clustered else None)
+        gap = difference(change, d, clusters=clusters)
         found.append((f"{early:.12g}–{late:.12g}", infer(gap.estimate, gap.std_error, gap.df, conf_level)))
     known = [(label, i) for label, i in found if i.p_value is not None]
     if not known:
-        return _not_examined(identifier, name, outcome, f"Too few units first treated in {cohort:.12g}, or too few others, "
+        return _not_examined(identifier, name, outcome, f"Too few to say: fewer than {FEW_CLUSTERS} "
+                             f"{'clusters' if clustered else 'units'} first treated in {cohort:.12g}, or as few others, "
                              "are measured in two adjacent earlier periods.")
     return _examined(identifier, name, outcome, known, transform)
 
@@ -92,7 +96,7 @@ def _not_examined(identifier: str, title: str, outcome: str, reason: str) -> Che
 
 def _examined(identifier: str, title: str, outcome: str, found: list[tuple[str, Inference]], transform: str) -> Check:
     label, worst = min(found, key=lambda pair: pair[1].p_value if pair[1].p_value is not None else 1.0)
-    p = worst.p_value if worst.p_value is not None else 1.0
+    p = min(1.0, len(found) * (worst.p_value if worst.p_value is not None else 1.0))
 
     def show(x: float | None) -> str:
         if x is None:
@@ -102,9 +106,11 @@ def _examined(identifier: str, title: str, outcome: str, found: list[tuple[str, 
 
     drift = p < DRIFT
     interval = f"{show(worst.conf_low)} to {show(worst.conf_high)}"
-    reason = (f"Before treatment ({label}) these units' change differed from the comparison's by {show(worst.estimate)} "
-              f"({worst.conf_level:.0%} interval {interval}); " + ("a drift before treatment is seen." if drift else
-              "a drift inside that interval cannot be ruled out."))
+    most = f", where the {len(found)} steps differ most" if len(found) > 1 else ""
+    reason = (f"Before treatment ({label}{most}) these units' change differed from the comparison's by "
+              f"{show(worst.estimate)} ({worst.conf_level:.0%} interval {interval}); " + (
+                  "a drift before treatment is seen." if drift else
+                  "a drift inside that interval cannot be ruled out."))
     return Check(id=identifier, title=title, verdict="concern" if drift else "pass",
                  word="drift seen" if drift else "examined", reason=reason, outcome=outcome,
                  measured=worst.estimate, threshold=DRIFT, measure="largest earlier difference in change, outcome's unit "

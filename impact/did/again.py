@@ -10,6 +10,7 @@ import numpy as np
 
 from impact.data.frame import require_columns
 from impact.data.panel import EVEN, spacing
+from impact.did.opening import snapped
 from impact.errors import DataError, DesignError, Problem
 from impact.results import Check, Estimate, Estimates
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Estimator = Callable[..., Any]
+Part = tuple[str, "pd.DataFrame", dict[str, Any]]  # name, rows, and keywords that differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,20 +55,32 @@ def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[
     Notes
     -----
     Estimand: zero, by construction. Assumes that nothing anticipates the programme at the dates tried.
-    Rows from the true start on are left out, so that no effect of the programme can enter. A placebo that finds nothing in
+    Rows from the true start on, and periods after the last start, are left out, so that no effect of the programme can
+    enter; ``periods`` of a two-by-two move along. A placebo that finds nothing in
     few periods proves little. Reference case: by hand, tests/test_again.py.
     """
     real = estimator(data, **keywords).headline
     start, time = str(keywords["first_treated"]), str(keywords["time"])
     first = data[start].astype(float)
-    step = spacing(np.sort(data[time].dropna().unique().astype(float))) or 1.0
+    known = np.sort(data[time].dropna().unique().astype(float))
+    step = spacing(known) or 1.0
     ahead = float(keywords.get("anticipation", 0)) * step
-    earlier = data[~(data[time] >= first - ahead - EVEN * step)]  # what may already act is left out
+    last, at = first[first <= known[-1] + EVEN * step].max(), data[time] + ahead + EVEN * step
+    earlier = data[~(at >= first) & ~(at >= last)]  # what may already act is left out
+    cohort = earlier[start].astype(float).replace([np.inf, -np.inf], np.nan)
+    if not earlier.groupby(cohort)[time].nunique().max() > 1:
+        lost = [(f"start moved {s:g} earlier", "there is one period before treatment, and a false start needs two")
+                for s in shifts]
+        return _placebos(real, [], lost, "placebo_dates", "False start dates", "false starts")
 
-    def moved(shift: float) -> pd.DataFrame:
-        return earlier.assign(**{start: earlier[start].astype(float) - ahead - shift * step})
+    def moved(shift: float) -> Part:
+        back = ahead + shift * step
+        pair = {"periods": [float(t) for t in snapped(np.array(keywords["periods"], dtype=float) - back, known, step)]
+                } if keywords.get("periods") is not None else {}
+        return (f"start moved {shift:g} earlier",
+                earlier.assign(**{start: snapped(cohort.to_numpy() - back, known, step)}), pair)
 
-    rows, lost = _each(estimator, keywords, ((f"start moved {s:g} earlier", moved(s)) for s in shifts))
+    rows, lost = _each(estimator, keywords, (moved(s) for s in shifts))
     rows = [replace(row, estimand="placebo", question=f"a false effect: the {row.term}, on rows before treatment")
             for row in rows]
     return _placebos(real, rows, lost, "placebo_dates", "False start dates", "false starts")
@@ -127,7 +141,7 @@ def leave_one_cohort_out(estimator: Estimator, data: pd.DataFrame, **keywords: A
         raise DesignError(Problem(where=f"column '{start}'", what="there is one cohort only", cure="Nothing can be left "
                                   "out."),
                           source="design")
-    parts = ((f"without those first treated in {g:.12g}", data[~(first == g)]) for g in cohorts)
+    parts: Iterable[Part] = ((f"without those first treated in {g:.12g}", data[~(first == g)], {}) for g in cohorts)
     return _moved(estimator, data, keywords, parts, "leave_one_cohort_out", "One cohort left out at a time", "cohort")
 
 
@@ -156,8 +170,9 @@ def drop_the_largest(estimator: Estimator, data: pd.DataFrame, *, size: str | No
     if len(means) <= most + 2:
         raise DataError(Problem(where=f"column '{unit}'", what=f"there are {len(means)} units", cure="Too few to leave any "
                                 "out."), source="data")
-    parts = ((f"without the {k} largest" if k > 1 else "without the largest", data[~data[unit].isin(means.index[:k])])
-             for k in range(1, most + 1))
+    parts: Iterable[Part] = (
+        (f"without the {k} largest" if k > 1 else "without the largest", data[~data[unit].isin(means.index[:k])], {})
+        for k in range(1, most + 1))
     return _moved(estimator, data, keywords, parts, "drop_the_largest", "The largest units left out", "unit")
 
 
@@ -177,11 +192,11 @@ def _try(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any]) -> 
     return found, ""
 
 
-def _each(estimator: Estimator, keywords: dict[str, Any], parts: Iterable[tuple[str, pd.DataFrame]]) -> tuple[
+def _each(estimator: Estimator, keywords: dict[str, Any], parts: Iterable[Part]) -> tuple[
         list[Estimate], list[tuple[str, str]]]:
     rows, lost = [], []
-    for name, table in parts:
-        found, why = _try(estimator, table, keywords)
+    for name, table, other in parts:
+        found, why = _try(estimator, table, {**keywords, **other})
         if found is None:
             lost.append((name, why))
         else:
@@ -192,11 +207,16 @@ def _each(estimator: Estimator, keywords: dict[str, Any], parts: Iterable[tuple[
 def _placebos(real: Estimate, rows: list[Estimate], lost: list[tuple[str, str]], code: str, title: str,
               noun: str) -> MadeAgain:
     wrong = [row for row in rows if row.excludes_zero]
+    few = [row for row in rows if row.has_caveat("few_clusters")]
     largest = max((row.estimate for row in rows), key=abs, default=None)
     if not rows:
         check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, verdict="not_applicable",
                       word="not examined", reason=f"None could be estimated: "
                       f"{lost[0][1] if lost else 'nothing was asked for'}.")
+    elif few and len(few) == len(rows):  # no interval here is to be trusted
+        check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, verdict="not_applicable",
+                      word="not examined", reason=f"Too few clusters or units on a side to say; the largest in size of "
+                      f"{len(rows)} {noun} is {amount(largest or 0.0, real.transform)}.")
     else:
         reason = (f"{len(wrong)} of {len(rows)} {noun} show an 'effect' whose interval leaves out zero"
                   f"{' (' + wrong[0].term + ')' if wrong else ''}; the largest in size is "
@@ -209,7 +229,7 @@ def _placebos(real: Estimate, rows: list[Estimate], lost: list[tuple[str, str]],
     return MadeAgain(rows=(real, *rows), check=check, left_out=tuple(lost))
 
 
-def _moved(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any], parts: Iterable[tuple[str, pd.DataFrame]],
+def _moved(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any], parts: Iterable[Part],
            code: str, title: str, noun: str) -> MadeAgain:
     real = estimator(data, **keywords).headline
     rows, lost = _each(estimator, keywords, parts)
@@ -225,7 +245,7 @@ def _moved(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any], p
     turned = real.excludes_zero and any(row.estimate * real.estimate < 0 for row in rows)
     least, most = (amount(pick(r.estimate for r in rows), real.transform) for pick in (min, max))
     reason = (f"Made again it lies between {least} and {most}; the estimate is {amount(real.estimate, real.transform)}; "
-              f"furthest away {far.term} ({gap:.2g} standard errors)"
+              f"it moves most {far.term} (by {gap:.2g} standard errors)"
               f"{'; the sign turns' if turned else ''}.")
     check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, reason=reason, measured=gap,
                   threshold=1.0,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from impact.did.effects import Story, tell
 from impact.did.estimands import QUESTIONS
 from impact.did.layout import Layout
+from impact.did.multiplier import uniform_critical, with_band
 from impact.did.opening import Mask
 from impact.did.periods import uneven
 from impact.errors import DesignError
@@ -16,6 +17,7 @@ from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes
 from impact.results import Check, Estimate, Estimates
 
+SEED = 0  # of the draws behind a band
 KINDS = ("simple", "dynamic", "group", "calendar")
 
 
@@ -87,7 +89,9 @@ class CellEffects(Estimates):
         Returns
         -------
         Estimates
-            Row 0 the overall average of that kind, then one row a horizon, cohort or period, named in that field.
+            Row 0 the overall average of that kind, then one row a horizon, cohort or period, named in that field, with
+            ``band_low`` and ``band_high`` in ``details``, which cover all of them at once; no band where leads of another
+            regression stand beside.
 
         Raises
         ------
@@ -101,10 +105,17 @@ class CellEffects(Estimates):
         if kind == "dynamic" and problem is not None:
             raise DesignError(problem, source="design")
         parts = parts_of(self.cells, kind)
-        overall = overall_of(self.cells, kind, parts)
-        rows = [average(lay, self.story, self.cells, overall, question=QUESTIONS[self.story.method][kind], name=kind),
-                *(_part(self, kind, value, pick) for value, pick in parts)]
-        return Estimates(rows=(*rows, *(self.earlier if kind == "dynamic" else ())))
+        whole = average(lay, self.story, self.cells, overall_of(self.cells, kind, parts), name=kind,
+                        question=QUESTIONS[self.story.method][kind])
+        rows = [_part(self, kind, value, pick) for value, pick in parts]
+        if kind == "dynamic" and self.earlier:  # of another regression: no band holds for both
+            return Estimates(rows=(whole, *rows, *self.earlier))
+        if parts:
+            picks = np.array([pick for _, pick in parts])
+            critical = uniform_critical(picks @ self.cells.matrix @ picks.T, self.cells.df, lay.conf_level, SEED)
+            whole = replace(whole, details=(*whole.details, ("band_critical", critical)))
+            rows = [with_band(row, critical) for row in rows]
+        return Estimates(rows=(whole, *rows))
 
 
 def parts_of(cells: CellTable, kind: str) -> list[tuple[float, Array]]:

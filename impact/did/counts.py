@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from impact.did.opening import Asked, Opened, open_panel
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, independent_columns
-from impact.inference.report import Counterfactual
+from impact.inference.report import Counterfactual, few_for_large_samples
 from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -70,32 +70,44 @@ def poisson(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     Reference case: none stored for panels (rct_jtrain2_ppml is the same likelihood); statsmodels with full dummies, to
     1e-8 (tests/test_did_counts.py).
     """
-    opened = open_panel(data, Asked(
+    lay = lay_out_counts(data, Asked(
         outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates, cluster=cluster,
         control_group=control_group, weights=weights, conf_level=conf_level, unbalanced=unbalanced))
-    _drop_zeros(opened, outcome, unit, time)
-    lay = lay_out(opened)
-    _need_positive(lay)
     dummies, _ = lay.period_dummies()
     design = np.column_stack([dummies, lay.extra, lay.treated.astype(float)])
     kept = independent_columns(within(design, lay.units, lay.weights), np.linalg.norm(design, axis=0))
-    if design.shape[1] - 1 not in kept:
-        raise DesignError(Problem(where="treatment", what="its effect cannot be told apart from the period effects",
-                                  cure="Units that stay untreated, measured in the same periods, are needed."),
-                          source="design")
+    need_told_apart(kept, [design.shape[1] - 1])
     design = within(design[:, kept], lay.units, None)  # unit effects take up the rest, and exp stays in range
-    beta, mean = _fit(lay, design)
+    beta, mean = fit_poisson(lay, design)
     error = _error(lay, design, mean)
     inference = infer(float(beta[-1]), error, None, lay.conf_level)
     lay.asked = replace(lay.asked, transform="log")  # the coefficient is in log points, the outcome as it came
     story = Story(method="poisson", vcov="CR1S", assumptions=ASSUMPTIONS, card=_card(lay), caveats=(
         Caveat(code="parallel_growth", text="The comparison's growth in per cent, not its change in units, stands for what "
-               "treated units would have seen."), *staggered(lay.first)))
+               "treated units would have seen."), *staggered(lay.first),
+        *few_for_large_samples(int(lay.clusters.max()) + 1)))
     treated = lay.treated
     w = None if lay.weights is None else lay.weights[treated]
     level = float(np.average(lay.y[treated], weights=w)) * math.exp(-float(beta[-1]))
     base = Counterfactual(mean=level, std_error=0.0, label="treated units without treatment")
     return tell(lay, story, inference, rows=treated, question=QUESTIONS["poisson"][""], period=lay.span, base=base)
+
+
+def lay_out_counts(data: pd.DataFrame, asked: Asked) -> Layout:
+    """Check a panel of an outcome that cannot be negative, and lay it out."""
+    opened = open_panel(data, asked)
+    _drop_zeros(opened, asked.outcome, str(asked.unit), asked.time)
+    lay = lay_out(opened)
+    _need_positive(lay)
+    return lay
+
+
+def need_told_apart(kept: Sequence[int], wanted: Iterable[int]) -> None:
+    """Refuse where a column of interest is a combination of the others."""
+    if not set(wanted) <= set(kept):
+        raise DesignError(Problem(where="treatment", what="its effect cannot be told apart from the period effects",
+                                  cure="Units that stay untreated, measured in the same periods, are needed."),
+                          source="design")
 
 
 def _drop_zeros(opened: Opened, outcome: str, unit: str, time: str) -> None:
@@ -126,7 +138,7 @@ def _need_positive(lay: Layout) -> None:
         raise DesignError(problems, source="design")
 
 
-def _fit(lay: Layout, design: Array) -> tuple[Array, Array]:
+def fit_poisson(lay: Layout, design: Array) -> tuple[Array, Array]:
     """Poisson quasi-likelihood by Newton's method, unit effects concentrated out: coefficients and fitted means."""
     w = np.ones(lay.n) if lay.weights is None else lay.weights
     total = np.bincount(lay.units, weights=w * lay.y).astype(float)
@@ -155,14 +167,18 @@ def _means(lay: Layout, design: Array, beta: Array, w: Array, total: Array) -> A
     return np.asarray(raw * (total / np.bincount(lay.units, weights=w * raw))[lay.units])
 
 
-def _error(lay: Layout, design: Array, mean: Array) -> float:
+def influence_of(lay: Layout, design: Array, mean: Array) -> Array:
+    """What each cluster adds to each coefficient's error: (clusters, k), without small-sample factor."""
     w = np.ones(lay.n) if lay.weights is None else lay.weights
     centred = within(design, lay.units, w * mean)
     bread = np.linalg.inv((centred * (w * mean)[:, None]).T @ centred)
+    return sums_by(lay.clusters, centred * (w * (lay.y - mean))[:, None], int(lay.clusters.max()) + 1) @ bread
+
+
+def _error(lay: Layout, design: Array, mean: Array) -> float:
     groups, k = int(lay.clusters.max()) + 1, design.shape[1]
-    scores = sums_by(lay.clusters, centred * (w * (lay.y - mean))[:, None], groups)
     factor = (lay.n - 1) / (lay.n - k - 1) * groups / (groups - 1)  # K: coefficients, periods and no unit effects
-    return float(np.sqrt(factor * (bread @ (scores.T @ scores) @ bread)[-1, -1]))
+    return math.sqrt(factor) * float(np.linalg.norm(influence_of(lay, design, mean)[:, -1]))
 
 
 def _card(lay: Layout) -> StandardErrorCard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from impact.results import Caveat, Check, Estimate, Estimates, PercentEffect, Se
 BOUNDS = {"relative_magnitudes": (0.5, 1.0, 1.5, 2.0), "smoothness": (0.5, 1.0, 2.0)}
 MOST = 5.0  # a conclusion that stands five times the earlier deviations is said to stand beyond that
 Interval = Callable[[float], tuple[float | None, float | None]]
+TITLES = {"relative_magnitudes": "If trends were not parallel", "smoothness": "If trends drifted apart, steadily or not"}
 PARAMETERS = ("first", "average")
 ROTH = "Roth (2022), AER: Insights 4"
 RAMBACHAN = "Rambachan & Roth (2023), Review of Economic Studies 90"
@@ -106,6 +107,11 @@ def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath,
     if parameter not in PARAMETERS:
         raise ValueError(f"parameter must be one of {', '.join(PARAMETERS)}, not {parameter!r}")
     table, covariance = effects.aggregate("dynamic"), effects.covariance("dynamic")
+    if table.headline.has_caveat("few_clusters"):
+        card = table.headline.se_card
+        sides = f"{card.clusters_treated} treated and {card.clusters_comparison} comparison" if card else "so few"
+        raise DesignError(Problem(where="cluster", what=f"{sides} clusters or units are too few to say how far trends part",
+                                  cure="Nothing in the data mends this: say so."), source="design")
     parts = table.rows[1:]
     horizon = np.array([float(row.horizon or "nan") for row in parts])
     value = np.array([row.estimate for row in parts])
@@ -117,10 +123,11 @@ def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath,
     before = np.flatnonzero(~fixed & np.isfinite(value) & (horizon < horizon[reference[0]]))
     after = np.flatnonzero(~fixed & np.isfinite(value) & (horizon > horizon[reference[0]]))
     if len(before) < 2 or not len(after):
-        raise DesignError(Problem(where="time", what=f"{len(before)} earlier and {len(after)} later coefficients, and at "
-                                  f"least two "
-                                  "earlier are needed to say how far trends part", cure="Use more earlier periods."),
-                          source="design")
+        had = len(before) + 1
+        raise DesignError(Problem(where="time", what=f"there {'is' if had == 1 else 'are'} {had} "
+                                  f"period{'' if had == 1 else 's'} before treatment, and three are needed to say how far "
+                                  "trends part" if len(before) < 2 else "no coefficient after treatment is left",
+                                  cure="Use more earlier periods."), source="design")
     steps = np.diff(np.sort(np.concatenate([horizon[before], horizon[reference], horizon[after]])))
     if not np.allclose(steps, steps[0], rtol=1e-6):
         raise DesignError(Problem(where="time", what="the coefficients are not evenly spaced, and what trends may do "
@@ -236,24 +243,40 @@ def _breakdown(start: Estimate, interval: Interval) -> float | None:
 
 
 def _check(start: Estimate, kind: str, value: float | None, earlier: int, parameter: str) -> Check:
-    relative = kind == "relative_magnitudes"
-    measure = "times the largest earlier deviation" if relative else "standard errors a period"
+    code = "sensitivity" if kind == "relative_magnitudes" else f"sensitivity_{kind}"
+    told: dict[str, Any] = {"id": f"{code}:{start.outcome}", "title": TITLES[kind], "outcome": start.outcome,
+            "source": RAMBACHAN, "measure": "times the largest earlier deviation" if kind == "relative_magnitudes" else
+            "standard errors of the effect a period"}
     if value == 0.0 and not start.excludes_zero:
         words = "The interval holds zero under parallel trends already, so there is no conclusion that could fall."
-        return Check(id=f"sensitivity:{start.outcome}", title="If trends were not parallel", outcome=start.outcome,
-                     verdict="not_applicable", word="nothing to overturn", reason=words, measure=measure, source=RAMBACHAN)
-    if value == 0.0:
-        words = "The sign falls as soon as any drift, a straight line included, is allowed."
-    elif value is None:
-        words = f"The sign stands even if later trends parted by {MOST:g} {measure}."
-    elif relative:
-        words = (f"The sign stands as long as later trends part by no more than {value:g} times the largest change seen "
-                 f"between neighbouring earlier periods ({earlier} earlier coefficients).")
-    else:
-        words = f"The sign stands as long as the slope of the drift changes by no more than {value:g} {measure}."
+        return Check(**told, verdict="not_applicable", word="nothing to overturn", reason=words)
+    words = (_relative(value, earlier) if kind == "relative_magnitudes" else
+             _bending(value, start.std_error or 0.0, start.transform))
     if parameter == "first":
         words = f"For the effect in the first period: {words[:1].lower()}{words[1:]}"
     firm = value is None or value >= 1
-    return Check(id=f"sensitivity:{start.outcome}", title="If trends were not parallel", outcome=start.outcome,
-                 verdict="pass" if firm else "concern", word="holds" if firm else "fragile", reason=words, measured=value,
-                 threshold=1.0, measure=measure, source=RAMBACHAN)
+    return Check(**told, verdict="pass" if firm else "concern", word="holds" if firm else "fragile", reason=words,
+                 measured=value, threshold=1.0)
+
+
+def _relative(value: float | None, earlier: int) -> str:
+    if value == 0.0:
+        return "The sign falls as soon as any parting of trends is allowed."
+    if value is None:
+        return (f"The sign stands even if later trends parted by {MOST:g} times the largest change seen between "
+                "neighbouring earlier periods.")
+    return (f"The sign stands as long as later trends part by no more than {value:g} times the largest change seen "
+            f"between neighbouring earlier periods ({earlier} earlier coefficients).")
+
+
+def _bending(value: float | None, error: float, transform: str) -> str:
+    """Say how far a drift may bend, in the outcome's unit."""
+    if value == 0.0:
+        return "The sign falls once a steady drift apart, carried on from before treatment, is allowed for."
+    most = MOST if value is None else value
+    size = amount(most * error, transform).lstrip("+")
+    if value is None:
+        return ("Allowing for a steady drift apart the sign stands, even if the drift's pace changed by "
+                f"{size} from one period to the next.")
+    return ("Allowing for a steady drift apart the sign stands, as long as the drift's pace changes by no more than "
+            f"{size} from one period to the next ({value:g} standard errors of the effect).")

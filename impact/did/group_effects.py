@@ -5,21 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from impact.data.panel import ASSUMPTIONS
+from impact.data.panel import ASSUMPTIONS, EVEN
+from impact.did.again import amount
 from impact.did.aggregation import Average, aggregate
 from impact.did.cells import Cell, Cells
 from impact.did.estimands import QUESTIONS
 from impact.did.multiplier import critical_value
+from impact.did.pretest import largest_difference, said
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes
 from impact.inference.report import Counterfactual, Counts, make_estimate
-from impact.results import Caveat, Dropped, Estimate, Estimates, StandardErrorCard
+from impact.results import Caveat, Check, Dropped, Estimate, Estimates, StandardErrorCard
 
 METHOD = "group_time_att"
+TITLE = "Earlier trends, all groups at once"
+SOURCE = "Callaway & Sant'Anna (2021), section 4; Roth (2022), AER: Insights 4"
 PARTS = {
     "dynamic": "the effect {} periods after first treatment, on units seen at that distance",
     "group": "the effect on units first treated in {}, averaged over the periods since",
@@ -51,6 +56,7 @@ class Report:
     covariates: bool
     repeated: bool
     members: tuple[Codes, ...] | None
+    anticipation: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +103,15 @@ class GroupTimeEffects(Estimates):
         jacobian = np.array([part.gradient for part in parts or [overall]])
         return np.asarray(jacobian @ found.covariance @ jacobian.T)
 
+    @property
+    def pretrend(self) -> Check:
+        """Joint test of all moves up to the last period before treatment, by :func:`impact.did.pretest.largest_difference`.
+
+        The chi-square test that R did prints stands in the details as ``pretrend_wald_r_did``: with few treated units or
+        clusters it rejects true parallel trends far too often, and no verdict here rests on it.
+        """
+        return _pretrend(*self._parts())
+
     def _parts(self) -> tuple[Cells, Report]:
         if self.cells is None or self.report is None:
             raise ValueError("these effects were read back from a record: estimate again to average them")
@@ -113,7 +128,7 @@ def group_time_effects(cells: Cells, report: Report) -> GroupTimeEffects:
     rows = [_cell(cell, math.sqrt(max(float(variance[k, k]), 0.0)), reach, report) for k, cell in enumerate(cells.cells)]
     head = _averages(cells, report, "simple")[0]
     head = replace(head, details=(*head.details, *report.details, ("band_critical", reach), ("band_draws", report.draws),
-                                  ("band_seed", report.seed), *_earlier(cells)))
+                                  ("band_seed", report.seed), *_wald(cells)))
     return GroupTimeEffects(rows=(head, *rows), cells=cells, report=report)
 
 
@@ -251,19 +266,71 @@ def _write(inference: Inference, counts: Counts, report: Report, caveats: Sequen
     return row if row.transform == report.transform or report.share else replace(row, transform=report.transform)
 
 
-def _earlier(cells: Cells) -> tuple[tuple[str, Any], ...]:
-    """Test that all effects before treatment are zero, as R did prints it: (statistic, df, p)."""
-    grid = cells.grid
-    error = np.sqrt(np.diag(cells.covariance)[: len(cells.cells)])
-    early = np.flatnonzero(grid.known & ~grid.after & (error > 0))
+def _early(cells: Cells) -> Codes:
+    """Positions of the cells before treatment that have an effect and an error."""
+    error = np.diag(cells.covariance)[: len(cells.cells)]
+    return np.flatnonzero(cells.grid.known & ~cells.grid.after & (error > 0)).astype(np.int64)
+
+
+def _wald(cells: Cells) -> tuple[tuple[str, Any], ...]:
+    """Test that all effects before treatment are zero, as R did prints it: (statistic, df, p). For comparison only."""
+    early = _early(cells)
     if not len(early):
         return ()
-    scaled = cells.covariance[np.ix_(early, early)] / np.outer(error[early], error[early])
+    error = np.sqrt(np.diag(cells.covariance)[early])
+    scaled = cells.covariance[np.ix_(early, early)] / np.outer(error, error)
     values, vectors = np.linalg.eigh(scaled)
     if values.min() < 1e-10 * values.max():
         return ()
     from scipy import special
 
-    z = vectors.T @ (grid.effects[early] / error[early])
+    z = vectors.T @ (cells.grid.effects[early] / error)
     statistic = float((z**2 / values).sum())
-    return (("pretrend_test", (statistic, len(early), float(special.chdtrc(len(early), statistic)))),)
+    return (("pretrend_wald_r_did", (statistic, len(early), float(special.chdtrc(len(early), statistic)))),)
+
+
+def _pretrend(cells: Cells, report: Report) -> Check:
+    """Test all moves up to the last period before treatment at once."""
+    early, count = _early(cells), len(cells.cells)
+    ahead = (report.anticipation + EVEN) * report.step  # within it the programme may already act
+    early = early[cells.grid.period[early] < cells.grid.cohort[early] - ahead]
+    if not len(early):
+        return Check(id="pretrend_group_time", title=TITLE, verdict="not_applicable", word="not examined",
+                     outcome=report.outcome, source=SOURCE, reason="No two earlier periods can be compared: whether "
+                     "treated units moved in parallel before cannot be seen.")
+    starts = cells.grid.cohort[early]
+    moves = [move for g in np.unique(starts) for move in _moves(cells, early[starts == g])]
+    pick = np.zeros((count, len(moves)))
+    for j, move in enumerate(moves):
+        pick[move.cells, j] = move.sign
+    values = np.where(cells.grid.known, cells.grid.effects, 0.0) @ pick
+    cohort = np.searchsorted(cells.grid.cohorts, [move.cohort for move in moves])
+    test = largest_difference(values, cells.influence[:, :count] @ pick, cells.influence[:, count + cohort] > 0,
+                              seed=report.seed, draws=report.draws)
+    named = [f"{amount(value, report.transform)} (units first treated in {m.cohort:.12g}, between "
+             f"{report.periods[m.start]:.12g} and {report.periods[m.end]:.12g})"
+             for m, value in zip(moves, values, strict=True)]
+    return said(test, named, identifier="pretrend_group_time", title=TITLE, outcome=report.outcome, source=SOURCE,
+                noun="unit" if report.members is None else "cluster", details=_wald(cells))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Move:
+    """How far one cohort moved apart between two earlier periods: the sum of some cells, or one turned round."""
+
+    cohort: float
+    cells: Codes
+    sign: float
+    start: int
+    end: int
+
+
+def _moves(cells: Cells, mine: Codes) -> list[_Move]:
+    """List the moves of one cohort; steps from period to period are added up, since a slow drift shows in long moves."""
+    parts = [cells.cells[int(k)].comparison for k in mine]
+    chained = len(parts) > 1 and all(b.base == a.period for a, b in pairwise(parts))
+    if chained:
+        return [_Move(cohort=c.cohort, cells=mine[j:], sign=1.0, start=c.base, end=parts[-1].period)
+                for j, c in enumerate(parts)]
+    return [_Move(cohort=c.cohort, cells=mine[j:j + 1], sign=1.0 if c.base < c.period else -1.0,
+                  start=min(c.base, c.period), end=max(c.base, c.period)) for j, c in enumerate(parts)]

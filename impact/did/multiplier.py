@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from impact.inference.intervals import check_level
 from impact.inference.linear import Array
+from impact.results import Estimate
 
 DRAWS = 9_999
+SUP_T_DRAWS = 20_000
 SMALL = 250_000  # multiplications below which linear algebra libraries use one thread
 
 
@@ -43,12 +46,59 @@ def critical_value(covariance: Array, *, conf_level: float = 0.95, draws: int = 
     used = np.flatnonzero(variance > 0)
     if len(used) < 2:
         return pointwise
-    error = np.sqrt(variance[used])
+    largest = largest_of(covariance, draws=draws, seed=seed)
+    rank = min(math.ceil(level * (draws + 1)), draws)
+    return max(pointwise, float(np.partition(largest, rank - 1)[rank - 1]))
+
+
+def largest_of(covariance: Array, *, draws: int, seed: int) -> Array:
+    """Draw the largest of normal deviates that go together as effects with this covariance do: (draws,).
+
+    Effects without error are passed over; there must be one with.
+    """
+    used = np.flatnonzero(np.diag(covariance) > 0)
+    error = np.sqrt(np.diag(covariance)[used])
     values, vectors = np.linalg.eigh(covariance[np.ix_(used, used)] / np.outer(error, error))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     rng, block = np.random.default_rng(seed), max(16, SMALL // len(used) ** 2)
-    largest = np.concatenate([
+    return np.concatenate([
         np.abs(rng.standard_normal((min(block, draws - start), len(used))) @ root.T).max(axis=1)
         for start in range(0, draws, block)])
-    rank = min(math.ceil(level * (draws + 1)), draws)
-    return max(pointwise, float(np.partition(largest, rank - 1)[rank - 1]))
+
+
+def uniform_critical(matrix: Array, df: float | None, conf_level: float, seed: int) -> float:
+    """Critical value with which all intervals hold at once.
+
+    Parameters
+    ----------
+    matrix : (k, k) covariance of the coefficients.
+    df : of Student's t, or None for the normal.
+    conf_level : a share. seed : of the draws.
+
+    Notes
+    -----
+    Plug-in sup-t band: quantile of the largest |t| among draws from the estimated joint normal, divided by a chi of the
+    same df so that few clusters widen it as they widen the pointwise intervals. Montiel Olea & Plagborg-Møller (2019,
+    Journal of Applied Econometrics 34, algorithm 1). Never below the pointwise value.
+    """
+    size = np.sqrt(np.diag(matrix))
+    matrix, size = matrix[np.ix_(size > 0, size > 0)], size[size > 0]
+    pointwise = float((stats.norm if df is None else stats.t(df)).ppf(0.5 + conf_level / 2))
+    if len(size) < 2:
+        return pointwise
+    values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
+    rng = np.random.default_rng(seed)
+    draws = rng.standard_normal((SUP_T_DRAWS, len(size))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    top = np.abs(draws).max(axis=1)
+    if df is not None:
+        top = top / np.sqrt(rng.chisquare(df, SUP_T_DRAWS) / df)
+    return max(float(np.quantile(top, conf_level)), pointwise)
+
+
+def with_band(estimate: Estimate, critical: float) -> Estimate:
+    """Add the ends of the uniform band to an estimate with a standard error."""
+    if estimate.std_error is None:
+        return estimate
+    reach = critical * estimate.std_error
+    return replace(estimate, details=(*estimate.details, ("band_low", estimate.estimate - reach),
+                                      ("band_high", estimate.estimate + reach)))

@@ -173,7 +173,7 @@ def _count_time(opened: Opened) -> None:
     asked, kept = opened.asked, opened.rows.kept
     periods = np.sort(few(opened.when[kept]))
     opened.step = spacing(periods) or 1.0
-    opened.first = _snapped(opened.first, periods, opened.step)
+    opened.first = snapped(opened.first, periods, opened.step)
     problem = miscoded(periods, asked.time)
     if problem is None and asked.even:
         problem = uneven(periods, few(opened.first[kept]), asked.time, asked.starts)
@@ -184,7 +184,7 @@ def _count_time(opened: Opened) -> None:
     check_anticipation(asked.anticipation, periods, few(opened.first[kept]), opened.step)
 
 
-def _snapped(first: Array, periods: Array, step: float) -> Array:
+def snapped(first: Array, periods: Array, step: float) -> Array:
     """Give starts that equal a period but for rounding that period's own value."""
     known = few(first)
     if np.isin(known[(known >= periods[0]) & (known <= periods[-1])], periods).all():

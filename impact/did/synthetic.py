@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEW_PERIODS = 5  # with fewer earlier periods a good fit before is cheap, and promises little after
+EXACT = 1e-4  # share of the noise level below which earlier gaps are rounding
 TINY = 1e-6  # share of the noise level that ridge keeps where the method itself has none, as in the authors' code
 ASSUMPTIONS = (
     "Without the programme, the treated area would have gone on as the weighted others did.",
@@ -95,10 +96,12 @@ def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     treated = _need_more_others(areas)
     weigh = _weigher(areas, intercept=False, ridge=TINY)
     found = _gaps(areas.values, areas.n0, weigh)
-    ratio, others = _ratio(found, areas.t0), areas.values[: areas.n0]
+    others = areas.values[: areas.n0]
+    least = EXACT * _noise(others[:, : areas.t0])
+    ratio = _ratio(found, areas.t0, least)
     placebos = [_gaps(np.vstack([np.delete(others, g, axis=0), others[g]]), areas.n0 - treated, weigh)
                 for g in _groups(areas.n0, treated, draws, seed)]
-    ranks = np.array([_ratio(p, areas.t0) for p in placebos])
+    ranks = np.array([_ratio(p, areas.t0, least) for p in placebos])
     p = float((1 + (ranks >= ratio * (1 - 1e-10)).sum()) / (1 + len(ranks))) if treated == 1 else None
     effect = float(found[areas.t0:].mean())
     inference = Inference(estimate=effect, conf_level=conf_level, p_value=p, reason="with one treated area there is no "
@@ -128,7 +131,8 @@ def synthetic_did(data: pd.DataFrame, *, outcome: str, unit: str, time: str, fir
     -------
     Estimate
         The standard error is the spread of placebo effects among the other areas (normal interval): it holds if the
-        treated area's luck is like theirs. ``details`` holds both sets of weights and the rank of the effect.
+        treated area's luck is like theirs. ``details`` holds both sets of weights, the rank of the effect and the gaps,
+        whose mean after the start is the effect.
 
     Raises
     ------
@@ -152,7 +156,9 @@ def synthetic_did(data: pd.DataFrame, *, outcome: str, unit: str, time: str, fir
     rank = float((1 + (np.abs(placebos) >= abs(effect) * (1 - 1e-10)).sum()) / (1 + len(placebos)))
     card = _card("spread of placebo effects among the other areas", areas,
                  "synthdid::vcov(synthdid_estimate(...), method = 'placebo')", "sdid y unit time d, vce(placebo)")
+    apart = areas.values[areas.n0:].mean(axis=0) - omega @ others  # a constant gap is allowed for
     details = (*_details(areas, omega), ("time_weights", _dated(areas, lam)),
+               ("gaps", _dated(areas, apart - lam @ apart[: areas.t0])),
                ("placebo_rank_p", rank), ("placebo_effects", tuple(float(x) for x in placebos)))
     return _estimate(areas, "synthetic_did", outcome, inference, card, SDID_QUESTION, transform, details, [])
 
@@ -254,8 +260,9 @@ def _gaps(values: Array, n0: int, weigh: Callable[[Array, int], Array]) -> Array
     return np.asarray(values[n0:].mean(axis=0) - weights @ values[:n0])
 
 
-def _ratio(gaps: Array, t0: int) -> float:
-    before = float((gaps[:t0] ** 2).mean())
+def _ratio(gaps: Array, t0: int, least: float) -> float:
+    """Squared gaps after over before; a fit closer than ``least`` is exact, and what is left of its gaps is rounding."""
+    before = max(float((gaps[:t0] ** 2).mean()), least**2)
     return float((gaps[t0:] ** 2).mean()) / before if before > 0 else math.inf
 
 

@@ -70,21 +70,14 @@ def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     Covariates enter with one slope. Errors: CR1S, K counts the independent period effects, t(G−1). Reference case: none
     stored; by hand, as the difference of two two-by-twos, and statsmodels with full dummies (tests/test_triple.py).
     """
-    require_columns(data, affected=affected)
-    check_columns(data, zero_one=(affected,))
-    opened = open_panel(data, Asked(
+    lay, mine = lay_out_groups(data, Asked(
         outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates, cluster=cluster,
-        control_group=control_group, weights=weights, transform=transform, conf_level=conf_level, unbalanced=unbalanced))
-    _check_affected(opened, unit, affected)
-    lay = lay_out(opened)
-    mine = opened.rows.numbers(affected)
-    _check_groups(lay, mine, first_treated)
-    dummies, labels = lay.period_dummies()
-    group = lay.ever.astype(float)
+        control_group=control_group, weights=weights, transform=transform, conf_level=conf_level, unbalanced=unbalanced),
+        affected)
     treated = lay.treated * mine
-    design = np.column_stack([dummies, dummies * group[:, None], dummies * mine[:, None], lay.extra, treated])
-    names = [*labels, *(f"{x}, treated group" for x in labels), *(f"{x}, affected" for x in labels), *lay.labels, "treated"]
-    fit = fit_within(lay.y, design, names, lay.units, lay.weights, must_keep=("treated",))
+    design, names = design_of(lay, mine)
+    fit = fit_within(lay.y, np.column_stack([design, treated]), [*names, "treated"], lay.units, lay.weights,
+                     must_keep=("treated",))
     pick = np.eye(fit.k)[-1]
     cells = _cells(lay, mine)
     story = Story(method="triple_difference", vcov="CR1S", assumptions=ASSUMPTIONS,
@@ -95,6 +88,26 @@ def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
                 counts=replace(lay.counts(treated == 1), comparison=int((treated == 0).sum())),
                 details=(("cells", cells),))
     return beside(made, fit, pick, lay.clusters, seed)
+
+
+def lay_out_groups(data: pd.DataFrame, asked: Asked, affected: str) -> tuple[Layout, Array]:
+    """Check a panel of four groups and lay it out: the layout, and who is affected, (n,) of 0 and 1."""
+    require_columns(data, affected=affected)
+    check_columns(data, zero_one=(affected,))
+    opened = open_panel(data, asked)
+    _check_affected(opened, str(asked.unit), affected)
+    lay = lay_out(opened)
+    mine = opened.rows.numbers(affected)
+    _check_groups(lay, mine, asked.starts)
+    return lay, mine
+
+
+def design_of(lay: Layout, affected: Array) -> tuple[Array, list[str]]:
+    """Columns beside unit effects: periods, group by period and affected by period, and covariates; and their names."""
+    dummies, labels = lay.period_dummies()
+    group = lay.ever.astype(float)
+    return np.column_stack([dummies, dummies * group[:, None], dummies * affected[:, None], lay.extra]), [
+        *labels, *(f"{x}, treated group" for x in labels), *(f"{x}, affected" for x in labels), *lay.labels]
 
 
 def _check_affected(opened: Opened, unit: str, affected: str) -> None:
