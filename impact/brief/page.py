@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from impact.brief.illustration import MARKS, picture
+from impact.brief.illustration import MARKS, pictures, split_panels
 from impact.brief.model import (
+    CLEAR,
     Brief,
     Chain,
     Fact,
@@ -18,6 +19,7 @@ from impact.brief.model import (
     Value,
     walk,
 )
+from impact.brief.packing import halves
 from impact.brief.texts import covered
 from impact.brief.theme import Layout
 from impact.brief.view import NBSP, Speaker, effect_decimals, keep_together, p_value
@@ -43,6 +45,7 @@ def present(brief: Brief, layout: Layout) -> dict[str, Any]:
     """Say a whole brief: a mapping of strings and lists, cut to what the layout has room for."""
     s = Speaker(brief.language)
     page = _first(brief, s, layout) | _second(brief, s, layout)
+    page["halves"] = list(halves(page))
     tidied: dict[str, Any] = _tidy(page)
     # what a program reads stays free of break points
     return tidied | {"plain_title": page["title"], "keywords": _keywords(brief, s),
@@ -72,12 +75,15 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "contact": s.text(brief.contact), "pages": [s.word("page", n=str(n)) for n in (1, 2)],
         "kicker": _kicker(brief), "title": capital(s.text(brief.title)), "bottom_line": capital(s.text(brief.bottom_line)),
         "meta": _facts(brief.meta, s), "question": brief.question.text,
+        "logo": _logo(brief), "badge": {"word": s.text(brief.badge.word), "strength": brief.badge.strength},
         "messages": [{"lead": capital(s.text(m.lead)), "body": capital(s.text(m.body))} for m in brief.messages],
         "tiles": [{"figure": s.text(t.figure), "label": _told(t.label, s), "note": capital(s.text(t.note)),
-                   "hollow": t.verdict in ("too_few", "no_interval")} for t in brief.tiles],
-        "tile_size": _tile_size(brief, s), "challenge": [capital(s.text(t)) for t in brief.challenge],
-        "method": _facts(brief.method, s),
-        "flow": _flow(brief, s), "chain": _chain(brief.chain, s),
+                   "hollow": t.verdict is not None and t.verdict not in CLEAR} for t in brief.tiles],
+        "open": _open(brief, s),
+        "tile_size": _tile_size(brief, s), "challenge": [_told(brief.challenge, s)],
+        "done": _told(brief.done, s), "done_facts": _facts(brief.done_facts, s),
+        "method": _method(brief, s, layout),
+        "flow": _flow(brief, s) if layout.flow else {"steps": [], "left": ""}, "chain": _chain(brief.chain, s),
         "results": rows, "drawn": drawn, "drawn_note": s.word("figure.more", n=str(undrawn)) if undrawn > 0 else "",
         "axis_kind": brief.axis, "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(brief, s),
         "figure_column": s.word("axis.column" if brief.axis == "percent" else "axis.column.unit", level=level),
@@ -104,15 +110,54 @@ def _second(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     checks = [{"title": c.title.text, "word": c.word.text, "reason": clip(c.reason.text, layout.reason),
                "mark": CHECK_MARKS[c.verdict]} for c in brief.checks[:layout.checks]]
     return {
-        "reading": _reading(brief, s, layout), **picture(brief, s), "methods": _methods(brief, s, layout),
+        "reading": _reading(brief, s, layout), **pictures(brief, s, layout), "for_whom": split_panels(brief, s, layout),
+        "targets": _targets(brief, s), "methods": _methods(brief, s, layout),
         "costs": _facts(brief.costs, s), "cost_note": s.text(brief.cost_note), "checks": checks,
         "check_columns": 3 if len(checks) > 4 else 2, "checks_note": _checks_note(brief, s, layout),
         "limits": _limits(brief, s, layout), "lessons_none": s.word("lessons.none"),
         "lessons": [{"text": x.text.text, "finding": s.word(
             "lesson", finding=x.finding.text, verdict=s.word(f"verdict.{x.verdict}"))} for x in brief.lessons],
         "standard": _standard(brief, s), "ethics": _facts(brief.ethics, s),
-        "sources": [capital(s.text(t)) for t in brief.sources], "provenance": _facts(brief.provenance, s),
+        "sources": [capital(s.text(t)) for t in brief.sources], "credits": [capital(s.text(t)) for t in brief.credits],
+        "disclaimer": brief.disclaimer.text if brief.disclaimer else "", "provenance": _facts(brief.provenance, s),
     }
+
+
+def _logo(brief: Brief) -> dict[str, str] | None:
+    logo = brief.logo
+    return None if logo is None else {"data": logo.data, "kind": logo.kind, "alt": logo.alt.text}
+
+
+def _open(brief: Brief, s: Speaker) -> dict[str, Any] | None:
+    """Say what an uncertain result leaves; None where a primary outcome is clear."""
+    found = brief.open_result
+    if found is None:
+        return None
+    excludes, planned = ([capital(s.text(t)) for t in texts] for texts in (found.excludes, found.planned))
+    return {"excludes": excludes, "planned": planned, "learned": _told(found.learned, s)}
+
+
+def _method(brief: Brief, s: Speaker, layout: Layout) -> list[dict[str, str]]:
+    """Say how we know; the flow of units is one line of it where it has no row of its own."""
+    facts = _facts(brief.method, s)
+    if brief.flow is None or layout.flow:
+        return facts
+    flow = _flow(brief, s)
+    steps = s.word("flow.arrow").join(f"{step['n']} {step['name']}" for step in flow["steps"])
+    return [*facts, {"name": s.word("fact.flow"), "text": f"{steps}. {flow['left']}"}]
+
+
+def _targets(brief: Brief, s: Speaker) -> dict[str, Any]:
+    """Say the target levels and the levels reached."""
+    rows = []
+    for t in brief.targets:
+        by = s.word("target.by", target=s.number(t.target), date=t.by.text) if t.by else s.number(t.target)
+        state = "unknown" if t.met is None else "reached" if t.met else "short"
+        level = s.number(t.reached) if t.reached else s.word("table.missing")
+        rows.append({"label": t.label.text, "target": by, "level": level, "word": s.word(f"target.{state}"),
+                     "mark": {"reached": "full", "short": "half"}.get(state, "empty")})
+    return {"rows": rows, "columns": [s.word(f"target.column.{name}") for name in ("outcome", "target", "level", "word")],
+            "note": s.word("target.note") if rows else ""}
 
 
 def _keywords(brief: Brief, s: Speaker) -> list[str]:
@@ -121,7 +166,7 @@ def _keywords(brief: Brief, s: Speaker) -> list[str]:
 
 
 def _authors(brief: Brief) -> list[Quote]:
-    return list(dict.fromkeys(q for q in walk(brief.sources, Quote) if ": brief.authors" in q.where))
+    return list(dict.fromkeys(q for q in walk(brief.credits, Quote) if ": brief.authors" in q.where))
 
 
 def capital(text: str) -> str:
@@ -154,11 +199,16 @@ def _legend(brief: Brief, s: Speaker) -> dict[str, str]:
 
 def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
     if chain is None:
-        return {"boxes": [], "note": s.word("chain.absent")}
-    boxes = [{"text": b.text.text, "status": b.status, "mark": CHAIN_MARKS[b.status], "linked": b.linked,
-              "word": s.word(f"chain.{b.status}"), "finding": s.said(b.finding) if b.finding else ""}
-             for b in chain.boxes]
-    return {"boxes": boxes, "note": s.word("chain.more", n=str(chain.more)) if chain.more else ""}
+        return {"boxes": [], "note": s.word("chain.absent"), "alt": ""}
+    boxes: list[dict[str, Any]] = [{"text": b.text.text, "status": b.status, "mark": CHAIN_MARKS[b.status], "linked": b.linked,
+              "moved": b.linked and i > 0 and {b.status, chain.boxes[i - 1].status} == {"clear"},
+             "word": s.word(f"chain.{b.status}"), "finding": s.said(b.finding) if b.finding else ""}
+             for i, b in enumerate(chain.boxes)]
+    notes = [s.word("chain.arrows")] if any(b["linked"] for b in boxes) else []
+    if chain.more:
+        notes.append(s.word("chain.more", n=str(chain.more)))
+    return {"boxes": boxes, "note": " ".join(notes), "alt": s.word("alt.chain", boxes=" ".join(
+        s.word("alt.chain.box", text=b["text"], word=b["word"]) for b in boxes))}
 
 
 def _columns(brief: Brief, s: Speaker, level: str) -> list[str]:
@@ -273,4 +323,5 @@ def _standard(brief: Brief, s: Speaker) -> dict[str, Any]:
         else:
             short = long = s.word("standard.not_examined")
         elements.append({"number": str(e.number), "title": e.title.text, "short": short, "long": long})
-    return {"elements": elements, "note": s.text(brief.standard.note)}
+    return {"elements": elements, "line": s.text(brief.standard.line),
+            "note": "" if brief.standard.note == brief.standard.line else s.text(brief.standard.note)}

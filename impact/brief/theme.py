@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from impact.results.palette import COLOURS
 
@@ -19,7 +20,9 @@ class Layout:
     ``body`` and ``small`` are in points, ``lead`` in em, ``gap`` (least space between rows) in millimetres.
     ``limits``, ``checks`` and ``methods`` say how many lines of each list are printed (what is left
     out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit;
-    ``drawn`` outcomes are in the figure, every primary outcome besides; ``calls`` prints the commands that remake the
+    ``drawn`` outcomes are in the figure, every primary outcome besides; ``flow`` gives the flow of units a row of its own,
+    else it is a line of how we know; at most ``pictures`` of trends, event study and benchmark and ``splits`` by subgroup
+    are drawn; ``calls`` prints the commands that remake the
     standard error; ``head`` is the size of the title, and ``facts`` sets how we know in the small type.
     """
 
@@ -34,6 +37,9 @@ class Layout:
     reason: int = 170
     limit: int = 260
     drawn: int = 10
+    flow: bool = True
+    pictures: int = 2
+    splits: int = 3
     calls: bool = True
     head: float = 20.0
     facts: bool = False
@@ -44,22 +50,31 @@ class Layout:
         return self.small + 0.2 if self.facts else self.body
 
 
-_TYPE = (("comfortable", 10.2, 8.5, 0.64, 5.0), ("normal", 9.8, 8.3, 0.60, 4.2),
-         ("compact", 9.4, 8.0, 0.56, 3.4), ("tight", 9.1, 7.8, 0.52, 2.6))
-_CONTENT = (
-    # name, limits, checks, methods, reason, limit, drawn, calls
-    ("", 6, 6, 6, 170, 260, 10, True),
-    (", shorter lists", 4, 5, 5, 120, 200, 8, True),
-    (", shortest lists", 3, 3, 4, 90, 160, 6, False),
-)
+_TYPE = {"comfortable": (10.2, 8.5, 0.64, 5.0), "normal": (9.8, 8.3, 0.60, 4.2), "compact": (9.4, 8.0, 0.56, 3.4),
+         "tight": (9.1, 7.8, 0.52, 2.6)}
+_FIRST_SHORT: dict[str, Any] = {"flow": False, "drawn": 8, "head": 18.0, "facts": True}
+_CONTENT: dict[str, dict[str, Any]] = {
+    "": {},
+    ", flow in a line": {"flow": False},
+    ", short first page": _FIRST_SHORT,
+    ", shorter lists": {**_FIRST_SHORT, "limits": 4, "checks": 5, "methods": 5, "reason": 120, "limit": 200, "pictures": 1,
+                        "splits": 2},
+    ", shortest lists": {**_FIRST_SHORT, "limits": 3, "checks": 3, "methods": 4, "reason": 90, "limit": 160, "pictures": 1,
+                         "splits": 2, "drawn": 6, "calls": False},
+}
+
+
+def _step(size: str, content: str) -> Layout:
+    body, small, lead, gap = _TYPE[size]
+    return Layout(name=size + content, body=body, small=small, lead=lead, gap=gap, **_CONTENT[content])
+
 
 # Larger type is given up before content is: a reader can hold the page nearer, not read what is not there.
 LADDER: tuple[Layout, ...] = (
-    *(Layout(name=name + kept, body=body, small=small, lead=lead, gap=gap, limits=limits, checks=checks,
-             methods=methods, reason=reason, limit=limit, drawn=drawn, calls=calls, head=20.0 if calls else 18.0,
-             facts=not calls)
-      for kept, limits, checks, methods, reason, limit, drawn, calls in _CONTENT
-      for name, body, small, lead, gap in _TYPE),
+    *(_step(size, content) for size in ("comfortable", "normal") for content in ("", ", flow in a line")),
+    *(_step(size, content) for content in (", flow in a line", ", short first page") for size in ("compact", "tight")),
+    *(_step(size, content) for content in (", shorter lists", ", shortest lists")
+      for size in ("normal", "compact", "tight")),
     Layout(name="densest", body=9.1, small=7.7, lead=0.50, gap=2.0, limits=3, checks=3, methods=3, reason=70,
-           limit=120, drawn=5, calls=False, head=17.0, facts=True),
+           limit=120, drawn=5, flow=False, pictures=1, splits=1, calls=False, head=17.0, facts=True),
 )

@@ -12,7 +12,9 @@ from impact.errors import Problem, StudyError
 from impact.study.construction import check_construction, take_refused_transforms
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
 from impact.study.families import REDRAWN, check_families
+from impact.study.logo import take_logo
 from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, METHODS, ONE_DIFFERENCE
+from impact.study.promises import check_promises
 from impact.study.schema import Field, Validation, did_you_mean, one_of
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
 from impact.study.yaml_file import MAX_DEPTH, Document, Path_, dotted, read_yaml, shown
@@ -49,6 +51,7 @@ def study_from(document: Document, *, slug: str, folder: Path | None = None) -> 
     tree = document.tree
     rule = _take_rule(v, tree)
     take_refused_transforms(v, tree)
+    take_logo(v, tree, folder)
     clean = v.check(tree, CONTRACT, ())
     if isinstance(clean, dict):
         if rule is not None and isinstance(clean.get("design"), dict):
@@ -124,6 +127,7 @@ def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
     names = _check_outcomes(v, tree.get("outcomes") or [])
     check_construction(v, tree)
     _check_file(v, ("prices", "file"), (tree.get("prices") or {}).get("file"))
+    check_promises(v, tree)
     _check_chain(v, tree.get("results_chain") or {})
     _check_methods(v, design, tree.get("analysis") or {})
     check_families(v, (tree.get("analysis") or {}).get("families") or [], tree.get("outcomes") or [], design.get("kind"))
