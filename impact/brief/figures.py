@@ -36,8 +36,8 @@ def effects(page: dict[str, Any]) -> Scene:
     left, right, top = 168.0, min(190.0, column + 12), 15.0
     scene = Scene(510, page["heads"]["effects"], page["effects_alt"])
     labels = [wrap(r["label"], left - 14, 8.6, bold=r["primary"], most=2) for r in rows]
-    tight = len(rows) > 6
-    heights = [(14.5 if tight else 17.5) + (len(x) - 1) * 9.6 for x in labels]
+    tight = len(rows) > 4
+    heights = [(13.6 if tight else 17.0) + (len(x) - 1) * 9.6 for x in labels]
     base = top + sum(heights)
     low, high = span(rows)
     marks = ticks(low, high)
@@ -134,7 +134,7 @@ def trends(page: dict[str, Any]) -> Scene:
     values = [v for line in lines for v in line["values"] if v is not None]
     marks = ticks(min(values), max(values), 4)
     names = [wrap(line["name"], 74, 7.4, bold=True, most=2) for line in lines]
-    left, right, top, base = 34.0, 184.0, 8.0, 98.0
+    left, right, top, base = 34.0, 184.0, 8.0, 88.0
 
     def across(i: int) -> float:
         return left + 8 + i / max(1, len(periods) - 1) * (right - left - 14)

@@ -1,4 +1,4 @@
-"""Which blocks of half a page's width stand in which of two columns, so that both come out about as long.
+"""Which blocks stand in which of two columns, and how wide the columns are, so that both come out about as long.
 
 Lengths are estimates in millimetres: they decide where a block goes, never whether it fits, which Typst measures.
 """
@@ -9,7 +9,10 @@ import itertools
 from typing import Any
 
 from impact.brief.figures import drawings
+from impact.brief.theme import Layout
 
+PAGE, GUTTER = 178.0, 8.0
+RATIOS = ((1.0, 1.15), (1.0, 1.0), (1.15, 1.0), (1.3, 1.0))
 WIDTH, HEAD, LINE, ROW, LETTERS = 85.0, 9.5, 3.9, 5.5, 60.0
 
 
@@ -52,3 +55,20 @@ def _figure(scene: Any) -> float:
 
 def _lines(text: str) -> float:
     return LINE * -(-len(text) // LETTERS)
+
+
+def ratio(page: dict[str, Any], layout: Layout) -> tuple[float, float]:
+    """Choose how wide the challenge and what was done stand beside how we know."""
+    body, facts = (point * 0.3528 for point in (layout.body, layout.facts_size))
+
+    def height(texts: list[str], size: float, width: float) -> float:
+        line = size * (0.72 + layout.lead)
+        return sum(line * -(-len(t) // max(1, int(width / (0.46 * size)))) + 0.4 * line for t in texts)
+
+    def longest(sides: tuple[float, float]) -> float:
+        left, right = (side / sum(sides) * (PAGE - GUTTER) for side in sides)
+        own = height([page["question"], *page["challenge"], page["done"]], body, left) + HEAD
+        own += height([f["text"] for f in page["done_facts"]], facts, left - 18)
+        return max(own, height([f["text"] for f in page["method"]], facts, right - 18))
+
+    return min(RATIOS, key=longest)

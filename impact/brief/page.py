@@ -19,13 +19,12 @@ from impact.brief.model import (
     Value,
     walk,
 )
-from impact.brief.packing import halves
+from impact.brief.packing import halves, ratio
 from impact.brief.texts import covered
 from impact.brief.theme import Layout
 from impact.brief.view import NBSP, Speaker, effect_decimals, keep_together, p_value
 from impact.brief.words import messages
 
-MOST_OUTCOMES = 10  # rows of the table; primary outcomes are never cut, whatever their number
 CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_few": "ring", "no_interval": "ring",
                "unmeasured": "empty"}
 CHECK_MARKS = {"pass": "full", "concern": "half", "fail": "cross", "not_applicable": "empty"}
@@ -45,10 +44,10 @@ def present(brief: Brief, layout: Layout) -> dict[str, Any]:
     """Say a whole brief: a mapping of strings and lists, cut to what the layout has room for."""
     s = Speaker(brief.language)
     page = _first(brief, s, layout) | _second(brief, s, layout)
-    page["halves"] = list(halves(page))
+    page |= {"halves": list(halves(page)), "ratio": list(ratio(page, layout))}
     tidied: dict[str, Any] = _tidy(page)
     # what a program reads stays free of break points
-    return tidied | {"plain_title": page["title"], "keywords": _keywords(brief, s),
+    return tidied | {"plain_title": page["title"], "logo": page["logo"], "keywords": _keywords(brief, s),
                      "authors": [q.text for q in _authors(brief)]}
 
 
@@ -63,7 +62,7 @@ def _facts(items: Sequence[Fact], s: Speaker) -> list[dict[str, str]]:
 
 def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     """Say page 1 and what stands on both pages."""
-    rows = _results(brief, s)
+    rows = _results(brief, s, layout)
     drawn = rows[:max(layout.drawn, sum(r.primary for r in brief.results))]
     undrawn = len(rows) - len(drawn)
     level = s.number(brief.results[0].effect.level)
@@ -84,7 +83,8 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "done": _told(brief.done, s), "done_facts": _facts(brief.done_facts, s),
         "method": _method(brief, s, layout),
         "flow": _flow(brief, s) if layout.flow else {"steps": [], "left": ""}, "chain": _chain(brief.chain, s),
-        "results": rows, "drawn": drawn, "drawn_note": s.word("figure.more", n=str(undrawn)) if undrawn > 0 else "",
+        "results": rows, "drawn": drawn, "drawn_note": s.word(
+            "figure.more.one" if undrawn == 1 else "figure.more", n=str(undrawn)) if undrawn > 0 else "",
         "axis_kind": brief.axis, "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(brief, s),
         "figure_column": s.word("axis.column" if brief.axis == "percent" else "axis.column.unit", level=level),
         "sides": [s.word("axis.lower"), s.word("axis.higher")], "columns": _columns(brief, s, level),
@@ -199,16 +199,16 @@ def _legend(brief: Brief, s: Speaker) -> dict[str, str]:
 
 def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
     if chain is None:
-        return {"boxes": [], "note": s.word("chain.absent"), "alt": ""}
-    boxes: list[dict[str, Any]] = [{"text": b.text.text, "status": b.status, "mark": CHAIN_MARKS[b.status], "linked": b.linked,
-              "moved": b.linked and i > 0 and {b.status, chain.boxes[i - 1].status} == {"clear"},
-             "word": s.word(f"chain.{b.status}"), "finding": s.said(b.finding) if b.finding else ""}
-             for i, b in enumerate(chain.boxes)]
-    notes = [s.word("chain.arrows")] if any(b["linked"] for b in boxes) else []
-    if chain.more:
-        notes.append(s.word("chain.more", n=str(chain.more)))
-    return {"boxes": boxes, "note": " ".join(notes), "alt": s.word("alt.chain", boxes=" ".join(
-        s.word("alt.chain.box", text=b["text"], word=b["word"]) for b in boxes))}
+        return {"boxes": [], "note": s.word("chain.absent"), "legend": "", "alt": ""}
+    boxes: list[dict[str, Any]] = [
+        {"text": b.text.text, "status": b.status, "mark": CHAIN_MARKS[b.status], "linked": b.linked,
+         "moved": b.linked and i > 0 and {b.status, chain.boxes[i - 1].status} == {"clear"},
+         "word": s.word(f"chain.{b.status}"), "finding": s.said(b.finding) if b.finding else ""}
+        for i, b in enumerate(chain.boxes)]
+    told = " ".join(s.word("alt.chain.box", text=b["text"], word=b["word"]) for b in boxes)
+    return {"boxes": boxes, "note": s.word("chain.more", n=str(chain.more)) if chain.more else "",
+            "legend": s.word("chain.arrows") if any(b["linked"] for b in boxes) else "",
+            "alt": s.word("alt.chain", boxes=told)}
 
 
 def _columns(brief: Brief, s: Speaker, level: str) -> list[str]:
@@ -229,13 +229,13 @@ def _values(text: Value) -> list[tuple[str, Value]]:
     return list(text.values) if isinstance(text, Phrase) else []
 
 
-def _results(brief: Brief, s: Speaker) -> list[dict[str, Any]]:
-    return [_row(r, s, brief.axis, _mixed(brief)) for r in _shown(brief)]
+def _results(brief: Brief, s: Speaker, layout: Layout) -> list[dict[str, Any]]:
+    return [_row(r, s, brief.axis, _mixed(brief)) for r in _shown(brief, layout)]
 
 
-def _shown(brief: Brief) -> tuple[Result, ...]:
+def _shown(brief: Brief, layout: Layout) -> tuple[Result, ...]:
     """Keep every primary outcome, and as many of the others as there is room for."""
-    return brief.results[:max(MOST_OUTCOMES, sum(r.primary for r in brief.results))]
+    return brief.results[:max(layout.rows, sum(r.primary for r in brief.results))]
 
 
 def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
@@ -264,8 +264,8 @@ def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
 def _reading(brief: Brief, s: Speaker, layout: Layout) -> str:
     parts = [capital(s.text(t)) for t in brief.reading
              if layout.calls or not (isinstance(t, Phrase) and t.key == "read.calls")]
-    if len(_shown(brief)) < len(brief.results):
-        shown, others = ([r for r in rows if not r.primary] for rows in (_shown(brief), brief.results))
+    if len(_shown(brief, layout)) < len(brief.results):
+        shown, others = ([r for r in rows if not r.primary] for rows in (_shown(brief, layout), brief.results))
         parts.append(s.word("table.hidden", shown=str(len(shown)), n=str(len(others))))
     return " ".join(parts)
 

@@ -16,7 +16,7 @@ def event_study(page: dict[str, Any]) -> Scene:
     points = data["points"]
     alt = next(str(picture["alt"]) for picture in page["pictures"] if picture["name"] == "event_study")
     scene = Scene(HALF, page["heads"]["event_study"], alt)
-    left, right, top, base = 36.0, 252.0, 12.0, 100.0
+    left, right, top, base = 36.0, 252.0, 12.0, 90.0
     marks = ticks(*span(points), 5)
     step = (right - left) / len(points)
 

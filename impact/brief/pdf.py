@@ -31,7 +31,8 @@ OWN_TEXT = {
     "subgroups": "subgroups[].label and groups", "targets": "outcomes[].label, or fewer targets",
 }
 FROM_RECORD = {
-    "method": "how we know", "event_study": "effects over time", "trends": "the trends", "methods": "other methods and costs",
+    "method": "how we know", "event_study": "effects over time", "trends": "the trends",
+    "methods": "other methods and costs",
     "costs": "value for money", "checks": "the checks", "limits": "what the study cannot say", "flow": "the flow of units",
     "standard": "the self-check",
 }
@@ -82,7 +83,8 @@ def _compile(compiler: Any, brief: Brief, layout: Layout) -> tuple[bytes, list[d
     page = present(brief, layout)
     logo = [] if brief.logo is None else list(base64.b64decode(brief.logo.data))
     inputs = {
-        "logo": json.dumps(logo), "page": json.dumps(page), "figures": json.dumps({name: s.for_typst() for name, s in drawings(page).items()}),
+        "page": json.dumps(page), "logo": json.dumps(logo),
+        "figures": json.dumps({name: s.for_typst() for name, s in drawings(page).items()}),
         "theme": json.dumps({"colours": COLOURS, "sans": SANS, "serif": SERIF, "body": layout.body,
                              "small": layout.small, "head": layout.head, "facts": layout.facts_size,
                              "lead": layout.lead, "gap": layout.gap}),

@@ -22,6 +22,7 @@ from impact.brief.model import (
     say,
     take,
 )
+from impact.brief.view import short_unit
 from impact.results.estimate import Estimate, Segment
 from impact.results.evaluation import Evaluation
 from impact.study.types import Outcome, words
@@ -101,10 +102,10 @@ def _left_out(effect: Effect) -> Phrase:
     only = effect.ranges[0] if len(effect.ranges) == 1 else Range()
     low, high = only.low, only.high
     if low is not None and high is not None and low.value < 0 < high.value:
-        return say("open.both", low=_size(effect, low), high=_size(effect, high), level=effect.level)
+        return say("open.both", low=_size(effect, low), high=_size(effect, high))
     if len(effect.ranges) == 1 and low is None and high is None:
         return say("open.nothing")
-    return say("open.but", range=said(effect, "range_unit"), level=effect.level)
+    return say("open.but", range=said(effect, "range_unit"))
 
 
 def _size(effect: Effect, end: Number) -> Text:
@@ -116,7 +117,6 @@ def _planned(evaluation: Evaluation, rows: list[Result], language: str) -> tuple
     plan = evaluation.study.plan
     if plan is None:
         return (say("open.no_plan"),)
-    frozen = day(plan.frozen, "study.yaml: plan.frozen")
     lines: list[Text] = []
     for r in rows:
         e = evaluation.estimate(r.estimate)
@@ -126,14 +126,14 @@ def _planned(evaluation: Evaluation, rows: list[Result], language: str) -> tuple
         held = say(f"open.held.{_held(e, number)}")
         lines.append(say("open.planned", label=r.label, size=_amount(number, e, r), held=held))
     if not lines:
-        return (say("open.plan_silent", day=frozen),)
-    return (*lines, say("open.plan_day", day=frozen))
+        return (say("open.plan_silent", day=day(plan.frozen, "study.yaml: plan.frozen")),)
+    return tuple(lines)
 
 
 def _amount(number: Number, e: Estimate, r: Result) -> Text:
     if e.transform == "share":
         return say("amount.points", x=replace(number, value=100 * number.value, derived=f"100·{number.path}"))
-    return say("amount.unit", x=number, unit=r.unit)
+    return say("amount.unit", x=number, unit=replace(r.unit, text=short_unit(r.unit.text)))
 
 
 def _held(e: Estimate, planned: Number) -> str:

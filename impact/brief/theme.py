@@ -20,10 +20,10 @@ class Layout:
     ``body`` and ``small`` are in points, ``lead`` in em, ``gap`` (least space between rows) in millimetres.
     ``limits``, ``checks`` and ``methods`` say how many lines of each list are printed (what is left
     out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit;
-    ``drawn`` outcomes are in the figure, every primary outcome besides; ``flow`` gives the flow of units a row of its own,
-    else it is a line of how we know; at most ``pictures`` of trends, event study and benchmark and ``splits`` by subgroup
-    are drawn; ``calls`` prints the commands that remake the
-    standard error; ``head`` is the size of the title, and ``facts`` sets how we know in the small type.
+    ``rows`` outcomes are in the table and ``drawn`` in the figure, every primary outcome besides; ``flow`` gives the flow
+    of units a row of its own, else it is a line of how we know; at most ``pictures`` of trends, event study and benchmark
+    and ``splits`` by subgroup are drawn; ``calls`` prints the commands that remake the standard error; ``head`` is the
+    size of the title, and ``facts`` sets how we know in the small type.
     """
 
     name: str
@@ -36,7 +36,8 @@ class Layout:
     methods: int = 4
     reason: int = 170
     limit: int = 260
-    drawn: int = 10
+    rows: int = 10
+    drawn: int = 8
     flow: bool = True
     pictures: int = 2
     splits: int = 3
@@ -52,15 +53,15 @@ class Layout:
 
 _TYPE = {"comfortable": (10.2, 8.5, 0.64, 5.0), "normal": (9.8, 8.3, 0.60, 4.2), "compact": (9.4, 8.0, 0.56, 3.4),
          "tight": (9.1, 7.8, 0.52, 2.6)}
-_FIRST_SHORT: dict[str, Any] = {"flow": False, "drawn": 8, "head": 18.0, "facts": True}
+_FIRST_SHORT: dict[str, Any] = {"flow": False, "drawn": 6, "head": 18.0, "facts": True}
 _CONTENT: dict[str, dict[str, Any]] = {
     "": {},
     ", flow in a line": {"flow": False},
     ", short first page": _FIRST_SHORT,
     ", shorter lists": {**_FIRST_SHORT, "limits": 4, "checks": 5, "methods": 5, "reason": 120, "limit": 200, "pictures": 1,
-                        "splits": 2},
+                        "splits": 2, "rows": 8},
     ", shortest lists": {**_FIRST_SHORT, "limits": 3, "checks": 3, "methods": 4, "reason": 90, "limit": 160, "pictures": 1,
-                         "splits": 2, "drawn": 6, "calls": False},
+                         "splits": 2, "rows": 6, "calls": False},
 }
 
 
@@ -76,5 +77,5 @@ LADDER: tuple[Layout, ...] = (
     *(_step(size, content) for content in (", shorter lists", ", shortest lists")
       for size in ("normal", "compact", "tight")),
     Layout(name="densest", body=9.1, small=7.7, lead=0.50, gap=2.0, limits=3, checks=3, methods=3, reason=70,
-           limit=120, drawn=5, flow=False, pictures=1, splits=1, calls=False, head=17.0, facts=True),
+           limit=120, rows=6, drawn=5, flow=False, pictures=1, splits=1, calls=False, head=17.0, facts=True),
 )
