@@ -549,8 +549,8 @@ def test_the_self_check_counts_and_never_rates():
     assert not re.search(r"\b(met|gap|score|pass|fail)\b|%", words)
     assert "paraphrased" in strip["note"]
     assert strip["line"] == ("This study provides evidence for elements 1 Element 1 (1 of 5 items); "
-                             "2 Element 2 (2 of 5 items); 3 Element 3 (3 of 5 items); 5 Element 5 (3 of 5 items); 6 Element 6 (3 of 5 items); "
-                             "7 Element 7 (3 of 5 items).")
+                             "2 Element 2 (2 of 5 items); 3 Element 3 (3 of 5 items); 5 Element 5 (3 of 5 items); "
+                             "6 Element 6 (3 of 5 items); 7 Element 7 (3 of 5 items).")
     assert "No self-check was run" in present(compose(sample_evaluation()), LADDER[0])["standard"]["line"]
 
 
