@@ -686,16 +686,16 @@ def test_a_brief_needs_no_flow_check_or_chain():
 
 
 # ---- files -----------------------------------------------------------------------------------------------------------
-def test_write_brief_writes_both_formats(tmp_path, rendered):
+def test_write_brief_writes_every_format(tmp_path, rendered):
     paths = write_brief(sample_evaluation(), out=tmp_path / "new")
-    assert [p.name for p in paths] == ["brief.pdf", "brief.html"]
+    assert [p.name for p in paths] == ["brief.pdf", "brief.docx", "brief.html"]
     assert paths[0].read_bytes() == rendered[0]
-    assert paths[1].read_text(encoding="utf-8") == rendered[2]
-    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["brief.html", "brief.pdf"]
+    assert paths[2].read_text(encoding="utf-8") == rendered[2]
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["brief.docx", "brief.html", "brief.pdf"]
     assert write_brief(sample_evaluation(), out=tmp_path, formats=("html",)) == (tmp_path / "brief.html",)
 
 
-@pytest.mark.parametrize("wrong", [{"formats": ("pdf", "docx")}, {"language": "fr"}, {"language": "es"}, {"formats": ()}])
+@pytest.mark.parametrize("wrong", [{"formats": ("pdf", "odt")}, {"language": "fr"}, {"language": "es"}, {"formats": ()}])
 def test_what_is_not_available_is_refused_and_nothing_is_written(tmp_path, wrong):
     (tmp_path / "brief.pdf").write_text("before")
     with pytest.raises(RenderError, match=r"not available yet|no format"):

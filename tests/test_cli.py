@@ -30,7 +30,7 @@ def finished(tmp_path_factory):
 def test_the_main_job_writes_everything_and_says_what_to_open(finished):
     out, done = finished
     assert done.returncode == 0, done.stderr
-    for name in ("results.json", "brief.pdf", "brief.html", "analysis.ipynb", "self-check.html"):
+    for name in ("results.json", "brief.pdf", "brief.docx", "brief.html", "analysis.ipynb", "self-check.html"):
         assert (out / name).stat().st_size > 1000, name
     assert "54 of 157 used" in done.stdout
     assert "PROVISIONAL" not in done.stdout  # group-time effects compare with no firm already treated
@@ -58,7 +58,7 @@ def test_the_notebook_ran_and_its_numbers_are_the_records(finished):
 def test_two_runs_give_the_same_bytes(finished, tmp_path):
     out, _ = finished
     assert main(["run", str(DESIGN), "--out", str(tmp_path), "--no-notebook"]) == 0
-    for name in ("results.json", "brief.pdf", "brief.html", "self-check.html", "ledger.csv"):
+    for name in ("results.json", "brief.pdf", "brief.docx", "brief.html", "self-check.html", "ledger.csv"):
         assert (out / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
@@ -70,8 +70,50 @@ def test_the_record_alone_is_enough_for_brief_and_audit(finished, tmp_path, caps
     assert main(["audit", "results.json"]) == 0
     assert main(["audit", "results.json", "--strict"]) == 1
     assert "self-check" in capsys.readouterr().out
-    for name in ("brief.pdf", "brief.html", "self-check.html"):
+    for name in ("brief.pdf", "brief.docx", "brief.html", "self-check.html"):
         assert (tmp_path / name).read_bytes() == (out / name).read_bytes(), name
+
+
+def record(folder: Path, finished, slug: str) -> Path:
+    """A copy of the finished record under another study's name, in a folder of its own."""
+    content = json.loads((finished[0] / "results.json").read_text())
+    content["study"]["slug"] = slug
+    (folder / slug).mkdir()
+    (folder / slug / "results.json").write_text(json.dumps(content))
+    return folder / slug / "results.json"
+
+
+def test_several_records_make_a_set_of_briefs_named_by_study(finished, tmp_path, capsys):
+    files = [str(record(tmp_path, finished, slug)) for slug in ("first", "second")]
+    assert main(["brief", *files, "--formats", "html, pdf", "--out", str(tmp_path / "set")]) == 0
+    assert sorted(p.name for p in (tmp_path / "set").iterdir()) == ["first.html", "first.pdf", "second.html", "second.pdf"]
+    assert capsys.readouterr().out.count("open ") == 2
+    assert main(["brief", *files, "--formats", "html"]) == 0  # without a folder, each beside its record
+    assert [(Path(f).parent / "brief.html").exists() for f in files] == [True, True]
+
+
+def test_a_set_is_written_whole_or_not_at_all_and_names_each_record(finished, tmp_path, capsys):
+    good, twin = record(tmp_path, finished, "first"), tmp_path / "twin" / "results.json"
+    twin.parent.mkdir()
+    shutil.copy(good, twin)
+    assert main(["brief", str(good), str(twin), "--out", str(tmp_path / "set")]) == 3
+    assert f"{twin}: another record writes first.pdf as well" in capsys.readouterr().err
+    spoiled = json.loads(good.read_text())
+    spoiled["study"]["declared"]["brief"]["contact"] = "漢"
+    twin.write_text(json.dumps(spoiled))
+    assert main(["brief", str(good), str(twin)]) == 3
+    assert f"{twin}: study.yaml: brief.contact" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+    assert not (good.parent / "brief.pdf").exists()
+
+
+def test_run_makes_the_formats_asked_for_and_takes_stale_ones_away(tmp_path, capsys):
+    (tmp_path / "brief.docx").write_text("of an earlier run")
+    assert main(["run", str(DESIGN), "--out", str(tmp_path), "--no-notebook", "--formats", "pdf"]) == 0
+    assert sorted(p.name for p in tmp_path.glob("brief.*")) == ["brief.pdf"]
+    capsys.readouterr()
+    assert main(["run", str(DESIGN), "--out", str(tmp_path), "--no-notebook", "--formats", "pdf,odt"]) == 3
+    assert "'odt' is no format of a brief" in capsys.readouterr().err
 
 
 def test_no_home_folder_is_told(finished):

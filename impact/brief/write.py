@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impact.brief.composition import compose
+from impact.brief.docx import render_docx
 from impact.brief.html import render_html
 from impact.brief.pdf import render_pdf
 from impact.brief.texts import language_problems, refuse
 from impact.errors import Problem, RenderError
 from impact.results.evaluation import Evaluation
-from impact.results.record import write_text
+from impact.results.record import write_all
 
 if TYPE_CHECKING:
     from impact.dced import Audit
 
-FORMATS = ("pdf", "html")
+FORMATS = ("pdf", "docx", "html")
 
 
 def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | Path = ".",
@@ -31,11 +32,12 @@ def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | P
     audit : Audit, optional
         The self-check against the DCED Standard; without it the brief says that none was run.
     out : path
-        The folder for ``brief.pdf`` and ``brief.html``; it is made if need be.
+        The folder for ``brief.pdf``, ``brief.docx`` and ``brief.html``; it is made if need be.
     formats : sequence of str
-        Any of ``"pdf"`` and ``"html"``.
+        Any of ``"pdf"``, ``"docx"`` and ``"html"``. The PDF is the record; the Word file is for editing and the page for
+        screens.
     language : str
-        ``"en"``.
+        Any of :data:`impact.brief.words.LANGUAGES`.
 
     Returns
     -------
@@ -48,21 +50,31 @@ def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | P
         When a format or language is not available, a text is too long or has a character no face can draw, or the brief
         does not fit on two pages. Nothing is written then, and files already there stay as they are.
     """
-    wanted = (formats,) if isinstance(formats, str) else tuple(dict.fromkeys(formats))
-    _check_formats(wanted)
+    pages = render_brief(evaluation, audit, formats=formats, language=language)
+    files = {Path(out) / f"brief.{name}": content for name, content in pages.items()}
+    write_all(files)
+    return tuple(files)
+
+
+def render_brief(evaluation: Evaluation, audit: Audit | None = None, *, formats: Sequence[str] = FORMATS,
+                 language: str = "en") -> dict[str, str | bytes]:
+    """Make a brief in memory, by format; nothing is written. See :func:`write_brief`."""
+    wanted = check_formats((formats,) if isinstance(formats, str) else formats)
     refuse(language_problems(language))
     brief = compose(evaluation, audit, language=language)
-    pdf, layout = render_pdf(brief)
-    pages: dict[str, str | bytes] = {"pdf": pdf}
-    if "html" in wanted:
-        pages["html"] = render_html(brief, layout)
-    return tuple(write_text(Path(out) / f"brief.{name}", pages[name]) for name in wanted)
+    pdf, layout = render_pdf(brief)  # finds the layout that fits, for every format
+    pages: dict[str, str | bytes] = {}
+    for name in wanted:
+        pages[name] = pdf if name == "pdf" else render_docx(brief, layout) if name == "docx" else render_html(brief, layout)
+    return pages
 
 
-def _check_formats(wanted: Sequence[str]) -> None:
-    unknown = [name for name in wanted if name not in FORMATS]
+def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    """Return the formats asked for, each once, or name those there are not."""
+    wanted = tuple(dict.fromkeys(name.strip() for name in formats if name.strip()))
+    cure = f"Write any of: {', '.join(FORMATS)}."
+    unknown = [Problem(where="formats", what=f"'{name}' is no format of a brief", cure=cure)
+               for name in wanted if name not in FORMATS]
     if unknown or not wanted:
-        problems = [Problem(where="formats", what=f"'{name}' is not available yet",
-                            cure=f"Write any of: {', '.join(FORMATS)}.") for name in unknown]
-        raise RenderError(problems or Problem(where="formats", what="no format is asked for",
-                                              cure=f"Write any of: {', '.join(FORMATS)}."), source="brief")
+        raise RenderError(unknown or Problem(where="formats", what="no format is asked for", cure=cure), source="brief")
+    return wanted

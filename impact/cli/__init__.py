@@ -64,11 +64,14 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--out", metavar="FOLDER", help="where to write (default: out beside the study)")
     run.add_argument("--no-notebook", action="store_true", help="leave out analysis.ipynb")
 
-    brief = commands.add_parser("brief", help="write the brief again from results.json; no data needed")
+    brief = commands.add_parser("brief", help="write briefs again from records; no data needed")
     brief.add_argument("files", metavar="FILE", nargs="+", help="results.json, or the folder that holds it")
-    brief.add_argument("--out", metavar="FOLDER", help="where to write (default: beside results.json)")
-    brief.add_argument("--formats", default="pdf,html", help="pdf, html or both, with a comma (default: both)")
-    brief.add_argument("--language", default="en", help="language of the brief (default: en)")
+    brief.add_argument("--out", metavar="FOLDER",
+                       help="where to write, named by study if several (default: beside each record)")
+    for command in (run, brief):
+        command.add_argument("--formats", default="pdf,docx,html", metavar="LIST",
+                             help="any of pdf, docx and html, with commas (default: all)")
+        command.add_argument("--language", metavar="en|fr|es", help="language of the brief (default: brief.language)")
 
     audit = commands.add_parser("audit", help="hold the record against the DCED Standard (a self-check, no rating)")
     audit.add_argument("path", metavar="FILE", help="results.json, or the folder that holds it")

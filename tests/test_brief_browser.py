@@ -1,0 +1,66 @@
+"""The brief's page in a real browser: it asks for nothing, can be read by everyone, and prints on two sheets."""
+
+import io
+import shutil
+
+import pytest
+from support_records import sample_evaluation
+
+from impact.brief import render_brief
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the page is not opened in a browser")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        window = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield window
+        window.close()
+
+
+@pytest.fixture(scope="module", params=["did", "rct", "matching"])
+def page_file(request, tmp_path_factory):
+    file = tmp_path_factory.mktemp(request.param) / "brief.html"
+    file.write_text(str(render_brief(sample_evaluation(request.param), formats=("html",))["html"]), encoding="utf-8")
+    return file
+
+
+def test_the_page_asks_for_nothing_and_says_nothing_wrong(browser, page_file):
+    page = browser.new_page()
+    asked, said = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(page_file.as_uri())
+    page.wait_for_load_state("networkidle")
+    assert [url for url in asked if not url.startswith("data:")] == [page_file.as_uri()]
+    assert said == []
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 768, 360])
+def test_axe_finds_nothing_and_no_line_runs_off_the_screen(browser, page_file, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(bypass_csp=True, viewport={"width": width, "height": 900})  # axe is a script put in
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    found = Axe().run(page).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"][:120]) for v in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    context.close()
+
+
+def test_the_page_prints_on_two_sheets_with_its_heads_in_order(browser, page_file):
+    from pypdf import PdfReader
+
+    page = browser.new_page()
+    page.goto(page_file.as_uri())
+    sheets = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True, print_background=True))).pages
+    heads = page.locator("h1, h2").all_text_contents()
+    assert len(sheets) == 2
+    assert heads.index("What was found") < heads.index("Results in full") < heads.index("Check this brief")
+    page.close()
