@@ -156,8 +156,10 @@ def _targets(brief: Brief, s: Speaker) -> dict[str, Any]:
         level = s.number(t.reached) if t.reached else s.word("table.missing")
         rows.append({"label": t.label.text, "target": by, "level": level, "word": s.word(f"target.{state}"),
                      "mark": {"reached": "full", "short": "half"}.get(state, "empty")})
+    if not rows:
+        return {"rows": [], "columns": [], "note": ""}
     return {"rows": rows, "columns": [s.word(f"target.column.{name}") for name in ("outcome", "target", "level", "word")],
-            "note": s.word("target.note") if rows else ""}
+            "note": s.word("target.note")}
 
 
 def _keywords(brief: Brief, s: Speaker) -> list[str]:
