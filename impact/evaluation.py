@@ -14,10 +14,14 @@ from impact.data.sample import FIRST_TREATED, Sample, load_sample
 from impact.errors import DesignError, ImpactError, Problem
 from impact.examination import examine, flow_of, trends_of
 from impact.families import INDEX, adjusted, index_outcome, with_indices
-from impact.indicators import cleaning_caveats, money_outcomes
+from impact.indicators import cleaning_caveats, money_outcomes, unit_dependent_effects
+from impact.indicators.money import MEANLESS
+from impact.indicators.units import ROLE as UNIT_DEPENDENT
+from impact.rct.workers import unseen_composition
 from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance
 from impact.results.record import study_hash
-from impact.study.methods import COMPLIERS, ONE_DIFFERENCE
+from impact.study.methods import COMPLIERS, ONE_DIFFERENCE, WORKERS
+from impact.study.options import option_named
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
 
 if TYPE_CHECKING:
@@ -52,13 +56,14 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
     DataError
         When the data disagree with the study; nothing is estimated then.
     DesignError
-        When an effect asked for cannot be estimated; all such problems at once.
+        When an effect asked for cannot be estimated, or an option does not fit the data (with its line and key in the study
+        file); all such problems at once.
     """
     tell = progress or (lambda _: None)
     tell("reading the data")
     declared, sample = study, with_indices(load_sample(study, data))
     study = sample.study  # its outcomes name the columns that were made for them
-    estimates, problems, left = [], [], []
+    estimates, problems, options, left = [], [], [], []
     for outcome, call, role in planned(study, sample):
         tell(f"estimating {outcome.name}")
         try:
@@ -69,10 +74,22 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
             if role in ("derived", "bounds") and call not in study.analysis.robustness:
                 left.append(_not_estimated(outcome, call, error))  # what nobody declared stops nothing
                 continue
-            problems += [_declared(study, replace(p, where=f"outcome '{outcome.name}', {call.method}, {p.where}"))
-                         for p in error.problems]
-    if problems:
-        raise DesignError(problems, source=f"study '{study.slug}'")
+            for problem in error.problems:
+                named = option_named(study, call, problem)
+                if named is not None:
+                    options.append(named)
+                else:
+                    where = f"outcome '{outcome.name}', {call.method}, {problem.where}"
+                    problems.append(_declared(study, replace(problem, where=where)))
+    for outcome in study.transformed:
+        try:
+            rows = _in_two_units(sample, outcome)
+            estimates += rows
+            left.append(_side_by_side(outcome, rows))
+        except ImpactError as error:
+            problems += [_declared(study, replace(p, where=f"outcome '{outcome.name}', {p.where}")) for p in error.problems]
+    if options or problems:
+        raise DesignError([*dict.fromkeys(options), *problems], source="study.yaml" if options else f"study '{study.slug}'")
     tell("checking what the effects rest on")
     checks = examine(sample, estimates)
     if study.design.kind == "did":
@@ -100,6 +117,26 @@ def _declared(study: Study, problem: Problem) -> Problem:
         return problem
     where, what, cure = (text.replace(FIRST_TREATED, str(name)) for text in (problem.where, problem.what, problem.cure))
     return replace(problem, where=where, what=what, cure=cure)
+
+
+def _in_two_units(sample: Sample, outcome: Outcome) -> tuple[Estimate, ...]:
+    """Run the primary method on asinh or log(1 + y) of an outcome in two currency units; least squares for rates."""
+    call = sample.study.analysis.primary
+    if call.method in (*MEANLESS, "exact_share_test"):
+        call = MethodCall(method="two_way_fixed_effects" if sample.study.design.kind == "did" else "ols")
+    keywords = arguments(sample, outcome, call)
+    keywords.pop("transform", None)
+    given = keywords.pop("outcome")
+    rows = unit_dependent_effects(sample.frame, outcome=given, estimate=method_of(sample.study, call.method),
+                                  function=str(outcome.transform), **keywords).rows
+    return tuple(replace(_worded(sample.study, outcome, row.role, call.method, row), role=row.role,
+                         id=f"{outcome.name}/{row.id.removeprefix(f'{given}/')}") for row in rows)
+
+
+def _side_by_side(outcome: Outcome, rows: Sequence[Estimate]) -> Caveat:
+    """Say for the whole study what the two units give, so that neither is read alone."""
+    own = next(c for row in rows for c in row.caveats if c.code == UNIT_DEPENDENT)
+    return replace(own, text=f"{words(outcome.label)}: {own.text[:1].lower()}{own.text[1:]}")
 
 
 def _not_estimated(outcome: Outcome, call: MethodCall, error: ImpactError) -> Caveat:
@@ -193,6 +230,7 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
         "control_group": design.comparison or "never_treated", "treatment": design.treatment,
         "estimand": design.estimand, "cluster": _drawn_level(sample, call),
         "strata": design.assignment.strata if design.assignment else None,
+        "wage": outcome.column, "worker": sample.unit,
         "firm": design.firm, "weighting": design.weighting, "encouragement": design.treatment,
         "pairs": True if design.assignment and design.assignment.rule == "pairs" else None,
         "covariates": [c for c in design.covariates if design.kind != "rct" or c != outcome.baseline],
@@ -257,6 +295,8 @@ def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Es
     if not by_unit and "cluster" not in taken and study.design.kind != "rct":
         caveats.append(Caveat(code="assignment_level", text=f"Treatment was decided by {study.design.assigned_by}, and the "
                               "standard error of this method does not allow for it: it may be too small."))
+    if study.design.firm and method not in WORKERS:
+        caveats += unseen_composition(outcome.baseline)
     if study.design.kind == "did" and study.design.covariates and "covariates" not in taken:
         caveats.append(Caveat(code="covariates_unused", text="This method does not use the declared covariates."))
     if study.design.kind == "rct" and study.design.estimand == "ate" and estimate.estimand == "itt":
@@ -268,6 +308,8 @@ def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Es
 def _unit(outcome: Outcome, method: str, estimate: Estimate) -> str:
     """Unit of a number: the outcome's, unless it is a share of a mean, or an effect for each unit of something."""
     unit = words(outcome.unit)
+    if method == "worker_composition":
+        return _unit_of_workforce(unit, estimate)
     if method == "ratio_effect":
         return "share of the comparison mean"
     if estimate.estimand == "slope":
@@ -277,6 +319,15 @@ def _unit(outcome: Outcome, method: str, estimate: Estimate) -> str:
     if method == "dose_response" and not estimate.term.endswith(" − none"):
         return _per(unit, f"unit of {estimate.term.partition(' per unit of ')[2] or 'the dose'}")
     return unit
+
+
+def _unit_of_workforce(unit: str, estimate: Estimate) -> str:
+    """Unit of a row on workers or their firms."""
+    own = {"wage_bill": _per(unit, "firm"), "employment": "workers a firm", "hiring_rate": "new workers per worker before",
+           "separation_rate": "share of the workers before"}
+    if estimate.term.startswith("workforce_"):
+        return "share of workers" if estimate.transform == "share" else estimate.term.removeprefix("workforce_")
+    return own.get(estimate.term, unit)
 
 
 def _per(unit: str, what: str) -> str:

@@ -14,7 +14,8 @@ from impact.data.privacy import speakable
 from impact.data.sample import Sample
 from impact.inference.linear import Array, Codes
 from impact.matching import MatchedEstimate
-from impact.results import Check, Estimate, Evaluation, Flow, Stage, TrendPoint
+from impact.results import Check, Dropped, Estimate, Evaluation, Flow, Stage, TrendPoint
+from impact.study.methods import FOLLOWED
 from impact.study.types import ROW_NUMBER, Outcome, words
 
 SMALLEST_CELL = 5  # a mean of fewer units would tell of single firms
@@ -23,12 +24,13 @@ PLAIN_TRENDS = ("two_way_fixed_effects", "two_by_two", "group_time_att", "event_
                 "stacked")
 WEIGHTING = ("inverse_probability", "entropy_balance", "aipw")
 EQUAL = ("entropy_balance", "regression_adjustment")  # means of covariates are made equal by construction
+EARLIER = ", before"  # after an outcome's column: the same worker's value in the earlier round
 DRAWN = "_drawn"  # column of who lives in a cluster that was drawn
 
 
 def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
     """Run the checks of the design's family on the primary outcomes."""
-    sample, design = as_drawn(sample), sample.study.design
+    sample, design = _examined(sample), sample.study.design
     out: list[Check] = []
     if design.kind == "rct":
         assignment = design.assignment
@@ -80,7 +82,8 @@ def _remedy(sample: Sample, estimates: Sequence[Estimate]) -> str:
 
 def _before(sample: Sample) -> list[str]:
     """Columns measured before the programme: declared covariates and the primaries' baselines."""
-    names = [*sample.study.design.covariates, *(o.baseline for o in sample.study.primaries if o.baseline)]
+    names = [*sample.study.design.covariates, *(o.baseline for o in sample.study.primaries if o.baseline),
+             *(name for o in sample.study.primaries if (name := o.column + EARLIER) in sample.frame)]
     return list(dict.fromkeys(names))
 
 
@@ -127,7 +130,7 @@ def flow_of(sample: Sample, outcome: Outcome, estimate: Estimate) -> Flow:
 
     In a trial, units analysed are all that the estimate did not leave out, those too that its first contrast sets aside.
     """
-    sample = as_drawn(sample)
+    sample = _examined(sample)
     units = sample.units()
     found, treated, _ = _found(sample, outcome)
     rows = len(sample.frame)
@@ -144,12 +147,23 @@ def flow_of(sample: Sample, outcome: Outcome, estimate: Estimate) -> Flow:
               treated=estimate.n_units_treated,
               comparison=(estimate.n_units or estimate.n) - (estimate.n_units_treated or 0)),
     )
-    return Flow(outcome=outcome.name, stages=stages, losses=estimate.dropped)
+    return Flow(outcome=outcome.name, stages=stages, losses=_losses(sample, estimate))
+
+
+def _losses(sample: Sample, estimate: Estimate) -> tuple[Dropped, ...]:
+    """Losses among the rows of the flow; where workers are followed, those are the rows of the round before."""
+    if sample.study.analysis.primary.method not in FOLLOWED:
+        return estimate.dropped
+    mine = set(sample.frame.index + 1)
+    kept = [(loss, tuple(row for row in loss.rows if row in mine)) for loss in estimate.dropped]
+    return tuple(replace(loss, rows=rows, n_rows=len(rows), n_units=len(rows)) for loss, rows in kept if rows)
 
 
 def _analysed(sample: Sample, estimate: Estimate) -> Stage:
     """Count what is left in a trial's regression, by the arm drawn."""
-    left = sample.frame.drop(index=sample.frame.index[[row - 1 for loss in estimate.dropped for row in loss.rows]])
+    lost = [row - 1 for loss in _losses(sample, estimate) for row in loss.rows]
+    followed = sample.study.analysis.primary.method in FOLLOWED  # rows then go by the labels they had in the whole table
+    left = sample.frame.drop(index=lost if followed else sample.frame.index[lost])
     arms = left.drop_duplicates(sample.unit)[sample.treatment]
     return Stage(name="analysed", units=len(arms), rows=len(left), treated=int((arms == 1).sum()),
                  comparison=int((arms == 0).sum()))
@@ -166,15 +180,34 @@ def as_drawn(sample: Sample) -> Sample:
     return replace(sample, treatment=DRAWN, frame=sample.frame.assign(**{DRAWN: drawn}))
 
 
+def _examined(sample: Sample) -> Sample:
+    """The table that flows and checks look at: of units as they were drawn, of followed workers as they were before."""
+    return _followed(sample) if sample.study.analysis.primary.method in FOLLOWED else as_drawn(sample)
+
+
+def _followed(sample: Sample) -> Sample:
+    """One row for each worker of the earlier round, with the outcomes of the later one and their own earlier values."""
+    options = dict(sample.study.analysis.primary.options)
+    frame, rounds = sample.frame.reset_index(drop=True), sample.frame[options["round"]].to_numpy()
+    before, after = (rounds == options.get(key, default) for key, default in (("before", 0), ("after", 1)))
+    named = frame[sample.unit].notna().to_numpy()
+    later = frame[after & named].drop_duplicates(sample.unit).set_index(sample.unit)
+    start = frame[before & named]
+    made = {o.column: start[sample.unit].map(later[o.column]) for o in sample.study.outcomes}
+    made |= {o.column + EARLIER: start[o.column] for o in sample.study.outcomes}
+    return replace(sample, frame=start.assign(**made))
+
+
 def trends_of(sample: Sample, outcomes: Iterable[Outcome]) -> tuple[TrendPoint, ...]:
     """Mean of each outcome by group and period, in its own unit; cells of fewer than five units are left out."""
-    sample, design = as_drawn(sample), sample.study.design
+    sample, design = _examined(sample), sample.study.design
     out: list[TrendPoint] = []
     for outcome in outcomes:
         if design.kind == "did":
             columns = [(str(design.time), outcome.column)]
         else:
-            columns = [("before", outcome.baseline)] if outcome.baseline else []
+            own = outcome.column + EARLIER if outcome.column + EARLIER in sample.frame else outcome.baseline
+            columns = [("before", own)] if own else []
             columns.append(("after", outcome.column))
         for period, column in columns:
             out += _means(sample, outcome.name, period, str(column))

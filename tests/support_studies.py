@@ -134,3 +134,24 @@ def workers_of_firms(firms: int = 40, seed: int = 6) -> pd.DataFrame:
                          "wage_0": round(100 + level + rng.normal(0, 10), 1),
                          "wage": round(105 + level + 6 * (f % 2) + rng.normal(0, 10), 1)})
     return pd.DataFrame(rows)
+
+
+def workers_twice(firms: int = 40, seed: int = 6) -> pd.DataFrame:
+    """Workers of firms in two rounds: some left, some were not found, some came; offered firms lose low earners."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for f in range(firms):
+        level, offered = rng.normal(0, 10), float(f % 2)
+        firm = {"firm": f"F{f:02d}", "offered": offered}
+        for w in range(int(rng.integers(3, 10))):
+            pay = round(100 + level + rng.normal(0, 10), 1)
+            who = {"worker": f"W{f:02d}{w:02d}", "female": float(w % 2), "wage": pay}
+            rows.append(firm | who | {"wave": "before"})
+            luck, later = rng.uniform(), round(pay + 5 + 2 * offered + rng.normal(0, 5), 1)
+            if luck < 0.7 + 0.1 * (pay > 100) * offered:
+                rows.append(firm | who | {"wave": "after", "wage": later})
+            elif luck < 0.9:  # left and was interviewed elsewhere
+                rows.append(who | {"firm": None, "offered": np.nan, "wave": "after", "wage": later - 3})
+        rows += [firm | {"worker": f"N{f:02d}{w}", "female": 1.0, "wave": "after",
+                         "wage": round(90 + level + rng.normal(0, 10), 1)} for w in range(int(rng.integers(0, 4)))]
+    return pd.DataFrame(rows)

@@ -26,9 +26,9 @@ from support_records import (
 from impact.brief import check_texts, compose, figures, render_html, render_pdf, write_brief
 from impact.brief import model as m
 from impact.brief.page import present
-from impact.brief.texts import covered
-from impact.brief.theme import LADDER
-from impact.brief.words import LANGUAGES, messages
+from impact.brief.texts import covered, points
+from impact.brief.theme import LADDER, OTHER_SCRIPTS
+from impact.brief.words import LANGUAGES, messages, record_sentences
 from impact.errors import ImpactError, RenderError
 from impact.results.estimate import Caveat, PercentEffect, Segment
 from impact.results.evaluation import Check, TrendPoint
@@ -624,10 +624,16 @@ def test_invisible_and_direction_characters_are_taken_out():
 def test_the_list_of_characters_holds_for_every_face():
     ttfont = pytest.importorskip("fontTools.ttLib").TTFont
     folder = Path(__file__).parent.parent / "impact" / "brief" / "fonts"
+    others = {file: points(folder / coverage) for _, file, coverage in OTHER_SCRIPTS}
     for face in folder.glob("*.ttf"):
-        assert covered() <= set(ttfont(face).getBestCmap())
-    sentences = {ord(c) for text in messages("en").values() for c in text}
-    assert sentences <= covered()
+        known = next((others[file] for file in others if face.name.startswith(file)), points(folder / "coverage.txt"))
+        assert known <= set(ttfont(face).getBestCmap()), face
+        if face.with_suffix(".woff2").exists() and not face.name.startswith("Brief"):
+            assert known <= set(ttfont(face.with_suffix(".woff2")).getBestCmap()), face
+    assert covered() == points(folder / "coverage.txt").union(*others.values())
+    for language in LANGUAGES:
+        told = [*messages(language).values(), *(text for texts in record_sentences(language).values() for text in texts)]
+        assert {ord(c) for text in told for c in text} <= points(folder / "coverage.txt")
 
 
 # ---- fit -------------------------------------------------------------------------------------------------------------
@@ -642,12 +648,11 @@ def test_long_texts_are_all_named_with_their_keys_before_a_page_is_set():
 
 
 def test_the_texts_of_a_study_are_checked_before_there_is_a_result():
-    wrong = {"challenge": "word " * 100, "title": "t" * 130, "what_was_done": "Firms in 漢口.", "language": "fr"}
+    wrong = {"challenge": "word " * 100, "title": "t" * 130, "what_was_done": "Firms in 漢口."}
     study = sample_evaluation(study={"brief": {**STUDY["brief"], **wrong}}).study
     found = {(p.where, p.cure) for p in check_texts(study)}
     assert ("study.yaml: brief.challenge", "Cut 79 characters.") in found
     assert ("study.yaml: brief.title", "Cut 20 characters.") in found
-    assert ("study.yaml: brief.language", "Write one of: en.") in found
     assert {w for w, _ in found} == {f"study.yaml: brief.{key}" for key in wrong}
     assert [check_texts(RECORDS[name]().study) for name in RECORDS] == [()] * len(RECORDS)
 
@@ -695,7 +700,7 @@ def test_write_brief_writes_every_format(tmp_path, rendered):
     assert write_brief(sample_evaluation(), out=tmp_path, formats=("html",)) == (tmp_path / "brief.html",)
 
 
-@pytest.mark.parametrize("wrong", [{"formats": ("pdf", "odt")}, {"language": "fr"}, {"language": "es"}, {"formats": ()}])
+@pytest.mark.parametrize("wrong", [{"formats": ("pdf", "odt")}, {"language": "pt"}, {"formats": ()}])
 def test_what_is_not_available_is_refused_and_nothing_is_written(tmp_path, wrong):
     (tmp_path / "brief.pdf").write_text("before")
     with pytest.raises(RenderError, match=r"not available yet|no format"):

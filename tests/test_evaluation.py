@@ -152,8 +152,9 @@ def test_errors_stand_at_the_level_of_assignment():
 
 def test_a_method_that_cannot_do_what_is_declared_says_so():
     data = cross_section().assign(w=1.5)
-    weighted = evaluate(declare("rct", sampling={"weight": "w"}, robustness=[{"method": "ols"}]), data)
-    assert [e.has_caveat("unweighted") for e in weighted.estimates] == [True, False]
+    beside = [{"method": "ols"}, {"method": "rank_test"}]
+    weighted = evaluate(declare("rct", sampling={"weight": "w"}, robustness=beside), data)
+    assert [e.has_caveat("unweighted") for e in weighted.estimates] == [False, False, True]
     heavy = panel().assign(w=lambda d: 1.0 + (d["firm"] < "F005"))
     panel_weighted = evaluate(declare("did", sampling={"weight": "w"}), heavy).headline
     assert panel_weighted.estimate != evaluate(declare("did"), heavy).headline.estimate
@@ -231,7 +232,8 @@ def test_all_effects_that_cannot_be_estimated_are_told_at_once():
         evaluate(study, panel())
     said = [str(p) for p in caught.value.problems]
     assert len(said) == 3
-    assert all(line.startswith("outcome 'profit', ") for line in said)
+    assert said[0].startswith("analysis.robustness[0].options.periods: ")  # an option: where it stands in the file
+    assert all(line.startswith("outcome 'profit', ") for line in said[1:])
     assert "no usable row has year = 1999" in said[0]
 
 

@@ -120,8 +120,8 @@ def test_plain_trends_are_not_held_against_a_method_with_covariates_and_stop_bef
 def test_wrong_studies_are_refused_where_they_are_wrong():
     with pytest.raises(StudyError, match="'ate' needs matches for both sides"):
         declare("matching", method="optimal_pairs", estimand="ate")
-    with pytest.raises(DesignError, match=r"both are 2001"):
-        evaluate(declare("did", method="two_by_two", options={"periods": [2001, 2001]}), panel())
+    with pytest.raises(StudyError, match=r"both are 2001"):
+        declare("did", method="two_by_two", options={"periods": [2001, 2001]})  # told before any data are seen
     with pytest.raises(DesignError, match=r"options.covariates: exact needs it"):
         evaluate(declare("matching", method="exact", options={"covariates": []}), compared())
     with pytest.raises(DesignError, match="600 neighbours") as error:

@@ -203,7 +203,7 @@ def test_bad_input(change, options, error, said):
     with pytest.raises(error, match=said):
         run(trial().assign(pair=np.arange(400) // 2).assign(**change), **options)
     with pytest.raises(TypeError, match="unexpected keyword"):
-        run(trial(), weights="w")
+        run(trial(), sampling="w")
 
 
 def test_an_arm_nobody_of_which_was_found_is_refused():

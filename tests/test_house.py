@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -102,12 +103,12 @@ def test_version_is_one():
 @pytest.mark.parametrize("kind", METHODS)
 def test_methods_a_study_may_name_are_the_functions_and_keywords(kind):
     module = getattr(impact, kind)
-    apart = {"propensity_score", "worker_composition", "aggregate_benchmark",  # their tables have another shape
+    apart = {"propensity_score", "aggregate_benchmark",  # their tables have another shape
              "bacon_decomposition", "compare", "drop_the_largest", "hidden_drift", "leave_one_cohort_out", "placebo_dates",
              "placebo_outcomes", "sensitivity", "unbalanced_agreement"}  # these examine an estimate
     assert set(METHODS[kind]) == {n for n in module.__all__ if inspect.isfunction(getattr(module, n))} - apart
     set_by_the_study = {"data", "outcome", "treatment", "unit", "time", "first_treated", "transform", "conf_level",
-                        "estimand", "control_group", "seed", "firm", "weighting", "encouragement"}
+                        "estimand", "control_group", "seed", "firm", "weighting", "encouragement", "worker", "wage"}
     for name, options in METHODS[kind].items():
         keywords = set(inspect.signature(getattr(module, name)).parameters)
         assert set(options) == keywords - (set_by_the_study - set(options)), name
@@ -126,6 +127,27 @@ def test_public_estimators_document_estimand_assumptions_and_proof():
             text = inspect.getdoc(getattr(getattr(impact, kind), method)) or ""
             for part in ("Parameters", "Returns", "Raises", "Reference case"):
                 assert part in text or "As :func:" in text, f"{kind}.{method} lacks {part}"
+
+
+PUBLIC = [f"{kind}.{name}" for kind in METHODS for name in getattr(impact, kind).__all__
+          if inspect.isfunction(getattr(getattr(impact, kind), name))]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_function_says_its_estimand_its_assumptions_and_a_reference_that_exists(name):
+    kind, function = name.split(".")
+    text = " ".join((inspect.getdoc(getattr(getattr(impact, kind), function)) or "").split())
+    for part in ("stimand", "ssum"):
+        assert part in text, f"{name} does not speak of its {part}"
+    proof = re.search(r"Reference cases?\b[^:]*: (.*)", text)
+    assert proof is not None, f"{name} names no reference case"
+    files = [*(ROOT / "tests").glob("*.py"), *(p for p in (ROOT / "tests" / "reference").rglob("*") if p.is_file())]
+    known = {p.relative_to(ROOT).as_posix() for p in files}
+    written = "".join(p.read_text(encoding="utf-8", errors="ignore") for p in files if p.name != "test_house.py")
+    named = [*re.findall(r"tests/test_\w+\.py", proof[1]), *re.findall(r"\b(?:rct|did|match|bounds|inf|mt)_\w+", proof[1])]
+    assert named or ":func:" in proof[1], f"{name} names no file or case"
+    for case in named:
+        assert case in known or case in written, f"{name} names {case}, which is not there"
 
 
 def test_the_project_speaks_of_itself_alone():

@@ -35,7 +35,7 @@ from impact.results import Estimates, Evaluation, read_results
 from impact.results.record import evaluation_to_json
 from impact.study import study_from_mapping
 from impact.study.methods import BESIDE, METHODS
-from tests.support_studies import dosed_firms, drawn_markets, followed_firms, workers_of_firms
+from tests.support_studies import dosed_firms, drawn_markets, followed_firms, workers_of_firms, workers_twice
 
 PROFIT = {"name": "profit", "column": "profit", "label": "Monthly profit", "unit": "USD a month (2024 prices)",
           "role": "primary", "better": "higher", "baseline": "profit_0"}
@@ -78,6 +78,9 @@ CASES: dict[str, dict[str, Any]] = {
     "quantile_effects": case(PROFIT, options={"draws": 99}),
     "exact_share_test": case(HIRED | {"role": "primary"}), "rank_test": case(PROFIT, STAFF),
     "worker_effects": case(WAGE, data=workers_of_firms, design=WORKER),
+    "worker_composition": case({key: value for key, value in WAGE.items() if key != "baseline"}, data=workers_twice,
+                               design=WORKER, options={"round": "wave", "before": "before", "after": "after",
+                                                       "traits": ["female"]}),
 }
 OTHERS: tuple[tuple[dict[str, Any], ...], ...] = (
     ({"method": "ancova"}, {"method": "lin"}, {"method": "poisson"}, {"method": "ratio_effect"},
@@ -328,6 +331,8 @@ TITLES = {
     "rank_test": ("firms offered the programme", "firms not offered it", "median difference"),
     "worker_effects": ("workers whose firm was offered the programme", "workers whose firm was not",
                        "each worker counting once"),
+    "worker_composition": ("workers there before, whose firm was offered the programme", "workers there before, whose "
+                           "firm was not", "wherever now"),
     "post_double_selection": ("firms offered the programme", "firms not offered it", "(ITT)"),
     "attrition_weighted": ("firms offered the programme", "firms not offered it", "(ITT)"),
     "exact_share_test": ("firms offered the programme", "firms not offered it", "(ITT)"),
@@ -594,7 +599,8 @@ def test_money_made_of_reports_stands_beside_every_method(name):
     except ImpactError as error:
         pytest.fail(str(error))
     derived = [e for e in evaluation.estimates if e.role == "derived"]
-    several = name in ("multi_arm", "factorial", "spillover", "saturation", "dose_response", "quantile_effects")
+    several = name in ("multi_arm", "factorial", "spillover", "saturation", "dose_response", "quantile_effects",
+                       "worker_composition")
     assert any(e.method == "ratio_effect" for e in derived) is not several  # a ratio compares offered with others
     names = [e.id for e in evaluation.estimates]
     assert len(names) == len(set(names))

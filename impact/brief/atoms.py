@@ -17,6 +17,7 @@ from impact.errors import Problem, RenderError
 Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "too_few", "no_interval"]
 CLEAR: tuple[Verdict, ...] = ("favourable", "unfavourable")
 Kind = Literal["amount", "percent", "points", "count", "p", "level", "plain", "sd"]
+JOINERS = "\u200c\u200d"
 Form = Literal["size", "range", "range_unit", "signed", "signed_range", "full"]
 
 
@@ -44,6 +45,22 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Words the engine wrote into the record, in English; another language says them by code or by phrase.
+
+    ``keys`` lead to their sentences in another language, the closest first, and ``values`` fill the gaps; ``phrase``
+    tells that the words themselves are looked up first. Where nothing is found the words are those of the data, such as
+    the name of an arm, and stand as they are.
+    """
+
+    text: str
+    where: str
+    keys: tuple[str, ...] = ()
+    values: tuple[tuple[str, Any], ...] = ()
+    phrase: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
     """A sentence of the tool: a key of its word list, and what fills its gaps."""
 
@@ -68,7 +85,7 @@ class Effect:
     ranges: tuple[Range, ...]
     level: Number
     verdict: Verdict
-    unit: Quote | None = None
+    unit: Quote | Recorded | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +104,24 @@ class Join:
     by: str = " "
 
 
-Value = Number | Quote | Phrase | Said | Join
-Text = Quote | Phrase | Join
+Value = Number | Quote | Recorded | Phrase | Said | Join
+Text = Quote | Recorded | Phrase | Join
 
 
 def quote(text: object, where: str) -> Quote:
     """Keep words as they stand, on one line, without characters that draw nothing or turn the direction of reading."""
+    return Quote(text=one_line(text), where=where)
+
+
+def one_line(text: object) -> str:
+    """Put words on one line, without characters that draw nothing or turn the direction of reading.
+
+    Joiners stay: scripts such as Arabic and Khmer are written with them.
+    """
     clean = unicodedata.normalize("NFC", str(text))
-    clean = "".join(c if unicodedata.category(c) not in ("Cc", "Cf") else " " if c.isspace() else "" for c in clean)
-    return Quote(text=re.sub(r"\s+", " ", clean).strip(), where=where)
+    clean = "".join(c if c in JOINERS or unicodedata.category(c) not in ("Cc", "Cf") else " " if c.isspace() else ""
+                    for c in clean)
+    return re.sub(r"\s+", " ", clean).strip()
 
 
 def say(key: str, **values: Value) -> Phrase:
@@ -104,6 +130,13 @@ def say(key: str, **values: Value) -> Phrase:
 
 
 _STEP = re.compile(r"([a-z_0-9]+)(?:\[([^\]]*)\])?")
+
+
+def _part(value: Any, name: str) -> Any:
+    """Take a part by its name, or by the key it has in a file where that is no name in code."""
+    if is_dataclass(value):
+        name = next((f.name for f in fields(value) if f.metadata.get("key") == name), name)
+    return getattr(value, name)
 
 
 def _named(values: Any, key: str) -> Any:
@@ -117,7 +150,7 @@ def lookup(root: Any, path: str, estimate: str = "") -> Any:
     """Follow a path into a record: ``effect_pct.low`` of an estimate, ``flows[scrap].stages[analysed].units``."""
     value = root.estimate(estimate) if estimate else root
     for name, key in _STEP.findall(path):
-        value = _named(value, name) if isinstance(value, tuple) else getattr(value, name)
+        value = _named(value, name) if isinstance(value, tuple) else _part(value, name)
         if key.isdigit():
             value = value[int(key)]
         elif key:

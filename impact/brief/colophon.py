@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from impact.brief.facts import day, own, stated
 from impact.brief.model import Fact, Join, LogoPicture, Quote, Text, quote, say
+from impact.brief.translation import check_source, check_title
 from impact.results.evaluation import Evaluation
 from impact.results.record import evaluation_to_json, sha256
 from impact.study.types import words
@@ -31,9 +32,9 @@ def sources(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
         known = own(study.benchmark.source, "benchmark.source", language)
         if known is not None:
             lines.append(say("source.benchmark", source=_open(known)))
-    seen = dict.fromkeys((c.title, c.source) for c in evaluation.checks if " " in c.source)  # a bare key is no reference
-    lines += [say("source.check", title=quote(t, "results.json: checks"), source=_open(quote(s, "results.json: checks")))
-              for t, s in list(seen)[:MOST_REFERENCES]]
+    seen = {(c.title, c.source): c for c in evaluation.checks if " " in c.source}  # a bare key is no reference
+    lines += [say("source.check", title=check_title(c), source=check_source(c))
+              for c in list(seen.values())[:MOST_REFERENCES]]
     return tuple(lines)
 
 

@@ -9,7 +9,7 @@ from impact.brief.effects import axis_of, results
 from impact.brief.limitations import first_limit, limits
 from impact.brief.model import Brief, Join, Text, quote, say
 from impact.brief.subgroups import for_whom
-from impact.brief.texts import character_problems, language_problems, length_problems, refuse
+from impact.brief.texts import begun, character_problems, language_problems, length_problems, refuse, untranslated
 from impact.errors import Problem, RenderError
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation, Provenance
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Stamp = Literal["draft", "simulated", "provisional"]
 
 
-def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str = "en") -> Brief:
+def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str | None = None) -> Brief:
     """Put a saved record into the blocks of a two-page brief.
 
     Parameters
@@ -31,8 +31,8 @@ def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str
         The record of one evaluation; the micro-data are not needed.
     audit : Audit, optional
         The self-check against the DCED Standard. Without it the strip says that none was run.
-    language : str
-        ``"en"``.
+    language : str, optional
+        ``"en"``, ``"fr"`` or ``"es"``; left out, the study's own ``brief.language``.
 
     Returns
     -------
@@ -42,31 +42,41 @@ def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str
     Raises
     ------
     RenderError
-        When a text of the study file is longer than its place allows (every such text is named), the record has no
-        estimate of a declared primary outcome, or the language is not available.
+        When a text of the study file is not there in the language or is longer than its place allows (every such text is
+        named), the record has no estimate of a declared primary outcome, or the language is not available.
     """
+    language = language or evaluation.study.brief.language
     refuse(language_problems(language))
     _check_primaries(evaluation)
     brief = _blocks(evaluation, audit, language)
-    refuse(length_problems(brief))
+    refuse((*untranslated(brief, evaluation.study), *length_problems(brief)))
     return brief
 
 
-def check_texts(study: Study) -> tuple[Problem, ...]:
+def check_texts(study: Study, *, every_language: bool = False) -> tuple[Problem, ...]:
     """Find what in a study's own texts would stop its brief, before there is any result.
 
     The blocks are put together as for a brief, around a record without numbers.
 
+    Parameters
+    ----------
+    study : Study
+    every_language : bool
+        Look at every language that some text is written in already; else at the study's own, ``brief.language``, alone.
+
     Returns
     -------
     tuple of Problem
-        Texts too long for their place, with the characters to cut; characters no face can draw; a language that is not
-        available yet.
+        Texts that are not there in a language; texts too long for their place, with the characters to cut; characters no
+        face can draw; a language that is not available yet.
     """
-    language = study.brief.language
-    brief = _blocks(_without_numbers(study), None, language)
-    return (*language_problems(language, "study.yaml: brief.language"), *length_problems(brief),
-            *character_problems(brief))
+    own, record = study.brief.language, _without_numbers(study)
+    first = _blocks(record, None, own)
+    others = [name for name in begun(first, study) if name != own] if every_language else []
+    problems = [*language_problems(own, "study.yaml: brief.language")]
+    for brief in (first, *(_blocks(record, None, name) for name in others)):
+        problems += [*untranslated(brief, study), *length_problems(brief), *character_problems(brief)]
+    return tuple(dict.fromkeys(problems))
 
 
 def _without_numbers(study: Study) -> Evaluation:

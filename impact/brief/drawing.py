@@ -9,13 +9,19 @@ import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
+from unicodedata import category
 
-from impact.brief.theme import COLOURS, SANS
+from impact.brief.theme import COLOURS, OTHER_SCRIPTS, SANS
 from impact.brief.view import LONG_NUMBER, power
 from impact.brief.view import figure as write_number
 
+FAMILIES = ",".join((*(f"'{name}'" for name in (SANS, *(o[0] for o in OTHER_SCRIPTS), "Segoe UI")), "Helvetica", "Arial",
+                     "sans-serif"))
 TINT = {"favourable": COLOURS["navy"], "unfavourable": COLOURS["red"]}
 FAR, NEAR = 1e300, 1e-12  # no axis runs further than the one, nor is shorter than the other
+MARKED = ("Mn", "Cf")  # drawn on the letter before, or not at all
+JOINS = "\u17d2\u200d"  # the next letter hangs on to the one before
+KHMER = "\u1780"
 NARROW = "iljtfrI.,:;'!|()[]· \u00a0"
 WIDE = "mwMW@%&GOQDHNU—…"
 
@@ -58,7 +64,7 @@ class Scene:
     def svg(self, name: str) -> str:
         """Draw the scene as SVG; every text is escaped here."""
         head = (f'<svg role="img" aria-labelledby="{name}-t {name}-d" viewBox="0 0 {self.width:g} {self.height:.1f}" '
-                f'font-family="\'{SANS}\',\'Segoe UI\',Helvetica,Arial,sans-serif">'
+                f'font-family="{FAMILIES}">'
                 f'<title id="{name}-t">{escape(self.title)}</title><desc id="{name}-d">{escape(self.alt)}</desc>')
         return head + "".join(_SHAPES[item["k"]](item) for item in self.items) + "</svg>"
 
@@ -110,7 +116,8 @@ _SHAPES = {"rect": _svg_rect, "line": _svg_line, "dot": _svg_dot, "ring": _svg_r
 
 def text_width(words: str, size: float, *, bold: bool = False) -> float:
     """Estimate the width of a text; a little too wide rather than too narrow."""
-    em = sum(0.30 if c in NARROW else 0.80 if c in WIDE else 0.62 if c.isupper() else 0.52 for c in words)
+    em = sum(0.0 if category(c) in MARKED else 0.30 if c in NARROW else 0.80 if c in WIDE else 0.62 if c.isupper() else
+             0.52 if c < KHMER else 0.66 for c in words)
     return em * size * (1.06 if bold else 1.0)
 
 
@@ -124,12 +131,17 @@ def wrap(words: str, width: float, size: float, *, bold: bool = False, most: int
         else:
             lines.append(word)
         while text_width(lines[-1], size, bold=bold) > width and len(lines[-1]) > 1:
-            fits = next(k for k in range(len(lines[-1]) - 1, 0, -1)
-                        if k == 1 or text_width(lines[-1][:k], size, bold=bold) <= width)
+            fits = next(k for k in range(len(lines[-1]) - 1, 0, -1) if k == 1 or (
+                _may_break(lines[-1], k) and text_width(lines[-1][:k], size, bold=bold) <= width))
             lines[-1:] = [lines[-1][:fits], lines[-1][fits:]]
     if len(lines) > most:
         lines = [*lines[:most - 1], lines[most - 1].rstrip() + "…"]
     return lines
+
+
+def _may_break(word: str, k: int) -> bool:
+    """Tell whether a word may be cut before its k-th character: marks and joined letters stay with their base."""
+    return category(word[k]) not in MARKED and word[k - 1] not in JOINS
 
 
 def ticks(low: float, high: float, most: int = 7) -> list[float]:
@@ -145,14 +157,14 @@ def ticks(low: float, high: float, most: int = 7) -> list[float]:
     return [float(f"{k * step:.12g}") for k in range(first, last + 1)]
 
 
-def tick_label(value: float, step: float, tail: str) -> str:
+def tick_label(value: float, step: float, tail: str, language: str) -> str:
     """Write the number of a tick with as many decimals as its step needs."""
     if value and not (1e-6 <= step < LONG_NUMBER):
-        return ("−" if value < 0 else "+") + power(abs(value)) + tail
+        return ("−" if value < 0 else "+") + power(abs(value), language) + tail
     places = max(0, min(6, -math.floor(math.log10(step) + 1e-9)))
     if abs(step * 10**places - round(step * 10**places)) > 1e-6:
         places += 1
-    return write_number(value, places, sign=value != 0) + (tail if value else "")
+    return write_number(value, places, language, sign=value != 0) + (tail if value else "")
 
 
 def span(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:

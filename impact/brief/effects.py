@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from impact.brief.model import Effect, Kind, Number, Quote, Range, Result, Text, Verdict, need, quote, say, take
+from impact.brief.model import Effect, Kind, Number, Quote, Range, Recorded, Result, Text, Verdict, need, quote, say, take
+from impact.brief.translation import fragment
 from impact.brief.words import known
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
@@ -79,10 +80,12 @@ def verdict(e: Estimate, outcome: Outcome) -> Verdict:
     return "favourable" if (e.estimate > 0) == (outcome.better == "higher") else "unfavourable"
 
 
-def unit_of(e: Estimate, study_index: int, outcome: Outcome, language: str) -> Quote:
+def unit_of(e: Estimate, study_index: int, outcome: Outcome, language: str) -> Quote | Recorded:
     """Take the unit of a number: the outcome's own, unless the record gives it another (for each unit of a dose)."""
-    if e.unit and e.unit != words(outcome.unit):
-        return quote(e.unit, "results.json: unit")
+    own = words(outcome.unit)
+    if e.unit and e.unit != own:
+        return fragment(e.unit.replace(own.partition(" (")[0], words(outcome.unit, language).partition(" (")[0], 1),
+                        "results.json: unit")
     return quote(words(outcome.unit, language), f"study.yaml: outcomes[{study_index}].unit")
 
 
@@ -105,13 +108,13 @@ def level(evaluation: Evaluation, e: Estimate) -> Number:
     return need(evaluation, "conf_level", "level", e.id)
 
 
-def main_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome, unit: Quote) -> Effect:
+def main_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome, unit: Quote | Recorded) -> Effect:
     """Put an effect on the scale readers see first: per cent for logs, points for shares, else the outcome's unit."""
     if outcome.is_log or e.transform == "log" or e.method == "ratio_effect":
         percent = percent_effect(evaluation, e, outcome)
         if percent is not None:
             return percent
-        unit = quote("log points", unit.where) if e.method != "ratio_effect" else unit
+        unit = fragment("log points", "results.json: transform") if e.method != "ratio_effect" else unit
     share = _is_share(e)
     kind: Kind = "points" if share else "amount"
     value = need(evaluation, "estimate", kind, e.id)
@@ -151,7 +154,7 @@ def _result(evaluation: Evaluation, index: int, outcome: Outcome, language: str)
     count = need(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)
     missing = tuple(
         say("read.missing", label=label, what=_field(what),
-            why=quote(why.rstrip("."), "results.json: reasons"))
+            why=fragment(why.rstrip("."), "results.json: reasons"))
         for what, why in e.reasons if what != "effect_pct")  # the table shows that there is none
     return Result(
         estimate=e.id, label=label, unit=unit, primary=outcome.role == "primary",
@@ -163,7 +166,7 @@ def _result(evaluation: Evaluation, index: int, outcome: Outcome, language: str)
 
 
 def _field(name: str) -> Text:
-    return say(f"field.{name}") if known(f"field.{name}") else quote(name.replace("_", " "), "results.json: reasons")
+    return say(f"field.{name}") if known(f"field.{name}") else fragment(name.replace("_", " "), "results.json: reasons")
 
 
 def axis_of(rows: tuple[Result, ...]) -> Literal["percent", "sd", "none"]:

@@ -33,8 +33,10 @@ from impact.brief.model import (
     say,
     take,
 )
+from impact.brief.translation import card, check_reason, check_title, check_word, fragment
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Check, Evaluation
+from impact.study.methods import WORKERS
 from impact.study.types import words
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     after = evaluation.estimates[evaluation.estimates.index(e) + 1:]
     parts = list(takewhile(lambda row: row.role == "part", after)) if evaluation.study.design.kind == "rct" else []
     if parts:
-        told = tuple(quote(p.term.replace("_", " "), "results.json: term") for p in parts[:MOST_PARTS])
+        told = tuple(fragment(p.term.replace("_", " "), "results.json: term") for p in parts[:MOST_PARTS])
         more = (say("and_more.short", n=Number(value=len(parts) - MOST_PARTS, kind="count", path="estimates",
                                                derived="a count of rows")),) if len(parts) > MOST_PARTS else ()
         notes.append(say("read.parts", terms=Join(parts=(*told, *more), by=", ")))
@@ -89,10 +91,10 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     if any(o.is_log for o in evaluation.study.outcomes):
         notes.append(say("read.log"))
     if e.se_card is not None:
-        card = replace(e.se_card, r_call="", stata_call="").line(e.df)
-        notes.append(say("read.card", card=quote(card.rstrip("."), "results.json: se_card")))
+        line = replace(e.se_card, r_call="", stata_call="").line(e.df)
+        notes.append(say("read.card", card=card(e.se_card, e.vcov, e.df, line)))
     families = dict.fromkeys(evaluation.estimate(r.estimate).p_family for r in rows if r.p_adjusted is not None)
-    named = [quote(f.rstrip("."), "results.json: p_family") for f in families if f]
+    named = [fragment(f.rstrip("."), "results.json: p_family") for f in families if f]
     if named:
         notes.append(say("read.family", family=Join(parts=tuple(named), by="; ")))
     if any(c.code == "provisional" for _, _, c in caveats(evaluation)):
@@ -116,7 +118,7 @@ def _base_notes(evaluation: Evaluation, rows: tuple[Result, ...]) -> list[Text]:
         if label.endswith(geometric):
             in_logs.append(r.label)
     where = "results.json: comparison_label"
-    named = [(quote(base, where), labels) for base, labels in told.items()
+    named = [(fragment(base, where), labels) for base, labels in told.items()
              if base and base != "comparison mean"]  # the column says that much itself
     if len(told) == 1:
         notes: list[Text] = [say("read.base", label=base) for base, _ in named]
@@ -137,9 +139,7 @@ def checks(evaluation: Evaluation) -> tuple[CheckLine, ...]:
 
 
 def _check(c: Check) -> CheckLine:
-    where = f"results.json: checks[{c.id}]"
-    return CheckLine(title=quote(c.title, where), word=quote(c.word, where), reason=quote(c.reason, where),
-                     verdict=c.verdict)
+    return CheckLine(title=check_title(c), word=check_word(c), reason=check_reason(c), verdict=c.verdict)
 
 
 def lessons(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Lesson, ...]:
@@ -199,7 +199,7 @@ def _asked(evaluation: Evaluation, e: Estimate, name: Text) -> Text:
 
 def asked(evaluation: Evaluation, e: Estimate) -> str:
     """Tell which question a method answers; most answer that of the offer's effect, each row counting once."""
-    if e.method == "worker_effects" and evaluation.study.design.weighting == "worker":
+    if e.method in WORKERS and evaluation.study.design.weighting == "worker":
         return "offer"
     return "association" if e.estimand == "association" else ASKED.get(e.method, "offer")
 
@@ -218,11 +218,11 @@ def _call_name(evaluation: Evaluation, e: Estimate, index: int, count: int) -> T
 
 
 def _option(key: str, value: object, where: str) -> Phrase:
-    option = quote(key.replace("_", " "), where)
+    option = fragment(key.replace("_", " "), where)
     if isinstance(value, bool):
         return say("methods.on" if value else "methods.off", option=option)
     told = ", ".join(str(v) for v in value) if isinstance(value, tuple) else str(value)
-    return say("methods.with", option=option, value=quote(told, where))
+    return say("methods.with", option=option, value=fragment(told, where))
 
 
 def standard(audit: Audit | None) -> StandardLine:
@@ -234,7 +234,7 @@ def standard(audit: Audit | None) -> StandardLine:
         on_file = take(audit, f"elements[{i}].on_file", "count")
         checked = take(audit, f"elements[{i}].checked", "count")
         some = checked is not None and checked.value > 0
-        elements.append(StandardElement(number=element.number, title=quote(element.title, f"audit: element {i + 1}"),
+        elements.append(StandardElement(number=element.number, title=fragment(element.title, f"audit: element {i + 1}"),
                                         on_file=on_file if some else None, checked=checked if some else None))
     told = [say("standard.element", number=quote(e.number, "audit: elements"), title=e.title, n=e.on_file,
                 checked=e.checked) for e in elements if e.on_file is not None and e.checked is not None and e.on_file.value]

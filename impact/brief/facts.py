@@ -15,6 +15,7 @@ from impact.brief.model import (
     say,
     take,
 )
+from impact.brief.translation import fragment, loss
 from impact.brief.words import known
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
@@ -41,7 +42,8 @@ def stated(evaluation: Evaluation, value: Words | str | None, key: str, language
 def day(date: str, where: str = "study.yaml: brief.date") -> Phrase:
     """Write an ISO date in words."""
     year, month, number = date[:10].split("-")
-    return say("day", day=quote(int(number), where), month=say(f"month.{month}"), year=quote(year, where))
+    key = "day.first" if number == "01" else "day"
+    return say(key, day=quote(int(number), where), month=say(f"month.{month}"), year=quote(year, where))
 
 
 def method(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
@@ -84,7 +86,7 @@ def estimand(evaluation: Evaluation, language: str) -> Phrase:
     """Say in words what is estimated."""
     design, e = evaluation.study.design, evaluation.headline
     key = ESTIMANDS.get(e.method, design.estimand) if design.kind == "rct" else design.estimand
-    text = say(f"estimand.{key}.{design.weighting}" if key == "worker" else f"estimand.{key}",
+    text = say(f"estimand.{key}.{design.weighting}" if key in ("worker", "incumbent") else f"estimand.{key}",
                units=unit_noun(evaluation, language), unit=unit_noun(evaluation, language, 0), **contrast(evaluation, e))
     if design.ever_treated:
         return say("estimand.ever", estimand=text, unit=unit_noun(evaluation, language, 0))
@@ -99,7 +101,7 @@ def method_name(name: str) -> Text:
 
 def _assumption(e: Estimate) -> Text:
     """Quote what the comparison rests on; the first assumption of an estimate is the one that identifies it."""
-    return quote(e.assumptions[0].rstrip("."), "results.json: assumptions") if e.assumptions else say("not_stated")
+    return fragment(e.assumptions[0].rstrip("."), "results.json: assumptions") if e.assumptions else say("not_stated")
 
 
 def _estimator(evaluation: Evaluation, e: Estimate, language: str) -> Phrase:
@@ -109,7 +111,7 @@ def _estimator(evaluation: Evaluation, e: Estimate, language: str) -> Phrase:
         return say("estimator.rank", method=name)
     if level in (design.unit, "unit", "the unit", ROW_NUMBER):
         return say("estimator.unit", method=name, unit=unit_noun(evaluation, language, 0))
-    return say("estimator", method=name, level=quote(level, "results.json: se_card.level"))
+    return say("estimator", method=name, level=fragment(level, "results.json: se_card.level"))
 
 
 def data_line(evaluation: Evaluation, language: str) -> Phrase:
@@ -146,11 +148,11 @@ def flow(evaluation: Evaluation, language: str) -> FlowPanel | None:
         if units is not None:
             steps.append(FlowStep(name=say(f"flow.{stage.name}"), units=units, split=split))
     losses: list[Text] = []
-    for i, loss in enumerate(record.losses):
-        unit = "n_units" if loss.n_units else "n_rows"
+    for i, lost in enumerate(record.losses):
+        unit = "n_units" if lost.n_units else "n_rows"
         n = take(evaluation, f"flows[{name}].losses[{i}].{unit}", "count")
         if n is not None and n.value:
-            losses.append(say("flow.loss" if loss.n_units else "flow.loss.rows", n=n,
+            losses.append(say("flow.loss" if lost.n_units else "flow.loss.rows", n=n,
                               units=unit_noun(evaluation, language, 0 if n.value == 1 else 1),
-                              text=quote(loss.text.rstrip("."), f"results.json: flows[{name}].losses")))
+                              text=loss(lost, f"results.json: flows[{name}].losses")))
     return FlowPanel(steps=tuple(steps), losses=tuple(losses))

@@ -74,12 +74,12 @@ def _zebra(scene: Scene, heights: list[float], top: float) -> None:
 
 
 def _axis(scene: Scene, page: dict[str, Any], marks: list[float], at: Any, top: float, base: float) -> None:
-    tail = "%" if page["axis_kind"] == "percent" else ""
+    tail = page["percent"] if page["axis_kind"] == "percent" else ""
     for mark in marks:
         zero = mark == 0
         scene.line(at(mark), top, at(mark), base, COLOURS["mute"] if zero else COLOURS["line"], 1 if zero else 0.5)
-        scene.text(at(mark), base + 9, tick_label(mark, marks[1] - marks[0], tail), size=7, anchor="middle",
-                   colour=COLOURS["mute"])
+        label = tick_label(mark, marks[1] - marks[0], tail, page["language"])
+        scene.text(at(mark), base + 9, label, size=7, anchor="middle", colour=COLOURS["mute"])
     lower, higher = page["sides"]
     if marks[0] < 0:
         scene.text(at(0) - 5, top - 5, f"‹ {lower}", size=7, anchor="end", colour=COLOURS["mute"])
@@ -103,9 +103,9 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
     base = top + sum(heights)
     _zebra(scene, heights, top)
     for mark in marks if page["axis_kind"] != "none" else []:
-        tail = "%" if page["axis_kind"] == "percent" else ""
-        scene.text(at(mark), base + 13, tick_label(mark, marks[1] - marks[0], tail), size=11, anchor="middle",
-                   colour=COLOURS["mute"])
+        tail = page["percent"] if page["axis_kind"] == "percent" else ""
+        label = tick_label(mark, marks[1] - marks[0], tail, page["language"])
+        scene.text(at(mark), base + 13, label, size=11, anchor="middle", colour=COLOURS["mute"])
     y = top
     for row, lines, height in zip(rows, labels, heights, strict=True):
         for k, words in enumerate(lines):
@@ -144,8 +144,8 @@ def trends(page: dict[str, Any]) -> Scene:
 
     for mark in marks:
         scene.line(left, up(mark), right, up(mark), COLOURS["line"], 0.5)
-        scene.text(left - 4, up(mark) + 2.5, tick_label(mark, marks[1] - marks[0], "").lstrip("+"), size=7, anchor="end",
-                   colour=COLOURS["mute"])
+        label = tick_label(mark, marks[1] - marks[0], "", page["language"]).lstrip("+")
+        scene.text(left - 4, up(mark) + 2.5, label, size=7, anchor="end", colour=COLOURS["mute"])
     keep = max(1, math.ceil(len(periods) / 6))
     for i, period in enumerate(periods):
         if i % keep == 0:
@@ -193,8 +193,8 @@ def benchmark(page: dict[str, Any]) -> Scene:
         zero = mark == 0
         for top, bottom in strips:
             scene.line(at(mark), top, at(mark), bottom, COLOURS["mute"] if zero else COLOURS["line"], 1 if zero else 0.5)
-        scene.text(at(mark), base + 9, tick_label(mark, marks[1] - marks[0], data["tail"]), size=7, anchor="middle",
-                   colour=COLOURS["mute"])
+        label = tick_label(mark, marks[1] - marks[0], data["tail"], page["language"])
+        scene.text(at(mark), base + 9, label, size=7, anchor="middle", colour=COLOURS["mute"])
     scene.text(4, 9, data["ours"], size=7.8, weight=600)
     scene.text(256, 9, row["column"], size=7.8, anchor="end", weight=600)
     if row["value"] is not None:

@@ -22,6 +22,8 @@ from impact.brief.model import (
     say,
     take,
 )
+from impact.brief.translation import fragment
+from impact.brief.words import sentence
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.study.types import words
@@ -29,15 +31,18 @@ from impact.study.types import words
 MOST_NAMED = 3
 MOST_IN_LINE = 4  # primary outcomes told one by one in the bottom line; beyond, they are counted there
 CONTRASTS = {"encouragement": "encouraged", "multi_arm": "arm", "factorial": "factor", "spillover": "market",
-             "saturation": "market", "dose_response": "dose", "quantile_effects": "quantile", "worker_effects": "worker"}
+             "saturation": "market", "dose_response": "dose", "quantile_effects": "quantile", "worker_effects": "worker",
+             "worker_composition": "incumbent"}
 LONG_TITLE = 56  # characters of two labels, beyond which a title that names both would run over three lines
 
 
 # ---- who is compared with whom ---------------------------------------------------------------------------------------
 def unit_noun(evaluation: Evaluation, language: str, number: int = 1) -> Quote:
     """Give the noun for the unit studied, singular (0) or plural (1)."""
-    label = evaluation.study.design.unit_label
-    return quote(words(label[number], language), f"study.yaml: design.unit_label[{number}]")
+    design = evaluation.study.design
+    if evaluation.study.state("design.unit_label") != "given":
+        return quote(sentence(("unit.one", "unit.many")[number], language), "design.unit_label")
+    return quote(words(design.unit_label[number], language), f"study.yaml: design.unit_label[{number}]")
 
 
 def groups(evaluation: Evaluation, language: str) -> tuple[Phrase, Phrase]:
@@ -57,7 +62,7 @@ def contrast(evaluation: Evaluation, e: Estimate) -> dict[str, Value]:
     references = [str(options["reference"]) for options in mine if "reference" in options]
     zero = next((name for name in references if e.term.endswith(f" − {name}")), "".join(references[:1]))
     dose = e.term.partition(" per unit of ")[2] or next((str(options["dose"]) for options in mine if "dose" in options), "")
-    return {"one": quote(e.term.removesuffix(f" − {zero}").replace("_", " "), "results.json: term"),
+    return {"one": fragment(e.term.removesuffix(f" − {zero}").replace("_", " "), "results.json: term"),
             "zero": quote(zero.replace("_", " "), "study.yaml: analysis.primary.options.reference"),
             "dose": quote(dose.replace("_", " "), "study.yaml: analysis.primary.options.dose")}
 
@@ -233,7 +238,7 @@ def tiles(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tu
             evaluation.headline.outcome).is_log:
         base = evaluation.headline.comparison_label
         mean = say("tile.base.label", label=rows[0].label) if "mean" in base or not base else say(
-            "tile.base.other", label=rows[0].label, base=quote(base, "results.json: comparison_label"))
+            "tile.base.other", label=rows[0].label, base=fragment(base, "results.json: comparison_label"))
         chosen.append(Tile(figure=rows[0].comparison, label=mean,
                            note=say("tile.unit.note", unit=rows[0].unit)))
     if len(chosen) < 3 and len(others) > 1:
@@ -255,7 +260,7 @@ def _outcome_tile(evaluation: Evaluation, r: Result, language: str, *, first: bo
         note = say("tile.against", note=note, comparison=groups(evaluation, language)[1])
         when = e.horizon or e.period
         if when:
-            note = say("tile.horizon", note=note, horizon=quote(when, "results.json: horizon"))
+            note = say("tile.horizon", note=note, horizon=fragment(when, "results.json: horizon"))
     if r.provisional:
         note = say("tile.provisional", note=note)
     return Tile(figure=said(effect, "signed"), label=r.label, note=note, verdict=effect.verdict)

@@ -9,8 +9,8 @@ from typing import Any
 from impact.brief import figures
 from impact.brief.model import Brief
 from impact.brief.page import present
-from impact.brief.texts import FONTS, character_problems, refuse
-from impact.brief.theme import COLOURS, LADDER, SANS, SERIF, Layout
+from impact.brief.texts import FONTS, character_problems, points, refuse
+from impact.brief.theme import COLOURS, LADDER, OTHER_SCRIPTS, SANS, SERIF, Layout
 
 HERE = Path(__file__).parent
 FACES = ((SANS, 400, "normal", "BriefSans-Regular"), (SANS, 400, "italic", "BriefSans-Italic"),
@@ -46,7 +46,8 @@ def render_html(brief: Brief, layout: Layout = LADDER[-1]) -> str:
     scenes: dict[str, figures.Scene] = {**figures.drawings(page), "effects_narrow": figures.effects_narrow(page)}
     drawn = {name: Markup(scene.svg(f"figure-{name.replace('_', '-')}")) for name, scene in scenes.items()}
     return environment.get_template("brief.html.j2").render(
-        V=page, H=page["heads"], C=COLOURS, figures=drawn, faces=_faces(), print=_print(layout))
+        V=page, H=page["heads"], C=COLOURS, figures=drawn, faces=_faces(_used(page)), print=_print(layout),
+        others=[family for family, _, _ in OTHER_SCRIPTS])
 
 
 def _print(layout: Layout) -> dict[str, float]:
@@ -55,7 +56,19 @@ def _print(layout: Layout) -> dict[str, float]:
             "line": round(0.69 + layout.lead, 2), "gap": round(layout.gap * 0.45, 2), "stack": round(layout.gap * 0.8, 2)}
 
 
-def _faces() -> list[dict[str, Any]]:
+def _used(value: Any) -> frozenset[int]:
+    """Collect the code points of all strings of a page."""
+    if isinstance(value, str):
+        return frozenset(map(ord, value))
+    if isinstance(value, dict):
+        value = list(value.values())
+    return frozenset().union(*map(_used, value)) if isinstance(value, list) else frozenset()
+
+
+def _faces(used: frozenset[int]) -> list[dict[str, Any]]:
+    """Pack the brief's own faces, and those of other scripts where the page has letters of theirs."""
+    others = [(family, weight, "normal", f"{file}-{name}") for family, file, coverage in OTHER_SCRIPTS
+              if used & points(FONTS / coverage) for weight, name in ((400, "Regular"), (700, "Bold"))]
     return [{"family": family, "weight": weight, "style": style,
              "data": base64.b64encode((FONTS / f"{name}.woff2").read_bytes()).decode("ascii")}
-            for family, weight, style, name in FACES]
+            for family, weight, style, name in (*FACES, *others)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from impact.brief.model import CLEAR, Benchmark, Brief, Effect, EventStudy, GroupSplit, Trends
 from impact.brief.theme import Layout
-from impact.brief.view import NBSP, Speaker, decimals, effect_decimals, scaled
+from impact.brief.view import NBSP, Speaker, decimals, effect_decimals, percent, scaled
 
 MARKS = {"favourable": "dot", "unfavourable": "diamond"}  # of verdicts; every other one is a ring
 
@@ -36,14 +36,14 @@ def _row(e: Effect, s: Speaker) -> dict[str, Any]:
 
 
 def _trends(t: Trends, s: Speaker) -> dict[str, Any]:
-    periods = list(dict.fromkeys(q.text for line in t.series for q in line.periods))
+    periods = list(dict.fromkeys(s.text(q) for line in t.series for q in line.periods))
     if all(re.fullmatch(r"-?\d+(\.\d+)?", p) for p in periods):
         periods.sort(key=float)
     lines, told = [], []
     for line in t.series:
-        known = {q.text: m for q, m in zip(line.periods, line.means, strict=True)}
-        lines.append({"name": line.name.text, "values": [known[p].value if p in known else None for p in periods]})
-        told.append(f"{line.name.text}: " + ", ".join(f"{p} {s.number(known[p])}" for p in periods if p in known))
+        known = {s.text(q): m for q, m in zip(line.periods, line.means, strict=True)}
+        lines.append({"name": s.text(line.name), "values": [known[p].value if p in known else None for p in periods]})
+        told.append(s.text(line.name) + ": " + ", ".join(f"{p} {s.number(known[p])}" for p in periods if p in known))
     alt = s.word("alt.trends", outcome=t.outcome.text, series=". ".join(told) + ".")
     note = s.word("trend.plain", outcome=t.outcome.text, unit=t.unit.text) if t.baseline is None else s.word(
         "trend.two", outcome=t.outcome.text, unit=t.unit.text, column=t.baseline.text)
@@ -54,10 +54,11 @@ def _event_study(t: EventStudy, s: Speaker) -> dict[str, Any]:
     points = [{"horizon": p.horizon.text, **_row(p.effect, s),
                "mark": "ring" if p.effect.verdict not in CLEAR or not p.effect.ranges else "dot"} for p in t.points]
     plain = s.word("points" if t.points[0].effect.value.kind == "points" else "event.percent")
-    unit = t.unit.text if t.unit else plain
+    unit = s.text(t.unit) if t.unit else plain
     note = s.word("event.note", outcome=t.outcome.text, unit=unit, method=s.text(t.method), level=s.number(t.level))
     told = " ".join(s.word("alt.event.point", horizon=p["horizon"], effect=p["column"]) for p in points)
-    return {"data": {"points": points, "tail": "%" if t.points[0].effect.value.kind == "percent" else "",
+    tail = percent("", s.language) if t.points[0].effect.value.kind == "percent" else ""
+    return {"data": {"points": points, "tail": tail,
                      "axis": s.word("event.axis"), "start": s.word("event.start")},
             "alt": s.word("alt.event", outcome=t.outcome.text, points=told), "note": note}
 
@@ -70,10 +71,10 @@ def _benchmark(b: Benchmark, s: Speaker) -> dict[str, Any]:
     else:
         ends = [n for r in e.ranges for n in (r.low, r.high) if n] + [e.value, b.value]
         text, note = s.signed(same, decimals([scaled(n) for n in ends], e.value.kind)), _difference(b, s)
-    caption = "" if e.unit is None else f" {b.outcome.text}, {e.unit.text}."
+    caption = "" if e.unit is None else f" {b.outcome.text}, {s.text(e.unit)}."
     return {"note": f"{note}{caption}",
             "data": {"row": row, "value": scaled(b.value) if same is not None else None, "text": text,
-                     "label": b.label.text, "tail": "%" if e.value.kind == "percent" else "",
+                     "label": b.label.text, "tail": percent("", s.language) if e.value.kind == "percent" else "",
                      "ours": s.word("benchmark.ours")},
             "alt": s.word("alt.benchmark", label=b.label.text, value=text, effect=row["column"])}
 
@@ -107,7 +108,7 @@ def _split(split: GroupSplit, s: Speaker) -> dict[str, Any]:
     groups = [{"name": s.text(g.name), **_row(g.effect, s)} for g in split.groups]
     told = s.text(split.told)
     unit = split.groups[0].effect.unit
-    head = split.outcome.text if unit is None else f"{split.outcome.text} ({unit.text})"
+    head = split.outcome.text if unit is None else f"{split.outcome.text} ({s.text(unit)})"
     alt = s.word("alt.split", outcome=split.outcome.text, label=split.label.text, told=told, groups="; ".join(
         f"{g['name']}: {g['column']}" for g in groups))
     return {"outcome": head, "label": split.label.text, "groups": groups, "told": told, "alt": alt}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from impact.brief.effects import too_few
-from impact.brief.model import Join, Message, Phrase, Quote, Text, Value, quote, say
+from impact.brief.model import Join, Message, Phrase, Recorded, Text, Value, quote, say
+from impact.brief.translation import caveat as recorded_caveat
+from impact.brief.translation import check_reason, check_title, check_word
 from impact.results.estimate import Caveat
 from impact.results.evaluation import Check, Evaluation
 from impact.study.types import words
@@ -44,10 +47,10 @@ def limits(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
     poor, unseen = poor_checks(evaluation), [c for c in evaluation.checks if c.verdict == "not_applicable"]
     if poor:
         lines.append(say("limit.check", checks=Join(parts=tuple(
-            say("check", title=_of(c.title), word=_of(c.word)) for c in poor), by=", ")))
+            say("check", title=check_title(c), word=check_word(c)) for c in poor), by=", ")))
     if unseen:
-        lines.append(say("limit.unexamined", checks=Join(parts=tuple(dict.fromkeys(
-            _unseen(c) for c in unseen)), by=", ")))
+        lines.append(say("limit.unexamined", checks=Join(by=", ", parts=tuple(
+            {(c.title, c.word): _unseen(c) for c in unseen}.values()))))
     lines += [_caveat(evaluation, outcome, c, language) for rank, outcome, c in known if rank > TOO_FEW]
     absent = _absent(evaluation)
     if absent:
@@ -64,12 +67,12 @@ def first_limit(evaluation: Evaluation, lines: tuple[Text, ...]) -> Message | No
     lead = say("key.limit.lead")
     if isinstance(first, Phrase) and first.key == "limit.check":
         gravest = poor[0]
-        first = say("limit.check.first", title=_of(gravest.title), word=_of(gravest.word), reason=_of(gravest.reason))
+        first = say("limit.check.first", title=check_title(gravest), word=check_word(gravest), reason=check_reason(gravest))
         unlike = None if gravest is unlike else unlike
     elif isinstance(first, Phrase) and first.key == "read.provisional":
         lead, first = say("key.provisional.lead"), Join(parts=(dict(first.values)["text"],))
     if unlike is not None:
-        first = Join(parts=(first, say("limit.check.short", title=_of(unlike.title), word=_of(unlike.word))))
+        first = Join(parts=(first, say("limit.check.short", title=check_title(unlike), word=check_word(unlike))))
     return Message(lead=lead, body=first)
 
 
@@ -81,17 +84,13 @@ def poor_checks(evaluation: Evaluation) -> list[Check]:
     return sorted((c for c in evaluation.checks if c.verdict in ("concern", "fail")), key=weight)
 
 
-def _of(text: str) -> Quote:
-    return quote(text, "results.json: checks")
-
-
 def _unseen(c: Check) -> Text:
-    title = _of(c.title)
-    return title if c.word == "not examined" else say("check", title=title, word=_of(c.word))
+    title = check_title(c)
+    return title if c.word == "not examined" else say("check", title=title, word=check_word(c))
 
 
 def _caveat(evaluation: Evaluation, outcome: str, caveat: Caveat, language: str) -> Text:
-    text = quote(caveat.text, "results.json: caveats")
+    text = recorded_caveat(caveat)
     if caveat.code == "provisional":
         return say("read.provisional", text=_without_word(text))
     if not outcome or len(evaluation.study.outcomes) == 1:
@@ -101,10 +100,10 @@ def _caveat(evaluation: Evaluation, outcome: str, caveat: Caveat, language: str)
     return say("limit.outcome", label=quote(label, f"study.yaml: outcomes[{index}].label"), text=text)
 
 
-def _without_word(text: Quote) -> Quote:
+def _without_word(text: Recorded) -> Recorded:
     """Take off a leading 'Provisional:', which our own sentence says already."""
     rest = re.sub(r"^provisional:\s*", "", text.text, flags=re.IGNORECASE)
-    return Quote(text=rest[:1].upper() + rest[1:], where=text.where)
+    return replace(text, text=rest[:1].upper() + rest[1:])
 
 
 def _absent(evaluation: Evaluation) -> tuple[Value, ...]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from impact.brief.atoms import (
     CLEAR,
+    JOINERS,
     Effect,
     Form,
     Join,
@@ -16,12 +17,14 @@ from impact.brief.atoms import (
     Phrase,
     Quote,
     Range,
+    Recorded,
     Said,
     Text,
     Value,
     Verdict,
     lookup,
     need,
+    one_line,
     quote,
     say,
     take,
@@ -29,12 +32,11 @@ from impact.brief.atoms import (
 )
 
 __all__ = [
-    "CLEAR", "LIMITS", "Badge", "Benchmark", "Brief", "Chain", "ChainBox", "CheckLine", "Effect", "EventPoint",
-    "EventStudy", "Fact", "FlowPanel", "FlowStep",
-    "ForWhom", "Form", "Group", "GroupSplit", "Join", "Kind", "Lesson", "LogoPicture",
-    "Message", "Method", "Number", "OpenResult", "Phrase", "Quote", "Range", "Result", "Said", "Series", "StandardElement",
-    "StandardLine", "Status", "TargetLine", "Text", "Tile", "Trends", "Value", "Verdict", "limit_for", "lookup", "need",
-    "quote", "say", "take", "walk",
+    "CLEAR", "JOINERS", "LIMITS", "Badge", "Benchmark", "Brief", "Chain", "ChainBox", "CheckLine", "Effect",
+    "EventPoint", "EventStudy", "Fact", "FlowPanel", "FlowStep", "ForWhom", "Form", "Group", "GroupSplit", "Join",
+    "Kind", "Lesson", "LogoPicture", "Message", "Method", "Number", "OpenResult", "Phrase", "Quote", "Range",
+    "Recorded", "Result", "Said", "Series", "StandardElement", "StandardLine", "Status", "TargetLine", "Text", "Tile",
+    "Trends", "Value", "Verdict", "limit_for", "lookup", "need", "one_line", "quote", "say", "take", "walk",
 ]
 
 Status = Literal["clear", "adverse", "unclear", "too_few", "no_interval", "unmeasured"]
@@ -90,7 +92,7 @@ class Result:
 
     estimate: str
     label: Quote
-    unit: Quote
+    unit: Quote | Recorded
     primary: bool
     effect: Effect
     percent: Effect | None
@@ -107,8 +109,8 @@ class Result:
 class Series:
     """Means of one outcome in one group, period by period."""
 
-    name: Quote
-    periods: tuple[Quote, ...]
+    name: Text
+    periods: tuple[Text, ...]
     means: tuple[Number, ...]
 
 
@@ -152,9 +154,9 @@ class Method:
 class CheckLine:
     """How one check came out, in its own word."""
 
-    title: Quote
-    word: Quote
-    reason: Quote
+    title: Text
+    word: Text
+    reason: Text
     verdict: Literal["pass", "concern", "fail", "not_applicable"]
 
 
@@ -189,7 +191,7 @@ class StandardElement:
     """One element of the Standard: how many of the items checked have evidence on file."""
 
     number: int
-    title: Quote
+    title: Text
     on_file: Number | None
     checked: Number | None
 
@@ -225,7 +227,7 @@ class GroupSplit:
     """One outcome by one declared subgroup: the effect in each group, and the test of their difference."""
 
     outcome: Quote
-    unit: Quote
+    unit: Quote | Recorded
     label: Quote
     groups: tuple[Group, ...]
     p: Number | None
@@ -264,7 +266,7 @@ class EventStudy:
     """Effects on one outcome by periods since treatment."""
 
     outcome: Quote
-    unit: Quote | None
+    unit: Quote | Recorded | None
     method: Text
     level: Number
     points: tuple[EventPoint, ...]

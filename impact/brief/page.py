@@ -22,7 +22,7 @@ from impact.brief.model import (
 from impact.brief.packing import halves, ratio
 from impact.brief.texts import covered
 from impact.brief.theme import Layout
-from impact.brief.view import NBSP, Speaker, effect_decimals, keep_together, p_value
+from impact.brief.view import NBSP, Speaker, effect_decimals, keep_together, percent
 from impact.brief.words import messages
 
 CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_few": "ring", "no_interval": "ring",
@@ -30,13 +30,13 @@ CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_fe
 CHECK_MARKS = {"pass": "full", "concern": "half", "fail": "cross", "not_applicable": "empty"}
 
 
-def _tidy(value: Any) -> Any:
+def _tidy(value: Any, language: str) -> Any:
     if isinstance(value, str):
-        return keep_together(value)
+        return keep_together(value, language)
     if isinstance(value, dict):
-        return {key: _tidy(item) for key, item in value.items()}
+        return {key: _tidy(item, language) for key, item in value.items()}
     if isinstance(value, list):
-        return [_tidy(item) for item in value]
+        return [_tidy(item, language) for item in value]
     return value
 
 
@@ -45,7 +45,7 @@ def present(brief: Brief, layout: Layout) -> dict[str, Any]:
     s = Speaker(brief.language)
     page = _first(brief, s, layout) | _second(brief, s, layout)
     page |= {"halves": list(halves(page)), "ratio": list(ratio(page, layout))}
-    tidied: dict[str, Any] = _tidy(page)
+    tidied: dict[str, Any] = _tidy(page, brief.language)
     # what a program reads stays free of break points
     return tidied | {"plain_title": page["title"], "logo": page["logo"], "keywords": _keywords(brief, s),
                      "authors": [q.text for q in _authors(brief)]}
@@ -69,7 +69,7 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     alt = s.word("alt.effects", rows=" ".join(
         s.word("alt.effects.row", label=r["label"], effect=r["column"], verdict=r["verdict_word"]) for r in drawn))
     return {
-        "language": brief.language, "heads": _heads(brief, s), "series": s.text(brief.series),
+        "language": brief.language, "colon": s.word("by.colon"), "heads": _heads(brief, s), "series": s.text(brief.series),
         "stamps": [s.word(f"stamp.{code}") for code in brief.stamps], "footer": s.word("record", hash=brief.record[:12]),
         "contact": s.text(brief.contact), "pages": [s.word("page", n=str(n)) for n in (1, 2)],
         "kicker": _kicker(brief), "title": capital(s.text(brief.title)), "bottom_line": capital(s.text(brief.bottom_line)),
@@ -85,7 +85,8 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "flow": _flow(brief, s) if layout.flow else {"steps": [], "left": ""}, "chain": _chain(brief.chain, s),
         "results": rows, "drawn": drawn, "drawn_note": s.word(
             "figure.more.one" if undrawn == 1 else "figure.more", n=str(undrawn)) if undrawn > 0 else "",
-        "axis_kind": brief.axis, "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(brief, s),
+        "axis_kind": brief.axis, "percent": percent("", brief.language),
+        "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(brief, s),
         "figure_column": s.word("axis.column" if brief.axis == "percent" else "axis.column.unit", level=level),
         "sides": [s.word("axis.lower"), s.word("axis.higher")], "columns": _columns(brief, s, level),
         "effects_alt": alt,
@@ -107,7 +108,7 @@ def _tile_size(brief: Brief, s: Speaker) -> int:
 
 def _second(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     """Say page 2."""
-    checks = [{"title": c.title.text, "word": c.word.text, "reason": clip(c.reason.text, layout.reason),
+    checks = [{"title": s.text(c.title), "word": s.text(c.word), "reason": clip(s.text(c.reason), layout.reason),
                "mark": CHECK_MARKS[c.verdict]} for c in brief.checks[:layout.checks]]
     return {
         "reading": _reading(brief, s, layout), **pictures(brief, s, layout), "for_whom": split_panels(brief, s, layout),
@@ -164,7 +165,7 @@ def _targets(brief: Brief, s: Speaker) -> dict[str, Any]:
 
 def _keywords(brief: Brief, s: Speaker) -> list[str]:
     toolkit = [s.text(f.text) for f in brief.provenance if f.name == Phrase(key="proof.toolkit")]
-    return ["evidence brief", "impact evaluation", f"record sha256:{brief.record}", *toolkit]
+    return [s.word("keyword.brief"), s.word("keyword.evaluation"), f"record sha256:{brief.record}", *toolkit]
 
 
 def _authors(brief: Brief) -> list[Quote]:
@@ -249,9 +250,9 @@ def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
     cells = [s.number(r.comparison) if r.comparison else missing, s.signed(r.effect, places),
              s.signed_range(r.effect, places) if r.effect.ranges else missing,
              (s.signed(percent, effect_decimals(percent)) if percent else "–") if mixed else None,
-             p_value(r.p.value) if r.p else missing, p_value(r.p_adjusted.value) if r.p_adjusted else "–", s.number(r.n)]
+             s.number(r.p) if r.p else missing, s.number(r.p_adjusted) if r.p_adjusted else "–", s.number(r.n)]
     return {
-        "label": r.label.text, "unit": r.unit.text, "primary": r.primary, "verdict": r.effect.verdict,
+        "label": r.label.text, "unit": s.text(r.unit), "primary": r.primary, "verdict": r.effect.verdict,
         "verdict_word": s.word(f"verdict.{r.effect.verdict}"), "mark": MARKS.get(r.effect.verdict, "ring"),
         "tags": [*([s.word("stamp.provisional")] if r.provisional else []),
                  *([s.word(f"verdict.{r.effect.verdict}")] if r.effect.verdict in ("too_few", "no_interval") else [])],
@@ -286,7 +287,7 @@ def _methods(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     if more:
         notes.append(s.word("and_more", n=str(more)))
     outcome = brief.results[0]
-    unit = "" if outcome.effect.unit is None else f" ({outcome.effect.unit.text})"
+    unit = "" if outcome.effect.unit is None else f" ({s.text(outcome.effect.unit)})"
     return {"rows": rows, "note": " ".join(notes), "caption": outcome.label.text + unit}
 
 
@@ -324,6 +325,6 @@ def _standard(brief: Brief, s: Speaker) -> dict[str, Any]:
             short, long = s.word("standard.short", **counts), s.word("standard.long", **counts)
         else:
             short = long = s.word("standard.not_examined")
-        elements.append({"number": str(e.number), "title": e.title.text, "short": short, "long": long})
+        elements.append({"number": str(e.number), "title": s.text(e.title), "short": short, "long": long})
     return {"elements": elements, "line": s.text(brief.standard.line),
             "note": "" if brief.standard.note == brief.standard.line else s.text(brief.standard.note)}

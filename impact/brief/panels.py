@@ -26,8 +26,8 @@ def event_study(page: dict[str, Any]) -> Scene:
     for mark in marks:
         zero = mark == 0
         scene.line(left, up(mark), right, up(mark), COLOURS["mute" if zero else "line"], 1 if zero else 0.5)
-        scene.text(left - 4, up(mark) + 2.5, tick_label(mark, marks[1] - marks[0], data["tail"]), size=7, anchor="end",
-                   colour=COLOURS["mute"])
+        label = tick_label(mark, marks[1] - marks[0], data["tail"], page["language"])
+        scene.text(left - 4, up(mark) + 2.5, label, size=7, anchor="end", colour=COLOURS["mute"])
     after = next((i for i, p in enumerate(points) if float(p["horizon"]) >= 0), len(points))
     if 0 < after < len(points):
         place = left + after * step

@@ -13,7 +13,7 @@ from impact.brief.figures import drawings
 from impact.brief.model import Brief
 from impact.brief.page import present
 from impact.brief.texts import FONTS, character_problems, refuse
-from impact.brief.theme import COLOURS, LADDER, SANS, SERIF, Layout
+from impact.brief.theme import COLOURS, LADDER, OTHER_SCRIPTS, SANS, SERIF, Layout
 from impact.errors import Problem, RenderError
 
 HERE = Path(__file__).parent
@@ -81,11 +81,12 @@ def _compile(compiler: Any, brief: Brief, layout: Layout) -> tuple[bytes, list[d
     import typst
 
     page = present(brief, layout)
+    others = [family for family, _, _ in OTHER_SCRIPTS]
     logo = [] if brief.logo is None else list(base64.b64decode(brief.logo.data))
     inputs = {
         "page": json.dumps(page), "logo": json.dumps(logo),
         "figures": json.dumps({name: s.for_typst() for name, s in drawings(page).items()}),
-        "theme": json.dumps({"colours": COLOURS, "sans": SANS, "serif": SERIF, "body": layout.body,
+        "theme": json.dumps({"colours": COLOURS, "sans": [SANS, *others], "serif": [SERIF, *others], "body": layout.body,
                              "small": layout.small, "head": layout.head, "facts": layout.facts_size,
                              "lead": layout.lead, "gap": layout.gap}),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from impact.brief.effects import level, main_effect, unit_of
 from impact.brief.facts import method_name
 from impact.brief.model import Effect, EventPoint, EventStudy, Number, Series, Trends, quote, take
+from impact.brief.translation import fragment
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.study.types import words
@@ -26,8 +27,8 @@ def trends(evaluation: Evaluation, language: str) -> Trends | None:
         chosen = [(i, p) for i, p in points if p.group == group]
         means = [take(evaluation, f"trends[{i}].mean", "amount") for i, _ in chosen]
         series.append(Series(
-            name=quote(group, "results.json: trends"),
-            periods=tuple(quote(p.period, "results.json: trends") for _, p in chosen),
+            name=fragment(group, "results.json: trends"),
+            periods=tuple(fragment(p.period, "results.json: trends") for _, p in chosen),
             means=tuple(m for m in means if m is not None)))
     if max(len(s.periods) for s in series) < 2:
         return None

@@ -7,10 +7,13 @@ from typing import Any
 
 from impact.results.palette import COLOURS
 
-__all__ = ["COLOURS", "LADDER", "SANS", "SERIF", "Layout"]
+__all__ = ["COLOURS", "LADDER", "OTHER_SCRIPTS", "SANS", "SERIF", "Layout"]
 
 SANS = "Brief Sans"
 SERIF = "Brief Serif"
+# faces for what the brief's own do not have: family, files, and the list of its code points
+OTHER_SCRIPTS = (("Noto Sans Arabic", "NotoSansArabic", "coverage-arabic.txt"),
+                 ("Noto Sans Khmer", "NotoSansKhmer", "coverage-khmer.txt"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from impact.brief.model import Effect, Join, Kind, Number, Quote, Range, Said, Value
+from impact.brief.model import Effect, Join, Kind, Number, Quote, Range, Recorded, Said, Value
+from impact.brief.translation import fragment, translated
 from impact.brief.words import fill, sentence
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
 BREAK = "\u200b"
+ISOLATE, RELEASE = "\u2068", "\u2069"  # around words that run from right to left inside a sentence that does not
 MOST_DECIMALS = 6
 LONG_NUMBER = 1e12  # from here on a number is written with a power of ten
 
@@ -33,24 +38,38 @@ def decimals(values: Iterable[float], kind: Kind) -> int:
     return min(places, MOST_DECIMALS)
 
 
-def figure(value: float, places: int, *, sign: bool = False) -> str:
-    """Write a number with a true minus, thousands commas and a fixed number of decimals."""
+def figure(value: float, places: int, language: str, *, sign: bool = False) -> str:
+    """Write a number with a true minus, the thousands and decimal marks of a language and a fixed number of decimals."""
+    before = MINUS if value < 0 else "+" if sign else ""
     if not abs(value) < LONG_NUMBER:
-        return (MINUS if value < 0 else "+" if sign else "") + power(abs(value))
-    text = f"{abs(value):,.{places}f}"
-    if float(text.replace(",", "")) == 0:
-        return text
-    return (MINUS if value < 0 else "+" if sign else "") + text
+        return before + power(abs(value), language)
+    digits = f"{abs(value):.{places}f}"
+    text = _marked(digits, language)
+    return text if float(digits) == 0 else before + text
 
 
-def power(value: float) -> str:
+def _marked(digits: str, language: str) -> str:
+    """Put the marks of a language into plain digits: 12345.6 is 12,345.6 or 12 345,6."""
+    whole, _, rest = digits.partition(".")
+    if len(whole) >= int(sentence("format.thousands.from", language)):
+        whole = f"{int(whole):,}".replace(",", sentence("format.thousands", language))
+    return whole + (sentence("format.decimal", language) + rest if rest else "")
+
+
+def percent(text: str, language: str) -> str:
+    """Put the sign of per cent behind a figure: 25% or 25 %."""
+    return fill(sentence("format.percent", language), {"x": text})
+
+
+def power(value: float, language: str) -> str:
     """Write a number too long or too small for plain figures: 1.5e12, 1e−8."""
-    return re.sub(r"e\+?(-?)0*(\d)", lambda m: f"e{MINUS if m[1] else ''}{m[2]}", f"{value:.3g}")
+    text = re.sub(r"e\+?(-?)0*(\d)", lambda m: f"e{MINUS if m[1] else ''}{m[2]}", f"{value:.3g}")
+    return text.replace(".", sentence("format.decimal", language))
 
 
-def p_value(value: float) -> str:
+def p_value(value: float, language: str) -> str:
     """Write a p-value with three decimals; never as zero."""
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+    return f"<{figure(0.001, 3, language)}" if value < 0.001 else figure(value, 3, language)
 
 
 def scaled(number: Number) -> float:
@@ -71,26 +90,54 @@ class Speaker:
     def text(self, value: Value) -> str:
         """Say anything a block may hold."""
         if isinstance(value, Quote):
-            return value.text
+            return isolated(value.text)
+        if isinstance(value, Recorded):
+            return isolated(translated(value, self.language, self.filled))
         if isinstance(value, Number):
             return self.number(value)
         if isinstance(value, Said):
             return self.said(value)
         if isinstance(value, Join):
-            return value.by.join(self.text(part) for part in value.parts)
+            by = {"; ": "by.semicolon", ", ": "by.comma"}.get(value.by)
+            return (self.word(by) if by else value.by).join(self.text(part) for part in value.parts)
         return self.word(value.key, **{name: self.text(v) for name, v in value.values})
+
+    def filled(self, value: Any, form: str) -> str:
+        """Write a value of the record in the form a sentence about it asks for.
+
+        ``form`` is "percent" or "points" (of a share), "p", "year" (no mark of thousands), "two" (decimals), or none: whole
+        numbers are counts, others have about three digits.
+        """
+        if isinstance(value, str):
+            return self.text(fragment(value, ""))
+        if isinstance(value, (Quote, Recorded, Number)):
+            return self.text(value)
+        if form == "year" or isinstance(value, bool) or not isinstance(value, (int, float)):
+            return f"{value:.12g}" if isinstance(value, float) else str(value)
+        if form == "p":
+            return p_value(value, self.language)
+        if form in ("percent", "points"):
+            text = self.figure(100 * value, decimals([100 * value], "percent" if form == "percent" else "points"))
+            return percent(text, self.language) if form == "percent" else text
+        if form == "two":
+            return self.figure(value, 2)
+        return self.figure(value, 0 if float(value).is_integer() else decimals([value], "amount"))
+
+    def figure(self, value: float, places: int, *, sign: bool = False) -> str:
+        """Write a number with the marks of this language."""
+        return figure(value, places, self.language, sign=sign)
 
     def number(self, n: Number) -> str:
         """Write one number on its own."""
         if n.kind == "p":
-            return p_value(n.value)
+            return p_value(n.value, self.language)
         if n.kind == "level":
-            return f"{n.value * 100:g}%"
+            return percent(_marked(f"{n.value * 100:g}", self.language), self.language)
         value = scaled(n)
         if n.kind == "plain":  # as declared, to the last digit
-            return figure(value, len(f"{value:.{MOST_DECIMALS}f}".rstrip("0").partition(".")[2]))
-        text = figure(value, decimals([value], n.kind))
-        return text + "%" if n.kind in ("percent", "points") else text
+            return self.figure(value, len(f"{value:.{MOST_DECIMALS}f}".rstrip("0").partition(".")[2]))
+        text = self.figure(value, decimals([value], n.kind))
+        return percent(text, self.language) if n.kind in ("percent", "points") else text
 
     def said(self, value: Said) -> str:
         """Put an effect in words or signs."""
@@ -108,19 +155,20 @@ class Speaker:
 
     def signed(self, effect: Effect, places: int) -> str:
         """Write the estimate with its sign: −25%, +5.2 points, +1.79."""
-        return figure(scaled(effect.value), places, sign=True) + self._tail(effect)
-
-    def _tail(self, effect: Effect) -> str:
+        text = self.figure(scaled(effect.value), places, sign=True)
         kind = effect.value.kind
-        return "%" if kind == "percent" else NBSP + self.word("points") if kind == "points" else ""
+        return percent(text, self.language) if kind == "percent" else (
+            f"{text}{NBSP}{self.word('points')}" if kind == "points" else text)
 
     def signed_range(self, effect: Effect, places: int) -> str:
         """Write the confidence set in signs: −45% to +3%; an open end and several pieces are said to be so."""
-        tail = "%" if effect.value.kind == "percent" else ""
+
+        def end(n: Number | None) -> str:
+            text = self.figure(scaled(n), places, sign=True) if n else ""
+            return percent(text, self.language) if text and effect.value.kind == "percent" else text
 
         def piece(r: Range) -> str:
-            low = figure(scaled(r.low), places, sign=True) + tail if r.low else ""
-            high = figure(scaled(r.high), places, sign=True) + tail if r.high else ""
+            low, high = end(r.low), end(r.high)
             if low and high:
                 return self.word("signed.both", low=low, high=high).replace(" ", NBSP)
             return self.word("signed.below", high=high) if high else (
@@ -150,32 +198,34 @@ class Speaker:
         return self.word("size.lower" if value < 0 else "size.higher", x=self._with_unit(abs(value), effect, places))
 
     def _with_unit(self, value: float, effect: Effect, places: int) -> str:
-        text = figure(value, places)
+        text = self.figure(value, places)
         if effect.value.kind == "percent":
-            return text + "%"
+            return percent(text, self.language)
         if effect.value.kind == "points":
             return text + NBSP + self.word("points")
-        return f"{text}{NBSP}{short_unit(effect.unit.text)}" if effect.unit else text
+        return f"{text}{NBSP}{short_unit(self.text(effect.unit))}" if effect.unit else text
 
     def _range_words(self, effect: Effect, places: int, *, unit: bool) -> str:
         if not effect.ranges:
             return self.word("range.missing")
         said_elsewhere = effect.unit is not None and not unit  # beside the size, and long to say twice more
 
+        def size(n: Number, *, bare: bool = False) -> str:
+            x = abs(scaled(n))
+            return self.figure(x, places) if bare or said_elsewhere else self._with_unit(x, effect, places)
+
         def end(n: Number, *, bare: bool = False) -> str:
-            value = scaled(n)
-            zero = round(value, places) == 0
-            text = figure(abs(value), places) if bare or said_elsewhere else self._with_unit(abs(value), effect, places)
-            return text if zero else self.word("size.lower" if value < 0 else "size.higher", x=text)
+            text, value = size(n, bare=bare), scaled(n)
+            return text if round(value, places) == 0 else self.word("size.lower" if value < 0 else "size.higher", x=text)
 
         def piece(r: Range) -> str:
             if r.low and r.high:
                 one_side = scaled(r.low) * scaled(r.high) > 0
                 bare = effect.unit is not None or (one_side and effect.value.kind == "points")
-                low, high = end(r.low, bare=bare), end(r.high)
                 if one_side:  # say the direction once
-                    low = low.rsplit(" ", 1)[0]
-                return self.word("range.both", low=low, high=high)
+                    return self.word("range.both.lower" if scaled(r.low) < 0 else "range.both.higher",
+                                     low=size(r.low, bare=bare), high=size(r.high))
+                return self.word("range.both", low=end(r.low, bare=bare), high=end(r.high))
             if r.high:
                 return self.word("range.below", high=end(r.high))
             return self.word("range.above", low=end(r.low)) if r.low else self.word("range.none")
@@ -194,10 +244,35 @@ def effect_decimals(effect: Effect) -> int:
     return decimals([scaled(n) for n in (effect.value, *ends)], effect.value.kind)
 
 
-def keep_together(text: str) -> str:
-    """Hold a number to its unit, and let words longer than a column break."""
-    text = re.sub(r"(?<=\d) (?=(per cent|points?|SD|rows|%)(\W|$))", NBSP, text)
-    text = re.sub(r"\b(p|n|df|first|Page) (?=[=<]?\s?\d)", lambda m: m[1] + NBSP, text)
+def right_to_left(text: str) -> bool:
+    """Tell whether the first letter of a text is of a script that runs from right to left."""
+    first = next((way for c in text if (way := unicodedata.bidirectional(c)) in ("L", "R", "AL")), "L")
+    return first != "L"
+
+
+def isolated(text: str) -> str:
+    """Shield words that run from right to left, so that figures beside them keep their place."""
+    if any(unicodedata.bidirectional(c) in ("R", "AL") for c in text):
+        return ISOLATE + text + RELEASE
+    return text
+
+
+@functools.cache
+def _rules(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What stands together in a language: figures and units, words and figures, and marks that begin or end no line."""
+    units, words_, opens, closes = (sentence(f"keep.{name}", language) for name in ("units", "words", "opens", "closes"))
+    rules = [(rf"(?<=\d) (?=({units}|%)(\W|$))", NBSP), (rf"\b({words_}) (?=[=<]?\s?\d)", rf"\1{NBSP}")]
+    if opens:
+        rules.append((rf"(?<=[{opens}]) ", NBSP))
+    if closes:
+        rules.append((rf" (?=[{closes}](\s|$|[.,)]))", NBSP))
+    return tuple((re.compile(pattern), by) for pattern, by in rules)
+
+
+def keep_together(text: str, language: str) -> str:
+    """Hold a number to its unit and a mark to its word, and let words longer than a column break."""
+    for pattern, by in _rules(language):
+        text = pattern.sub(by, text)
     text = re.sub(r"(\d%) (interval)", rf"\1{NBSP}\2", text)
     # lines may break at a hyphen or slash anyway; only longer unbroken runs get break points of ours
     return re.sub(r"[!-,.0-~]{28,}", lambda m: BREAK.join(re.findall(r".{1,14}", m[0])), text)

@@ -22,7 +22,7 @@ FORMATS = ("pdf", "docx", "html")
 
 
 def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | Path = ".",
-                formats: Sequence[str] = FORMATS, language: str = "en") -> tuple[Path, ...]:
+                formats: Sequence[str] = FORMATS, language: str | None = None) -> tuple[Path, ...]:
     """Write the two-page evidence brief of a saved record.
 
     Parameters
@@ -36,8 +36,8 @@ def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | P
     formats : sequence of str
         Any of ``"pdf"``, ``"docx"`` and ``"html"``. The PDF is the record; the Word file is for editing and the page for
         screens.
-    language : str
-        Any of :data:`impact.brief.words.LANGUAGES`.
+    language : str, optional
+        ``"en"``, ``"fr"`` or ``"es"``; left out, the study's own ``brief.language``.
 
     Returns
     -------
@@ -57,10 +57,10 @@ def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | P
 
 
 def render_brief(evaluation: Evaluation, audit: Audit | None = None, *, formats: Sequence[str] = FORMATS,
-                 language: str = "en") -> dict[str, str | bytes]:
+                 language: str | None = None) -> dict[str, str | bytes]:
     """Make a brief in memory, by format; nothing is written. See :func:`write_brief`."""
     wanted = check_formats((formats,) if isinstance(formats, str) else formats)
-    refuse(language_problems(language))
+    refuse(language_problems(language) if language else ())
     brief = compose(evaluation, audit, language=language)
     pdf, layout = render_pdf(brief)  # finds the layout that fits, for every format
     pages: dict[str, str | bytes] = {}

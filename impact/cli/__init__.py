@@ -71,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (run, brief):
         command.add_argument("--formats", default="pdf,docx,html", metavar="LIST",
                              help="any of pdf, docx and html, with commas (default: all)")
-        command.add_argument("--language", metavar="en|fr|es", help="language of the brief (default: brief.language)")
+        command.add_argument("--language", metavar="LANGUAGE", help="en, fr or es (default: the study's own, brief.language)")
 
     audit = commands.add_parser("audit", help="hold the record against the DCED Standard (a self-check, no rating)")
     audit.add_argument("path", metavar="FILE", help="results.json, or the folder that holds it")

@@ -53,7 +53,7 @@ def command_check(arguments: argparse.Namespace) -> int:
     file, _ = find_study(arguments.path)
     study = read_study(file)
     sample = load_sample(study)
-    require_texts(study, file)
+    require_texts(study, file, every_language=True)
     evaluation = evaluate(study)  # what run would refuse, check refuses; no result is told
     render_pdf(compose(evaluation, audit(evaluation), language=study.brief.language))
     print(study_summary(study, sample))
@@ -96,11 +96,11 @@ def require_extras(study: Study, *, notebook: bool) -> None:
         raise ImpactError(problems, source="missing extras")
 
 
-def require_texts(study: Study, file: Path) -> None:
+def require_texts(study: Study, file: Path, *, every_language: bool = False) -> None:
     """Refuse texts and languages the brief cannot carry, before any work is done."""
     from impact.brief import check_texts
 
-    problems = check_texts(study)
+    problems = check_texts(study, every_language=every_language)
     if problems:
         raise StudyError(problems, source=file.name)
 

@@ -11,8 +11,9 @@ from impact.data.frame import Selection, draw_problems, listed, number_problem, 
 from impact.data.panel import panel_problems
 from impact.data.privacy import speakable
 from impact.errors import Problem
+from impact.study.methods import FOLLOWED
 from impact.study.schema import did_you_mean
-from impact.study.types import ROW_NUMBER, FirstTreatedRule, Outcome, Study
+from impact.study.types import ROW_NUMBER, FirstTreatedRule, Outcome, Study, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ ONE_OFFER = ("difference_in_means", "ols", "ancova", "lin", "poisson", "late", "
              "post_double_selection")  # methods that need both arms in every stratum
 COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline", "takeup", "tighten", "treatment",
                   "treatments", "within", "cluster_treatment", "population", "saturation", "round", "dose", "predictors",
-                  "always", "by", "affected", "base_weights")
+                  "always", "by", "affected", "base_weights", "traits", "closed")
 
 BY_LEVEL = ("exact", "coarsened_exact")  # these match on levels, words as well as numbers
 LONG = ("pooled_rounds",)  # a row for each unit and round
@@ -73,7 +74,7 @@ def _roles(study: Study) -> Iterator[tuple[str, str]]:
         yield "design.firm", design.firm
     for i, name in enumerate(design.covariates):
         yield f"design.covariates[{i}]", name
-    for i, outcome in enumerate(study.outcomes):
+    for i, outcome in enumerate((*study.outcomes, *study.transformed)):
         yield f"outcomes[{i}].column", outcome.column
         if outcome.baseline:
             yield f"outcomes[{i}].baseline", outcome.baseline
@@ -111,7 +112,7 @@ def _type_problem(study: Study, frame: pd.DataFrame, where: str, name: str) -> P
         "strata", "cluster", "stratum", "psu", "exact", "tighten", "firm", "by", "unit", "within")
     words_allowed |= where.endswith("options.treatment") or where.startswith("subgroups") or where in (
         "firm_status.column", "prices.place", "prices.date") or where.endswith("baseline.date")
-    words_allowed |= _by_level(study, where)
+    words_allowed |= _by_level(study, where) or (where.endswith("options.round") and _uses(study, FOLLOWED))
     if zero_one:
         return zero_one_problem(frame, name)
     if words_allowed:
@@ -142,7 +143,7 @@ def _unit_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[
     if unit not in usable:
         return out
     ids = frame[unit]
-    if ids.isna().any():
+    if ids.isna().any() and not _uses(study, FOLLOWED):  # there a row without an id may stand for a firm without workers
         rows = np.flatnonzero(ids.isna()) + 1
         out.append(Problem(where=f"design.unit, column '{unit}'", what=f"{len(rows)} rows have no id (rows "
                            f"{listed(rows)})", cure="Give each row its id, or remove the row and say so."))
@@ -156,7 +157,7 @@ def _unit_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[
         if frame[design.time].nunique() < 2:
             out.append(Problem(where=f"design.time, column '{design.time}'", what="there is only one period",
                                cure="Difference-in-differences needs periods before and after."))
-    elif design.kind != "did" and not _uses(study, LONG):
+    elif design.kind != "did" and not _uses(study, (*LONG, *FOLLOWED)):
         twice = ids[ids.duplicated(keep=False) & ids.notna()]
         if len(twice):
             out.append(Problem(where=f"design.unit, column '{unit}'", what=f"{twice.nunique()} ids stand in more than "
@@ -218,9 +219,9 @@ def _rule_problems(study: Study, rule: FirstTreatedRule, frame: pd.DataFrame) ->
     reached = known.groupby(unit)[column].cummax()
     off = known.loc[(reached == 1) & (known[column] == 0), unit].drop_duplicates()
     if len(off):
-        noun = study.design.unit_label[-1]
+        noun = words(study.design.unit_label[-1])
         out.append(Problem(
-            where=where, what=f"treatment switches off again for {len(off)} {noun if isinstance(noun, str) else 'units'}: "
+            where=where, what=f"treatment switches off again for {len(off)} {noun}: "
             f"{listed(speakable(off), 200)}",
             cure="Write later_zeros: stay_treated to study the effect of ever being treated, or correct the data."))
     return out
@@ -228,7 +229,7 @@ def _rule_problems(study: Study, rule: FirstTreatedRule, frame: pd.DataFrame) ->
 
 def _outcome_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[Problem]:
     out = []
-    for i, outcome in enumerate(study.outcomes):
+    for i, outcome in enumerate((*study.outcomes, *study.transformed)):
         place = f"outcomes[{i}].column, column '{outcome.column}'"
         if outcome.column not in usable:
             continue
@@ -285,7 +286,7 @@ def _level_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list
     """Refuse errors clustered below the level at which treatment was decided."""
     design, out = study.design, []
     level = design.unit if design.assigned_by == ROW_NUMBER else design.assigned_by
-    if level != design.unit and {level} <= usable:
+    if level != design.unit and {level} <= usable and not _uses(study, FOLLOWED):  # there workers move
         if frame[level].isna().any():
             gone = np.flatnonzero(frame[level].isna()) + 1
             verb = "row has" if len(gone) == 1 else "rows have"
@@ -322,7 +323,8 @@ def _draw_problems(study: Study, frame: pd.DataFrame, usable: set[str], level: s
         return out
     strata = design.assignment.strata if design.assignment and study.analysis.primary.method in ONE_OFFER else None
     places = {strata: "design.assignment.strata"} if strata in usable else {}
-    if level in usable and level != design.unit and frame[level].nunique() > 1 and not _uses(study, TWO_LEVEL):
+    if level in usable and level != design.unit and frame[level].nunique() > 1 and not _uses(
+            study, (*TWO_LEVEL, *FOLLOWED)):
         places[level] = "design.assigned_by"
     if not places or frame[design.treatment].nunique() < 2:  # one arm only is told where the treatment is examined
         return out

@@ -51,6 +51,7 @@ def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[
 
     Notes
     -----
+    Estimand: zero, by construction. Assumes that nothing anticipates the programme at the dates tried.
     Rows from the true start on are left out, so that no effect of the programme can enter. A placebo that finds nothing in
     few periods proves little. Reference case: by hand, tests/test_again.py.
     """
@@ -80,6 +81,11 @@ def placebo_outcomes(estimator: Estimator, data: pd.DataFrame, *, outcomes: Sequ
     -------
     MadeAgain
         A row an outcome, with estimand "placebo". Verdict 'concern' when an interval leaves out zero.
+
+    Notes
+    -----
+    Estimand: the estimate's own, on outcomes it cannot move. Assumes that the programme does not touch them. Reference
+    case: by hand, tests/test_again.py.
     """
     require_columns(data, outcomes=tuple(outcomes))
     real = estimator(data, **keywords).headline
@@ -106,6 +112,11 @@ def leave_one_cohort_out(estimator: Estimator, data: pd.DataFrame, **keywords: A
     MadeAgain
         A row a cohort left out. Verdict 'concern' when the sign turns or the estimate moves by more than one standard
         error.
+
+    Notes
+    -----
+    Estimand: the estimate's own, on the rows that stay. Assumes what the estimate assumes. Reference case: by hand,
+    tests/test_again.py.
     """
     start = str(keywords["first_treated"])
     first = data[start].astype(float).replace([np.inf, -np.inf], np.nan)
@@ -131,6 +142,11 @@ def drop_the_largest(estimator: Estimator, data: pd.DataFrame, *, size: str | No
     -------
     MadeAgain
         A row a number left out. Verdict as :func:`leave_one_cohort_out`. No unit is named.
+
+    Notes
+    -----
+    Estimand: the estimate's own, on the rows that stay. Assumes what the estimate assumes. Reference case: by hand,
+    tests/test_again.py.
     """
     unit, column = str(keywords["unit"]), size or str(keywords["outcome"])
     require_columns(data, unit=unit, size=column)

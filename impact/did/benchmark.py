@@ -56,10 +56,11 @@ def aggregate_benchmark(data: pd.DataFrame, *, outcome: str, unit: str, time: st
 
     Notes
     -----
+    Assumes that the area would have moved with the rest of the nation.
     Estimand: ATT of one area, from aggregates. The nation without the area is (N·Y − n·y)/(N − n) for averages and Y − y
     for totals: left in, the area would be compared with itself. The error is that of predicting a mean of t₁ distances from
     t₀ earlier ones, s·√(1/t₀ + 1/t₁) with t₀ − 1 degrees of freedom (a textbook prediction interval); it knows nothing
-    of shocks that last. Reference case: worked by hand, tests/test_benchmark.py.
+    of shocks that last. Reference case: worked by hand, tests/test_synthetic.py.
     """
     if kind not in ("mean", "total"):
         raise ValueError(f"kind must be 'mean' or 'total', not {kind!r}")

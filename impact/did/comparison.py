@@ -65,7 +65,8 @@ def compare(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
 
     Notes
     -----
-    Reference case: each row is the method's own call (tests/test_comparison.py); five numbers on mpdta: −0.0365 (two-way
+    Estimand and what each assumes: the method's own, named in its row.
+    Reference case: each row is the method's own call (tests/test_again.py); five numbers on mpdta: −0.0365 (two-way
     fixed effects), −0.0477 (imputation), −0.0400 (group-time).
     """
     unknown = [name for name in methods if name not in METHODS]

@@ -134,6 +134,7 @@ def bacon_decomposition(data: pd.DataFrame, *, outcome: str, unit: str, time: st
 
     Notes
     -----
+    Assumes nothing: it is an identity of the numbers in the table.
     No estimand of its own: it says which averages the coefficient is an average of. Goodman-Bacon (2021, Journal of
     Econometrics 225, theorem 1, equations 10a–10g). Reference cases: did_mpdta_bacon, did_jtrain_bacon (R bacondecomp
     0.1.3).

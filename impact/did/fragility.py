@@ -72,6 +72,7 @@ def sensitivity(effects: Dynamic, *, kind: str = "relative_magnitudes", bounds: 
 
     Notes
     -----
+    Estimand: the estimate's own, as a set.
     Assumes that deviations are bounded as said, and coefficients normal with the covariance of the influence functions.
     Rambachan & Roth (2023, sections 3 and 4): conditional least-favourable hybrid and optimal fixed-length intervals.
     Reference cases: bounds_honestdid_rm, bounds_honestdid_flci (R HonestDiD 0.2.6).
@@ -155,6 +156,7 @@ def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.
 
     Notes
     -----
+    Estimand: none; the drift that earlier periods could not have shown. Assumes a straight drift and normal coefficients.
     Roth (2022, section I). Reference case: by hand with independent coefficients, tests/test_honest.py.
     """
     path, base, times = event_path(effects, "average")

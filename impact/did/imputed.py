@@ -82,7 +82,7 @@ def imputation(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_
     -----
     Estimand: ATT over the treated rows that can be imputed, whatever effects are and however they grow. Assumes parallel
     trends in all periods and no anticipation; efficient when errors are independent and of equal variance. Borusyak,
-    Jaravel & Spiess (2024, Review of Economic Studies 91, theorem 1). Errors: theorem 3, conservative, residual effects
+    Jaravel & Spiess (2024, Review of Economic Studies 91, theorems 1, 2). Errors: theorem 3, conservative, residual effects
     about cohort-by-period averages, by cluster, with ``leave_out`` their leave-out form; normal distribution, no
     small-sample factor. With 25 treated units a cohort and effects that differ, 95 % intervals held the truth in 93 % of
     2,000 simulated panels, in 94 % with ``leave_out``; with 100 a cohort in 95 %. Test of earlier trends: their test 1, on

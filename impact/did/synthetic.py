@@ -85,6 +85,7 @@ def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
 
     Notes
     -----
+    Assumes that the mix of other areas that tracked the treated before would have tracked it after.
     Estimand: ATT of the treated area(s). Weights are not negative, sum to one, and are found exactly (a simplex
     least-squares problem as non-negative least squares). Abadie, Diamond & Hainmueller (2010, JASA 105, sections 2 and 3),
     outcomes of all earlier periods as predictors. Several treated areas are averaged first. Reference case:
@@ -136,6 +137,7 @@ def synthetic_did(data: pd.DataFrame, *, outcome: str, unit: str, time: str, fir
 
     Notes
     -----
+    Assumes that the weighted others would have moved in parallel with the treated.
     Estimand: ATT. Arkhangelsky, Athey, Hirshberg, Imbens & Wager (2021, AER 111, algorithms 1 and 4); ridge
     (N₁T₁)^¼ times the spread of yearly changes. Weights by an exact solver. Reference case: did_prop99_synthdid.
     """

@@ -35,6 +35,11 @@ def unbalanced_agreement(data: pd.DataFrame, *, unbalanced: str = "within_cell",
     ------
     DataError, DesignError
         As the estimate itself; a choice that leaves nothing to compare is named, not hidden.
+
+    Notes
+    -----
+    Estimand: the estimate's own, under each treatment of units not seen throughout. Assumes what the estimate assumes.
+    Reference case: by hand, tests/test_group_time.py.
     """
     mine = group_time_att(data, unbalanced=unbalanced, **arguments).headline
     choices = dict(mine.details)["unbalanced_choices"]

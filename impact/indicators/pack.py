@@ -171,8 +171,12 @@ def _pointed(study: Study) -> Study:
         o if o.construction is None
         else replace(o, column=o.constructed, baseline=o.constructed + BASELINE if o.baseline is not None else None)
         for o in study.outcomes)
+    made = {o.column: o for o in study.outcomes if o.construction is not None}
+    beside = tuple(o if o.column not in made else replace(
+        o, column=made[o.column].constructed, baseline=made[o.column].constructed + BASELINE
+        if o.baseline is not None and made[o.column].baseline is not None else o.baseline) for o in study.transformed)
     covariates = tuple(baselines.get(name, name) for name in study.design.covariates)
-    return replace(study, outcomes=outcomes, design=replace(study.design, covariates=covariates))
+    return replace(study, outcomes=outcomes, transformed=beside, design=replace(study.design, covariates=covariates))
 
 
 def cleaning_caveats(cleaning: Sequence[Cleaning], outcome: Outcome, *, status_declared: bool = True) -> tuple[Caveat, ...]:

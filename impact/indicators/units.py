@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import check_columns, listed, require_columns, rows_text
+from impact.data.frame import as_names, check_columns, listed, require_columns, rows_text
 from impact.errors import DataError, DesignError, Problem
 from impact.results import Caveat, Estimate, Estimates
 
@@ -37,8 +37,8 @@ class UnitDependentEffects(Estimates):
                                   cure="Use the level, the share above zero and the ratio."), source="headline")
 
 
-def unit_dependent_effects(data: pd.DataFrame, *, outcome: str, treatment: str, estimate: Callable[..., Any],
-                           function: str = "asinh", units: Sequence[float] = (1, 1000),
+def unit_dependent_effects(data: pd.DataFrame, *, outcome: str, estimate: Callable[..., Any], treatment: str | None = None,
+                           function: str = "asinh", units: Sequence[float] = (1, 1000), baseline: str | None = None,
                            **keywords: Any) -> UnitDependentEffects:
     """Effect on asinh(y) or log(1 + y), in one row for each currency unit.
 
@@ -46,10 +46,12 @@ def unit_dependent_effects(data: pd.DataFrame, *, outcome: str, treatment: str, 
     ----------
     data : DataFrame.
     outcome : column of money, in the currency.
-    treatment : column the estimator takes as ``treatment``.
+    treatment : column the estimator takes as ``treatment``; leave out for one that takes none.
     estimate : an estimator of the toolkit, such as :func:`impact.rct.ols`, called with ``outcome`` and ``treatment``.
     function : "asinh" or "log1p".
     units : how much of the currency makes one unit: 1 and 1,000 compare shillings with thousands of shillings.
+    baseline : column of money before the programme for an estimator that takes one; it goes through the same function in
+        the same unit.
     keywords : passed on to the estimator.
 
     Returns
@@ -67,24 +69,29 @@ def unit_dependent_effects(data: pd.DataFrame, *, outcome: str, treatment: str, 
 
     Notes
     -----
-    Where the programme moves firms from zero to something, the average effect on a function that behaves like the logarithm
-    takes any size as the unit changes (Chen & Roth 2024, Quarterly Journal of Economics 139, section 2); with no zeros and
-    large amounts the rows agree. Reference case: worked by hand in tests/test_indicators.py.
+    Estimand: the estimator's, of a function of the outcome; assumes what the estimator assumes, and answers no question by
+    itself. Where the programme moves firms from zero to something, the average effect on a function that behaves like the
+    logarithm takes any size as the unit changes (Chen & Roth 2024, Quarterly Journal of Economics 139); with no
+    zeros and large amounts the rows agree. Reference case: worked by hand in tests/test_indicators.py.
     """
     if function not in FUNCTIONS:
         raise ValueError(f"function must be one of {listed(FUNCTIONS)}, not {function!r}")
     sizes = [float(u) for u in units]
     if len(set(sizes)) < 2 or len(set(sizes)) < len(sizes) or not all(np.isfinite(u) and u > 0 for u in sizes):
         raise ValueError("units must be two or more different numbers above 0")
-    require_columns(data, outcome=outcome, treatment=treatment)
-    check_columns(data, numbers=(outcome,))
-    below = np.flatnonzero((data[outcome] < 0).to_numpy()) + 1
-    if function == "log1p" and len(below):
-        raise DataError(Problem(where=f"column '{outcome}'", cure="log(1 + y) needs zero or more; nothing is clipped.",
-                                what=f"{len(below)} values are negative ({rows_text(below)})"), source="data")
+    money = (outcome, *as_names(baseline))
+    require_columns(data, outcome=outcome, treatment=treatment, baseline=baseline)
+    check_columns(data, numbers=money)
+    problems = [Problem(where=f"column '{name}'", cure="log(1 + y) needs zero or more; nothing is clipped.",
+                        what=f"{len(below)} values are negative ({rows_text(below)})") for name in money
+                if len(below := np.flatnonzero((data[name] < 0).to_numpy()) + 1)]
+    if function == "log1p" and problems:
+        raise DataError(problems, source="data")
     shown, apply = FUNCTIONS[function]
-    column = f"_{function}"
-    found = [estimate(data.assign(**{column: apply(data[outcome] / size)}), outcome=column, treatment=treatment,
+    made = {name: f"_{function}{'_baseline' if i else ''}" for i, name in enumerate(money)}
+    keywords |= {key: value for key, value in (("treatment", treatment), ("baseline", made.get(str(baseline))))
+                 if value is not None}
+    found = [estimate(data.assign(**{new: apply(data[name] / size) for name, new in made.items()}), outcome=made[outcome],
                       **keywords).headline for size in sizes]
     told = "; ".join(f"{row.estimate:.3g} in units of {size:,.12g}" for row, size in zip(found, sizes, strict=True))
     caveat = Caveat(code=ROLE, text=f"The effect on {shown} depends on the currency unit: {told}. It is no per cent.",

@@ -91,8 +91,8 @@ def wild_cluster_bootstrap(outcomes: Array, treatment: Array, covariates: Array,
 
     Notes
     -----
-    Cameron, Gelbach & Miller (2008, section 3); Roodman, MacKinnon, Nielsen & Webb (2019, section 5) for the algebra.
-    Reference case: inf_empluk_wcb.
+    Cameron, Gelbach & Miller (2008, REStat 90); Roodman, MacKinnon, Nielsen & Webb (2019, Stata Journal 19) for the
+    algebra. Reference case: inf_empluk_wcb.
     """
     y = outcomes.reshape(len(outcomes), -1)
     scores = _Scores(y, treatment, covariates, cluster)

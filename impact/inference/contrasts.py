@@ -27,7 +27,7 @@ class Contrast:
 
 
 def difference(outcome: Array, treated: Array, *, blocks: Codes | None = None, clusters: Codes | None = None,
-               pairs: bool = False) -> Contrast:
+               pairs: bool = False, weights: Array | None = None) -> Contrast:
     """Difference between treated and comparison means.
 
     Parameters
@@ -37,27 +37,37 @@ def difference(outcome: Array, treated: Array, *, blocks: Codes | None = None, c
     blocks : (n,) codes of the blocks within which treatment was drawn; effects are averaged by block size.
     clusters : (n,) codes of the clusters that were drawn.
     pairs : whether each block is a pair (one treated, one comparison; units, or clusters where given).
+    weights : (n,) positive sampling weights, or None; only their proportions matter.
 
     Notes
     -----
+    Estimand: the difference of means, or the average of the blocks' differences by their size. Assumes that rows (or
+    clusters) were drawn independently.
     Plain: Neyman (1923) variance with Welch–Satterthwaite df. Blocked: Neyman within blocks, df N − 2B. Pairs: the
     spread of the B pair differences, df B − 1. Clusters: least squares with CR2 and Satterthwaite df; blocks of
-    clusters: CR2 within blocks, df G − 2B. As R estimatr::difference_in_means 1.0.0.
-    Checked: tests/test_reference.py, 1e-6.
+    clusters: CR2 within blocks, df G − 2B. As R estimatr::difference_in_means 1.0.0. With weights: Hájek means (weighted
+    sums over sums of weights), least squares with CR2 and Satterthwaite df, each row a cluster where none is given; blocks
+    and pairs count by the sum of their weights.
+    Checked: tests/test_reference.py, 1e-6; weights by hand and against clubSandwich (tests/test_trial_weights.py).
     """
     if pairs:
         if blocks is None:
             raise DesignError(Problem(where="pairs", what="no column says which units form a pair",
                                       cure="Give strata=, the column of the pairs."))
-        return _paired(outcome, treated, blocks, clusters)
+        return _paired(outcome, treated, blocks, clusters, weights)
     if blocks is not None:
-        return _blocked(outcome, treated, blocks, clusters)
+        return _blocked(outcome, treated, blocks, clusters, weights)
     if clusters is not None:
-        estimate, std_error, df = _clustered(outcome, treated, clusters)
-        return Contrast(estimate=estimate, std_error=std_error, df=df, vcov="CR2", formula="CR2, difference in means",
-                        correction="Bell–McCaffrey adjustment", df_rule="Satterthwaite",
-                        r_call="estimatr::difference_in_means(y ~ d, clusters = g)")
-    return _plain(outcome, treated)
+        estimate, std_error, df = _clustered(outcome, treated, clusters, weights)
+        return Contrast(estimate=estimate, std_error=std_error, df=df, vcov="CR2", formula=f"CR2, {_noun(weights)}",
+                        correction="Bell–McCaffrey adjustment", df_rule="Satterthwaite", r_call=(
+                            "estimatr::difference_in_means(y ~ d, clusters = g)" if weights is None else
+                            "estimatr::lm_robust(y ~ d, weights = w, clusters = g, se_type = 'CR2')"))
+    return _plain(outcome, treated) if weights is None else _weighted(outcome, treated, weights)
+
+
+def _noun(weights: Array | None) -> str:
+    return "difference in means" if weights is None else "difference in weighted means"
 
 
 def _need_two(outcome: Array, treated: Array, place: str) -> tuple[Array, Array]:
@@ -81,49 +91,64 @@ def _plain(outcome: Array, treated: Array) -> Contrast:
                     r_call="estimatr::difference_in_means(y ~ d)")
 
 
-def _clustered(outcome: Array, treated: Array, clusters: Codes) -> tuple[float, float, float]:
+def _weighted(outcome: Array, treated: Array, weights: Array) -> Contrast:
+    """Difference of Hájek means; each row is its own cluster."""
+    _need_two(outcome, treated, "data")
+    estimate, std_error, df = _clustered(outcome, treated, np.arange(len(outcome), dtype=np.int64), weights)
+    return Contrast(estimate=estimate, std_error=std_error, df=df, vcov="CR2", formula=f"HC2, {_noun(weights)}",
+                    correction="CR2, each row a cluster", df_rule="Bell–McCaffrey",
+                    r_call="estimatr::lm_robust(y ~ d, weights = w, clusters = id, se_type = 'CR2')")
+
+
+def _clustered(outcome: Array, treated: Array, clusters: Codes, weights: Array | None) -> tuple[float, float, float]:
     codes = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
     fit = least_squares(np.column_stack([np.ones(len(outcome)), treated]), outcome, ("intercept", "treatment"),
-                        must_keep=("treatment",))
+                        weights=weights, must_keep=("treatment",))
     cov = covariance(fit, "CR2", codes)
     pick = np.array([0.0, 1.0])
     return float(fit.coefficients[1]), cov.std_error(pick), satterthwaite_df(fit, cov, pick)
 
 
-def _blocked(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | None) -> Contrast:
+def _blocked(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | None, weights: Array | None) -> Contrast:
     effects, variances, sizes, groups = [], [], [], 0
+    size: Array = np.ones(len(outcome)) if weights is None else weights
     for b in np.unique(blocks):
         rows = blocks == b
         if clusters is None:
             _need_two(outcome[rows], treated[rows], f"the block of {few_rows(rows)}")
-            whole = _plain(outcome[rows], treated[rows])
+            whole = (_plain(outcome[rows], treated[rows]) if weights is None else
+                     _weighted(outcome[rows], treated[rows], weights[rows]))
             part = whole.estimate, whole.std_error
         else:
             place = f"the block of {few_rows(rows)} (clusters)"
-            part = _clusters_in_block(outcome[rows], treated[rows], clusters[rows], place)
+            part = _clusters_in_block(outcome[rows], treated[rows], clusters[rows], place,
+                                      None if weights is None else weights[rows])
             groups += len(np.unique(clusters[rows]))
         effects.append(part[0])
         variances.append(part[1] ** 2)
-        sizes.append(int(rows.sum()))
+        sizes.append(float(size[rows].sum()))
     share = np.array(sizes) / sum(sizes)
     n_free = groups if clusters is not None else len(outcome)
-    kind = "CR2" if clusters is not None else "HC2"
+    kind = "CR2" if clusters is not None or weights is not None else "HC2"
     return Contrast(estimate=float(share @ np.array(effects)), std_error=float(np.sqrt(share**2 @ np.array(variances))),
                     df=float(n_free - 2 * len(sizes)), vcov=kind,
-                    formula=f"{'CR2' if clusters is not None else 'Neyman variance'} within {len(sizes)} blocks, "
-                            "weighted by block size", correction="within-block", df_rule="number drawn − 2 × blocks",
-                    r_call="estimatr::difference_in_means(y ~ d, blocks = b" +
+                    formula=f"{'Neyman variance' if kind == 'HC2' else 'CR2'} within {len(sizes)} blocks, weighted by "
+                            f"{'block size' if weights is None else 'the sum of weights'}", correction="within-block",
+                    df_rule="number drawn − 2 × blocks",
+                    r_call="" if weights is not None else "estimatr::difference_in_means(y ~ d, blocks = b" +
                            (", clusters = g)" if clusters is not None else ")"))
 
 
-def _clusters_in_block(outcome: Array, treated: Array, clusters: Codes, place: str) -> tuple[float, float]:
+def _clusters_in_block(outcome: Array, treated: Array, clusters: Codes, place: str,
+                       weights: Array | None) -> tuple[float, float]:
     firsts = np.array([treated[clusters == c][0] for c in np.unique(clusters)])
     _need_two(firsts, firsts, place)
-    estimate, std_error, _ = _clustered(outcome, treated, clusters)
+    estimate, std_error, _ = _clustered(outcome, treated, clusters, weights)
     return estimate, std_error
 
 
-def _paired(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | None) -> Contrast:
+def _paired(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | None, weights: Array | None) -> Contrast:
+    size: Array = np.ones(len(outcome)) if weights is None else weights
     members = clusters if clusters is not None else np.arange(len(outcome), dtype=np.int64)
     gaps, sizes = [], []
     for b in np.unique(blocks):
@@ -132,8 +157,8 @@ def _paired(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | Non
         if len(np.unique(members[one])) != 1 or len(np.unique(members[zero])) != 1:
             raise DesignError(Problem(where=f"the pair of {few_rows(rows)}", what="not one treated and one comparison",
                                       cure="Correct the pairs, or declare blocks instead of pairs."))
-        gaps.append(float(outcome[one].mean() - outcome[zero].mean()))
-        sizes.append(int(rows.sum()))
+        gaps.append(float(np.average(outcome[one], weights=size[one]) - np.average(outcome[zero], weights=size[zero])))
+        sizes.append(float(size[rows].sum()))
     count = len(gaps)
     if count < 2:
         raise DesignError(Problem(where="pairs", what="one pair gives no standard error", cure="Add pairs."))
@@ -143,4 +168,5 @@ def _paired(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | Non
     same = "estimatr::difference_in_means(y ~ d, blocks = pair" + (", clusters = g)" if clusters is not None else ")")
     return Contrast(estimate=estimate, std_error=float(np.sqrt(variance)), df=float(count - 1), vcov="HC2",
                     formula="spread of the pair differences", correction="B/(B − 1)", df_rule="pairs − 1",
-                    r_call=same if len(set(sizes)) == 1 else "")  # R weighs pairs of unequal size otherwise
+                    # R weighs pairs of unequal size otherwise
+                    r_call=same if weights is None and len(set(sizes)) == 1 else "")

@@ -46,9 +46,10 @@ def influences(blocks: Sequence[Block]) -> dict[str, Array]:
 
     Notes
     -----
-    M-estimation, Newey & McFadden (1994, section 6) and Stefanski & Boos (2002, American Statistician 56): the sandwich of
-    all equations at once. With slope A and values ψ the influence is −A⁻¹ψ; A is block triangular, so that substitution
-    gives it without forming A. Reference cases: match_lalonde_ipw_* (std_error_mestimation), match_lalonde_cbps_att.
+    M-estimation, Newey & McFadden (1994, Handbook of Econometrics 4), Stefanski & Boos (2002, American Statistician
+    56): the sandwich of all equations at once. With slope A and values ψ the influence is −A⁻¹ψ; A is block triangular,
+    so that substitution gives it without forming A. Reference cases: match_lalonde_ipw_* (std_error_mestimation),
+    match_lalonde_cbps_att.
     """
     found: dict[str, Array] = {}
     for block in blocks:
@@ -132,7 +133,7 @@ class Balancing:
 
 
 def balancing(estimand: str, log_odds: Array) -> Balancing:
-    """Weights of Li, Morgan & Zaslavsky (2018, JASA 113, table 1): tilt/e for the treated, tilt/(1 − e) for the others."""
+    """Weights of Li, Morgan & Zaslavsky (2018, JASA 113): tilt/e for the treated, tilt/(1 − e) for the others."""
     odds = np.exp(log_odds)
     e, rest = odds / (1.0 + odds), 1.0 / (1.0 + odds)
     unit, none, low = np.ones(len(e)), np.zeros(len(e)), log_odds < 0
@@ -152,8 +153,8 @@ def optimal_bounds(probability: Array, sampling: Array, estimand: str) -> tuple[
 
     Notes
     -----
-    Crump et al. (2009, section 4): keep 1/(e(1 − e)) ≤ γ with γ twice its mean over the units kept. With each unit counted
-    by its chance of treatment the same argument gives 1/(1 − e) ≤ γ for the att, and its mirror for the atc.
+    Crump et al. (2009, Biometrika 96): keep 1/(e(1 − e)) ≤ γ with γ twice its mean over the units kept. With each unit
+    counted by its chance of treatment the same argument gives 1/(1 − e) ≤ γ for the att, and its mirror for the atc.
     """
     e = probability if estimand != "atc" else 1.0 - probability
     cost = 1.0 / (e * (1.0 - e)) if estimand == "ate" else 1.0 / (1.0 - e)
@@ -184,7 +185,7 @@ def separating(columns: Array, treated: Array) -> list[int]:
 
     Notes
     -----
-    Albert & Anderson (1984, Biometrika 71); the linear programme of Konis (2007, section 4): is there a direction along
+    Albert & Anderson (1984, Biometrika 71); the linear programme of Konis (2007, Oxford): is there a direction along
     which no treated unit lies below, no other above, the dividing line, and some lie off it?
     """
     one, zero = columns[treated == 1], columns[treated == 0]

@@ -59,7 +59,7 @@ def rank_sum_exact(outcome: Array, treated: Array, conf_level: float = 0.95) -> 
     -----
     p is the share of draws whose rank sum is at least as far from its mean as the observed one, mid-ranks at ties: Wilcoxon
     (1945), counted by the shift algorithm of Streitberg & Röhmel (1986), which also scipy lacks under ties. Interval:
-    Hodges & Lehmann (1963); Hollander, Wolfe & Chicken (2014, section 4.3), with the ordered differences R's wilcox.test
+    Hodges & Lehmann (1963); Hollander, Wolfe & Chicken (2014, Wiley), with the ordered differences R's wilcox.test
     takes; with its ends included it keeps its level under ties. Reference cases: inf_jtrain_wilcoxon_exact
     (exactRankTests 0.8.35); R 4.2.2 wilcox.test without ties (tests/test_exact.py).
     """

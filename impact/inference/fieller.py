@@ -33,7 +33,7 @@ def fieller_set(numerator: float, denominator: float, v11: float, v12: float, v2
 
     Notes
     -----
-    Fieller (1954, Journal of the Royal Statistical Society B 16, section 2): the ends solve
+    Fieller (1954, Journal of the Royal Statistical Society B 16): the ends solve
     (n − r·d)² = c²·(v11 − 2r·v12 + r²·v22). An Anderson–Rubin set with one instrument is the same set. Checked by hand and
     by inverting the test on a grid (tests/test_ratio.py).
     """

@@ -47,7 +47,7 @@ def mean_index(outcomes: Array, comparison: Array, signs: Array | None = None) -
 
     Notes
     -----
-    Kling, Liebman & Katz (2007, Econometrica 75, section 4). Reference case: mt_tz_index_mean.
+    Kling, Liebman & Katz (2007, Econometrica 75). Reference case: mt_tz_index_mean.
     """
     z = standardised(outcomes, comparison, signs)
     k = z.shape[1]
@@ -59,7 +59,7 @@ def inverse_covariance_index(outcomes: Array, comparison: Array, signs: Array | 
 
     Notes
     -----
-    Anderson (2008, JASA 103, section 3.2.1): weights are the row sums of the inverse covariance of the standardised
+    Anderson (2008, JASA 103): weights are the row sums of the inverse covariance of the standardised
     outcomes over complete rows; the index is brought to the comparison group's mean 0 and standard deviation 1.
     Reference case: mt_tz_index_icw.
     """

@@ -75,7 +75,7 @@ def confidence_set(draws: Curves, observed: Curves, conf_level: float, *, enumer
 
     Notes
     -----
-    Lehmann & Romano (2005, section 5.12) for the principle. Each draw counts on a few intervals of effects, bounded by
+    Lehmann & Romano (2005, Springer) for the principle. Each draw counts on a few intervals of effects, bounded by
     its roots; the p-value at an effect is read off by adding up those intervals in order.
     """
     total, alpha = len(draws.numerator), 1.0 - conf_level

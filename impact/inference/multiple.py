@@ -62,7 +62,7 @@ def sharpened_q(p_values: Sequence[float], *, step: float = 0.001) -> list[float
     Notes
     -----
     Two-stage procedure of Benjamini, Krieger & Yekutieli (2006, Biometrika 93), applied from rate 1 down to ``step`` as in
-    Anderson (2008, JASA 103, section 3.2 and its do-file). A q-value may be smaller than its p-value when many findings
+    Anderson (2008, JASA 103, and its do-file). A q-value may be smaller than its p-value when many findings
     are real. Reference case: mt_tz_padjust_sharpened_q.
     """
     p = np.asarray(p_values, dtype=float)
@@ -94,7 +94,7 @@ def as_min_p(observed: Sequence[float], drawn: NDArray[np.float64]) -> tuple[NDA
 
     Notes
     -----
-    Minimum-p statistics of Westfall & Young (1993, algorithm 2.8). Ties count, to 1e-10 relative.
+    Minimum-p statistics of Westfall & Young (1993, Wiley). Ties count, to 1e-10 relative.
     """
     size, draws = np.abs(np.asarray(observed, dtype=float)), np.abs(drawn)
     total = len(draws)
@@ -121,7 +121,7 @@ def step_down(observed: Sequence[float], drawn: NDArray[np.float64], *, enumerat
 
     Notes
     -----
-    Free step-down of Westfall & Young (1993, algorithm 2.8) on statistics, which with studentised statistics is Romano &
+    Free step-down of Westfall & Young (1993, Wiley) on statistics, which with studentised statistics is Romano &
     Wolf (2005, Econometrica 73; p-values as in their 2016 note). Uses how outcomes move together, so it is no stricter
     than Holm on the same draws. Reference case: mt_jtrain2_romano_wolf.
     """

@@ -123,7 +123,7 @@ def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None 
 
     Notes
     -----
-    Fisher (1935); Imbens & Rubin (2015, chapter 5). Reference case: inf_ri_small_exact.
+    Fisher (1935); Imbens & Rubin (2015, Cambridge). Reference case: inf_ri_small_exact.
     """
     y = outcomes.reshape(len(outcomes), -1)
     sums = _Sums(y, np.ones((len(y), 1)) if covariates is None else covariates, draw)

@@ -14,7 +14,7 @@ from impact.results import Caveat, Dropped, Estimate, PercentEffect, Segment, St
 
 FEW_CLUSTERS = 6  # on either side: below it no clustered p-value is trusted
 MANY_CLUSTERS = 40  # below, errors without a small-sample correction are named as such
-LOW_DF = 4.0  # Satterthwaite df below this are unreliable (Pustejovsky & Tipton 2018, section 5)
+LOW_DF = 4.0  # Satterthwaite df below this are unreliable (Pustejovsky & Tipton 2018, JBES 36)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

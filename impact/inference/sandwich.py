@@ -57,7 +57,7 @@ def covariance(fit: Fit, kind: str, cluster: Codes | None = None, *, count: int 
     Notes
     -----
     Independent between clusters, anything within. HC2/HC3: MacKinnon & White (1985). CR2 with identity working
-    model: Bell & McCaffrey (2002), Pustejovsky & Tipton (2018, section 2.1), with weights as there. CR3 is the
+    model: Bell & McCaffrey (2002), Pustejovsky & Tipton (2018, JBES 36), with weights as there. CR3 is the
     jackknife form without a further factor, as clubSandwich. CR1 is G/(G−1); CR1S is (N−1)/(N−K)·G/(G−1).
     Checked: R sandwich, estimatr 1.0.0, clubSandwich 0.5.8 (tests/test_reference.py), 1e-6.
     """
@@ -197,7 +197,7 @@ def satterthwaite_df(fit: Fit, cov: Covariance, contrast: Array) -> float:
 
     Notes
     -----
-    Pustejovsky & Tipton (2018, equation 11), identity working model. With one row a cluster this is Bell &
+    Pustejovsky & Tipton (2018, JBES 36), identity working model. With one row a cluster this is Bell &
     McCaffrey's df for HC2. The n×n matrix is never formed: the G×G moment matrix is a diagonal plus a product of
     (G×2k) factors. Checked: clubSandwich 0.5.8 and estimatr 1.0.0 (tests/test_reference.py), 1e-6.
     """

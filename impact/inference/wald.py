@@ -60,7 +60,7 @@ def wald_test(fit: Fit, cov: Covariance, contrasts: Array, kind: str = "HTZ") ->
     -----
     HTZ: with D the covariance of the contrasts, standardised to have expectation I under independent, equal-variance
     errors, η = q(q + 1)/Σ Var(D_st), and (η − q + 1)/(ηq) times the quadratic form is F(q, η − q + 1): Pustejovsky & Tipton
-    (2018, Journal of Business & Economic Statistics 36, section 3.2), as clubSandwich::Wald_test(test = "HTZ"). With one
+    (2018, Journal of Business & Economic Statistics 36), as clubSandwich::Wald_test(test = "HTZ"). With one
     contrast η is Satterthwaite's df and the statistic t². The n×n matrix is never formed.
     Reference case: inf_tz_wald_htz (tests/test_wald.py).
     """

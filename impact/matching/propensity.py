@@ -102,6 +102,7 @@ def propensity_score(data: pd.DataFrame, *, treatment: str, covariates: Sequence
 
     Notes
     -----
+    Estimand: none; the chance of taking part. Assumes nothing of outcomes.
     Rosenbaum & Rubin (1983, Biometrika 70). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96, section 4; 0.1 to
     0.9 in section 5). Folds follow from the covariates and the seed, not from the order of the rows. Reference case:
     match_lalonde_crump.

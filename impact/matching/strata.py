@@ -90,6 +90,7 @@ def coarsened_exact(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
 
     Notes
     -----
+    Assumes that, within bins, who took part is unrelated to how they would have fared.
     Iacus, King & Porro (2012, Political Analysis 20). Coarser bins keep more units and leave them less alike: the choice is
     the analyst's, and made before outcomes are seen. Reference cases: match_lalonde_cem, match_lalonde_cem_cut (R MatchIt
     4.7.1).
@@ -132,6 +133,7 @@ def subclassification(data: pd.DataFrame, *, outcome: str, treatment: str, covar
 
     Notes
     -----
+    Assumes that, given the score, who took part is unrelated to how they would have fared.
     Rosenbaum & Rubin (1984, JASA 79). Units of one class still differ: five or six classes take away most, not all, of the
     difference in the score. A class without units of both arms is left out and counted. Errors are clustered by class,
     with few degrees of freedom; the score is treated as known. Reference case: match_lalonde_subclass6 (R MatchIt 4.7.1).

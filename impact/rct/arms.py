@@ -58,11 +58,12 @@ def multi_arm(data: pd.DataFrame, *, outcome: str, treatment: str, reference: An
 
     Notes
     -----
+    Assumes that arms were drawn by lot and that one unit's arm changes nobody else's outcome.
     Estimand: ITT of one arm against another. One regression with a dummy an arm, so that all pairs share rows, covariates
-    and covariance (Imbens & Rubin 2015, section 9.6, without weighting by strata of different shares). Few clusters: as
+    and covariance (Imbens & Rubin 2015, Cambridge, without weighting by strata of different shares). Few clusters: as
     :func:`impact.rct.ols`, pair by pair; the draw is made again between the two arms, and who got another arm keeps it,
     which is exact for 'one arm does to each unit what the other does'. Two arms give the numbers of :func:`impact.rct.ols`
-    (tests/test_arms.py), whose reference cases carry over.
+    (tests/test_arms.py). Reference cases: those of :func:`impact.rct.ols`, rct_jtrain2_dim_ols_hc2 among them.
     """
     require_columns(data, treatment=treatment)
     arms = _arms(data, treatment, reference)

@@ -37,19 +37,20 @@ MANSKI_ASSUMPTIONS = (
 
 @dataclass(slots=True, kw_only=True)
 class _Enrolled:
-    """All units in the draw: outcome (missing where not found), arm, cells and clusters."""
+    """All units in the draw: outcome (missing where not found), arm, weight, cells and clusters."""
 
     rows: Selection
     y: Array
     offered: Array
+    weights: Array
     cells: Codes
     clusters: Codes | None
     share: bool
 
 
 def lee_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str | None = None,
-               tighten: Sequence[str] = (), cluster: str | None = None, transform: str = "none",
-               conf_level: float = 0.95, draws: int = DRAWS, seed: int = 0) -> Estimates:
+               tighten: Sequence[str] = (), cluster: str | None = None, weights: str | None = None,
+               transform: str = "none", conf_level: float = 0.95, draws: int = DRAWS, seed: int = 0) -> Estimates:
     """Bounds on the effect of the offer among units that would be found again either way.
 
     Parameters
@@ -59,6 +60,8 @@ def lee_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str 
     strata : column of the blocks of the draw; bounds are taken within them and averaged.
     tighten : columns with few values, measured before the offer; bounds within their cells are never wider.
     cluster : column of the groups that were drawn; they are drawn again whole for the standard errors.
+    weights : column of positive sampling weights: shares found and trimmed are shares of the weight, means are weighted,
+        and cells count by it. Units are drawn again with their weights.
     transform : "none" or "log". conf_level : a share.
     draws, seed : of the bootstrap within arms that gives the standard errors.
 
@@ -78,31 +81,33 @@ def lee_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str 
 
     Notes
     -----
+    Assumes assignment by lot, and that the offer moves being found in one direction only.
     Estimand: average effect on the always observed. The arm found more often is trimmed by the share it has more, from the
     top for the lower bound and from the bottom for the upper; at ties the marginal unit counts with a fraction, so that
-    exactly the share is removed. Lee (2009, Review of Economic Studies 76, propositions 1a and 2); Imbens & Manski (2004,
-    Econometrica 72, section 4) for the interval. Reference case: bounds_tz_lee.
+    exactly the share is removed. Lee (2009, Review of Economic Studies 76); Imbens & Manski (2004,
+    Econometrica 72) for the interval. Reference cases: bounds_tz_lee; weights by hand
+    (tests/test_trial_weights.py).
     """
-    sample = _enrolled(data, outcome, treatment, strata, as_names(tighten), cluster, transform)
+    sample = _enrolled(data, outcome, treatment, strata, as_names(tighten), cluster, weights, transform)
 
     def both(rows: Codes) -> tuple[float, float]:
-        return _lee(sample.y[rows], sample.offered[rows], sample.cells[rows])
+        return _lee(sample.y[rows], sample.offered[rows], sample.cells[rows], sample.weights[rows])
 
     everyone = np.arange(len(sample.y))
-    errors = _bootstrap(both, sample, draws, seed)
+    errors, rule = _bootstrap(both, sample, draws, seed)
     details = _trimmed(sample)
     return _two_rows(sample, both(everyone), errors, outcome, treatment, "lee_bounds", cluster, transform, conf_level,
-                     LEE_QUESTION, LEE_ASSUMPTIONS, details, f"bootstrap within arms, {draws} draws")
+                     LEE_QUESTION, LEE_ASSUMPTIONS, details, rule)
 
 
 def manski_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, low: float, high: float,
-                  strata: str | None = None, cluster: str | None = None, conf_level: float = 0.95, draws: int = DRAWS,
-                  seed: int = 0) -> Estimates:
+                  strata: str | None = None, cluster: str | None = None, weights: str | None = None,
+                  conf_level: float = 0.95, draws: int = DRAWS, seed: int = 0) -> Estimates:
     """Bounds on the effect of the offer with nothing assumed of those not found but the limits of the outcome.
 
     Parameters
     ----------
-    data, outcome, treatment, strata, cluster, conf_level, draws, seed
+    data, outcome, treatment, strata, cluster, weights, conf_level, draws, seed
         As :func:`lee_bounds`.
     low, high : least and largest value the outcome can take, in its unit (0 and 1 for a yes/no).
 
@@ -120,10 +125,10 @@ def manski_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, low: floa
 
     Notes
     -----
-    Estimand: ITT on all units in the draw. Horowitz & Manski (2000, JASA 95, section 2). Reference case:
-    bounds_tz_manski.
+    Estimand: ITT on all units in the draw. Assumes assignment by lot, and of those not found the limits alone. Horowitz &
+    Manski (2000, JASA 95). Reference cases: bounds_tz_manski; weights by hand (tests/test_trial_weights.py).
     """
-    sample = _enrolled(data, outcome, treatment, strata, (), cluster, "none")
+    sample = _enrolled(data, outcome, treatment, strata, (), cluster, weights, "none")
     known = sample.y[~np.isnan(sample.y)]
     if not low < high or known.min() < low or known.max() > high:
         outside = int(((known < low) | (known > high)).sum())
@@ -131,24 +136,23 @@ def manski_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, low: floa
                                 f"{high:g}", cure="Give the limits the outcome can take."), source="data")
 
     def both(rows: Codes) -> tuple[float, float]:
-        y, d, cells = sample.y[rows], sample.offered[rows], sample.cells[rows]
+        y, d, cells, w = sample.y[rows], sample.offered[rows], sample.cells[rows], sample.weights[rows]
         gone = np.isnan(y)
-        return (_within_cells(np.where(gone, np.where(d == 1, low, high), y), d, cells),
-                _within_cells(np.where(gone, np.where(d == 1, high, low), y), d, cells))
+        return (_within_cells(np.where(gone, np.where(d == 1, low, high), y), d, cells, w),
+                _within_cells(np.where(gone, np.where(d == 1, high, low), y), d, cells, w))
 
-    errors = _bootstrap(both, sample, draws, seed)
+    errors, rule = _bootstrap(both, sample, draws, seed)
     everyone = np.arange(len(sample.y))
     return _two_rows(sample, both(everyone), errors, outcome, treatment, "manski_bounds", cluster, "none", conf_level,
-                     MANSKI_QUESTION, MANSKI_ASSUMPTIONS, (("low", float(low)), ("high", float(high))),
-                     f"bootstrap within arms, {draws} draws")
+                     MANSKI_QUESTION, MANSKI_ASSUMPTIONS, (("low", float(low)), ("high", float(high))), rule)
 
 
 def _enrolled(data: pd.DataFrame, outcome: str, treatment: str, strata: str | None, tighten: tuple[str, ...],
-              cluster: str | None, transform: str) -> _Enrolled:
+              cluster: str | None, weights: str | None, transform: str) -> _Enrolled:
     cells = [*as_names(strata), *tighten]
-    require_columns(data, outcome=outcome, treatment=treatment, cells=cells, cluster=cluster)
-    check_columns(data, numbers=(outcome,), zero_one=(treatment,), complete=as_names(cluster))
-    rows = keep_known(data, ((treatment, "treatment"), *((c, "cell") for c in cells)))
+    require_columns(data, outcome=outcome, treatment=treatment, cells=cells, cluster=cluster, weights=weights)
+    check_columns(data, numbers=(outcome, *as_names(weights)), zero_one=(treatment,), complete=as_names(cluster))
+    rows = keep_known(data, ((treatment, "treatment"), *((c, "cell") for c in cells), (weights, "weight")), weights)
     raw, offered = rows.numbers(outcome), rows.numbers(treatment)
     clusters = rows.codes(cluster) if cluster is not None else None
     check_draw(rows, treatment=treatment, strata=strata, cluster=cluster)
@@ -163,7 +167,9 @@ def _enrolled(data: pd.DataFrame, outcome: str, treatment: str, strata: str | No
                 for arm in (0, 1) if not (known & (codes == cell) & (offered == arm)).any()]
     if problems:
         raise DesignError(problems, source="design")
-    return _Enrolled(rows=rows, y=y, offered=offered, cells=codes, clusters=clusters, share=is_share(raw[known]))
+    heavy = rows.numbers(weights) if weights is not None else np.ones(len(raw))
+    return _Enrolled(rows=rows, y=y, offered=offered, weights=heavy, cells=codes, clusters=clusters,
+                     share=is_share(raw[known]))
 
 
 def _empty_cell(rows: Selection, cells: list[str], inside: np.ndarray[Any, np.dtype[np.bool_]], arm: int,
@@ -177,50 +183,50 @@ def _empty_cell(rows: Selection, cells: list[str], inside: np.ndarray[Any, np.dt
                    cure="Use fewer or larger cells.")
 
 
-def _lee(y: Array, offered: Array, cells: Codes) -> tuple[float, float]:
+def _lee(y: Array, offered: Array, cells: Codes, weights: Array) -> tuple[float, float]:
     """Lower and upper bound: cells averaged by how many of them are always observed."""
     lower, upper, weight = 0.0, 0.0, 0.0
     for cell in np.unique(cells):
         inside = cells == cell
-        arms = [y[inside & (offered == arm)] for arm in (1, 0)]
-        if min(len(a) for a in arms) == 0:
+        arms = [inside & (offered == arm) for arm in (1, 0)]
+        found = [arm & ~np.isnan(y) for arm in arms]
+        if min(int(f.sum()) for f in found) == 0:
             continue
-        found = [a[~np.isnan(a)] for a in arms]
-        shares = [len(f) / len(a) for f, a in zip(found, arms, strict=True)]
-        if min(shares) == 0:
-            continue
+        shares = [float(weights[f].sum() / weights[a].sum()) for f, a in zip(found, arms, strict=True)]
+        means = [float(np.average(y[f], weights=weights[f])) for f in found]
         q = abs(shares[0] - shares[1]) / max(shares)
         more = found[0] if shares[0] >= shares[1] else found[1]
-        low, high = _kept_mean(more, q, top=True), _kept_mean(more, q, top=False)
-        if shares[0] >= shares[1]:
-            bounds = (low - found[1].mean(), high - found[1].mean())
-        else:
-            bounds = (found[0].mean() - high, found[0].mean() - low)
-        mine = min(shares) * inside.sum()
+        low, high = (_kept_mean(y[more], weights[more], q, top=top) for top in (True, False))
+        bounds = (low - means[1], high - means[1]) if shares[0] >= shares[1] else (means[0] - high, means[0] - low)
+        mine = min(shares) * float(weights[inside].sum())
         lower, upper, weight = lower + mine * bounds[0], upper + mine * bounds[1], weight + mine
-    return float(lower / weight), float(upper / weight)
+    return (lower / weight, upper / weight) if weight > 0 else (np.nan, np.nan)  # nobody of an arm found in this draw
 
 
-def _kept_mean(values: Array, share: float, *, top: bool) -> float:
-    """Mean after trimming exactly a share of the mass from the top or the bottom."""
-    ordered = np.sort(values)[::-1] if top else np.sort(values)
-    mass = np.clip(np.arange(1, len(values) + 1) - share * len(values), 0.0, 1.0)
+def _kept_mean(values: Array, weights: Array, share: float, *, top: bool) -> float:
+    """Weighted mean after trimming exactly a share of the weight from the top or the bottom."""
+    order = np.argsort(-values if top else values, kind="stable")
+    ordered, heavy = values[order], weights[order]
+    reached = np.cumsum(heavy)
+    mass = np.clip(reached - share * reached[-1], 0.0, heavy)
     return float((ordered * mass).sum() / mass.sum())
 
 
-def _within_cells(y: Array, offered: Array, cells: Codes) -> float:
-    total, weight = 0.0, 0
+def _within_cells(y: Array, offered: Array, cells: Codes, weights: Array) -> float:
+    total, weight = 0.0, 0.0
     for cell in np.unique(cells):
         inside = cells == cell
         if len(np.unique(offered[inside])) == 2:
-            total += inside.sum() * (y[inside & (offered == 1)].mean() - y[inside & (offered == 0)].mean())
-            weight += int(inside.sum())
+            one, zero = inside & (offered == 1), inside & (offered == 0)
+            mine = float(weights[inside].sum())
+            total += mine * float(np.average(y[one], weights=weights[one]) - np.average(y[zero], weights=weights[zero]))
+            weight += mine
     return float(total / weight)
 
 
 def _bootstrap(both: Callable[[Codes], tuple[float, float]], sample: _Enrolled, draws: int,
-               seed: int) -> tuple[float, float]:
-    """Standard errors of the two bounds: units (or clusters) drawn again within arms."""
+               seed: int) -> tuple[tuple[float, float], str]:
+    """Standard errors of the two bounds, and how they were made: units (or clusters) drawn again within arms."""
     rng = np.random.default_rng(seed)
     groups = np.arange(len(sample.y)) if sample.clusters is None else sample.clusters
     members = np.split(np.argsort(groups, kind="stable"), np.searchsorted(np.sort(groups), np.arange(1, groups.max() + 1)))
@@ -231,19 +237,22 @@ def _bootstrap(both: Callable[[Codes], tuple[float, float]], sample: _Enrolled, 
         picked = np.concatenate([rng.choice(pool, len(pool)) for pool in pools])
         rows = picked if sample.clusters is None else np.concatenate([members[g] for g in picked])
         found[i] = both(rows.astype(np.int64))
-    spread = found.std(axis=0, ddof=1)
-    return float(spread[0]), float(spread[1])
+    empty = np.isnan(found[:, 0])
+    spread = found[~empty].std(axis=0, ddof=1)
+    told = f"; {int(empty.sum())} in which nobody of an arm was found are left out" if empty.any() else ""
+    return (float(spread[0]), float(spread[1])), f"bootstrap within arms, {draws} draws{told}"
 
 
 def _trimmed(sample: _Enrolled) -> tuple[tuple[str, object], ...]:
-    shares = [float((~np.isnan(sample.y[sample.offered == arm])).mean()) for arm in (1, 0)]
+    found, w = ~np.isnan(sample.y), sample.weights
+    shares = [float(np.average(found[sample.offered == arm], weights=w[sample.offered == arm])) for arm in (1, 0)]
     trimmed = "neither" if shares[0] == shares[1] else "treated" if shares[0] > shares[1] else "comparison"
     return (("share_found_treated", shares[0]), ("share_found_comparison", shares[1]),
             ("trim_share", abs(shares[0] - shares[1]) / max(shares)), ("trimmed_group", trimmed))
 
 
 def imbens_manski(lower: float, upper: float, errors: tuple[float, float], conf_level: float) -> Segment:
-    """Interval that holds the effect, not the whole identified set, at the level (Imbens & Manski 2004, equation 7)."""
+    """Interval that holds the effect, not the whole identified set, at the level (Imbens & Manski 2004)."""
     level = check_level(conf_level)
     if max(errors) == 0:  # no draw moved a bound: the bounds themselves are all there is
         return Segment(low=lower, high=upper)

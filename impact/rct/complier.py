@@ -69,7 +69,8 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
 
     Notes
     -----
-    Estimand: LATE (Imbens & Angrist 1994, Econometrica 62, theorem 1). Two-stage least squares with one instrument;
+    Assumes assignment by lot, an offer that works through take-up alone, and nobody who takes part only if not offered.
+    Estimand: LATE (Imbens & Angrist 1994, Econometrica 62). Two-stage least squares with one instrument;
     covariance as :func:`impact.rct.ols`, on the second stage's fitted regressors. Set: Anderson & Rubin (1949) with the
     same covariance. Reference cases: rct_college_iv_classical, rct_college_iv_hc1, rct_college_iv_hc2 (estimatr 1.0.0).
     """

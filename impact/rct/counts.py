@@ -50,8 +50,9 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
 
     Notes
     -----
+    Assumes assignment by lot; the outcome need not be Poisson, only zero or above.
     Estimand: ratio of mean outcomes, offered over not offered (ITT). Needs the right mean only, not a Poisson
-    distribution (Gourieroux, Monfort & Trognon 1984; Santos Silva & Tenreyro 2006, section III). Errors: sandwich with
+    distribution (Gourieroux, Monfort & Trognon 1984; Santos Silva & Tenreyro 2006, REStat 88). Errors: sandwich with
     n/(n − k), or by cluster with (n − 1)/(n − k)·G/(G − 1) and t(G − 1); normal otherwise, as fixest. Unlike log(1 + y)
     the result
     does not move with the currency. Reference case: rct_jtrain2_ppml (R fixest 0.12.2).

@@ -89,6 +89,7 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
 
     Notes
     -----
+    Assumes that the dose was decided by lot; where it was not, the number is an association and is called so.
     Drawn: the slope is the effect of one unit more of dose, averaged over the doses drawn with the weights of least squares
     (Angrist & Krueger 1999, Handbook of Labor Economics 3A); levels are effects of each amount. Not drawn: the numbers
     describe who received how much and stay an association whatever the covariates (caveat ``association_only``); a dose

@@ -50,8 +50,9 @@ class Choice:
 
 
 def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str],
-                          strata: str | None = None, cluster: str | None = None, vcov: str | None = None,
-                          always: Sequence[str] = (), transform: str = "none", conf_level: float = 0.95) -> Estimate:
+                          strata: str | None = None, cluster: str | None = None, weights: str | None = None,
+                          vcov: str | None = None, always: Sequence[str] = (), transform: str = "none",
+                          conf_level: float = 0.95) -> Estimate:
     """Regress the outcome on the offer and those of many covariates that predict the outcome or the offer.
 
     Parameters
@@ -59,6 +60,9 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
     covariates : columns measured before the offer, as many as you like, also more than units; a missing value gets an
         indicator, which is chosen or not like a covariate.
     always : columns that stay in whatever the lasso says, such as the baseline of the outcome; strata always stay.
+    weights : column of positive sampling weights, in both lassos (rows times the root of their weight over its mean) and in
+        the final regression. Rows repeated and integer weights give the same effect of what is chosen; the penalty counts
+        rows.
     data, outcome, treatment, strata, cluster, vcov, transform, conf_level
         As :func:`impact.rct.ols`.
 
@@ -75,13 +79,14 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
 
     Notes
     -----
+    Assumes assignment by lot, and that few of the covariates matter.
     Estimand: ITT. Nothing is chosen by its effect on the estimate: one lasso explains the outcome by the covariates, one
     the offer, and the final least squares adjusts for whatever either chose (Belloni, Chernozhukov & Hansen 2014, Review of
-    Economic Studies 81, section 2). In a trial the covariates only sharpen the estimate and guard against chance
+    Economic Studies 81). In a trial the covariates only sharpen the estimate and guard against chance
     imbalance; what is needed besides the lot is that few of them matter. Penalty, as rlasso of R hdm: λ = 2c·√n·Φ⁻¹(1 −
     γ/(2p)), c = 1.1, γ = 0.1/log(n), loadings √(Σx²e²/n) from residuals e of least squares on what was chosen, begun with
     the five columns of highest correlation and half of λ, refined up to 15 times (Belloni, Chen, Chernozhukov & Hansen
-    2012, Econometrica 80, appendix A). With clusters the loadings add up x·e within them and γ =
+    2012, Econometrica 80). With clusters the loadings add up x·e within them and γ =
     0.1/log(clusters) (Belloni, Chernozhukov, Hansen & Kozbur 2016, Journal of Business & Economic Statistics 34). Strata
     and ``always`` are taken out of both sides first, which leaves them unpenalised. With few clusters the choice rests on
     too little: ancova on the baseline is the better plan. Reference case: R hdm 0.3.2 rlassoEffect on jtrain2 and 401ksubs
@@ -92,7 +97,7 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
         raise DesignError(Problem(where="post_double_selection", what="there is no covariate to choose from",
                                   cure="Give covariates=, or use ols or ancova."), source="design")
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=(*fixed, *names), strata=strata,
-                         cluster=cluster, weights=None, transform=transform, may_repeat=True)
+                         cluster=cluster, weights=weights, transform=transform, may_repeat=True)
     trial.caveats += overlap_weighted(trial.offered, trial.blocks)
     stays = np.array([label in fixed or label.removesuffix(" missing") in fixed for label in trial.labels])
     by_outcome, by_offer = _choices(trial, stays)
@@ -119,8 +124,8 @@ def _estimate(trial: Trial, outcome: str, treatment: str, cluster: str | None, v
         + card.r_call)
     return make_estimate(
         outcome=outcome, term=treatment, method="post_double_selection", estimand="itt", inference=inference, counts=counts,
-        vcov=cov.kind, card=card, base=comparison_mean(trial.y, trial.offered, transform, blocks=trial.blocks,
-                                                   clusters=trial.clusters, overlap=True),
+        vcov=cov.kind, card=card, base=comparison_mean(trial.y, trial.offered, transform, weights=trial.weights,
+                                                       blocks=trial.blocks, clusters=trial.clusters, overlap=True),
         question=QUESTION, assumptions=(*ASSUMPTIONS, "Few of the many covariates matter for the outcome or the offer."),
         transform=transform, outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped,
         caveats=trial.caveats, share=is_share(trial.raw),
@@ -134,16 +139,17 @@ def _named(labels: list[str], choice: Choice) -> tuple[str, ...]:
 def _choices(trial: Trial, stays: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[Choice, Choice]:
     """Run the lasso of the outcome and that of the offer, with strata and what stays taken out."""
     unpenalised = replace(trial, extra=trial.extra[:, stays], labels=[""] * int(stays.sum())).controls()[0]
-    base = np.column_stack([np.ones(len(trial.y)), unpenalised])
+    root = np.ones(len(trial.y)) if trial.weights is None else np.sqrt(trial.weights / trial.weights.mean())
+    base = np.column_stack([np.ones(len(trial.y)), unpenalised]) * root[:, None]
 
     def rest(values: Array) -> Array:
         return np.asarray(values - base @ np.linalg.lstsq(base, values, rcond=None)[0])
 
-    x = trial.extra[:, ~stays]
+    x = trial.extra[:, ~stays] * root[:, None]
     left = rest(x)
     left[:, np.linalg.norm(left, axis=0) <= COLLINEAR * np.linalg.norm(x, axis=0)] = 0.0
-    return (plug_in_lasso(left, rest(trial.y), clusters=trial.clusters),
-            plug_in_lasso(left, rest(trial.offered), clusters=trial.clusters))
+    return (plug_in_lasso(left, rest(root * trial.y), clusters=trial.clusters),
+            plug_in_lasso(left, rest(root * trial.offered), clusters=trial.clusters))
 
 
 def plug_in_lasso(x: Array, y: Array, *, clusters: Codes | None = None) -> Choice:
@@ -216,7 +222,7 @@ def lasso(x: Array, y: Array, penalty: Array) -> Array:
 
     Notes
     -----
-    Friedman, Hastie & Tibshirani (2010, Journal of Statistical Software 33, section 2.2, covariance updates). It stops when
+    Friedman, Hastie & Tibshirani (2010, Journal of Statistical Software 33, covariance updates). It stops when
     the conditions of the minimum hold: x_j'(y − xb)/n equals penalty_j·sign(b_j) where b_j is not zero, and lies within
     ±penalty_j where it is; the problem is convex, so that nothing better exists.
     """

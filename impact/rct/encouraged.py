@@ -58,6 +58,7 @@ def encouragement(data: pd.DataFrame, *, outcome: str, encouragement: str, takeu
 
     Notes
     -----
+    Assumes an encouragement drawn by lot that moves take-up one way, and outcomes through take-up alone.
     Estimands: LATE, first stage, ITT (Imbens & Angrist 1994, Econometrica 62; Duflo, Glennerster & Kremer 2007,
     Handbook of Development Economics 4). F is the squared robust t of the first stage, which with one instrument is the
     effective F of Montiel Olea & Pflueger (2013, JBES 31). Below 23.1, their bound for a bias of a tenth, the caveat

@@ -68,11 +68,12 @@ def factorial(data: pd.DataFrame, *, outcome: str, treatments: Sequence[str], co
 
     Notes
     -----
+    Assumes that each offer was drawn by lot and changes nobody else's outcome.
     Estimands, with m(cell) the mean outcome had all units been in that cell. Main effect: the average over the cells of
     the other offers, each with the same weight whatever its size, of m(with) − m(without). Interaction: the difference of
     differences [m(1,1) − m(0,1)] − [m(1,0) − m(0,0)], averaged likewise over the cells of the remaining offers. These are
     the coefficients of a regression with all interactions and offers coded −1/2 and 1/2. The main effect is the factorial
-    effect of Dasgupta, Pillai & Rubin (2015, JRSS B 77, section 2); their interaction is half of ours. Main effects are not
+    effect of Dasgupta, Pillai & Rubin (2015, JRSS B 77); their interaction is half of ours. Main effects are not
     the effect against nothing: that is the row 'alone' (Muralidharan, Romero & Wüthrich 2025, Review of Economics and
     Statistics 107: leaving interactions out, or keeping them only when significant, gives wrong inference unless they
     are zero). Covariance as :func:`impact.rct.ols`. Few clusters: the rows 'alone' compare two arms of the draw and follow

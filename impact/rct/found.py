@@ -57,19 +57,20 @@ class Response:
 
     Attributes
     ----------
-    chance : (n,) of being found, given arm and predictors.
+    chance : (n,) of being found, given arm and predictors. own : (n,) sampling weights, mean one.
     influence : (n, a) by how much each unit moved the a coefficients of the model.
     design : (n, a) the columns the coefficients belong to, zero outside their own arm.
     """
 
     chance: Array
+    own: Array
     influence: Array
     design: Array
 
 
 def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, predictors: Sequence[str],
                        covariates: Sequence[str] = (), strata: str | None = None, cluster: str | None = None,
-                       transform: str = "none", conf_level: float = 0.95) -> Estimate:
+                       weights: str | None = None, transform: str = "none", conf_level: float = 0.95) -> Estimate:
     """Regress the outcome on the offer, each unit found standing for as many as were like it in the draw.
 
     Parameters
@@ -79,14 +80,17 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     predictors : columns measured before the offer that tell who was found; a missing value gets an indicator. Where
         finding differed between strata, name what tells the strata apart.
     covariates : columns of the regression of the outcome, as in :func:`impact.rct.ols`.
+    weights : column of positive sampling weights: they weigh the units in both logits, and a unit found counts by its own
+        over its chance of being found.
     strata, cluster, transform, conf_level
         As :func:`impact.rct.ols`.
 
     Returns
     -------
     Estimate
-        The intention-to-treat effect on all in the draw. ``details`` holds the shares found by arm, the largest weight as a
-        share of its arm, the units the weighted sample is worth by arm (Kish) and the estimate without weights.
+        The intention-to-treat effect on all in the draw. ``details`` holds the (weighted) shares found by arm, the largest
+        weight as a share of its arm, the units the weighted sample is worth by arm (Kish) and the estimate that lets nobody
+        stand in for others.
 
     Raises
     ------
@@ -98,9 +102,10 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
 
     Notes
     -----
+    Assumes assignment by lot and that, in each arm, units alike in the predictors were found whatever their outcome.
     Estimand: ITT on all units in the draw, if those not found are like those found who resemble them (missing at random;
     compare :func:`impact.rct.lee_bounds`, which needs no such thing). Chance of being found: a logit on the predictors in
-    each arm apart; weights are one over it (Wooldridge 2007, Journal of Econometrics 141; Wooldridge 2010, section 19.8).
+    each arm apart; weights are one over it (Wooldridge 2007, Journal of Econometrics 141; Wooldridge 2010, MIT Press).
     Errors: sandwich of the stacked equations of both logits and the weighted regression, which allows for the chance being
     estimated; normal distribution, and sums over clusters with G/(G − 1) and t(G − 1) where given. Reference case: with
     predictors that form cells the arm means are those of the cells weighted by their size in the draw, exactly; errors
@@ -108,12 +113,13 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     derivatives of the stacked equations and a simulation (tests/test_found.py).
     """
     predictors, covariates = as_names(predictors), as_names(covariates)
-    rows, offered, clusters, blocks = _draw(data, outcome, treatment, predictors, covariates, strata, cluster)
+    rows, offered, clusters, blocks = _draw(data, outcome, treatment, predictors, covariates, strata, cluster, weights)
     raw = rows.numbers(outcome)
     found, places = ~np.isnan(raw), rows.kept.nonzero()[0]
-    response, caveats = _response(rows, predictors, offered, found, places)
-    weights = 1 / response.chance[found]
-    _check_weights(weights, offered[found])
+    own = np.ones(len(raw)) if weights is None else rows.numbers(weights) / rows.numbers(weights).mean()
+    response, caveats = _response(rows, predictors, offered, found, places, own)
+    _check_weights(1 / response.chance[found], offered[found])
+    counted = own[found] / response.chance[found]
     y = transformed(raw[found], transform, outcome, places[found])
     rows.drop(data[outcome].isna(), "outcome_missing", f"{outcome} is missing; units found and alike stand in")
     extra, labels, missing = with_missing_indicators(data.loc[rows.kept], covariates)
@@ -124,9 +130,9 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
         labels = [*(f"stratum {j + 2}" for j in range(dummies.shape[1])), *labels]
         caveats += overlap_weighted(offered, blocks)
     design, names = np.column_stack([np.ones(len(y)), extra, offered[found]]), ["(intercept)", *labels, treatment]
-    fit = least_squares(design, y, names, weights=weights, must_keep=(treatment,))
+    fit = least_squares(design, y, names, weights=counted, must_keep=(treatment,))
     caveats += refuse_left_out(fit)
-    plain = least_squares(design, y, names, must_keep=(treatment,))
+    plain = least_squares(design, y, names, weights=None if weights is None else own[found], must_keep=(treatment,))
     error = math.sqrt(max(float(stacked_covariance(fit, response, found, clusters)[-1, -1]), 0.0))
     side = offered[found] == 0
     counts, card = _described(offered, found, clusters, cluster)
@@ -138,28 +144,30 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     return make_estimate(
         outcome=outcome, term=treatment, method="attrition_weighted", estimand="itt", vcov="stacked",
         inference=infer(float(fit.coefficients[-1]), error, df, conf_level), counts=counts, card=card,
-        base=_base(y[side], weights[side], transform), question=QUESTION, assumptions=ASSUMPTIONS, transform=transform,
+        base=_base(y[side], counted[side], transform), question=QUESTION, assumptions=ASSUMPTIONS, transform=transform,
         outcome_sd=spread(y[side]), dropped=rows.dropped, caveats=caveats, share=is_share(raw[found]),
-        details=(*_details(weights, offered, found), ("unweighted", float(plain.coefficients[-1])),
+        details=(*_details(counted, own, offered, found), ("unweighted", float(plain.coefficients[-1])),
                  ("left_out", fit.left_out)))
 
 
 def _draw(data: pd.DataFrame, outcome: str, treatment: str, predictors: Sequence[str], covariates: Sequence[str],
-          strata: str | None, cluster: str | None) -> tuple[Selection, Array, Codes | None, Codes | None]:
+          strata: str | None, cluster: str | None, weights: str | None
+          ) -> tuple[Selection, Array, Codes | None, Codes | None]:
     """Keep the units of the draw, found or not, and check that the comparison can be carried."""
     require_columns(data, outcome=outcome, treatment=treatment, predictors=predictors, covariates=covariates, strata=strata,
-                    cluster=cluster)
-    check_columns(data, numbers=(outcome, *predictors, *covariates), zero_one=(treatment,), complete=as_names(cluster))
+                    cluster=cluster, weights=weights)
+    check_columns(data, numbers=(outcome, *predictors, *covariates, *as_names(weights)), zero_one=(treatment,),
+                  complete=as_names(cluster))
     if not predictors:
         raise DesignError(Problem(where="predictors", what="none is named", cure="Name columns measured before the offer "
                                   "that tell who was found, or use ols."), source="design")
-    rows = keep_known(data, ((treatment, "treatment"), (strata, "strata")))
+    rows = keep_known(data, ((treatment, "treatment"), (strata, "strata"), (weights, "weight")), weights)
     check_draw(rows, treatment=treatment, strata=strata, cluster=cluster)
     return (rows, rows.numbers(treatment), rows.codes(cluster) if cluster is not None else None,
             rows.codes(strata) if strata is not None else None)
 
 
-def _response(rows: Selection, predictors: Sequence[str], offered: Array, found: Codes, places: Codes
+def _response(rows: Selection, predictors: Sequence[str], offered: Array, found: Codes, places: Codes, own: Array
               ) -> tuple[Response, list[Caveat]]:
     """Model who was found in each arm apart; all that speaks against it is said at once."""
     columns, labels, _ = with_missing_indicators(rows.data.loc[rows.kept], predictors)
@@ -177,7 +185,7 @@ def _response(rows: Selection, predictors: Sequence[str], offered: Array, found:
         problems += [Problem(where=f"predictor '{name}'", what=f"among the {noun} units everybody, or nobody, was found on "
                              "one side of a value, so that no chance of being found can be estimated there",
                              cure="Merge its rare values, or leave it out.") for name in perfect]
-        fitted = None if perfect else _logit(columns[side], here)
+        fitted = None if perfect else _logit(columns[side], here, own[side])
         if fitted is None:
             if not perfect:
                 problems.append(Problem(where="predictors", what=f"among the {noun} units they tell together (almost) "
@@ -197,7 +205,7 @@ def _response(rows: Selection, predictors: Sequence[str], offered: Array, found:
         raise DesignError(problems, source="design")
     nothing = np.empty((len(offered), 0))
     caveats = [] if influences else [Caveat(code="all_found", text="Everybody in the draw was found: the weights are one.")]
-    return Response(chance=chance, influence=np.column_stack([nothing, *influences]),
+    return Response(chance=chance, own=own, influence=np.column_stack([nothing, *influences]),
                     design=np.column_stack([nothing, *designs])), caveats
 
 
@@ -211,9 +219,9 @@ def _perfect(columns: Array, labels: list[str], found: Codes) -> list[str]:
     return out
 
 
-def _logit(columns: Array, found: Codes) -> tuple[Array, Array, Array] | None:
+def _logit(columns: Array, found: Codes, own: Array) -> tuple[Array, Array, Array] | None:
     """Chance of being found, influence of each unit on the coefficients, and the design; None where it does not exist."""
-    from statsmodels.discrete.discrete_model import Logit
+    import statsmodels.api as sm
     from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationError, PerfectSeparationWarning
 
     sd = columns.std(axis=0)
@@ -227,14 +235,17 @@ def _logit(columns: Array, found: Codes) -> tuple[Array, Array, Array] | None:
         for stop in (ConvergenceWarning, PerfectSeparationWarning):
             warnings.simplefilter("error", stop)
         try:
-            fit = Logit(y, z).fit(method="newton", maxiter=100, tol=1e-12, disp=0)
+            if np.ptp(own) == 0:
+                fit = sm.Logit(y, z).fit(method="newton", maxiter=100, tol=1e-12, disp=0)
+            else:
+                fit = sm.GLM(y, z, family=sm.families.Binomial(), freq_weights=own).fit(maxiter=100, tol=1e-12)
         except (ConvergenceWarning, PerfectSeparationError, PerfectSeparationWarning, np.linalg.LinAlgError):
             return None
     p = np.asarray(fit.predict(z))
     if not np.isfinite(p).all() or p.max() > 1 - CERTAIN:
         return None
-    information = (z * (p * (1 - p))[:, None]).T @ z
-    return p, np.linalg.solve(information, (z * (y - p)[:, None]).T).T, z
+    information = (z * (own * p * (1 - p))[:, None]).T @ z
+    return p, np.linalg.solve(information, (z * (own * (y - p))[:, None]).T).T, z
 
 
 def stacked_covariance(fit: Fit, response: Response, found: Codes, clusters: Codes | None) -> Array:
@@ -242,16 +253,16 @@ def stacked_covariance(fit: Fit, response: Response, found: Codes, clusters: Cod
 
     Parameters
     ----------
-    fit : regression on the units found, weighted by one over their chance.
+    fit : regression on the units found, weighted by their own weight over their chance.
     response : on all n units of the draw. found : (n,) of booleans. clusters : (n,) codes, or None.
 
     Notes
     -----
-    Newey & McFadden (1994, theorem 6.1): a unit's influence on the regression is its own score plus what it does through
-    the logit, whose derivative is −Σ x·e·(1 − p)/p·z' over the units found.
+    Newey & McFadden (1994, Handbook of Econometrics 4): a unit's influence on the regression is its own score plus what it
+    does through the logit, whose derivative is −Σ x·e·(1 − p)/p·z' over the units found.
     """
     p = response.chance[found]
-    weighted = fit.design * (fit.residuals / p)[:, None]
+    weighted = fit.design * (response.own[found] * fit.residuals / p)[:, None]
     through = -(weighted * (1 - p)[:, None]).T @ response.design[found]
     scores = response.influence @ through.T
     scores[found] += weighted
@@ -284,9 +295,9 @@ def _base(y: Array, weights: Array, transform: str) -> Counterfactual:
     return Counterfactual(mean=mean, std_error=error, label="comparison mean, weighted")
 
 
-def _details(weights: Array, offered: Array, found: Codes) -> tuple[tuple[str, object], ...]:
+def _details(weights: Array, own: Array, offered: Array, found: Codes) -> tuple[tuple[str, object], ...]:
     sides = [weights[offered[found] == arm] for arm in (1, 0)]
-    shares = [float(found[offered == arm].mean()) for arm in (1, 0)]
+    shares = [float(np.average(found[offered == arm], weights=own[offered == arm])) for arm in (1, 0)]
     worth = [float(w.sum() ** 2 / (w @ w)) for w in sides]
     return (("share_found_treated", shares[0]), ("share_found_comparison", shares[1]),
             ("largest_weight_share", float(max(w.max() / w.sum() for w in sides))),

@@ -108,10 +108,11 @@ def subgroups(data: pd.DataFrame, *, outcome: str, treatment: str, by: str, cova
 
     Notes
     -----
+    Assumes assignment by lot, and groups that stood before the offer.
     Estimand: ITT in each group, and differences between them. One regression in which the offer, the intercept, covariates
     and strata are all interacted with the group. Each group's estimate, CR2 error and Satterthwaite df therefore equal
     those of :func:`impact.rct.ols` on that group alone, while differences take account of clusters that hold several
-    groups. Joint test: Pustejovsky & Tipton (2018, section 3.2). Rows of groups follow the rule for few clusters of
+    groups. Joint test: Pustejovsky & Tipton (2018, JBES 36). Rows of groups follow the rule for few clusters of
     :func:`impact.rct.ols`; a difference of effects has no sharp null to draw again under, so that its row is flagged
     instead and the wild cluster bootstrap shown beside. ``subgroup_not_powered``: 2.8 standard errors of the difference
     (80 per cent power at the 5 per cent level) are more than the planned difference, or, without one, than the whole

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import check_columns, require_columns, transformed
+from impact.data.frame import as_names, check_columns, require_columns, transformed
 from impact.inference.contrasts import difference
 from impact.inference.intervals import infer
 from impact.inference.report import is_share, make_estimate, spread
@@ -27,8 +27,8 @@ ASSUMPTIONS = (
 
 
 def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str | None = None,
-                        cluster: str | None = None, pairs: bool = False, transform: str = "none",
-                        conf_level: float = 0.95, seed: int = 0) -> Estimate:
+                        cluster: str | None = None, weights: str | None = None, pairs: bool = False,
+                        transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Difference in mean outcome between units offered the programme and units not offered it.
 
     Parameters
@@ -38,6 +38,8 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
     treatment : column of 1 (offered) and 0 (not).
     strata : column of the blocks within which the draw was made; needed when shares offered differ by block.
     cluster : column of the groups that were drawn; leave out when units themselves were drawn.
+    weights : column of positive sampling weights: means are weighted (Hájek), and strata and pairs count by the sum of
+        their weights.
     pairs : True when each stratum is a pair, one drawn and one not.
     transform : "none" or "log" (effects then read in per cent).
     conf_level : a share, 0.95 by default.
@@ -59,13 +61,15 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
     Notes
     -----
     Estimand: intention to treat (ITT), the average over the units in the draw. Assumes assignment by lot.
-    Neyman (1923); Imbens & Rubin (2015, chapters 6, 9 and 10) for blocks and pairs; CR2 for clusters
-    (Pustejovsky & Tipton 2018). Reference cases: rct_jtrain2_dim_welch, rct_tz_dim_clustered,
-    rct_tz_dim_block_clustered, against R estimatr 1.0.0.
+    Neyman (1923); Imbens & Rubin (2015, Cambridge) for blocks and pairs; CR2 for clusters
+    (Pustejovsky & Tipton 2018), and for weighted means, where each unit is its own cluster if units were drawn.
+    Reference cases: rct_jtrain2_dim_welch, rct_tz_dim_clustered, rct_tz_dim_block_clustered, against R estimatr 1.0.0;
+    weights by hand (tests/test_trial_weights.py).
     """
-    require_columns(data, outcome=outcome, treatment=treatment, strata=strata, cluster=cluster)
-    check_columns(data, numbers=(outcome,), zero_one=(treatment,), complete=(cluster,) if cluster is not None else ())
-    rows = keep_known(data, ((treatment, "treatment"), (strata, "strata"), (outcome, "outcome")))
+    require_columns(data, outcome=outcome, treatment=treatment, strata=strata, cluster=cluster, weights=weights)
+    check_columns(data, numbers=(outcome, *as_names(weights)), zero_one=(treatment,), complete=as_names(cluster))
+    rows = keep_known(data, ((treatment, "treatment"), (strata, "strata"), (weights, "weight"), (outcome, "outcome")),
+                      weights)
     if pairs and strata is not None:
         drop_broken_pairs(rows, strata, treatment, cluster)
     treated = rows.numbers(treatment)
@@ -73,24 +77,26 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
     y = transformed(raw, transform, outcome, rows.kept.nonzero()[0])
     blocks = rows.codes(strata) if strata is not None else None
     clusters = rows.codes(cluster) if cluster is not None else None
+    sampling = rows.numbers(weights) if weights is not None else None
     check_draw(rows, treatment=treatment, strata=strata, cluster=cluster, least=0 if pairs else 2)
     if pairs and strata is not None:
         check_pairs(rows, strata, treatment, cluster)
-    found = difference(y, treated, blocks=blocks, clusters=clusters, pairs=pairs)
+    found = difference(y, treated, blocks=blocks, clusters=clusters, pairs=pairs, weights=sampling)
     inference = infer(found.estimate, found.std_error, found.df, conf_level)
     counts = count_sides(treated > 0, treated <= 0, clusters)
     card = StandardErrorCard(
         formula=found.formula, correction=found.correction, level=cluster or "the unit", df_rule=found.df_rule,
         clusters_treated=counts.clusters_treated or counts.treated,
         clusters_comparison=counts.clusters_comparison or counts.comparison, r_call=found.r_call,
-        stata_call="ttest y, by(d) welch" if blocks is None and clusters is None else "")
+        stata_call="" if blocks is not None or clusters is not None else "ttest y, by(d) welch" if sampling is None else
+        "regress y d [pw=w], vce(hc2, dfadjust)")
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="difference_in_means", estimand="itt", inference=inference,
         counts=counts, vcov=found.vcov, card=card, question=QUESTION,
-        base=comparison_mean(y, treated, transform, blocks=blocks, clusters=clusters),
+        base=comparison_mean(y, treated, transform, weights=sampling, blocks=blocks, clusters=clusters),
         assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(y[treated == 0]), dropped=rows.dropped,
         share=is_share(raw))
     dummies = np.empty((len(y), 0)) if blocks is None else np.asarray(
         blocks[:, None] == np.arange(1, int(blocks.max()) + 1)[None, :], dtype=float)
     return with_few_clusters(estimate, outcome=y, offered=treated, controls=dummies, blocks=blocks, clusters=clusters,
-                             weighted=False, seed=seed)
+                             weighted=sampling is not None, seed=seed, weights=sampling)

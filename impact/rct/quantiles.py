@@ -76,10 +76,11 @@ def quantile_effects(data: pd.DataFrame, *, outcome: str, treatment: str, quanti
 
     Notes
     -----
+    Assumes assignment by lot; nothing is assumed of who stands where in both arms.
     Estimand: the quantile treatment effect, a difference between two distributions. It is the effect on the firm at that
     quantile only if the offer leaves the ranks of firms as they are. Without covariates: difference of the arms' inverse
     distribution functions, the least value at or below which the share lies (type 1 of Hyndman & Fan 1996), a solution of
-    the quantile regression on the offer; with strata, weights as Firpo (2007, Econometrica 75, section 3) with the strata's
+    the quantile regression on the offer; with strata, weights as Firpo (2007, Econometrica 75) with the strata's
     shares. With covariates: quantile regression (Koenker & Bassett 1978), solved exactly as a linear programme; where
     several lines fit equally well, one of them. Interval: percentiles of ``draws`` bootstrap draws of units (whole clusters
     where given) within arm and stratum; p-value: twice the smaller share of draws on either side of zero, (1 + #)/(1 + R).
@@ -204,9 +205,9 @@ def quantile_regression(design: Array, outcome: Array, weights: Array, share: fl
 
     Notes
     -----
-    The dual linear programme (Koenker 2005, section 6.2), by HiGHS. With a start, rows far above or below it are added up
+    The dual linear programme (Koenker 2005, Cambridge), by HiGHS. With a start, rows far above or below it are added up
     into one row each, and the programme is solved again on all rows if one of them turns out to lie on the other side
-    (Portnoy & Koenker 1997, Statistical Science 12, section 5).
+    (Portnoy & Koenker 1997, Statistical Science 12).
     """
     used = weights > 0
     x, y, w = design[used], outcome[used], weights[used]

@@ -93,14 +93,15 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
 
     Notes
     -----
+    Assumes assignment by lot and a comparison mean away from zero.
     Estimand: ITT over the mean without the offer. Both come from one regression in which covariates and strata are centred
-    over the rows analysed and interacted with the offer (Lin 2013, section 4), so that the intercept is the predicted mean
+    over the rows analysed and interacted with the offer (Lin 2013), so that the intercept is the predicted mean
     of everyone had nobody been offered the programme; covariates are taken as they are, not as drawn from a wider
     population. Set: Fieller (1954), with the covariance of :func:`impact.rct.ols` and the t quantile at the df of the
     effect (Satterthwaite's under CR2). Few clusters are flagged, not replaced: re-randomisation tests an effect of zero,
     not a share. The ratio of means is not the mean of firms' own ratios.
     Checked: by hand, by inverting the test on a grid, against R (clubSandwich 0.5.8) and statsmodels, and by simulation
-    with a mean near zero (tests/test_ratio.py). Reference cases of effect and p-value: rct_jtrain2_dim_ols_hc2,
+    with a mean near zero (tests/test_ratio.py). Reference cases (effect and p-value): rct_jtrain2_dim_ols_hc2,
     rct_tz_dim_clustered, rct_tz_lin_cr2.
     """
     if method not in METHODS:

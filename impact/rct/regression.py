@@ -63,7 +63,7 @@ def ols(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequenc
     clusters or 20 treated the wild
     cluster bootstrap is shown beside. Estimand: ITT. Assumes assignment by lot (within strata); covariates only sharpen
     the estimate (Freedman 2008;
-    Lin 2013, section 4). Covariance: Pustejovsky & Tipton (2018). Reference cases: rct_jtrain2_dim_ols_hc2,
+    Lin 2013). Covariance: Pustejovsky & Tipton (2018). Reference cases: rct_jtrain2_dim_ols_hc2,
     rct_jtrain2_ancova_hc2, rct_tz_cluster_cr2, rct_tz_cluster_fe_cr2, against R estimatr 1.0.0.
     """
     return _regression(data, method="ols", outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
@@ -95,8 +95,9 @@ def ancova(data: pd.DataFrame, *, outcome: str, treatment: str, baseline: str | 
 
     Notes
     -----
+    Assumes assignment by lot (within strata); the baseline only sharpens the estimate.
     Estimand: ITT. More precise than a difference in changes when the outcome is not very persistent (McKenzie 2012,
-    Journal of Development Economics 99, section 2). Reference case: rct_jtrain2_ancova_hc2.
+    Journal of Development Economics 99). Reference case: rct_jtrain2_ancova_hc2.
     """
     if baseline is None and not covariates:
         raise DesignError(Problem(where="ancova", what="there is no baseline or covariate to adjust for",
@@ -130,9 +131,10 @@ def lin(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequenc
 
     Notes
     -----
+    Assumes assignment by lot (within strata) and covariates measured before the offer.
     Estimand: ITT averaged over the sample (ATE of the offer). Covariates are centred at their mean over the rows
     analysed, so that the coefficient of the offer is that average; never less precise than the plain difference in
-    large samples (Lin 2013, Annals of Applied Statistics 7, section 4). Reference cases: rct_jtrain2_lin_hc2,
+    large samples (Lin 2013, Annals of Applied Statistics 7). Reference cases: rct_jtrain2_lin_hc2,
     rct_alo_lin_hc2, rct_tz_lin_cr2 (R estimatr 1.0.0).
     """
     if not covariates and strata is None:

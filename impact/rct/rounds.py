@@ -68,9 +68,10 @@ def pooled_rounds(data: pd.DataFrame, *, outcome: str, treatment: str, unit: str
 
     Notes
     -----
+    Assumes assignment by lot before the rounds that are pooled.
     Estimand: ITT averaged over rounds; a unit counts as often as it was seen. Regression on the offer, one dummy a round,
     the baseline by round, strata and covariates; errors clustered by unit, or by ``cluster`` (CR2). Several rounds average
-    out noise that does not last (McKenzie 2012, Journal of Development Economics 99, section 2). Effects by round come from
+    out noise that does not last (McKenzie 2012, Journal of Development Economics 99). Effects by round come from
     the same regression with the offer by round. Whether they differ: HTZ test of Pustejovsky & Tipton (2018) for CR2.
     One round gives the numbers of :func:`impact.rct.ols`, or :func:`impact.rct.ancova` with a baseline, whose reference
     cases carry over: Reference case: rct_jtrain2_ancova_hc2; statsmodels for several (tests/test_rounds.py).

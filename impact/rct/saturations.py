@@ -55,7 +55,8 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
 
     Notes
     -----
-    Estimands (Baird, Bohren, McIntosh & Özler 2018, Review of Economics and Statistics 100, section II), at level p: a(p),
+    Assumes that levels and invitations were drawn by lot, and no effects between clusters.
+    Estimands (Baird, Bohren, McIntosh & Özler 2018, Review of Economics and Statistics 100), at level p: a(p),
     treated against pure control; b(p), untreated against pure control; total p·a(p) + (1 − p)·b(p). Pooled: their
     average over positive levels, each with the share of the clusters (found again) that drew it, so that each cell counts
     as designed and not by how many of its units were sampled; without covariates that is the regression weighted by the

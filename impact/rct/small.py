@@ -62,6 +62,7 @@ def exact_share_test(data: pd.DataFrame, *, outcome: str, treatment: str, strata
 
     Notes
     -----
+    Assumes a draw by lot of single units, with the number offered fixed.
     Estimand: ITT. p: Fisher (1935), exact for 'the offer changed nobody's answer'. Interval: Newcombe (1998, Statistics in
     Medicine 17, 873–890, method 10), from the Wilson interval of each share; it does not come from the test, so that at the
     margin the two may differ. Reference cases: inf_tz_fisher_exact (base R 4.2.2); 56 of 70 against 48 of 80 gives 0.0524
@@ -116,6 +117,7 @@ def rank_test(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str |
 
     Notes
     -----
+    Assumes a draw by lot of single units, with the number offered fixed.
     Estimand: ITT as one shift for all units; the p-value also holds without that, for 'the offer changed nobody's outcome'.
     Wilcoxon (1945); Hodges & Lehmann (1963, Annals of Mathematical Statistics 34). Ties share their ranks; the interval
     then has at least its level, and may end at 0 where the p-value, which is exact, is below one minus the level.

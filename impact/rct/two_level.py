@@ -80,7 +80,8 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
 
     Notes
     -----
-    Estimands (Baird, Bohren, McIntosh & Özler 2018, Review of Economics and Statistics 100, section II): intention to
+    Assumes that clusters, and units in them, were drawn by lot, and no effects between clusters.
+    Estimands (Baird, Bohren, McIntosh & Özler 2018, Review of Economics and Statistics 100): intention to
     treat a (invited against pure control), spillover on the non-treated b, and total causal effect s·a + (1 − s)·b at the
     share s of the population that was invited. The sample's share cannot stand in for s: invited units are mostly sampled
     more densely, and the total would lean towards them. s counts as known. Of a column of shares the average is used; the

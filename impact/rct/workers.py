@@ -39,6 +39,22 @@ ASSUMPTIONS = (
 )
 
 
+def unseen_composition(baseline: str | None, without: int = 0) -> tuple[Caveat, ...]:
+    """Say that a difference between workers measured at the end alone may come from who works there.
+
+    ``without`` counts workers without a value of the ``baseline``: they may have come since.
+    """
+    if baseline is None:
+        who = "Workers are measured at the end alone"
+    elif without:
+        who = f"{without} workers have no {baseline} and may have come since the draw"
+    else:
+        return ()
+    return (Caveat(code="composition_unseen", text=f"{who}: the difference may come from who works there (who left, who "
+                   "was hired), not from what the same people get. 'Wages rose' or 'fell' may not be said from it alone; "
+                   "worker_composition follows workers over two rounds.", values=(("workers", without),)),)
+
+
 def worker_effects(data: pd.DataFrame, *, outcome: str, treatment: str, firm: str, weighting: str | None = None,
                    covariates: Sequence[str] = (), baseline: str | None = None, strata: str | None = None,
                    cluster: str | None = None, weights: str | None = None, vcov: str | None = None,
@@ -78,11 +94,12 @@ def worker_effects(data: pd.DataFrame, *, outcome: str, treatment: str, firm: st
 
     Notes
     -----
+    Assumes that firms were offered by lot, and that the offer did not change who is measured.
     Estimand: ITT, averaged over workers or over firms (Kahan, Li, Copas & Harhay 2023, International Journal of
     Epidemiology 52, on the two; Su & Ding 2021, Journal of the Royal Statistical Society B 83, for their regressions).
     "firm" gives a worker the weight one over the number of workers measured in the firm. Where covariates are the same for
     all workers of a firm this is least squares on firm means, and is done there, with the leverage of firms; otherwise it
-    is weighted least squares with CR2 by firm (Pustejovsky & Tipton 2018, section 2.1). Few firms: the draw is replayed as
+    is weighted least squares with CR2 by firm (Pustejovsky & Tipton 2018, JBES 36). Few firms: the draw is replayed as
     in :func:`impact.rct.ols`, but not for "worker" with sampling weights. "worker" counts workers measured: where a fixed
     number was interviewed in each firm, give ``weights``. A programme that changes who works at a firm changes who is
     measured: see :func:`impact.rct.worker_composition`. Reference case: tests/test_workers.py (by hand; R clubSandwich
@@ -107,6 +124,8 @@ def worker_effects(data: pd.DataFrame, *, outcome: str, treatment: str, firm: st
     if weighting == "firm":
         trial.weights = (1.0 if trial.weights is None else trial.weights) / sizes[firms]
     trial.caveats += _size_caveats(sizes, str(weighting))
+    trial.caveats += unseen_composition(baseline, 0 if baseline is None else int(
+        data.loc[trial.rows.kept, baseline].isna().sum()))
     estimate = _estimate(trial, firms, outcome=outcome, treatment=treatment, level=cluster or firm, vcov=vcov,
                          weighting=str(weighting), transform=transform, conf_level=conf_level, seed=seed)
     return replace(estimate, id=f"{outcome}/worker_effects/{weighting}",

@@ -101,6 +101,7 @@ def worker_composition(data: pd.DataFrame, *, firm: str, treatment: str, worker:
         given their own baseline wage), ``stayers``, ``new_hires``, ``wage_bill`` and ``employment`` (a firm's, given its
         own at baseline), ``workforce_…`` (a firm's mean of each trait at endline, given its own), ``stayers_baseline``
         (what those who stayed earned before), ``separation_rate``, ``hiring_rate``, and last ``endline_cross_section``.
+        Caveats of the headline put the firms' rows and the cross-section beside it.
         The headline's ``details`` hold headcounts by arm, the shares lost, and the rows that could not be estimated.
 
     Raises
@@ -112,6 +113,7 @@ def worker_composition(data: pd.DataFrame, *, firm: str, treatment: str, worker:
 
     Notes
     -----
+    Assumes that firms were offered by lot and, for the headline, that those not found again are like those found.
     Estimand: ITT for ``incumbents`` and for the rows on firms, groups fixed before the draw. Stayers and new hires are not
     (Rosenbaum 1984, Journal of the Royal Statistical Society A 147, on adjusting for what treatment changed). Workers
     without an id cannot be followed; they count in the wage bill, employment, traits and cross-section. A firm's wage bill
@@ -139,7 +141,23 @@ def worker_composition(data: pd.DataFrame, *, firm: str, treatment: str, worker:
     if gaps:
         head = head.with_caveats(Caveat(code="not_estimated", text="Not estimated: " + "; ".join(
             f"{term} ({why})" for term, why in gaps) + ".", values=tuple(gaps)))
-    return Estimates(rows=(head, *rows[1:]))
+    return Estimates(rows=(head.with_caveats(*_who_works_there(rows[1:])), *rows[1:]))
+
+
+def _who_works_there(rows: Sequence[Estimate]) -> tuple[Caveat, ...]:
+    """Put what the offer did to firms and their workforce, and the mixed comparison, beside the pay of the incumbents."""
+    def told(row: Estimate) -> str:
+        ends = "" if row.conf_low is None or row.conf_high is None else f" ({row.conf_low:.3g} to {row.conf_high:.3g})"
+        return f"{row.estimate:+.3g}{ends}"
+
+    firms = [row for row in rows if row.term in FIRMS or row.term.startswith("workforce_")]
+    out = [Caveat(code="who_works_there", text="Who works there changed by: " + "; ".join(
+        f"{row.term.replace('_', ' ')} {told(row)}" for row in firms) + ".",
+        values=tuple((row.term, row.estimate) for row in firms))] if firms else []
+    out += [Caveat(code="cross_section_beside", text=f"Everyone at the firms at endline compared gives {told(row)}: that "
+                   "mixes pay with who works there.", values=((row.term, row.estimate),))
+            for row in rows if row.term == "endline_cross_section"]
+    return tuple(out)
 
 
 def _incumbents(plan: _Plan) -> Estimate:
@@ -191,7 +209,7 @@ def _told(found: Estimate, force: Workforce, term: str, assumptions: tuple[str, 
     """Give an estimate its words, and the ledger in the rows of the table given."""
     return replace(found, id=f"{force.wage}/worker_composition/{term}", term=term, method="worker_composition",
                    question=question, assumptions=assumptions, dropped=tuple(rows.dropped),
-                   caveats=(*caveats, *found.caveats))
+                   caveats=(*caveats, *(c for c in found.caveats if c.code != "composition_unseen")))
 
 
 def _firms(plan: _Plan, term: str) -> Estimate:

@@ -11,7 +11,9 @@ from impact.study.schema import Validation, one_of
 from impact.study.yaml_file import Path_, shown
 
 STATUSES = ("operating", "closed_verified", "closed_season", "moved", "merged", "not_found")
-REFUSED_TRANSFORMS = ("asinh", "arcsinh", "ihs", "log1p", "log(1+y)", "log(y+1)", "ln(1+y)", "ln(y+1)")
+UNIT_DEPENDENT = ("asinh", "log1p")  # their effect depends on the currency unit
+_NAMES = dict.fromkeys(("asinh", "arcsinh", "ihs"), "asinh") | dict.fromkeys(
+    ("log1p", "log(1+y)", "log(y+1)", "ln(1+y)", "ln(y+1)"), "log1p")
 
 
 def as_code(value: Any) -> str:
@@ -86,19 +88,36 @@ class Construction:
     baseline: BaselineConstruction | None = field(default=None, metadata={"of": BaselineConstruction})
 
 
-def take_refused_transforms(v: Validation, tree: Any) -> None:
-    """Refuse log(1 + y) and asinh where the file asks for them, with the reason and what to use."""
+def take_unit_dependent(v: Validation, tree: Any) -> None:
+    """Refuse log(1 + y) and asinh of a primary outcome, with the reason; a secondary one is shown in two units."""
     outcomes = tree.get("outcomes") if isinstance(tree, dict) else None
-    for i, outcome in enumerate(outcomes if isinstance(outcomes, list) else ()):
+    outcomes = outcomes if isinstance(outcomes, list) else []
+    for i, outcome in enumerate(outcomes):
         given = outcome.get("transform") if isinstance(outcome, dict) else None
-        if isinstance(given, str) and given.strip().lower().replace(" ", "") in REFUSED_TRANSFORMS:
+        name = _NAMES.get(given.strip().lower().replace(" ", "")) if isinstance(given, str) else None
+        if name is not None and outcome.get("role") == "secondary":
+            outcome["transform"] = name
+            _check_beside(v, outcomes, i)
+        elif name is not None:
             outcome["transform"] = None
             v.complain(("outcomes", i, "transform"), f"'{shown(given)}' is refused: its effect depends on the currency: "
                        "counting in cents or in thousands gives another size (Chen & Roth 2024, 'Logs with zeros?', "
                        "Quarterly Journal of Economics 139)",
                        "Leave transform out and declare construction: {kind: flow, money: true, winsorise: {upper: 0.99}}: "
                        "the effect is then given in money, as a share above zero and in per cent of the comparison mean "
-                       "(or name poisson as method). For two units side by side: impact.indicators.unit_dependent_effects.")
+                       "(or name poisson as method). To show it all the same, declare it as a further outcome with role: "
+                       "secondary: two currency units are then printed side by side, and neither is a headline.")
+
+
+def _check_beside(v: Validation, outcomes: list[Any], i: int) -> None:
+    """A transformed outcome stands after the others, and is made of one of them as it is."""
+    if any(isinstance(o, dict) and o.get("transform") not in UNIT_DEPENDENT and _NAMES.get(str(o.get("transform"))) is None
+           for o in outcomes[i + 1:]):
+        v.complain(("outcomes", i, "transform"), "an outcome shown in two currency units stands after all others",
+                   "Move it to the end of outcomes.")
+    if outcomes[i].get("construction") is not None:
+        v.complain(("outcomes", i, "construction"), "it is made of another outcome, construction and all",
+                   "Delete this key; name in column the column that the other outcome names.")
 
 
 def check_construction(v: Validation, tree: Mapping[str, Any]) -> None:
@@ -108,7 +127,7 @@ def check_construction(v: Validation, tree: Mapping[str, Any]) -> None:
     if isinstance(status, Mapping):
         _check_codes(v, status.get("codes") or {})
         for i, outcome in outcomes:
-            if "construction" not in outcome:
+            if "construction" not in outcome and outcome.get("transform") not in UNIT_DEPENDENT:
                 v.complain(("outcomes", i), "'construction' is missing: firm_status is declared, and nothing says what "
                            "this outcome is in a closed firm",
                            "Write construction: {kind: flow} (or total: zero when closed; rate: undefined when closed), or "

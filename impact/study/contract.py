@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from impact.study.construction import UNIT_DEPENDENT
 from impact.study.schema import LANGUAGES, Field
 
 KINDS = ("rct", "did", "matching")
@@ -72,7 +73,7 @@ OUTCOME = _map(
     unit=_words("Say what one unit is, e.g. 'USD per month (2024 prices)'.", essential=True),
     role=_choice("primary", "secondary", essential=True, cure="Say primary or secondary, as the plan did."),
     better=_choice("higher", "lower", essential=True, cure="Say which direction is good: higher or lower."),
-    transform=_choice("none", "log", cure="Leave it out, or write log."),
+    transform=_choice("none", "log", *UNIT_DEPENDENT, cure="Leave it out, or write log."),
     baseline=_text(_COLUMN),
     target=_map(value=_number(essential=True), by=Field(kind="date"), source=_words(),
                 cure="Write target: {value: 120, by: 2026-12-31, source: logframe}: the level participants were to reach."),

@@ -13,6 +13,7 @@ _DRAWS = Field(kind="integer", low=99, high=100_000, cure="Give a whole number o
 _YES_NO = Field(kind="boolean", cure="Write true or false.")
 
 _NEEDED = Field(kind="text", essential=True, cure="Name one column of the data.")
+_ROUND = Field(kind="value", cure="Give the value of the round column, as the data have it.")
 _NUMBERS = Field(kind="list", item=Field(kind="number", essential=True, low=1e-6, high=1 - 1e-6), length=(1, 20),
                  cure="List shares between 0 and 1: [0.25, 0.5, 0.75].")
 _REGRESSION = {"covariates": _COLUMNS, "strata": _COLUMN, "cluster": _COLUMN, "weights": _COLUMN, "vcov": _VCOV}
@@ -29,17 +30,17 @@ _WEIGHTED = {"covariates": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN}
 
 METHODS: dict[str, dict[str, dict[str, Field]]] = {
     "rct": {
-        "difference_in_means": {"strata": _COLUMN, "cluster": _COLUMN, "pairs": _YES_NO},
+        "difference_in_means": {"strata": _COLUMN, "cluster": _COLUMN, "weights": _COLUMN, "pairs": _YES_NO},
         "ols": _REGRESSION,
         "ancova": {**_REGRESSION, "baseline": _COLUMN},
         "lin": _REGRESSION,
         "poisson": {name: field for name, field in _REGRESSION.items() if name != "vcov"},
         "multi_arm": {**_REGRESSION, "treatment": Field(kind="text", essential=True, cure="Name the column of the arms."),
                       "reference": Field(kind="value", essential=True, cure="Give the value of the comparison arm.")},
-        "lee_bounds": {"strata": _COLUMN, "tighten": _COLUMNS, "cluster": _COLUMN, "draws": _DRAWS},
+        "lee_bounds": {"strata": _COLUMN, "tighten": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN, "draws": _DRAWS},
         "manski_bounds": {"low": Field(kind="number", essential=True, cure="Give the least value it can take, e.g. 0."),
                           "high": Field(kind="number", essential=True, cure="Give the largest value it can take, e.g. 1."),
-                          "strata": _COLUMN, "cluster": _COLUMN, "draws": _DRAWS},
+                          "strata": _COLUMN, "cluster": _COLUMN, "weights": _COLUMN, "draws": _DRAWS},
         "factorial": {**_REGRESSION, "treatments": Field(kind="columns", essential=True, cure="List the columns of the two "
                                                          "to four offers: [training, grant]."), "within": _COLUMNS},
         "spillover": {**{k: f for k, f in _REGRESSION.items() if k != "cluster"}, "cluster": _COLUMN,
@@ -52,18 +53,19 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
         "dose_response": {**_REGRESSION, "baseline": _COLUMN, "dose": _NEEDED,
                           "dose_drawn": Field(kind="boolean", essential=True, cure="true if the dose was drawn by lot."),
                           "shape": Field(kind="choice", choices=("linear", "quadratic", "levels"))},
-        "post_double_selection": {"covariates": _COLUMNS, "strata": _COLUMN, "cluster": _COLUMN, "vcov": _VCOV,
-                                  "always": _COLUMNS},
+        "post_double_selection": {**_REGRESSION, "always": _COLUMNS},
         "quantile_effects": {**{k: f for k, f in _REGRESSION.items() if k != "vcov"}, "quantiles": _NUMBERS,
                              "draws": _DRAWS},
         "ratio_effect": {**_REGRESSION, "method": Field(kind="choice", choices=("fieller", "delta"))},
         "subgroups": {**_REGRESSION, "by": _NEEDED, "baseline": _COLUMN, "planned_mde": Field(kind="number", low=1e-12)},
         "attrition_weighted": {"predictors": Field(kind="columns", essential=True, cure="List columns measured before: "
-                                                   "[age, size]."), "covariates": _COLUMNS, "strata": _COLUMN,
-                               "cluster": _COLUMN},
+                                                   "[age, size]."),
+                               **{name: field for name, field in _REGRESSION.items() if name != "vcov"}},
         "exact_share_test": {"strata": _COLUMN, "cluster": _COLUMN},
         "rank_test": {"strata": _COLUMN, "cluster": _COLUMN},
         "worker_effects": {**_REGRESSION, "baseline": _COLUMN},
+        "worker_composition": {"round": _NEEDED, "before": _ROUND, "after": _ROUND, "traits": _COLUMNS, "closed": _COLUMN,
+                               "strata": _COLUMN, "cluster": _COLUMN},
         "late": {**_REGRESSION, "takeup": Field(kind="text", essential=True, cure="Name the column of who took part.")},
     },
     "did": {
@@ -117,6 +119,8 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
 BESIDE = ("lee_bounds", "manski_bounds", "subgroups", "ratio_effect")  # these stand beside an effect
 ONE_DIFFERENCE = ("difference_in_means", "ols", "ancova", "lin", "poisson", "late", "encouragement", "attrition_weighted",
                   "post_double_selection", "exact_share_test", "rank_test", "worker_effects")  # lots can be drawn again
+WORKERS = ("worker_effects", "worker_composition")  # these know of firms and their workers
+FOLLOWED = ("worker_composition",)  # a row for each worker and round: who stayed, left and came
 COMPLIERS = ("late", "encouragement")  # these speak of those whom the offer moved
 
 DEFAULT_ESTIMANDS: dict[str, tuple[str, ...]] = {

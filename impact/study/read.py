@@ -9,11 +9,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from impact.errors import Problem, StudyError
-from impact.study.construction import check_construction, take_refused_transforms
+from impact.study.construction import UNIT_DEPENDENT, check_construction, take_unit_dependent
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
 from impact.study.families import REDRAWN, check_families
 from impact.study.logo import take_logo
-from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, METHODS, ONE_DIFFERENCE
+from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, FOLLOWED, METHODS, ONE_DIFFERENCE, WORKERS
+from impact.study.options import option_problems
 from impact.study.promises import check_promises
 from impact.study.schema import Field, Validation, did_you_mean, one_of
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
@@ -50,7 +51,7 @@ def study_from(document: Document, *, slug: str, folder: Path | None = None) -> 
     v = Validation(document=document, problems=list(document.problems), absent=[])
     tree = document.tree
     rule = _take_rule(v, tree)
-    take_refused_transforms(v, tree)
+    take_unit_dependent(v, tree)
     take_logo(v, tree, folder)
     clean = v.check(tree, CONTRACT, ())
     if isinstance(clean, dict):
@@ -61,7 +62,10 @@ def study_from(document: Document, *, slug: str, folder: Path | None = None) -> 
     if v.problems:
         raise StudyError(sorted(v.problems, key=_line), source=document.name)
     study: Study = build(Study, {**clean, "slug": slug})
-    values: dict[str, Any] = {"declared": clean, "absent": tuple(v.absent), "folder": folder}
+    lines = {dotted(path): line for path, line in document.lines.items() if path[:1] == ("analysis",)}
+    beside = tuple(o for o in study.outcomes if o.transform in UNIT_DEPENDENT)
+    values: dict[str, Any] = {"declared": clean, "absent": tuple(v.absent), "folder": folder, "lines": lines,
+                              "outcomes": study.outcomes[:len(study.outcomes) - len(beside)], "transformed": beside}
     first = clean["design"].get("first_treated")
     if isinstance(first, Mapping):
         design = _replace(study.design, first_treated=build(FirstTreatedRule, first))
@@ -124,13 +128,15 @@ def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
         _check_data(v, tree["data"])
     if design:
         _check_design(v, design)
-    names = _check_outcomes(v, tree.get("outcomes") or [])
+    outcomes = [o for o in tree.get("outcomes") or [] if (o or {}).get("transform") not in UNIT_DEPENDENT]
+    names = _check_outcomes(v, tree.get("outcomes") or [], outcomes)
     check_construction(v, tree)
     _check_file(v, ("prices", "file"), (tree.get("prices") or {}).get("file"))
     check_promises(v, tree)
     _check_chain(v, tree.get("results_chain") or {})
     _check_methods(v, design, tree.get("analysis") or {})
-    check_families(v, (tree.get("analysis") or {}).get("families") or [], tree.get("outcomes") or [], design.get("kind"))
+    _check_followed(v, tree)
+    check_families(v, (tree.get("analysis") or {}).get("families") or [], outcomes, design.get("kind"))
     for i, item in enumerate((tree.get("brief") or {}).get("implications") or []):
         if item and item.get("finding") and item["finding"] not in names:
             v.complain(("brief", "implications", i, "finding"),
@@ -232,10 +238,12 @@ def _complained(v: Validation, dotted_path: str) -> bool:
     return any(here.match(problem.where) for problem in v.problems)
 
 
-def _check_outcomes(v: Validation, outcomes: list[Any]) -> list[str]:
-    names = _unique(v, outcomes, ("outcomes",), "name")
+def _check_outcomes(v: Validation, declared: list[Any], outcomes: list[Any]) -> list[str]:
+    """Check names and roles; returns the names that families and findings may use, not those shown in two units."""
+    _unique(v, declared, ("outcomes",), "name")
+    names = [str(o["name"]) for o in outcomes if o and o.get("name")]
     roles = [(outcome or {}).get("role") for outcome in outcomes]
-    if outcomes and all(roles) and "primary" not in roles:
+    if declared and all(roles) and "primary" not in roles:
         v.complain(("outcomes",), "no outcome is primary",
                    "Mark the one the question asks about: role: primary.")
     return names
@@ -284,6 +292,9 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
         if isinstance(call.get("options"), dict) or any(f.essential for f in known[call["method"]].values()):
             call["options"] = _check_options(v, call["method"], known[call["method"]], call.get("options") or {}, path)
             _check_draw(v, design, call, path)
+            for key, what, cure in option_problems(call["method"], call["options"], analysis.get("conf_level") or 0.95):
+                if not _complained(v, dotted((*path, "options", key))):
+                    v.complain((*path, "options", key), what, cure)
     _check_estimand(v, design, analysis.get("primary") or {})
     primary = (analysis.get("primary") or {}).get("method")
     for i, family in enumerate(analysis.get("families") or []):
@@ -291,11 +302,36 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
                 primary not in ONE_DIFFERENCE):
             v.complain(("analysis", "families", i, "adjust"), f"'{family['adjust']}' draws the lots again for one offer "
                        f"against none, and {primary} compares more than that", "Write holm.")
-    if design.get("firm") and primary in known_methods(kind) and primary != "worker_effects":
+    if design.get("firm") and primary in known_methods(kind) and primary not in WORKERS:
         v.complain(("analysis", "primary", "method"), f"{shown(primary)} does not know of firms and their workers",
-                   "Write worker_effects, which keeps the declared weighting.")
-    if primary == "worker_effects" and not design.get("firm") and not _complained(v, "design.firm"):
-        v.complain(("design",), "'firm' is missing: worker_effects needs it", "Name the column of the firm.")
+                   "Write worker_effects, which keeps the declared weighting; worker_composition where workers were "
+                   "followed over two rounds.")
+    if primary in WORKERS and not design.get("firm") and not _complained(v, "design.firm"):
+        v.complain(("design",), f"'firm' is missing: {primary} needs it", "Name the column of the firm.")
+
+
+def _check_followed(v: Validation, tree: dict[str, Any]) -> None:
+    """Two rounds of workers: a table of another shape, which only worker_composition reads."""
+    analysis, design = tree.get("analysis") or {}, tree.get("design") or {}
+    primary = (analysis.get("primary") or {}).get("method")
+    for i, call in enumerate(analysis.get("robustness") or []):
+        method = (call or {}).get("method")
+        if (method in FOLLOWED) != (primary in FOLLOWED) and method in METHODS["rct"]:
+            v.complain(("analysis", "robustness", i, "method"), f"{method} and {shown(primary)} read tables of another "
+                       "shape: one has a row for each worker and round, the other a row for each unit",
+                       "Make two studies, one for each table.")
+    if primary not in FOLLOWED:
+        return
+    if design.get("unit") == ROW_NUMBER:
+        v.complain(("design", "unit"), "row_number cannot follow a worker from one round to the next",
+                   "Name the column of the worker's id, the same in both rounds.")
+    if tree.get("subgroups"):
+        v.complain(("subgroups",), "subgroups are compared in a table of one row a unit, and this one has two rounds",
+                   "Leave them out; options: {traits: [female]} says what the offer did to who works there.")
+    for i, outcome in enumerate(tree.get("outcomes") or []):
+        if (outcome or {}).get("baseline"):
+            v.complain(("outcomes", i, "baseline"), "the value before comes from the earlier round of the same column",
+                       "Leave baseline out.")
 
 
 def _check_draw(v: Validation, design: dict[str, Any], call: dict[str, Any], path: Path_) -> None:

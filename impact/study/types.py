@@ -165,7 +165,7 @@ class Outcome:
     unit: Words
     role: Literal["primary", "secondary"]
     better: Literal["higher", "lower"]
-    transform: Literal["none", "log"] | None = None
+    transform: Literal["none", "log", "asinh", "log1p"] | None = None
     baseline: str | None = None
     target: Target | None = field(default=None, metadata={"of": Target})
     construction: Construction | None = field(default=None, metadata={"of": Construction})
@@ -305,6 +305,8 @@ class Study:
     absent: tuple[str, ...] = ()
     declared: Mapping[str, Any] = field(default_factory=dict, repr=False)
     folder: Path | None = field(default=None, compare=False)
+    transformed: tuple[Outcome, ...] = ()  # outcomes in asinh or log(1 + y): shown in two currency units, never alone
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)  # of the keys under analysis
 
     @property
     def primaries(self) -> tuple[Outcome, ...]:
