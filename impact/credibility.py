@@ -64,6 +64,9 @@ def trust_checks(sample: Sample, outcome: Outcome, own: Estimate, estimator: Cal
                        word="not examined", reason=f"No check here examines what {own.method.replace('_', ' ')} assumes "
                        f"of the "
                        "periods before; the plain trends of the groups are another matter.")]
+    if own.method not in SYNTHETIC:  # those need every area in every period
+        again.append(("unbalanced_agreement", "Same answer however missing rows are treated",
+                      lambda: did.unbalanced_agreement(frame, estimator=estimator, **keywords)))
     found += [_tried(code, title, make) for code, title, make in again]
     return [replace(c, outcome=outcome.name, id=f"{c.id.split(':')[0]}:{outcome.name}") for c in found], rows
 
@@ -76,12 +79,9 @@ def _trends(sample: Sample, outcome: Outcome, own: Estimate, group_time: Keyword
         return [_not_examined("trends", "What trends may do to it", error)], []
     rows = [*effects.aggregate("dynamic").rows]
     level, seed = group_time["conf_level"], group_time.get("seed", 0)
-    plain = {key: value for key, value in group_time.items() if key != "base_period"}
     checks = [_tried("sensitivity", "If trends were not parallel", lambda: _robust(effects, level, seed, rows)),
               _tried("hidden_drift", "Drift that earlier periods could have shown",
-                     lambda: did.hidden_drift(effects, conf_level=level, seed=seed)),
-              _tried("unbalanced_agreement", "Same answer however missing rows are treated",
-                     lambda: did.unbalanced_agreement(sample.frame, **plain))]
+                     lambda: did.hidden_drift(effects, conf_level=level, seed=seed))]
     if own.method == "group_time_att":
         return checks, rows
     one, other = amount(effects.headline.estimate, own.transform), amount(own.estimate, own.transform)

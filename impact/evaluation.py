@@ -17,12 +17,14 @@ from impact.families import INDEX, adjusted, index_outcome, with_indices
 from impact.indicators import cleaning_caveats, money_outcomes, unit_dependent_effects
 from impact.indicators.money import MEANLESS
 from impact.indicators.units import ROLE as UNIT_DEPENDENT
+from impact.known import trial_answer
 from impact.rct.workers import unseen_composition
 from impact.results import Caveat, Estimate, Estimates, Evaluation, Provenance
 from impact.results.record import study_hash
 from impact.study.methods import COMPLIERS, ONE_DIFFERENCE, WORKERS
 from impact.study.options import option_named
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
+from impact.unmeasured import unmeasured_checks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +34,8 @@ SINGLE = ("difference_in_means", "ols", "ancova", "lin", "poisson")  # one offer
 ROLES = {**dict.fromkeys(BOUNDS, "bounds"), "subgroups": "subgroup"}  # of methods that are no other answer
 SINGLE_ROLES = ("primary", "secondary", "robustness", "derived", "index")  # their first row is the number asked for
 UNADJUSTED = ("difference_in_means",)
-WITH_BASELINE = ("ancova", "pooled_rounds", "worker_effects", "dose_response")
+WITH_BASELINE = ("ancova", "pooled_rounds", "worker_effects", "dose_response", "matched_did")
+SEVERAL = ("matched_did",)  # its further rows are other answers to the same question, and stand beside it
 
 
 def evaluate(study: Study, data: pd.DataFrame | None = None, *,
@@ -101,7 +104,14 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
                 arguments(sample, outcome, group_time_call(study.analysis.primary)))
             checks = (*checks, *found)
             estimates += _finish(study, outcome, "part", MethodCall(method="group_time_att"), extra)
+    known = trial_answer(study)
+    estimates += [known] if known is not None else []
     keywords = {outcome.name: arguments(sample, outcome, study.analysis.primary) for outcome in study.outcomes}
+    if study.design.kind == "matching":
+        for outcome in study.primaries:
+            own = next(e for e in estimates if e.outcome == outcome.name and e.role == "primary")
+            checks = (*checks, *unmeasured_checks(sample, outcome, own, method_of(study, study.analysis.primary.method),
+                                                  arguments(sample, outcome, study.analysis.primary)))
     kept = _number(adjusted(sample, estimates, keywords))
     flows = tuple(flow_of(sample, outcome, _main(kept, outcome)) for outcome in study.outcomes)
     return Evaluation(study=declared, flows=flows, estimates=tuple(kept), checks=checks,
@@ -233,19 +243,38 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
         "wage": outcome.column, "worker": sample.unit,
         "firm": design.firm, "weighting": design.weighting, "encouragement": design.treatment,
         "pairs": True if design.assignment and design.assignment.rule == "pairs" else None,
-        "covariates": [c for c in design.covariates if design.kind != "rct" or c != outcome.baseline],
+        "covariates": [c for c in design.covariates if c not in _of_outcome(sample, outcome, call)],
         "weights": design.sampling.weight if design.sampling else None, "seed": study.analysis.seed,
         "transform": outcome.transform or "none", "conf_level": study.analysis.conf_level}
     if call.method == "subgroups" and main in UNADJUSTED:
         out["covariates"] = None  # the subgroups are compared as the primary method compares everybody
     if call.method in WITH_BASELINE or (call.method == "subgroups" and main in WITH_BASELINE):
         out["baseline"] = outcome.baseline
+    if design.kind == "matching":
+        out["time"] = None  # one row a unit, the outcome before in a column of its own
     if "treatment" in out and design.kind == "did":
         out["treatment"] = None
     taken = signature(method_of(study, call.method)).parameters
     out = {key: value for key, value in out.items() if key in taken}
-    out |= {key: list(value) if isinstance(value, tuple) else value for key, value in call.options}
+    out |= {key: _thawed(value) for key, value in call.options}
     return {key: value for key, value in out.items() if value is not None and value != []}
+
+
+def _thawed(value: Any) -> Any:
+    """Turn an option back into what a notebook would write: pairs of a name and a value are a mapping."""
+    if not isinstance(value, tuple):
+        return value
+    if value and all(isinstance(x, tuple) and len(x) == 2 and isinstance(x[0], str) for x in value):
+        return {key: _thawed(x) for key, x in value}
+    return [_thawed(x) for x in value]
+
+
+def _of_outcome(sample: Sample, outcome: Outcome, call: MethodCall) -> tuple[str | None, ...]:
+    """Declared covariates that a method takes as the outcome before instead."""
+    if call.method == "matched_did":
+        given = dict(call.options)
+        return given.get("baseline", outcome.baseline), *given.get("earlier", ())
+    return (outcome.baseline,) if sample.study.design.kind == "rct" else ()
 
 
 def _drawn_level(sample: Sample, call: MethodCall) -> str | None:
@@ -260,7 +289,9 @@ def _finish(study: Study, outcome: Outcome, role: str, call: MethodCall, rows: S
     group = next((s for s in study.subgroups if role == "subgroup" and s.column == dict(call.options)["by"]), None)
     for i, row in enumerate(rows):
         mine = role if i == 0 or role in ("bounds", "subgroup") else "part"
-        tail = "" if i == 0 and role in SINGLE_ROLES else f"/{_slug(row, outcome)}"
+        if i > 0 and call.method in SEVERAL and role in ("primary", "robustness"):
+            mine = "robustness"
+        tail = "" if (i == 0 or call.method in SEVERAL) and role in SINGLE_ROLES else f"/{_slug(row, outcome)}"
         done = _worded(study, outcome, mine, call.method, row)
         if group is not None:
             tail = f"/{group.name}{tail}"

@@ -92,8 +92,14 @@ def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
     design = sample.study.design
     out: list[Check] = []
     seen: list[tuple[bytes, bytes]] = []
-    covariates, treatment = list(design.covariates), str(design.treatment)
+    treatment = str(design.treatment)
     for estimate in (e for e in estimates if e.role == "primary"):
+        covariates = list(design.covariates)
+        if estimate.method == "matched_did":
+            found = checks.comparisons_agree(estimate)
+            out.append(replace(found, id=f"{found.id}:{found.outcome}") if out else found)
+            before = sample.study.outcome(estimate.outcome).baseline  # differences are taken of it: it is not made alike
+            covariates = [name for name in covariates if name != before]
         matched = estimate.matched if isinstance(estimate, MatchedEstimate) else None
         if matched is None:
             return [checks.balance(sample.frame, treatment=treatment, covariates=covariates)]
@@ -104,11 +110,11 @@ def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
         seen.append(key)
         after = "regression" if estimate.method == "regression_adjustment" else (
             "weighting" if estimate.method in WEIGHTING else "matching")
-        found = [checks.balance(matched.frame.iloc[matched.rows], treatment=treatment, covariates=covariates,
+        pair = [checks.balance(matched.frame.iloc[matched.rows], treatment=treatment, covariates=covariates,
                                 weights=matched.weights, after=after, made_equal=estimate.method in EQUAL, outcome=name),
                  checks.overlap(matched.score, matched.treated, weights=matched.weights, estimand=estimate.estimand,
                                 outcome=name)]
-        out += [replace(check, id=f"{check.id}:{name}") if name else check for check in found]
+        out += [replace(check, id=f"{check.id}:{name}") if name else check for check in pair]
     return out
 
 
@@ -182,7 +188,7 @@ def as_drawn(sample: Sample) -> Sample:
 
 def _examined(sample: Sample) -> Sample:
     """The table that flows and checks look at: of units as they were drawn, of followed workers as they were before."""
-    return _followed(sample) if sample.study.analysis.primary.method in FOLLOWED else as_drawn(sample)
+    return _followed(sample) if sample.study.analysis.primary.method in FOLLOWED else as_counted(sample)
 
 
 def _followed(sample: Sample) -> Sample:
@@ -196,6 +202,15 @@ def _followed(sample: Sample) -> Sample:
     made = {o.column: start[sample.unit].map(later[o.column]) for o in sample.study.outcomes}
     made |= {o.column + EARLIER: start[o.column] for o in sample.study.outcomes}
     return replace(sample, frame=start.assign(**made))
+
+
+def as_counted(sample: Sample) -> Sample:
+    """Count as treated whom the primary method's number speaks of; in triple differences affected units alone."""
+    call = sample.study.analysis.primary
+    if call.method != "triple_difference" or sample.first_treated is None:
+        return as_drawn(sample)
+    start = sample.frame[sample.first_treated].where(sample.frame[dict(call.options)["affected"]] == 1)
+    return replace(sample, frame=sample.frame.assign(**{sample.first_treated: start}))
 
 
 def trends_of(sample: Sample, outcomes: Iterable[Outcome]) -> tuple[TrendPoint, ...]:

@@ -203,7 +203,7 @@ def test_designs_that_cannot_answer_are_refused(method):
     with pytest.raises(DesignError, match="all 20 units are comparison"):
         method(data.assign(joined=0), **CALL)
     with pytest.raises(DataError, match="it holds text"):
-        method(data.assign(age="old"), **CALL)
+        method(data.assign(age=np.where(np.arange(len(data)) % 2, "old", "12")), **CALL)
     with pytest.raises(ValueError, match="estimand"):
         method(data, **CALL, estimand="ato")
     only = joined().assign(z=lambda d: d["joined"] * (d.index % 2))  # nobody with z = 1 stayed out

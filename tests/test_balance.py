@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impact.checks.baseline import balance, balance_table
-from impact.checks.tables import harmless
+from impact.checks import balance, balance_table
 from impact.errors import DataError, DesignError, ImpactError
+from impact.results.balance import harmless
 
 close = pytest.approx
 SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"

@@ -501,7 +501,8 @@ def test_the_key_box_holds_the_benchmark_and_a_failed_balance_check():
     page = present(compose(matched(checks=(unlike,))), LADDER[0])
     told = {m["lead"]: m["body"] for m in page["messages"]}
     assert told["Beside a known answer."].replace("\u00a0", " ") == (
-        "The randomised trial of the same participants: +1.79. This study: +1.62; its 95% interval includes that answer.")
+        "The randomised trial of the same participants: +1.79. This study: +1.62, −0.174 from it; its "
+        "95% interval includes that answer.")
     assert told["First limit."] == "Groups alike after matching: not alike. Far apart."
     both = {m["lead"]: m["body"] for m in present(compose(matched(checks=(unlike, thin))), LADDER[0])["messages"]}
     assert both["First limit."] == "Comparable units exist: thin. Few. Groups alike after matching: not alike."

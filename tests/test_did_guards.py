@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from impact import did
 from impact.did import (
     event_study,
     group_time_att,
@@ -74,12 +75,12 @@ def test_tenths_of_a_year_make_each_horizon_once(method):
     assert parts.headline.estimate == pytest.approx(whole.headline.estimate)
 
 
-def test_drift_counts_in_the_units_of_the_calendar():
+def test_drift_counts_in_periods_whatever_their_length():
     data = panel()
     yearly = hidden_drift(group_time_att(data, **KEYS, base_period="universal"))
     coded = data.assign(year=2000 + 2 * (data["year"] - 2000), first=2000 + 2 * (data["first"] - 2000))
     biennial = hidden_drift(group_time_att(coded, **KEYS, base_period="universal"))
-    assert biennial.measured == pytest.approx(yearly.measured / 2, rel=1e-6)
+    assert biennial.measured == pytest.approx(yearly.measured, rel=1e-6)
     assert dict(biennial.details)["bias"] == pytest.approx(dict(yearly.details)["bias"], rel=1e-6)
 
 
@@ -117,3 +118,78 @@ def test_several_treated_areas_have_no_rank():
     assert e.p_value is None
     assert "use synthetic_did" in dict(e.reasons)["std_error"]
     assert not e.has_caveat("smallest_p")
+
+
+EACH = {
+    "two_by_two": lambda d, **k: did.two_by_two(d, **KEYS, periods=[2002, 2003], **k), "event_study": event_study,
+    "two_way_fixed_effects": did.two_way_fixed_effects, "group_time_att": group_time_att, "imputation": imputation,
+    "sun_abraham": sun_abraham, "stacked": lambda d, **k: did.stacked(d, **KEYS, window=(-2, 1), **k),
+    "poisson": did.poisson, "triple_difference": lambda d, **k: did.triple_difference(d, **KEYS, affected="affected", **k),
+    "bacon_decomposition": did.bacon_decomposition, "synthetic_control": synthetic_control,
+    "synthetic_did": did.synthetic_did, "compare": did.compare, "unbalanced_agreement": did.unbalanced_agreement,
+    "placebo_dates": lambda d, **k: placebo_dates(imputation, d, **KEYS, **k),
+    "leave_one_cohort_out": lambda d, **k: did.leave_one_cohort_out(imputation, d, **KEYS, **k),
+    "drop_the_largest": lambda d, **k: did.drop_the_largest(imputation, d, **KEYS, **k)}
+OWN_KEYS = ("two_by_two", "stacked", "triple_difference", "placebo_dates", "leave_one_cohort_out", "drop_the_largest")
+AREAS = ("synthetic_control", "synthetic_did")
+BAD = {  # what is done to the data, and what the message must say
+    "time is text": (lambda d: d.assign(year=d["year"].astype(str)), "numbers stored as text"),
+    "time is dates": (lambda d: d.assign(year=pd.to_datetime(d["year"].astype(str))), "it holds dates, not numbers"),
+    "doubled rows": (lambda d: pd.concat([d, d.iloc[[0, 9]]]), r"2 unit–periods stand .*F000 in 2000, F001 in 2001"),
+    "a start that moves": (lambda d: d.assign(first=d["first"].where(d.index != 9, 2006.0)), r"for 1 units \(F001\)"),
+    "all treated from the start": (lambda d: d.assign(first=2000.0), "already treated|same treatment in every period|"
+                                   "0 periods before|there is one cohort only"),
+    "nobody treated": (lambda d: d.assign(first=np.nan), "no unit is treated|0 treated|ever treated|same treatment|"
+                       "there is one cohort only"),
+    "no comparison": (lambda d: d.assign(first=2003.0), "same period|0 comparison|0 other|same treatment|never-treated|"
+                      "there is one cohort only"),
+    "a cluster below the unit": (lambda d: d.assign(market=d["firm"] + d["year"].astype(str)), "changes within 60 units"),
+    "a cluster that moves": (lambda d: d.assign(market=d["market"].where(d.index != 9, 99)), r"within 1 units \(F001\)"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("name", EACH)
+def test_bad_input_is_a_clear_error_of_each_function(name, bad):
+    data = panel().assign(market=lambda d: d["firm"].str[1:].astype(int) % 10, affected=lambda d: d["market"] % 2)
+    if name in AREAS:
+        data = data.assign(first=np.where(data["firm"] == "F001", 2005.0, np.nan))
+    if name == "triple_difference":
+        data["first"] = data["first"].replace(2005.0, np.nan)
+    change, words = BAD[bad]
+    more = {} if name in OWN_KEYS else KEYS
+    if "cluster" in bad:
+        if name in (*AREAS, "bacon_decomposition"):
+            with pytest.raises(TypeError, match="unexpected keyword"):
+                EACH[name](data, **more, cluster="market")
+            return
+        more = more | {"cluster": "market"}
+    with pytest.raises((DataError, DesignError), match=words) as caught:
+        EACH[name](change(data), **more)
+    assert all(problem.cure for problem in caught.value.problems)
+
+
+def test_all_treated_from_the_first_period_says_what_to_do():
+    with pytest.raises(DesignError, match="add periods from before the programme; without them compare levels"):
+        imputation(panel().assign(first=2000.0), **KEYS)
+    with pytest.raises(DesignError, match=r"60 are already treated in or before 2002.*one from before the programme"):
+        did.two_by_two(panel().assign(first=2000.0), **KEYS, periods=[2002, 2003])
+
+
+@pytest.mark.parametrize("method", [event_study, sun_abraham])
+def test_a_reference_that_does_not_exist_lists_those_that_do(method):
+    with pytest.raises(DesignError, match="Horizons with data: -5, -4, -3, -2, -1, 0, 1, 2, 3, 4"):
+        method(panel(), **KEYS, reference=-9)
+
+
+def test_starts_between_two_periods_are_refused_where_periods_since_treatment_count():
+    for method in (event_study, sun_abraham, group_time_att):
+        with pytest.raises(DesignError, match=r"it names 2003.5, 2005.5, and no unit is measured then"):
+            method(panel().assign(first=lambda d: d["first"] + 0.5), **KEYS)
+
+
+def test_false_starts_move_by_periods():
+    data = panel()
+    halves = data.assign(year=data["year"] / 2, first=data["first"] / 2)
+    one, other = (placebo_dates(imputation, d, shifts=[1, 2], **KEYS) for d in (data, halves))
+    assert [r.estimate for r in other] == pytest.approx([r.estimate for r in one])

@@ -193,7 +193,7 @@ def test_designs_that_cannot_answer_are_refused():
     with pytest.raises(DesignError, match="covariates for"):
         entropy_balance(data.iloc[:8], **CALL | {"covariates": ["age", "size", "profit_0", "sector", "market"]})
     with pytest.raises(DataError, match="it holds text"):
-        entropy_balance(data.assign(age="old"), **CALL)
+        entropy_balance(data.assign(age=np.where(np.arange(len(data)) % 2, "old", "12")), **CALL)
     with pytest.raises(DataError, match="negative"):
         entropy_balance(data.assign(base=-1.0), **CALL, base_weights="base")
     with pytest.raises(DesignError, match="all 60 units are treated"):

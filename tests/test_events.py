@@ -168,9 +168,9 @@ def test_designs_without_before_or_comparison_are_refused_with_a_cure(method):
 def test_clusters_lie_at_or_above_the_unit(method):
     data = panel(units=24)
     assert method(data, **NAMES, cluster="district").headline.n_clusters == 6
-    with pytest.raises(DesignError, match=r"24 units lie in more than one cluster \(F000, F001.*16 more\)"):
+    with pytest.raises(DataError, match=r"within 24 units \(F000, F001.*16 more\), which lie in more than one cluster"):
         method(data, **NAMES, cluster="year")
-    with pytest.raises(DesignError, match=r"1 units lie in more than one cluster \(F003\)"):
+    with pytest.raises(DataError, match=r"changes within 1 units .*\(F003\)"):
         method(data.assign(district=data["district"].where(data.index != 13, 5)), **NAMES, cluster="district")
 
 
@@ -186,12 +186,14 @@ def test_periods_must_be_evenly_coded(method):
         method(half, **NAMES)
 
 
-def test_every_second_year_counts_in_years():
+def test_every_second_year_counts_in_periods_of_two_years():
     data = panel(units=20, periods=5, starts=(2003.0,)).assign(
         year=lambda d: 2 * d["year"] - 2001, first=lambda d: 2 * d["first"] - 2001)
-    assert [e.horizon for e in event_study(data, **NAMES, reference=-2)][1:] == ["-4", "0", "2", "4"]
-    with pytest.raises(DesignError, match="Horizons with data: -4, -2, 0, 2, 4"):
-        event_study(data, **NAMES)
+    found = event_study(data, **NAMES)
+    assert [e.horizon for e in found][1:] == ["-2", "0", "1", "2"]
+    assert "One period is 2 of 'year'" in next(c.text for c in found[0].caveats if c.code == "calendar")
+    with pytest.raises(DesignError, match="Horizons with data: -2, -1, 0, 1, 2"):
+        event_study(data, **NAMES, reference=-3)
 
 
 @pytest.mark.parametrize("method", ALL)

@@ -436,7 +436,7 @@ def test_uneven_periods_are_said():
 
 @pytest.mark.parametrize(("change", "error", "words"), [
     (lambda d: d.assign(first=1.0), DesignError, "nobody is left"),
-    (lambda d: d.assign(first=3.0), DesignError, "all units are first treated in 3"),
+    (lambda d: d.assign(first=3.0), DesignError, r"all are first treated in the same period \(3\)"),
     (lambda d: d.assign(first=np.nan), DesignError, "no unit is first treated"),
     (lambda d: d.assign(first=d["first"] + 2000), DesignError, "no unit is first treated"),
     (lambda d: pd.concat([d, d.iloc[[0]]]), DataError, r"F0000 in 1"),

@@ -46,7 +46,7 @@ def test_a_unit_without_a_value_before_its_own_start_is_left_out_and_counted():
     treated = data.loc[data["first"].notna(), "firm"].unique()
     late = data["firm"].eq(treated[0]) & (data["year"] < data["first"])
     e = two_way_fixed_effects(data[~late], outcome="profit", unit="firm", time="year", first_treated="first")
-    assert [(d.reason, d.n_units) for d in e.dropped] == [("treated_from_start", 1)]
+    assert [(d.reason, d.n_units) for d in e.dropped] == [("seen_only_after", 1)]
 
 
 def test_a_treated_unit_not_seen_after_its_start_is_no_never_treated_unit():

@@ -148,7 +148,7 @@ def test_order_of_pairs_and_unit_of_the_outcome_do_not_matter(seed, scale):
 
 def test_pairs_of_a_matched_sample():
     data = lalonde()
-    ask = {"outcome": "re78", "treatment": "treat", "covariates": TRAITS}
+    ask = {"outcome": "re78", "treatment": "treat", "covariates": TRAITS, "bias_adjustment": False}
     found = matching.nearest_neighbour(data, **ask)
     one, zero = pair_outcomes(found.matched, "re78")
     assert len(one) == 185

@@ -18,7 +18,6 @@ import pytest
 from scipy import sparse, stats
 
 from impact import checks, did, matching, rct
-from impact.checks.tables import BalanceTable
 from impact.inference import benjamini_hochberg, covariance, holm, infer, least_squares, satterthwaite_df
 from impact.inference.assignment import declared_draw
 from impact.inference.bootstrap import wild_cluster_bootstrap, wild_cluster_set
@@ -29,6 +28,7 @@ from impact.matching.abadie_imbens import Side, matched_effect
 from impact.matching.neighbours import Matches
 from impact.matching.score import propensity
 from impact.results import Estimate
+from impact.results.balance import BalanceTable
 
 CASES = {case["id"]: case for case in
          json.loads((Path(__file__).parent / "reference" / "cases.json").read_text(encoding="utf-8"))["cases"]}

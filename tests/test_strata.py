@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impact.checks import balance_table
 from impact.errors import DataError, DesignError
 from impact.matching.strata import coarsened_exact, exact, subclassification
 
@@ -177,7 +176,7 @@ def test_missing_values_and_losses_are_counted_once():
 
 def test_balance_can_be_asked_of_the_sample():
     e = coarsened_exact(lalonde(), **BASE, covariates=SCORE)
-    found = e.matched.balance(balance_table, denominator="treated")
+    found = e.matched.balance()
     smd = {r.covariate: r.after.smd for r in found.rows}
     assert smd["age"] == close(0.0492750737662607, rel=1e-6)
 

@@ -376,7 +376,7 @@ def test_long_numbers_are_not_computed(tmp_path: Path) -> None:
     ("{method: two_way_fixed_effects}", "null", ["analysis.primary: 'primary' is empty. Write: primary: {method"]),
     ("periods: [1987, 1988]", "period: [1987, 1988]",
      ["analysis.robustness[0].options.period: two_by_two has no keyword 'period'. Did you mean 'periods'?"]),
-    ("periods: [1987, 1988]", "periods: {a: 1}", ["options.periods: an option is a value or a list of values"]),
+    ("periods: [1987, 1988]", "periods: {a: 1}", ["options.periods: a list is expected, got a group of keys"]),
     ("periods: [1987, 1988]", "periods: [.inf]", ["options.periods[0]: 'inf' is not a plain number"]),
     ("options: {periods: [1987, 1988]}", "options: 3", ["analysis.robustness[0].options: keywords are expected"]),
     ("[{method: two_by_two, options: {periods: [1987, 1988]}}]", "[null]",

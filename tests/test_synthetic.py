@@ -192,8 +192,21 @@ def test_benchmarks_that_cannot_be_made_are_refused(change, words):
     assert words in str(error.value)
 
 
-def test_a_missing_year_or_a_province_larger_than_the_nation_is_refused():
-    with pytest.raises(DataError, match="same periods: 2003"):
-        benchmark(provinces().drop(index=2))
+def test_a_missing_year_is_in_the_ledger_with_its_counterpart_and_named():
+    assert benchmark(provinces()).dropped == ()
+    data = pd.concat([provinces(), provinces().iloc[:5].assign(place="Q")], ignore_index=True)
+    data.loc[8, "rate"] = np.nan  # the nation's figure of 2004
+    e = benchmark(data.drop(index=1).reset_index(drop=True))  # and the province has no row for 2002
+    assert [(d.reason, d.rows, d.text.split(" has")[0]) for d in e.dropped[1:]] == [
+        ("outcome_missing", (8,), "rate is missing"), ("no_counterpart", (6,), "the area"),
+        ("no_counterpart", (3,), "the nation")]
+    assert (e.dropped[0].reason, e.dropped[0].rows) == ("other_area", (10, 11, 12, 13, 14))
+    assert sum(d.n_rows for d in e.dropped) + e.n == 14
+    assert "2002, 2004" in next(c.text for c in e.caveats if c.code == "periods_left_out")
+    alone = benchmark(provinces()[provinces()["year"].isin([2001, 2003, 2005])])
+    assert e.estimate == pytest.approx(alone.estimate)
+
+
+def test_a_province_larger_than_the_nation_is_refused():
     with pytest.raises(DataError, match="not between 0 and the nation"):
         benchmark(provinces().assign(people=50.0))

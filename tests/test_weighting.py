@@ -294,7 +294,7 @@ def test_designs_that_cannot_answer_are_refused():
     with pytest.raises(DesignError, match="only one cluster"):
         inverse_probability(data.assign(all="a"), **CALL, cluster="all")
     with pytest.raises(DataError, match="it holds text"):
-        inverse_probability(data.assign(age="old"), **CALL)
+        inverse_probability(data.assign(age=np.where(np.arange(len(data)) % 2, "old", "12")), **CALL)
     with pytest.raises(DataError, match="Did you mean 'size'"):
         inverse_probability(data, **CALL | {"covariates": ["sise"]})
     with pytest.raises(DataError, match="negative"):

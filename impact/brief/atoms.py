@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from impact.errors import Problem, RenderError
 
-Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "too_few", "no_interval"]
+Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "disagree", "too_few", "no_interval"]
 CLEAR: tuple[Verdict, ...] = ("favourable", "unfavourable")
 Kind = Literal["amount", "percent", "points", "count", "p", "level", "plain", "sd"]
 JOINERS = "\u200c\u200d"

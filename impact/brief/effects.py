@@ -15,7 +15,8 @@ from impact.study.types import Outcome, words
 LARGEST_LOG = 600.0  # exp of more than this is no number
 
 
-def _plain_range(evaluation: Evaluation, e: Estimate, kind: Kind) -> tuple[Range, ...]:
+def plain_range(evaluation: Evaluation, e: Estimate, kind: Kind) -> tuple[Range, ...]:
+    """Give the pieces of an effect's confidence set on its own scale."""
     if e.interval:
         return tuple(
             Range(low=take(evaluation, f"interval[{i}].low", kind, e.id),
@@ -71,6 +72,8 @@ def verdict(e: Estimate, outcome: Outcome) -> Verdict:
     """Judge one effect by its interval, then by its adjusted p; the direction that counts as good is declared."""
     if too_few(e):
         return "too_few"
+    if e.has_caveat("methods_disagree"):
+        return "disagree"
     if not e.interval and e.conf_low is None and e.conf_high is None:
         return "no_interval"
     if not one_side(e):
@@ -118,7 +121,7 @@ def main_effect(evaluation: Evaluation, e: Estimate, outcome: Outcome, unit: Quo
     share = _is_share(e)
     kind: Kind = "points" if share else "amount"
     value = need(evaluation, "estimate", kind, e.id)
-    return Effect(estimate=e.id, value=value, ranges=_plain_range(evaluation, e, kind), level=level(evaluation, e),
+    return Effect(estimate=e.id, value=value, ranges=plain_range(evaluation, e, kind), level=level(evaluation, e),
                   verdict=verdict(e, outcome), unit=None if share else unit)
 
 

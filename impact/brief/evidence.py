@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from impact.brief.effects import main_effect, unit_of
+from impact.brief.effects import main_effect, plain_range, unit_of
 from impact.brief.facts import estimand, method_name
 from impact.brief.findings import CONTRASTS, contrast
 from impact.brief.limitations import caveats
@@ -15,6 +15,7 @@ from impact.brief.model import (
     Chain,
     ChainBox,
     CheckLine,
+    Effect,
     Join,
     Lesson,
     Method,
@@ -161,14 +162,29 @@ def benchmark(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -
     in_logs = evaluation.headline.transform == "log" or evaluation.study.outcome(evaluation.headline.outcome).is_log
     same = not in_logs and unit.text.casefold() == r.unit.text.casefold()
     value = need(evaluation, "study.benchmark.value", effect.value.kind if same else "plain")
-    comparable = replace(effect, value=value, ranges=()) if same else None
+    made = next((e for e in evaluation.estimates if e.role == "benchmark"), None)
+    ranges = plain_range(evaluation, made, effect.value.kind) if made is not None and same else ()
+    comparable = replace(effect, value=value, ranges=ranges) if same else None
     inside = any((x.low is None or x.low.value <= value.value) and (x.high is None or value.value <= x.high.value)
                  for x in effect.ranges) if same and effect.ranges else None
     difference = Number(value=effect.value.value - value.value, kind=effect.value.kind, path=effect.value.path,
                         estimate=r.estimate, derived=f"{effect.value.path} − study.benchmark.value") if same else None
     return Benchmark(label=quote(words(known.label, language), "study.yaml: benchmark.label"), value=value, unit=unit,
                      source=quote(words(known.source, language).rstrip("."), "study.yaml: benchmark.source"),
-                     effect=effect, outcome=r.label, difference=difference, inside=inside, comparable=comparable)
+                     effect=effect, outcome=r.label, difference=difference, inside=inside, comparable=comparable,
+                     others=_others_from(evaluation, r, value) if same else None)
+
+
+def _others_from(evaluation: Evaluation, r: Result, known: Number) -> tuple[Effect, Effect] | None:
+    """How far the lowest and the highest answer of the other methods lie from the known one."""
+    others = [e for e in evaluation.robustness(evaluation.estimate(r.estimate).outcome)
+              if e.method not in APART and asked(evaluation, e) == asked(evaluation, evaluation.headline)]
+    if not others:
+        return None
+    ends = [min(others, key=lambda e: e.estimate), max(others, key=lambda e: e.estimate)]
+    gaps = [Number(value=need(evaluation, "estimate", known.kind, e.id).value - known.value, kind=known.kind,
+                   path="estimate", estimate=e.id, derived="estimate − study.benchmark.value") for e in ends]
+    return replace(r.effect, value=gaps[0], ranges=()), replace(r.effect, value=gaps[1], ranges=())
 
 
 def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:
@@ -176,7 +192,9 @@ def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:
     outcome = evaluation.study.primaries[0]
     index = evaluation.study.outcomes.index(outcome)
     others = evaluation.robustness(outcome.name)
-    named = [(e, _call_name(evaluation, e, i, len(others))) for i, e in enumerate(others)]
+    calls = {c.method for c in (evaluation.study.analysis.primary, *evaluation.study.analysis.robustness)}
+    own = [e for e in others if e.method in calls]  # the others are further rows of a method
+    named = [(e, _call_name(evaluation, e, own.index(e), len(own)) if e in own else method_name(e.method)) for e in others]
     named.sort(key=lambda pair: asked(evaluation, pair[0]) != asked(evaluation, evaluation.headline))
     lines = []
     for e, name in ((evaluation.headline, method_name(evaluation.headline.method)), *named):

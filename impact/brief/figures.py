@@ -180,7 +180,7 @@ def benchmark(page: dict[str, Any]) -> Scene:
     data = page["benchmark"]
     scene = Scene(260, page["heads"]["benchmark"], _alt(page, "benchmark"))
     row, known = data["row"], data["value"]
-    marks = ticks(*span([row] if known is None else [row, {"value": known, "ranges": []}]), 5)
+    marks = ticks(*span([row] if known is None else [row, {"value": known, "ranges": data["ranges"]}]), 5)
 
     def at(value: float) -> float:
         return 12 + (value - marks[0]) / (marks[-1] - marks[0]) * 236
@@ -204,6 +204,9 @@ def benchmark(page: dict[str, Any]) -> Scene:
     for k, words in enumerate(lines):
         scene.text(4, 34 + 9 * k, words, size=7.8, weight=600, colour=COLOURS["teal"])
     scene.text(256, 34, data["text"], size=7.8, anchor="end", weight=600, colour=COLOURS["teal"])
+    for low, high in data["ranges"]:
+        ends = (marks[0] if low is None else max(low, marks[0]), marks[-1] if high is None else min(high, marks[-1]))
+        scene.line(at(ends[0]), place, at(ends[1]), place, COLOURS["teal"], 1.4)
     scene.mark("square", at(min(max(known, marks[0]), marks[-1])), place, 3.4, COLOURS["teal"])
     scene.height = base + 14
     return scene

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from impact.brief.model import (
     CLEAR,
     Benchmark,
@@ -126,7 +128,7 @@ def _counts(primaries: list[Result]) -> Join:
     found = [r.effect.verdict for r in primaries]
     parts: list[Value] = [say("title.many", n=_count(len(found)), good=_count(found.count("favourable")),
                               bad=_count(found.count("unfavourable")))]
-    for key, states in (("title.many.open", ("unclear", "corrected")), ("title.many.few", ("too_few",)),
+    for key, states in (("title.many.open", ("unclear", "corrected", "disagree")), ("title.many.few", ("too_few",)),
                         ("title.many.none", ("no_interval",))):
         n = sum(state in states for state in found)
         if n:
@@ -195,8 +197,16 @@ def _known_message(b: Benchmark) -> Message:
         body = say("key.benchmark.plain", label=b.label, value=said(b.comparable, "signed"), ours=said(b.effect, "signed"))
     else:
         body = say("key.benchmark", label=b.label, value=said(b.comparable, "signed"), ours=said(b.effect, "signed"),
-                   level=b.effect.level, inside=say("benchmark.inside" if b.inside else "benchmark.outside"))
+                   level=b.effect.level, difference=_away(b),
+                   inside=say("benchmark.inside" if b.inside else "benchmark.outside"))
     return Message(lead=say("key.benchmark.lead"), body=body)
+
+
+def _away(b: Benchmark) -> Value:
+    """How far this study's answer is from the known one; there is one wherever they have one scale."""
+    if b.comparable is None or b.difference is None:
+        return say("none")
+    return said(replace(b.comparable, value=b.difference, ranges=()), "signed")
 
 
 def _others(others: list[Result]) -> Message:
@@ -214,7 +224,7 @@ def _others(others: list[Result]) -> Message:
     if len(clear) > MOST_NAMED:
         parts.append(say("key.more", n=_count(len(clear) - MOST_NAMED)))
     body: list[Value] = [_sentence(*parts)] if parts else []
-    for key, states in (("key.others.open", ("unclear", "corrected")), ("key.others.few", ("too_few",)),
+    for key, states in (("key.others.open", ("unclear", "corrected", "disagree")), ("key.others.few", ("too_few",)),
                         ("key.others.no_interval", ("no_interval",))):
         left = [r for r in others if r.effect.verdict in states]
         if left and len(others) <= 2 * MOST_NAMED:

@@ -71,10 +71,13 @@ def _benchmark(b: Benchmark, s: Speaker) -> dict[str, Any]:
     else:
         ends = [n for r in e.ranges for n in (r.low, r.high) if n] + [e.value, b.value]
         text, note = s.signed(same, decimals([scaled(n) for n in ends], e.value.kind)), _difference(b, s)
+        text = s.column(same) if same.ranges else text
     caption = "" if e.unit is None else f" {b.outcome.text}, {s.text(e.unit)}."
     return {"note": f"{note}{caption}",
             "data": {"row": row, "value": scaled(b.value) if same is not None else None, "text": text,
                      "label": b.label.text, "tail": percent("", s.language) if e.value.kind == "percent" else "",
+                     "ranges": [] if same is None else [
+                         [scaled(n) if n else None for n in (r.low, r.high)] for r in same.ranges],
                      "ours": s.word("benchmark.ours")},
             "alt": s.word("alt.benchmark", label=b.label.text, value=text, effect=row["column"])}
 
@@ -84,10 +87,12 @@ def _difference(b: Benchmark, s: Speaker) -> str:
         return ""
     places = effect_decimals(b.effect)
     difference = s.signed(replace(b.comparable, value=b.difference), places)
+    low, high = (s.signed(x, places) for x in b.others) if b.others is not None else ("", "")
+    others = "" if b.others is None else " " + s.word("benchmark.others", low=low, high=high)
     if b.inside is None:
-        return s.word("benchmark.plain", difference=difference)
+        return s.word("benchmark.plain", difference=difference) + others
     return s.word("benchmark.difference", difference=difference, level=s.number(b.effect.level),
-                  inside=s.word("benchmark.inside" if b.inside else "benchmark.outside"))
+                  inside=s.word("benchmark.inside" if b.inside else "benchmark.outside")) + others
 
 
 def split_panels(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any] | None:

@@ -14,7 +14,8 @@ from impact.results.evaluation import Check, Evaluation
 from impact.study.types import words
 
 PROVISIONAL, TOO_FEW = 0, 1  # ranks of caveats that stand before the checks
-GRAVEST = ("balance", "overlap", "attrition")  # checks by how much hangs on them; the others follow as recorded
+# checks by how much hangs on them; the others follow as recorded
+GRAVEST = ("comparisons_agree", "balance", "overlap", "attrition")
 
 
 def caveats(evaluation: Evaluation) -> list[tuple[int, str, Caveat]]:

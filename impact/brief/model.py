@@ -137,6 +137,7 @@ class Benchmark:
     difference: Number | None
     inside: bool | None
     comparable: Effect | None
+    others: tuple[Effect, Effect] | None = None  # nearest below and furthest above it among the other methods' answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

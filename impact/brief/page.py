@@ -195,7 +195,7 @@ def _heads(brief: Brief, s: Speaker) -> dict[str, str]:
 
 def _legend(brief: Brief, s: Speaker) -> dict[str, str]:
     legend = {name: s.word(f"legend.{name}") for name in ("favourable", "unfavourable", "primary")}
-    found = {"unclear" if r.effect.verdict == "corrected" else r.effect.verdict for r in brief.results}
+    found = {"unclear" if r.effect.verdict in ("corrected", "disagree") else r.effect.verdict for r in brief.results}
     open_states = [name for name in ("unclear", "too_few", "no_interval") if name in found] or ["unclear"]
     return legend | {"unclear": s.word("legend.or").join(s.word(f"legend.{name}") for name in open_states)}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impact.data.frame import transformed
-from impact.data.panel import Panel, select_panel
+from impact.data.panel import EVEN, Panel, select_panel, spacing
 from impact.inference.contrasts import difference
 from impact.inference.intervals import Inference, infer
 from impact.results import Check
@@ -55,7 +55,8 @@ def _cohort(panel: Panel, cohort: float, outcome: str, unit: str, time: str, con
     frame = rows.data.loc[rows.kept, [unit, time]].assign(
         _y=transformed(rows.numbers(outcome), transform, outcome, rows.kept.nonzero()[0]), _first=first,
         _g=rows.codes(cluster) if cluster not in (None, unit) else 0)
-    earlier = np.unique(frame.loc[(frame["_first"] == cohort) & (frame[time] < cohort - anticipation), time])
+    ahead = (anticipation + EVEN) * (spacing(np.unique(frame[time])) or 1.0)
+    earlier = np.unique(frame.loc[(frame["_first"] == cohort) & (frame[time] < cohort - ahead), time])
     name = f"Earlier trend, first treated {cohort:.12g}"
     identifier = f"pretrend_{cohort:.12g}"
     if len(earlier) < 2:

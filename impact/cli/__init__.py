@@ -65,13 +65,21 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--no-notebook", action="store_true", help="leave out analysis.ipynb")
 
     brief = commands.add_parser("brief", help="write briefs again from records; no data needed")
-    brief.add_argument("files", metavar="FILE", nargs="+", help="results.json, or the folder that holds it")
+    brief.add_argument("files", metavar="FILE", nargs="*", help="results.json, or the folder that holds it")
+    asked = brief.add_mutually_exclusive_group()
+    asked.add_argument("--verify", metavar="BRIEF", help="say whether a brief is current; writes nothing")
+    asked.add_argument("--diff", nargs=2, metavar=("OLD", "NEW"), help="list the numbers that differ between two records")
+    brief.add_argument("--results", metavar="FILE", help="with --verify: the record to hold it against (default: beside it)")
     brief.add_argument("--out", metavar="FOLDER",
                        help="where to write, named by study if several (default: beside each record)")
     for command in (run, brief):
         command.add_argument("--formats", default="pdf,docx,html", metavar="LIST",
                              help="any of pdf, docx and html, with commas (default: all)")
         command.add_argument("--language", metavar="LANGUAGE", help="en, fr or es (default: the study's own, brief.language)")
+
+    trace = commands.add_parser("trace", help="walk one figure back to method, rows and data file")
+    trace.add_argument("figure", metavar="FIGURE", help="profit, profit/ancova or profit/ancova.conf_low")
+    trace.add_argument("--results", metavar="FILE", default="out", help="results.json or its folder (default: out)")
 
     audit = commands.add_parser("audit", help="hold the record against the DCED Standard (a self-check, no rating)")
     audit.add_argument("path", metavar="FILE", help="results.json, or the folder that holds it")

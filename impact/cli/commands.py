@@ -169,6 +169,11 @@ def command_brief(arguments: argparse.Namespace) -> int:
     """Write the brief again from one record, or a set of briefs from several; all or none."""
     from impact.brief import check_formats, render_brief
 
+    if arguments.verify or arguments.diff:
+        return _held_against(arguments)
+    if not arguments.files:
+        raise StudyError(Problem(where="impact brief", what="no record is given", cure="Write: impact brief results.json."),
+                         source="impact brief")
     formats = check_formats(arguments.formats.split(","))
     files: dict[Path, str | bytes] = {}
     titles, problems = [], []
@@ -194,6 +199,35 @@ def command_brief(arguments: argparse.Namespace) -> int:
         ensure_writable(folder)
     write_all(files)
     print("\n".join(titles))
+    return 0
+
+
+def _held_against(arguments: argparse.Namespace) -> int:
+    """Say whether a brief is current, or what changed between two records; 1 where something differs."""
+    from impact.freshness import diff, verify
+
+    if arguments.files:
+        raise StudyError(Problem(where=str(arguments.files[0]), what="--verify and --diff take no further files",
+                                 cure="Leave it away, or write --results before it."), source="impact brief")
+    if arguments.verify:
+        verdict = verify(arguments.verify, arguments.results)
+        print("\n".join([f"{arguments.verify}: {'current' if verdict.current else 'STALE'}",
+                         *(f"  {line}" for line in verdict.lines)]))
+        return 0 if verdict.current else 1
+    causes, changes = diff(*arguments.diff)
+    print("\n".join([f"{len(changes)} numbers differ" if changes else "no number differs", *(f"  {c}" for c in causes)]))
+    for change in changes:
+        old, new = ("none" if x is None else f"{x:.6g}" for x in (change.old, change.new))
+        print(f"  {change.where}: {old} -> {new}")
+    return 1 if changes else 0
+
+
+def command_trace(arguments: argparse.Namespace) -> int:
+    """Walk one figure back to the data."""
+    from impact.freshness import trace
+
+    print("\n".join(trace(read_results(arguments.results), arguments.figure)))
+    print(f"open {_folder_of(arguments.results) / 'ledger.csv'} for the ids behind the rows left out")
     return 0
 
 

@@ -58,6 +58,8 @@ rdm   # candidates: @levels
  d    # comparison: never_treated   # compare with units never_treated, or also with not_yet_treated
   m   covariates: null              # columns to match on, all measured before the programme: [age, size]
   m   # candidates: @covariates
+  m   # treated_on: 2021-03-01      # when the programme began: a date, a year, or the column of each unit's date
+  m   # measured_on: {sales_2020: 2020-12-31}   # when covariates were measured; later than that is refused
 r     # firm: null                  # where rows are workers: column of their firm
 r     # weighting: null             # where rows are workers: worker (each counts once) or firm (each firm counts once)
 rd    # covariates: []              # columns measured before the programme that the analysis adjusts for
@@ -104,6 +106,9 @@ rdm     # options: {}               # its keywords
 rdm   # robustness: []              # other methods to hold it against: [{method: ...}]
 rdm   # families:                   # outcomes that make one promise together; by default by role
 rdm   #   - {name: income, outcomes: [profit, sales], adjust: holm, index: null, label: null}
+  m   # sensitivity:                # what hidden causes are judged by
+  m   #   negative_controls: [sales_2018]   # columns the programme cannot have changed, not matched on
+  m   #   benchmarks: [sales_2020]  # covariates as a yardstick: a hidden cause as strong as these
 rdm   # conf_level: 0.95            # level of the confidence intervals
 rdm   seed: null                    # any whole number, e.g. a date: 20240501; it makes random draws repeatable
 rdm # costs:                        # per: offered or taker
@@ -114,7 +119,8 @@ rdm # ethics:
 rdm #   consent: null               # how people agreed to be asked
 rdm #   approval: null              # who approved the study
 rdm #   registration: null          # where it was registered before it began
-rdm # benchmark: {value: 0, unit: null, label: null, source: null}   # a known answer to compare with
+rdm # benchmark:                  # a known answer to compare with
+rdm #   {value: 0, unit: null, label: null, source: null, trial: {file: trial.csv, outcome: profit, treatment: offered}}
 rdm brief:
 rdm   date: null                    # date of the brief, e.g. 2026-11-21
 rdm   language: en                  # en, fr or es

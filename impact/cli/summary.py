@@ -81,6 +81,8 @@ def effect_line(estimate: Estimate, outcome: Outcome) -> str:
     if estimate.p_value is not None and not few:
         p = ", p < 0.001" if estimate.p_value < 0.001 else f", p = {estimate.p_value:.3f}"
     mark = "  PROVISIONAL" if estimate.has_caveat("provisional") else ""
+    if estimate.has_caveat("methods_disagree"):
+        mark += "  COMPARISONS DISAGREE: none of them alone"
     if few:
         mark += "  TOO FEW CLUSTERS TO SAY"
     contrast = f", {estimate.term}" if estimate.method in CONTRASTS and estimate.term else ""

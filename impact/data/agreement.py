@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import Selection, draw_problems, listed, number_problem, rows_text, weights_problem, zero_one_problem
+from impact.data.dates import is_moment, measured_late
+from impact.data.frame import (
+    Selection,
+    draw_problems,
+    holds_words,
+    listed,
+    number_problem,
+    rows_text,
+    weights_problem,
+    zero_one_problem,
+)
 from impact.data.panel import panel_problems
 from impact.data.privacy import speakable
 from impact.errors import Problem
@@ -22,7 +32,7 @@ ONE_OFFER = ("difference_in_means", "ols", "ancova", "lin", "poisson", "late", "
              "post_double_selection")  # methods that need both arms in every stratum
 COLUMN_OPTIONS = ("covariates", "exact", "strata", "cluster", "weights", "baseline", "takeup", "tighten", "treatment",
                   "treatments", "within", "cluster_treatment", "population", "saturation", "round", "dose", "predictors",
-                  "always", "by", "affected", "base_weights", "traits", "closed")
+                  "always", "by", "affected", "base_weights", "traits", "closed", "earlier")
 
 BY_LEVEL = ("exact", "coarsened_exact")  # these match on levels, words as well as numbers
 LONG = ("pooled_rounds",)  # a row for each unit and round
@@ -51,6 +61,10 @@ def disagreements(study: Study, frame: pd.DataFrame) -> list[Problem]:
     problems += _treatment_problems(study, frame, usable)
     problems += _outcome_problems(study, frame, usable)
     problems += _level_problems(study, frame, usable)
+    design = study.design
+    if design.treated_on and not missing:
+        problems += [Problem(where=f"design.measured_on, {p.where}", what=p.what, cure=p.cure) for p in measured_late(
+            frame, design.measured_on, design.treated_on, design.treatment if design.treatment in usable else None)]
     return problems
 
 
@@ -74,6 +88,14 @@ def _roles(study: Study) -> Iterator[tuple[str, str]]:
         yield "design.firm", design.firm
     for i, name in enumerate(design.covariates):
         yield f"design.covariates[{i}]", name
+    for place, date in (("treated_on", design.treated_on), *((f"measured_on.{c}", d) for c, d in design.measured_on)):
+        if date and not is_moment(date):
+            yield f"design.{place}", date
+    for name, _ in design.measured_on:
+        yield f"design.measured_on.{name}", name
+    if study.analysis.sensitivity is not None:
+        for i, name in enumerate(study.analysis.sensitivity.negative_controls):
+            yield f"analysis.sensitivity.negative_controls[{i}]", name
     for i, outcome in enumerate((*study.outcomes, *study.transformed)):
         yield f"outcomes[{i}].column", outcome.column
         if outcome.baseline:
@@ -113,6 +135,8 @@ def _type_problem(study: Study, frame: pd.DataFrame, where: str, name: str) -> P
     words_allowed |= where.endswith("options.treatment") or where.startswith("subgroups") or where in (
         "firm_status.column", "prices.place", "prices.date") or where.endswith("baseline.date")
     words_allowed |= _by_level(study, where) or (where.endswith("options.round") and _uses(study, FOLLOWED))
+    words_allowed |= where.startswith(("design.treated_on", "design.measured_on"))
+    words_allowed |= study.design.kind == "matching" and "covariates" in where and holds_words(frame, name)
     if zero_one:
         return zero_one_problem(frame, name)
     if words_allowed:

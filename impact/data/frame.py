@@ -245,6 +245,17 @@ def number_problem(data: pd.DataFrame, name: str) -> Problem | None:
                    cure="Turn it into numbers and leave empty cells empty.")
 
 
+def holds_words(data: pd.DataFrame, name: str) -> bool:
+    """Whether a column holds words only; numbers among them are a mistake, and said by the checks."""
+    import pandas as pd
+
+    column = data[name]
+    if number_problem(data, name) is None or pd.api.types.is_numeric_dtype(column) or (
+            pd.api.types.is_datetime64_any_dtype(column)):
+        return False
+    return not pd.to_numeric(column.dropna().astype(str), errors="coerce").notna().any()
+
+
 def zero_one_problem(data: pd.DataFrame, name: str) -> Problem | None:
     """Say why a column is not a 0/1 indicator, or nothing when it is."""
     import pandas as pd

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_PLACES = 50  # units × periods for each row; beyond it the table is too sparse to lay out
+EVEN = 1e-6  # relative; steps between periods this near to each other, or to a whole multiple, are the same
+TINY = 1e-7  # of the whole span; periods nearer to each other are one period written in two ways
 CONTROL_GROUPS = ("never_treated", "not_yet_treated")
 ASSUMPTIONS = (
     "Without the programme, treated and comparison units would have moved in parallel.",
@@ -122,6 +124,25 @@ def _is_panel(data: pd.DataFrame, unit: str, time: str, first_treated: str | Non
     return bool((own[units] == first).all()) and not (first == 0).any()
 
 
+def spacing(periods: Array) -> float | None:
+    """Length of one period: the longest of which every step between sorted periods is a whole multiple.
+
+    For fractions only the shortest step is tried: None where it is not one. 1 where there is one period.
+    """
+    steps = np.diff(periods)
+    if not len(steps):
+        return 1.0
+    if bool((steps == np.round(steps)).all()):
+        return float(np.gcd.reduce(steps.astype(np.int64)))
+    least = float(steps.min())
+    times = steps / least
+    if least < TINY * float(periods[-1] - periods[0]):
+        return None
+    span = float(periods[-1] - periods[0])
+    whole = span / round(span / least)  # freer of rounding than any one step
+    return whole if bool((np.abs(times - np.round(times)) <= EVEN * times).all()) else None
+
+
 def treatment_start(data: pd.DataFrame, *, unit: str, time: str, treatment: str,
                     ever_treated: bool = False) -> pd.Series[float]:
     """Each row's first treated period, from a 0/1 column that may differ by period; missing where never treated.
@@ -172,26 +193,11 @@ def _zero_starts(data: pd.DataFrame, time: str, first_treated: str | None, unit:
                     "is no period", cure="Leave it empty (or infinite) where a unit was never treated.")] if count else []
 
 
-def drop_always_treated(panel: Panel, unit: str, time: str, control_group: str) -> None:
-    """Leave out units that show no change into treatment: no usable period before it or, if only never-treated units
-    may stand for the comparison, none after it.
-    """
-    if panel.first is None or not panel.rows.kept.any():
-        return
-    data = panel.rows.data
-    used = data.loc[panel.rows.kept].groupby(unit)[time]
-    earliest = data[unit].map(used.min()).to_numpy(dtype=float)
-    latest = data[unit].map(used.max()).to_numpy(dtype=float)
-    panel.rows.drop(panel.first <= earliest, "treated_from_start", "no value before treatment")
-    if control_group == "never_treated":
-        panel.rows.drop(np.isfinite(panel.first) & (panel.first > latest), "treated_unseen", "treated, and no value after")
-
-
-def drop_singletons(panel: Panel, unit: str) -> None:
+def drop_singletons(rows: Selection) -> None:
     """Leave out units with one usable row: with unit effects they carry no comparison."""
-    codes = panel.rows.codes_of_units()
-    seen = np.bincount(codes[panel.rows.kept], minlength=int(codes.max(initial=0)) + 1)
-    panel.rows.drop((seen[codes] == 1) & panel.rows.kept, "seen_once", "measured in one period only: no change can be seen")
+    codes = rows.codes_of_units()
+    seen = np.bincount(codes[rows.kept], minlength=int(codes.max(initial=0)) + 1)
+    rows.drop((seen[codes] == 1) & rows.kept, "seen_once", "measured in one period only: no change can be seen")
 
 
 def counterfactual(treated: Array, effect: float, transform: str) -> Counterfactual:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impact.data.frame import require_columns
+from impact.data.panel import EVEN, spacing
 from impact.errors import DataError, DesignError, Problem
 from impact.results import Check, Estimate, Estimates
 
@@ -36,7 +37,7 @@ def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[
     Parameters
     ----------
     estimator : a function of impact.did that takes ``first_treated``, such as :func:`impact.did.group_time_att`.
-    data : as for the estimator. shifts : by how many units of time the start is moved back.
+    data : as for the estimator. shifts : by how many periods the start is moved back.
     keywords : of the estimator, ``outcome``, ``time`` and ``first_treated`` among them.
 
     Returns
@@ -58,11 +59,12 @@ def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[
     real = estimator(data, **keywords).headline
     start, time = str(keywords["first_treated"]), str(keywords["time"])
     first = data[start].astype(float)
-    ahead = float(keywords.get("anticipation", 0))
-    earlier = data[~(data[time] >= first - ahead)]  # what may already act is left out
+    step = spacing(np.sort(data[time].dropna().unique().astype(float))) or 1.0
+    ahead = float(keywords.get("anticipation", 0)) * step
+    earlier = data[~(data[time] >= first - ahead - EVEN * step)]  # what may already act is left out
 
     def moved(shift: float) -> pd.DataFrame:
-        return earlier.assign(**{start: earlier[start].astype(float) - ahead - shift})
+        return earlier.assign(**{start: earlier[start].astype(float) - ahead - shift * step})
 
     rows, lost = _each(estimator, keywords, ((f"start moved {s:g} earlier", moved(s)) for s in shifts))
     rows = [replace(row, estimand="placebo", question=f"a false effect: the {row.term}, on rows before treatment")

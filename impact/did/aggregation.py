@@ -37,7 +37,7 @@ class Grid:
     Attributes
     ----------
     effects : (k,) one a cell; NaN where it could not be estimated. cohort, period : (k,) first treated and calendar period.
-    cohorts : (c,) sorted. shares : (c,) of all units (weighted), up to one common factor.
+    cohorts : (c,) sorted. shares : (c,) of all units (weighted), up to one common factor. step : length of one period.
     """
 
     effects: Array
@@ -45,6 +45,7 @@ class Grid:
     period: Array
     cohorts: Array
     shares: Array
+    step: float = 1.0
 
     @property
     def known(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -91,7 +92,7 @@ def aggregate(grid: Grid, kind: str) -> tuple[Average, list[Average]]:
     if kind == "calendar":
         parts = [_pooled(grid, float(t), np.flatnonzero(post & (grid.period == t))) for t in np.unique(grid.period[post])]
         return _even(grid, None, parts), parts
-    horizon = np.round(grid.period - grid.cohort, 9)  # tenths of a year have no exact differences
+    horizon = np.round((grid.period - grid.cohort) / grid.step, 9)  # tenths of a year have no exact differences
     parts = [_pooled(grid, float(e), np.flatnonzero(grid.known & (horizon == e))) for e in np.unique(horizon[grid.known])]
     late = [part for part in parts if part.key is not None and part.key >= 0]
     return _even(grid, None, late), parts

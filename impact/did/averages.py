@@ -6,19 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from impact.did.effects import Layout, Mask, Story, tell, uneven
+from impact.did.effects import Story, tell
+from impact.did.estimands import QUESTIONS
+from impact.did.layout import Layout
+from impact.did.opening import Mask
+from impact.did.periods import uneven
 from impact.errors import DesignError
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes
 from impact.results import Check, Estimate, Estimates
 
 KINDS = ("simple", "dynamic", "group", "calendar")
-QUESTIONS = {
-    "simple": "the average effect on treated units over all treated periods, each unit and period counted once",
-    "dynamic": "the average over periods since treatment of the effects on units treated that long, each counted once",
-    "group": "the average effect on treated units over their treated periods, each group counted by its size",
-    "calendar": "the average over calendar periods of the effects on units treated by then, each period counted once",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +27,7 @@ class CellTable:
     ----------
     cohort, period : (c,) first treated period, and period. size : (c,) treated rows (their weights, if weighted).
     effect : (c,) in the outcome's unit. matrix : (c, c) its covariance. of_row : (n,) each row's cell, −1 for none.
-    df : of Student's t, or None for the normal.
+    df : of Student's t, or None for the normal. step : length of one period, in units of ``period``.
     """
 
     cohort: Array
@@ -39,6 +37,7 @@ class CellTable:
     matrix: Array
     of_row: Codes
     df: float | None = None
+    step: float = 1.0
 
     @property
     def after(self) -> Mask:
@@ -97,12 +96,14 @@ class CellEffects(Estimates):
         """
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-        problem = uneven(self.layout.when, self.layout.first, self.layout.time, self.story.starts)
+        lay = self.layout
+        problem = uneven(np.unique(lay.when), lay.first, lay.asked.time, lay.asked.starts)
         if kind == "dynamic" and problem is not None:
             raise DesignError(problem, source="design")
         parts = parts_of(self.cells, kind)
-        rows = [average(self.layout, self.story, self.cells, overall_of(self.cells, kind, parts), question=QUESTIONS[kind],
-                        name=kind), *(_part(self, kind, value, pick) for value, pick in parts)]
+        overall = overall_of(self.cells, kind, parts)
+        rows = [average(lay, self.story, self.cells, overall, question=QUESTIONS[self.story.method][kind], name=kind),
+                *(_part(self, kind, value, pick) for value, pick in parts)]
         return Estimates(rows=(*rows, *(self.earlier if kind == "dynamic" else ())))
 
 
@@ -110,7 +111,8 @@ def parts_of(cells: CellTable, kind: str) -> list[tuple[float, Array]]:
     """List the values a kind of average runs over, each with its weights on the cells."""
     if kind == "simple":
         return []
-    values = {"dynamic": np.round(cells.period - cells.cohort, 9), "group": cells.cohort, "calendar": cells.period}[kind]
+    values = {"dynamic": np.round((cells.period - cells.cohort) / cells.step, 9), "group": cells.cohort,
+              "calendar": cells.period}[kind]
     use = np.ones(len(values), dtype=bool) if kind == "dynamic" else cells.after
     return [(float(v), cells.mean_of(use & (values == v))) for v in np.unique(values[use])]
 

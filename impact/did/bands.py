@@ -9,7 +9,9 @@ import numpy as np
 from scipy import stats
 
 from impact.did.averages import horizon_question
-from impact.did.effects import Layout, Mask, Story, infer_along, tell
+from impact.did.effects import Story, infer_along, tell
+from impact.did.layout import Layout
+from impact.did.opening import Mask
 from impact.did.wild import beside
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.sandwich import Covariance

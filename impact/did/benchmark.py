@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import check_columns, listed, require_columns, transformed
+from impact.data.frame import Selection, check_columns, listed, require_columns, transformed
 from impact.data.panel import select_panel
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import infer
@@ -44,13 +44,15 @@ def aggregate_benchmark(data: pd.DataFrame, *, outcome: str, unit: str, time: st
     Returns
     -------
     Estimate
-        Mean distance after the start less mean distance before. With one area it carries the caveat ``few_units``.
+        Mean distance after the start less mean distance before. With one area it carries the caveat ``few_units``. Rows of
+        other areas, without a figure, or of a period that only one of the two has are in ``dropped``; the caveat
+        ``periods_left_out`` names such periods.
 
     Raises
     ------
     DataError
-        Missing columns, an area or nation that is not in the data, a period that one of them lacks, a population of the
-        area that is not smaller than the nation's.
+        Missing columns, an area or nation that is not in the data, a period that stands twice, a population of the area
+        that is not smaller than the nation's.
     DesignError
         With fewer than two earlier periods or none after the start.
 
@@ -70,9 +72,10 @@ def aggregate_benchmark(data: pd.DataFrame, *, outcome: str, unit: str, time: st
         raise DesignError(Problem(where="population", what="an average of the nation cannot be freed of the area without "
                                   "knowing how many stand behind each", cure="Give population=, or kind='total' for sums."),
                           source="design")
-    one, all_ = _series(data, outcome, unit, time, area, population), _series(data, outcome, unit, time, nation, population)
-    when = _shared(one, all_, time)
-    rest, raw = _without(one.loc[when], all_.loc[when], outcome, population), one.loc[when, outcome].to_numpy(dtype=float)
+    rows = _select(data, outcome, unit, time, area, nation, population)
+    one, all_ = (rows.data[rows.kept & (rows.data[unit] == name)].set_index(time).sort_index() for name in (area, nation))
+    when = [float(t) for t in one.index]
+    rest, raw = _without(one, all_, outcome, population), one[outcome].to_numpy(dtype=float)
     own, other = transformed(raw, transform, outcome), transformed(rest, transform, outcome)
     distance, after = own - other, np.asarray(when, dtype=float) >= start
     t0, t1 = int((~after).sum()), int(after.sum())
@@ -91,31 +94,32 @@ def aggregate_benchmark(data: pd.DataFrame, *, outcome: str, unit: str, time: st
         counts=Counts(n=2 * len(when), units=2, units_treated=1),
         base=Counterfactual(mean=math.exp(level) if transform == "log" else level, std_error=0.0,
                             label="the area, had its distance to the rest stayed"),
-        question=QUESTION, assumptions=ASSUMPTIONS, transform=transform, caveats=_caveats(t0),
+        question=QUESTION, assumptions=ASSUMPTIONS, transform=transform, dropped=rows.dropped,
+        caveats=_caveats(t0, _lost(rows, unit, time, area, nation)),
         period=f"{when[0]:.12g}–{when[-1]:.12g}", details=(
             ("rest", tuple((f"{t:.12g}", float(v)) for t, v in zip(when, rest, strict=True))),
             ("distance", tuple((f"{t:.12g}", float(v)) for t, v in zip(when, distance, strict=True)))))
 
 
-def _series(data: pd.DataFrame, outcome: str, unit: str, time: str, name: Any, population: str | None) -> pd.DataFrame:
-    mine = data[data[unit] == name]
-    if mine.empty:
-        raise DataError(Problem(where=f"column '{unit}'", what=f"'{name}' is not in it",
-                                cure="Give the value as it stands in the data."), source="data")
-    select_panel(mine, outcome=outcome, unit=unit, time=time)  # refuses doubled and uneven periods
-    needed = [outcome, *([population] if population else [])]
-    known = mine.dropna(subset=[time, *needed])
-    series: pd.DataFrame = known.set_index(time)[needed].sort_index()
-    return series
-
-
-def _shared(one: pd.DataFrame, all_: pd.DataFrame, time: str) -> list[float]:
-    lacking = sorted({float(t) for t in one.index.symmetric_difference(all_.index)})
-    if lacking:
-        raise DataError(Problem(where=f"column '{time}'", what="the area and the nation do not have the same periods: "
-                                f"{listed(f'{t:.12g}' for t in lacking)}", cure="Fill the gaps, or leave these periods out "
-                                "of both."), source="data")
-    return [float(t) for t in one.index]
+def _select(data: pd.DataFrame, outcome: str, unit: str, time: str, area: Any, nation: Any,
+            population: str | None) -> Selection:
+    """Keep the rows of the area and the nation in the periods that both have; all others stand in the ledger."""
+    unknown = [name for name in (area, nation) if not (data[unit] == name).any()]
+    if unknown:
+        raise DataError([Problem(where=f"column '{unit}'", what=f"'{name}' is not in it",
+                                 cure="Give the value as it stands in the data.") for name in unknown], source="data")
+    pair = data[unit].isin([area, nation])
+    select_panel(data[pair], outcome=outcome, unit=unit, time=time)  # refuses doubled periods
+    rows = Selection(data, units=unit)
+    rows.drop(data[unit].isna(), "unit_missing", f"{unit} is missing")
+    rows.drop(~pair, "other_area", "neither the area nor the nation")
+    for name, reason in ((time, "time"), (outcome, "outcome"), *(((population, "population"),) if population else ())):
+        rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    for name, other, noun in ((area, nation, "area"), (nation, area, "nation")):
+        known = data.loc[rows.kept & (data[unit] == name), time]
+        rows.drop((data[unit] == other) & ~data[time].isin(known), "no_counterpart",
+                  f"the {noun} has no figure for that period")
+    return rows
 
 
 def _without(one: pd.DataFrame, all_: pd.DataFrame, outcome: str, population: str | None) -> Array:
@@ -130,9 +134,18 @@ def _without(one: pd.DataFrame, all_: pd.DataFrame, outcome: str, population: st
     return np.asarray(total / (large - small))
 
 
-def _caveats(earlier: int) -> list[Caveat]:
+def _lost(rows: Selection, unit: str, time: str, area: Any, nation: Any) -> list[float]:
+    """Periods of the area or the nation that are not used."""
+    mine = rows.data[unit].isin([area, nation]) & rows.data[time].notna()
+    return sorted({float(t) for t in rows.data.loc[mine & ~rows.kept, time]} - {float(t) for t in rows.column(time)})
+
+
+def _caveats(earlier: int, lost: list[float]) -> list[Caveat]:
     out = [Caveat(code="few_units", text="One area is compared with one: whatever else happened there at the time cannot "
                   "be told from the programme.", values=(("treated", 1), ("comparison", 1)))]
+    if lost:
+        out.append(Caveat(code="periods_left_out", text=f"The area or the nation has no figure for "
+                          f"{listed(f'{t:.12g}' for t in lost)}: left out of both.", values=(("periods", len(lost)),)))
     if earlier < 5:
         out.append(Caveat(code="few_periods", text=f"Only {earlier} earlier periods say how much the distance moves by "
                           "chance.", values=(("periods", earlier),)))

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from impact.data.panel import EVEN
 from impact.did.aggregation import Grid
-from impact.did.cohorts import Layout
+from impact.did.arrangement import Arrangement
 from impact.did.doubly_robust import NotEstimableError, cross_section_effect, group_means, panel_effect
+from impact.did.opening import Mask
 from impact.inference.linear import Array, Codes
 
 BASES = ("varying", "universal")
@@ -65,17 +67,18 @@ class Cells:
     ----------
     cells : k of them, by cohort and period. grid : their effects and the cohorts' shares.
     influence : (units or clusters, k + cohorts) what each adds to each effect's error, then to each cohort's share.
-    covariance : (k + cohorts,) squared, influence' · influence.
+    covariance : (k + cohorts,) squared, influence' · influence. used : (n,) rows of the layout that stand in any effect.
     """
 
     cells: tuple[Cell, ...]
     grid: Grid
     influence: Array
     covariance: Array
+    used: Mask
 
 
 def plan(periods: Array, cohorts: Array, *, base_period: str, anticipation: float = 0, season: int | None = None,
-         spent: float | None = None) -> list[Comparison]:
+         spent: float | None = None, step: float = 1.0) -> list[Comparison]:
     """List the comparisons: for each cohort, each period against its base.
 
     Parameters
@@ -83,24 +86,27 @@ def plan(periods: Array, cohorts: Array, *, base_period: str, anticipation: floa
     periods, cohorts : sorted.
     base_period : "varying" (before treatment each period against the one before it) or "universal" (always the last period
         before treatment). anticipation : periods before treatment that may already be affected.
-    season : length of a season's cycle in units of time (4 for quarters); then the base is the latest period of the
+    season : length of a season's cycle in periods (4 for quarters); then the base is the latest period of the
         same season, and where a treated cohort has none, the latest period, marked as such.
     spent : a cohort that serves as comparison only, because nobody is left untreated after it.
+    step : length of one period, in units of ``periods``.
     """
     if base_period not in BASES:
         raise ValueError(f"base_period must be one of {', '.join(BASES)}, not {base_period!r}")
     if season is not None and (isinstance(season, bool) or not isinstance(season, int) or season < 2):
         raise ValueError("season must be a whole number of periods of at least 2, such as 4 for quarters")
     out = []
+    number = np.round((periods - periods[0]) / step).astype(np.int64)
     for g in cohorts:
-        clean = np.flatnonzero(periods < g - anticipation)
+        ahead = np.round((periods - g) / step, 9)  # tenths of a year have no exact differences
+        clean = np.flatnonzero(ahead < -anticipation)
         for t in range(0 if base_period == "universal" else 1, len(periods)):
             if g == spent:
                 out.append(Comparison(cohort=float(g), period=t, base=t, reason=SPENT))
                 continue
-            fixed = base_period == "universal" or periods[t] >= g - anticipation
+            fixed = base_period == "universal" or ahead[t] >= -anticipation
             pool = clean if fixed else np.arange(t)
-            alike = pool if season is None else pool[np.mod(periods[t] - periods[pool], season) == 0]
+            alike = pool if season is None else pool[np.mod(number[t] - number[pool], season) == 0]
             if not len(alike) and not fixed:
                 out.append(Comparison(cohort=float(g), period=t, base=t, same_season=False,
                                       reason="no earlier period of the same season"))
@@ -110,26 +116,28 @@ def plan(periods: Array, cohorts: Array, *, base_period: str, anticipation: floa
     return out
 
 
-def estimate_cells(layout: Layout, comparisons: Sequence[Comparison], *, never_only: bool, anticipation: float,
+def estimate_cells(layout: Arrangement, comparisons: Sequence[Comparison], *, never_only: bool, anticipation: float,
                    method: str) -> Cells:
     """Estimate every cell; what cannot be estimated says why.
 
     Parameters
     ----------
-    layout : the rows. comparisons : from :func:`plan`.
+    layout : the rows, sorted. comparisons : from :func:`plan`.
     never_only : compare with never-treated units only, not with those not yet treated.
     anticipation : as in :func:`plan`. method : "reg", "ipw" or "dr"; without covariates all are differences of means.
     """
     cohorts = layout.cohorts
     entries = layout.first.size if layout.level is None else int(layout.level.max()) + 1
     influence = np.zeros((entries, len(comparisons) + len(cohorts)), order="F")  # untouched zeros take no memory
-    cells, reach = [], []
+    cells, reach, used = [], [], np.zeros(layout.y.shape, dtype=bool)
     for k, comparison in enumerate(comparisons):
         cell, pieces = _estimate(layout, comparison, never_only, anticipation, method)
         cells.append(cell)
         for where, values in pieces:
             _add(influence[:, k], layout.level, where, values)
             reach.append((k, *_ends(where)))
+            for period in (comparison.period, comparison.base):
+                used[(period, where) if layout.wide else where] = True
     total = float(layout.share.sum())
     shares = np.empty(len(cohorts))
     for j, g in enumerate(cohorts):
@@ -138,8 +146,11 @@ def estimate_cells(layout: Layout, comparisons: Sequence[Comparison], *, never_o
         _add(influence[:, len(comparisons) + j], layout.level, mine, layout.share[mine] / total)
         reach.append((len(comparisons) + j, *_ends(mine)))
     grid = Grid(effects=np.array([c.effect for c in cells]), cohort=np.array([c.comparison.cohort for c in cells]),
-                period=layout.periods[[c.comparison.period for c in cells]], cohorts=cohorts, shares=shares)
-    return Cells(cells=tuple(cells), grid=grid, influence=influence,
+                period=layout.periods[[c.comparison.period for c in cells]], cohorts=cohorts, shares=shares,
+                step=layout.layout.step)
+    stands = np.zeros(layout.layout.n, dtype=bool)
+    stands[layout.row[used]] = True
+    return Cells(cells=tuple(cells), grid=grid, influence=influence, used=stands,
                  covariance=_products(influence, reach if layout.level is None else None))
 
 
@@ -185,14 +196,14 @@ def _sides(first: Array, begin: int, cohort: float, threshold: float, never_only
     return (slice(low, high),), (slice(start, end),) if end > start else ()
 
 
-def _estimate(layout: Layout, comparison: Comparison, never_only: bool, anticipation: float,
+def _estimate(layout: Arrangement, comparison: Comparison, never_only: bool, anticipation: float,
               method: str) -> tuple[Cell, list[tuple[slice | Codes, Array]]]:
-    threshold = float(layout.periods[max(comparison.period, comparison.base)]) + anticipation
+    threshold = float(layout.periods[max(comparison.period, comparison.base)]) + (anticipation + EVEN) * layout.layout.step
     build = _wide_cell if layout.wide else _long_cell
     return build(layout, comparison, threshold, never_only, method)
 
 
-def _seen(layout: Layout, side: Side, t: int, b: int) -> slice | Codes:
+def _seen(layout: Arrangement, side: Side, t: int, b: int) -> slice | Codes:
     """Entries of a side that are measured in both periods."""
     if layout.complete and len(side) == 1:
         return side[0]
@@ -207,7 +218,7 @@ def _size(where: slice | Codes) -> int:
     return where.stop - where.start if isinstance(where, slice) else len(where)
 
 
-def _groups(layout: Layout, *sides: slice | Codes) -> tuple[int, int]:
+def _groups(layout: Arrangement, *sides: slice | Codes) -> tuple[int, int]:
     """Clusters (or units) on the treated and on the comparison side."""
     if layout.level is None:
         return _size(sides[0]), _size(sides[1])
@@ -215,7 +226,7 @@ def _groups(layout: Layout, *sides: slice | Codes) -> tuple[int, int]:
     return len(np.unique(level[sides[0]])), len(np.unique(level[sides[1]]))
 
 
-def _wide_cell(layout: Layout, comparison: Comparison, threshold: float, never_only: bool,
+def _wide_cell(layout: Arrangement, comparison: Comparison, threshold: float, never_only: bool,
                method: str) -> tuple[Cell, list[tuple[slice | Codes, Array]]]:
     t, b = comparison.period, comparison.base
     one, zero = (_seen(layout, side, t, b) for side in _sides(layout.first, 0, comparison.cohort, threshold, never_only))
@@ -244,7 +255,7 @@ def _wide_cell(layout: Layout, comparison: Comparison, threshold: float, never_o
             [(one, found.influence[:n_one]), (zero, found.influence[n_one:])])
 
 
-def _long_cell(layout: Layout, comparison: Comparison, threshold: float, never_only: bool,
+def _long_cell(layout: Arrangement, comparison: Comparison, threshold: float, never_only: bool,
                method: str) -> tuple[Cell, list[tuple[slice | Codes, Array]]]:
     wheres: list[Codes] = []
     for position in (comparison.period, comparison.base):

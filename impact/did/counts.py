@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from impact.data.frame import listed
-from impact.data.panel import Panel, drop_singletons
-from impact.did.effects import Layout, Story, lay_out, open_panel, staggered, sums_by, tell, within
+from impact.data.panel import drop_singletons
+from impact.did.effects import Story, staggered, sums_by, tell, within
+from impact.did.estimands import QUESTIONS
+from impact.did.layout import Layout, lay_out
+from impact.did.opening import Asked, Opened, open_panel
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, independent_columns
@@ -23,8 +27,6 @@ if TYPE_CHECKING:
 STEPS = 100
 CLOSE = 1e-11
 VANISHING = 1e-8  # share of its unit's mean at which a fitted mean is on its way to zero: no finite effect fits
-QUESTION = ("the ratio by which treatment changed the mean outcome of treated units in the periods after they were first "
-            "treated, weighted as Poisson regression weighs them")
 ASSUMPTIONS = (
     "Without the programme, treated and comparison units would have grown by the same per cent (parallel growth, not "
     "parallel changes).",
@@ -36,12 +38,12 @@ ASSUMPTIONS = (
 
 def poisson(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
             control_group: str = "not_yet_treated", covariates: Sequence[str] = (), cluster: str | None = None,
-            weights: str | None = None, conf_level: float = 0.95) -> Estimate:
+            weights: str | None = None, unbalanced: str = "within_cell", conf_level: float = 0.95) -> Estimate:
     """Effect in per cent of what would have been, for sales, hours or counts with zeros among them.
 
     Parameters
     ----------
-    data, unit, time, first_treated, control_group, covariates, cluster, weights, conf_level
+    data, unit, time, first_treated, control_group, covariates, cluster, weights, unbalanced, conf_level
         As :func:`impact.did.imputation`.
     outcome : column, zero or positive; it need not be a whole number.
 
@@ -68,11 +70,11 @@ def poisson(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     Reference case: none stored for panels (rct_jtrain2_ppml is the same likelihood); statsmodels with full dummies, to
     1e-8 (tests/test_did_counts.py).
     """
-    panel = open_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
-                       control_group=control_group, cluster=cluster, weights=weights, even=False)
-    _drop_zeros(panel, outcome, unit, time)
-    lay = lay_out(panel, outcome=outcome, unit=unit, time=time, covariates=covariates, cluster=cluster, weights=weights,
-                  transform="none", conf_level=conf_level)
+    opened = open_panel(data, Asked(
+        outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates, cluster=cluster,
+        control_group=control_group, weights=weights, conf_level=conf_level, unbalanced=unbalanced))
+    _drop_zeros(opened, outcome, unit, time)
+    lay = lay_out(opened)
     _need_positive(lay)
     dummies, _ = lay.period_dummies()
     design = np.column_stack([dummies, lay.extra, lay.treated.astype(float)])
@@ -85,20 +87,20 @@ def poisson(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     beta, mean = _fit(lay, design)
     error = _error(lay, design, mean)
     inference = infer(float(beta[-1]), error, None, lay.conf_level)
-    lay.transform = "log"
-    story = Story(method="poisson", vcov="CR1S", assumptions=ASSUMPTIONS, starts=first_treated, card=_card(lay), caveats=(
+    lay.asked = replace(lay.asked, transform="log")  # the coefficient is in log points, the outcome as it came
+    story = Story(method="poisson", vcov="CR1S", assumptions=ASSUMPTIONS, card=_card(lay), caveats=(
         Caveat(code="parallel_growth", text="The comparison's growth in per cent, not its change in units, stands for what "
                "treated units would have seen."), *staggered(lay.first)))
     treated = lay.treated
     w = None if lay.weights is None else lay.weights[treated]
     level = float(np.average(lay.y[treated], weights=w)) * math.exp(-float(beta[-1]))
-    return tell(lay, story, inference, rows=treated, question=QUESTION, period=lay.span, base=Counterfactual(
-        mean=level, std_error=0.0, label="treated units without treatment"))
+    base = Counterfactual(mean=level, std_error=0.0, label="treated units without treatment")
+    return tell(lay, story, inference, rows=treated, question=QUESTIONS["poisson"][""], period=lay.span, base=base)
 
 
-def _drop_zeros(panel: Panel, outcome: str, unit: str, time: str) -> None:
+def _drop_zeros(opened: Opened, outcome: str, unit: str, time: str) -> None:
     """Refuse negative values; leave out units and periods with zeros only, which say nothing of a ratio."""
-    rows = panel.rows
+    rows = opened.rows
     values = rows.numbers(outcome)
     below = np.flatnonzero(values < 0)
     if len(below):
@@ -110,7 +112,7 @@ def _drop_zeros(panel: Panel, outcome: str, unit: str, time: str) -> None:
                                  (time, "period_all_zero", f"{outcome} is 0 for all units in that period")):
         top = rows.column(outcome).groupby(rows.column(column)).max()
         rows.drop(rows.data[column].isin(top.index[top == 0]) & rows.kept, reason, text)
-    drop_singletons(panel, unit)
+    drop_singletons(rows)
 
 
 def _need_positive(lay: Layout) -> None:

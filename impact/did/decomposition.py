@@ -11,7 +11,8 @@ import numpy as np
 from impact.data.frame import listed, transformed
 from impact.data.panel import select_panel
 from impact.data.privacy import speakable
-from impact.did.effects import Mask, fit_within, start_of
+from impact.did.effects import fit_within
+from impact.did.opening import Mask
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
 from impact.results import Dropped
@@ -140,7 +141,9 @@ def bacon_decomposition(data: pd.DataFrame, *, outcome: str, unit: str, time: st
     0.1.3).
     """
     panel = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated)
-    rows, start = panel.rows, start_of(panel)
+    rows, start = panel.rows, panel.first
+    if start is None:
+        raise ValueError("first_treated is needed")
     if not always_treated and rows.kept.any():
         rows.drop(start <= rows.column(time).min(), "treated_from_start", "no value before treatment")
     _balance(panel.rows, unit, time, balanced)

@@ -8,19 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impact.data.frame import listed
-from impact.data.panel import ASSUMPTIONS, Panel
+from impact.data.panel import ASSUMPTIONS
 from impact.did.bands import Horizon, by_horizon
-from impact.did.effects import (
-    Layout,
-    Story,
-    clustered,
-    fit_within,
-    lay_out,
-    open_panel,
-    regression_card,
-    staggered,
-    start_of,
-)
+from impact.did.effects import Story, clustered, fit_within, regression_card, staggered
+from impact.did.estimands import QUESTIONS
+from impact.did.layout import Layout, lay_out
+from impact.did.opening import Asked, Opened, open_panel
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Fit
 from impact.results import Caveat, Estimates
@@ -28,22 +21,19 @@ from impact.results import Caveat, Estimates
 if TYPE_CHECKING:
     import pandas as pd
 
-QUESTION = ("the average of the effects on treated units by periods since treatment, each horizon counted once, where "
-            "two-way fixed effects weigh the cohorts")
-
 
 def event_study(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
                 control_group: str = "not_yet_treated", reference: int = -1, window: tuple[int, int] | None = None,
                 bin_ends: bool = True, covariates: Sequence[str] = (), cluster: str | None = None,
-                weights: str | None = None, transform: str = "none", conf_level: float = 0.95,
-                seed: int = 0) -> Estimates:
+                weights: str | None = None, unbalanced: str = "within_cell", transform: str = "none",
+                conf_level: float = 0.95, seed: int = 0) -> Estimates:
     """Regress on unit effects, period effects and one dummy for each horizon but the reference.
 
     Parameters
     ----------
-    data, outcome, unit, time, first_treated, control_group, covariates, cluster, weights, transform, conf_level
+    data, outcome, unit, time, first_treated, control_group, covariates, cluster, weights, unbalanced, transform, conf_level
         As :func:`impact.did.imputation`.
-    reference : the horizon all others are compared with, below 0, in the unit of ``time``.
+    reference : the horizon all others are compared with, below 0, in periods: the shortest step of ``time`` is one.
     window : first and last horizon of their own, (-4, 3); with ``bin_ends`` the first also holds all earlier and the last
         all later ones, else rows of treated units outside are left out. None gives every horizon its own coefficient.
     seed : of the uniform band and of the wild cluster bootstrap beside row 0.
@@ -74,12 +64,13 @@ def event_study(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
         raise ValueError(f"reference is a horizon before treatment, below 0, not {reference!r}")
     if window is not None and not (len(window) == 2 and window[0] <= reference and window[1] >= 0):
         raise ValueError(f"window is (first, last) horizon, holding the reference {reference} and 0, not {window!r}")
-    panel = open_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
-                       control_group=control_group, cluster=cluster, weights=weights, even=True)
+    opened = open_panel(data, Asked(
+        outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates, cluster=cluster,
+        control_group=control_group, weights=weights, transform=transform, conf_level=conf_level, unbalanced=unbalanced,
+        even=True))
     if window is not None and not bin_ends:
-        _trim(panel, time, window)
-    lay = lay_out(panel, outcome=outcome, unit=unit, time=time, covariates=covariates, cluster=cluster, weights=weights,
-                  transform=transform, conf_level=conf_level)
+        _trim(opened, window)
+    lay = lay_out(opened)
     ends = (float(window[0]), float(window[1])) if window is not None else (-np.inf, np.inf)
     at = np.where(lay.ever, np.clip(lay.horizon, *ends), np.nan)
     known = np.unique(at[lay.ever])
@@ -92,12 +83,12 @@ def event_study(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
         raise DesignError(Problem(where="window", what="no treated row is left after the start", cure="Widen the window."),
                           source="design")
     story = Story(
-        method="event_study", vcov="CR1S", assumptions=ASSUMPTIONS, caveats=tuple(_mixed(lay)), starts=first_treated,
+        method="event_study", vcov="CR1S", assumptions=ASSUMPTIONS, caveats=tuple(_mixed(lay)),
         card=regression_card(
             lay, "unit and period effects", f"fixest::feols(y ~ i(horizon, ever, ref = {reference}) | unit + time, "
             "vcov = ~unit)", "xtreg y i.horizon i.time, fe vce(cluster unit)"))
-    return by_horizon(lay, story, fit, clustered(fit, lay), horizons, clusters=lay.clusters, question=QUESTION,
-                      reference=float(reference), seed=seed)
+    return by_horizon(lay, story, fit, clustered(fit, lay), horizons, clusters=lay.clusters, reference=float(reference),
+                      question=QUESTIONS["event_study"][""], seed=seed)
 
 
 def check_reference(reference: float, known: Array) -> None:
@@ -108,9 +99,9 @@ def check_reference(reference: float, known: Array) -> None:
             cure=f"Horizons with data: {listed((f'{h:.12g}' for h in known), 12)}."), source="design")
 
 
-def _trim(panel: Panel, time: str, window: tuple[int, int]) -> None:
-    horizon = panel.rows.data[time].to_numpy(dtype=float) - start_of(panel)
-    panel.rows.drop(np.isfinite(horizon) & ((horizon < window[0]) | (horizon > window[1])), "outside_window",
+def _trim(opened: Opened, window: tuple[int, int]) -> None:
+    horizon = np.round((opened.when - opened.first) / opened.step, 9)
+    opened.rows.drop(np.isfinite(horizon) & ((horizon < window[0]) | (horizon > window[1])), "outside_window",
                     f"more than {-window[0]} before or {window[1]} after first treatment")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from impact.data.panel import ASSUMPTIONS
 from impact.did.aggregation import Average, aggregate
 from impact.did.cells import Cell, Cells
+from impact.did.estimands import QUESTIONS
 from impact.did.multiplier import critical_value
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes
@@ -19,13 +20,6 @@ from impact.inference.report import Counterfactual, Counts, make_estimate
 from impact.results import Caveat, Dropped, Estimate, Estimates, StandardErrorCard
 
 METHOD = "group_time_att"
-QUESTIONS = {
-    "simple": "the average effect over all treated units and the periods since they were first treated, each unit and "
-              "period counting once",
-    "dynamic": "the average of the effects at each number of periods since first treatment, each number counting the same",
-    "group": "the average effect on treated units, each unit counting once however long it is seen treated",
-    "calendar": "the average of the effects in each period, each period counting the same",
-}
 PARTS = {
     "dynamic": "the effect {} periods after first treatment, on units seen at that distance",
     "group": "the effect on units first treated in {}, averaged over the periods since",
@@ -42,6 +36,7 @@ class Report:
 
     outcome: str
     periods: Array
+    step: float
     conf_level: float
     draws: int
     seed: int
@@ -175,7 +170,7 @@ def _average(part: Average, error: float, cells: Cells, report: Report, words: s
     return _write(_infer(part.value, error, report, reason), counts, report,
                   (*(report.caveats if overall else ()), *_missing(cells, report, overall)),
                   _base(mean, spread, part.value, report) if after else None,
-                  QUESTIONS[words] if overall else words.replace("{}", f"{part.key:.12g}"))
+                  QUESTIONS[METHOD][words] if overall else words.replace("{}", f"{part.key:.12g}"))
 
 
 def _groups(mine: Sequence[Cell], cells: Cells, report: Report) -> tuple[int, int]:
@@ -199,7 +194,7 @@ def _base(mean: float, error: float, effect: float, report: Report) -> Counterfa
 def _cell(cell: Cell, error: float, reach: float, report: Report) -> Estimate:
     c = cell.comparison
     period, base = (f"{report.periods[j]:.12g}" for j in (c.period, c.base))
-    cohort, horizon = f"{c.cohort:.12g}", round(float(report.periods[c.period] - c.cohort), 9)
+    cohort, horizon = f"{c.cohort:.12g}", round(float((report.periods[c.period] - c.cohort) / report.step), 9)
     reason = cell.reason or ("the reference period: zero by construction" if c.reference else "")
     rows = 1 if report.repeated or c.period == c.base else 2
     counts = Counts(n=cell.rows, treated=cell.treated * rows, comparison=cell.others * rows,

@@ -7,23 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import as_names, listed
+from impact.did.arrangement import Arrangement, arrange
 from impact.did.cells import Cells, Comparison, estimate_cells, plan
-from impact.did.cohorts import Layout, lay_out
 from impact.did.group_effects import GroupTimeEffects, Report, group_time_effects
+from impact.did.layout import Layout, distinct, lay_out
 from impact.did.multiplier import DRAWS
+from impact.did.opening import Asked, Mask, open_panel
 from impact.errors import DesignError, Problem
-from impact.inference.intervals import check_level
-from impact.inference.report import Counts, few_for_large_samples, is_share, spread
+from impact.inference.report import Counts, few_for_large_samples, spread
 from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
 
 METHODS = ("reg", "ipw", "dr")
-WORDS = {"within_cell": "each comparison uses all units seen in its two periods",
-         "balanced": "only units seen in every period are used",
-         "repeated_cross_section": "rows count whether or not the unit is seen in both periods"}
 
 
 def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None, time: str,
@@ -50,10 +47,10 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
     covariates : numeric columns; a panel takes them from the earlier period of each comparison, as R did.
     cluster : column of the level at which treatment was decided; the unit when left out.
     weights : column of positive weights, constant within a unit.
-    anticipation : periods before treatment in which it may already act.
+    anticipation : whole number of periods before treatment in which it may already act.
     base_period : before treatment, compare each period with the one before it ("varying"), or all with the last one
         before treatment ("universal", which sensitivity analyses need).
-    season : length of the seasonal cycle in units of time, such as 4 for quarters: each period is then compared with one
+    season : length of the seasonal cycle in periods, such as 4 for quarters: each period is then compared with one
         of the same season, or the caveat ``season`` says where not.
     unbalanced : how units with missing rows serve: "within_cell" (all pairs of each comparison), "balanced" (only units
         seen in every period) or "repeated_cross_section" (every row, pairs or not).
@@ -87,27 +84,27 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    check_level(conf_level)
-    covariates = as_names(covariates)
-    layout = lay_out(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treatment=treatment,
-                     ever_treated=ever_treated, control_group=control_group, covariates=covariates, cluster=cluster,
-                     weights=weights, anticipation=anticipation, unbalanced=unbalanced, panel=panel, transform=transform)
+    lay = lay_out(open_panel(data, Asked(
+        outcome=outcome, unit=unit, time=time, first_treated=first_treated, treatment=treatment, ever_treated=ever_treated,
+        control_group=control_group, covariates=covariates, cluster=cluster, weights=weights, anticipation=anticipation,
+        season=season, unbalanced=unbalanced, paired=panel, transform=transform, conf_level=conf_level, by_cells=True)))
+    layout = arrange(lay)
     spent = None if np.isinf(layout.first).any() else float(layout.cohorts[-1])
     comparisons = plan(layout.periods, layout.cohorts, base_period=base_period, anticipation=anticipation, season=season,
-                       spent=spent)
+                       spent=spent, step=lay.step)
     cells = estimate_cells(layout, comparisons, never_only=control_group == "never_treated", anticipation=anticipation,
                            method=method)
     _need_effects(cells)
+    counts = _counts(lay, cells.used)
+    _leave_out_unused(lay, cells.used)
     report = Report(
-        outcome=outcome, periods=layout.periods, conf_level=conf_level, draws=draws, seed=seed, transform=transform,
-        share=is_share(layout.raw[:2]) and is_share(layout.raw),  # two rows mostly settle it, and spare a pass
-        outcome_sd=_untreated_spread(layout), counts=_counts(layout),
-        card=_card(cluster or (unit if layout.units is not None else None) or "the row", control_group, method,
-                   bool(covariates), panel, f"base_period = '{base_period}', anticipation = {anticipation:g}"),
-        dropped=tuple(layout.rows.dropped), details=_details(layout, cells, unbalanced, season),
-        caveats=(*_caveats(layout, cells, comparisons, unbalanced, treatment if ever_treated else None),
-                 *few_for_large_samples(_counts(layout).clusters)),
-        covariates=bool(covariates), repeated=not layout.wide, members=_members(layout))
+        outcome=outcome, periods=layout.periods, step=lay.step, conf_level=conf_level, draws=draws, seed=seed,
+        transform=transform, share=lay.share, outcome_sd=spread(lay.y[cells.used & ~lay.treated]), counts=counts,
+        card=_card(lay.level, control_group, method, bool(lay.labels), panel,
+                   f"base_period = '{base_period}', anticipation = {anticipation:g}"),
+        dropped=tuple(lay.rows.dropped), details=_details(lay, cells, season),
+        caveats=(*_caveats(lay, cells, comparisons), *few_for_large_samples(counts.clusters)),
+        covariates=bool(lay.labels), repeated=not layout.wide, members=_members(layout))
     return group_time_effects(cells, report)
 
 
@@ -121,35 +118,29 @@ def _need_effects(cells: Cells) -> None:
                  "group, fewer covariates, or more periods.") for reason in reasons], source="design")
 
 
-def _counts(layout: Layout) -> Counts:
-    """Rows and units of the whole estimate; treated are rows from the first treated period on."""
-    if layout.wide:
-        seen = np.isfinite(layout.y)
-        treated = int((seen & (layout.periods[:, None] >= layout.first[None, :])).sum())
-    else:
-        when = np.repeat(layout.periods, np.diff(layout.starts))
-        treated = int((when >= layout.first).sum())
-    n = len(layout.raw)
-    clusters = layout.units if layout.level is None else int(layout.level.max()) + 1
-    ever = np.isfinite(layout.first)
-    return Counts(n=n, treated=treated, comparison=n - treated, units=layout.units,
-                  units_treated=int(ever.sum()) if layout.wide else None, clusters=clusters if clusters is not None else n)
+def _leave_out_unused(lay: Layout, used: Mask) -> None:
+    """Enter rows that stand in no effect in the ledger, with the reason."""
+    places = np.flatnonzero(lay.rows.kept)
+    spent, other = np.zeros((2, len(lay.rows.kept)), dtype=bool)
+    last = np.inf if not lay.ever.all() else float(lay.first.max())
+    spent[places], other[places] = ~used & (lay.when >= last), ~used
+    lay.rows.drop(spent, "no_comparison", f"from {last:.12g} on every unit is treated: nothing to compare with")
+    lay.rows.drop(other, "in_no_comparison", "stands in no comparison of a cohort and period that can be estimated")
 
 
-def _members(layout: Layout) -> tuple[Any, ...] | None:
+def _counts(lay: Layout, used: Mask) -> Counts:
+    """Rows, units and clusters that stand in any effect; treated are rows from the first treated period on."""
+    treated, n = int((lay.treated & used).sum()), int(used.sum())
+    followed = lay.asked.unit is not None
+    return Counts(n=n, treated=treated, comparison=n - treated, units=distinct(lay.units, used) if followed else None,
+                  units_treated=distinct(lay.units, used & lay.treated) if lay.asked.follows else None,
+                  clusters=distinct(lay.clusters, used))
+
+
+def _members(layout: Arrangement) -> tuple[Any, ...] | None:
     if layout.level is None:
         return None
     return tuple(np.unique(layout.level[layout.first == g]) for g in layout.cohorts)
-
-
-def _untreated_spread(layout: Layout) -> float | None:
-    """Spread of the outcome among rows not treated yet, or never."""
-    if layout.wide:
-        parts = [layout.y[j, int(np.searchsorted(layout.first, t, "right")):] for j, t in enumerate(layout.periods)]
-        values = np.concatenate(parts)
-        return spread(values if layout.complete else values[np.isfinite(values)])
-    when = np.repeat(layout.periods, np.diff(layout.starts))
-    return spread(layout.y[when < layout.first])
 
 
 def _card(level: str, control_group: str, method: str, covariates: bool, panel: bool, base: str) -> StandardErrorCard:
@@ -166,52 +157,19 @@ def _card(level: str, control_group: str, method: str, covariates: bool, panel: 
                    f"method({kernel}){' notyet' if control == 'notyettreated' else ''}; estat simple")
 
 
-def _details(layout: Layout, cells: Cells, unbalanced: str, season: int | None) -> tuple[tuple[str, Any], ...]:
-    sizes = tuple((float(g), int((layout.first == g).sum())) for g in layout.cohorts)
-    return (("cohorts", sizes), ("unbalanced", unbalanced if layout.choices else "not a panel"),
-            ("unbalanced_choices", layout.choices), ("season", season), ("cells", len(cells.cells)),
+def _details(lay: Layout, cells: Cells, season: int | None) -> tuple[tuple[str, Any], ...]:
+    return (*lay.record, ("season", season), ("cells", len(cells.cells)),
             ("cells_without_effect", int((~cells.grid.known).sum())))
 
 
-def _caveats(layout: Layout, cells: Cells, comparisons: Sequence[Comparison], unbalanced: str,
-             ever: str | None) -> tuple[Caveat, ...]:
-    out = []
-    if ever is not None:
-        out.append(Caveat(code="ever_treated", text=f"A unit counts as treated from its first period with {ever} = 1 on, "
-                          "also where treatment switched off again: this is the effect of ever having been treated."))
-    if len({rows for _, _, rows in layout.choices}) > 1:
-        used = "; ".join(f"{name.replace('_', ' ')}: {units:,} units, {rows:,} rows"
-                         for name, units, rows in layout.choices)
-        out.append(Caveat(code="unbalanced", text=f"Not every unit is seen in every period; {WORDS[unbalanced]}. What each "
-                          f"choice would use: {used}.", values=tuple((name, rows) for name, _, rows in layout.choices)))
+def _caveats(lay: Layout, cells: Cells, comparisons: Sequence[Comparison]) -> tuple[Caveat, ...]:
+    out = [*lay.notes]
     apart = [c for c in comparisons if not c.same_season and not c.reason]
     if apart:
         out.append(Caveat(code="season", text=f"{len(apart)} of {len(comparisons)} comparisons are with another season, "
                           "because the cohort has no earlier period of the same season.", values=(("cells", len(apart)),)))
-    gaps = np.diff(layout.periods)
-    if len(gaps) > 1 and not np.allclose(gaps, gaps[0]):
-        names = listed(f"{t:.12g}" for t in layout.periods)
-        out.append(Caveat(code="uneven_periods", text=f"Periods are not evenly spaced ({names}): a step before treatment "
-                          "is not always equally long.", values=(("periods", len(layout.periods)),)))
-    out += _cohort_caveats(layout, comparisons)
     trimmed = sum(c.trimmed for c in cells.cells)
     if trimmed:
         out.append(Caveat(code="trimmed", text=f"In all comparisons together {trimmed} comparison units look almost surely "
                           "treated and have no weight.", values=(("units", trimmed),)))
     return tuple(out)
-
-
-def _cohort_caveats(layout: Layout, comparisons: Sequence[Comparison]) -> list[Caveat]:
-    out = []
-    if layout.units is not None and layout.wide:
-        alone = [f"{g:.12g}" for g in layout.cohorts if (layout.first == g).sum() == 1]
-        if alone:
-            out.append(Caveat(code="one_unit", text=f"One unit alone was first treated in {listed(alone)}: its luck cannot "
-                              "be told from the programme, and the errors do not show it.",
-                              values=(("cohorts", len(alone)),)))
-    earlier = {g: sum(t < g for t in layout.periods) for g in {c.cohort for c in comparisons}}
-    single = [f"{g:.12g}" for g in sorted(earlier) if earlier[g] == 1]
-    if single:
-        out.append(Caveat(code="one_earlier_period", text=f"Units first treated in {listed(single)} are seen in one period "
-                          "before treatment: their earlier trend cannot be looked at.", values=(("cohorts", len(single)),)))
-    return out

@@ -10,20 +10,14 @@ from scipy import sparse, stats
 from scipy.sparse import csgraph
 
 from impact.data.frame import listed
-from impact.data.panel import ASSUMPTIONS, Panel
+from impact.data.panel import ASSUMPTIONS
 from impact.did.absorption import Absorbed, absorb, period_names
-from impact.did.averages import QUESTIONS, CellEffects, CellTable, average, number_cells, overall_of
-from impact.did.effects import (
-    Layout,
-    Story,
-    lay_out,
-    open_panel,
-    regression_card,
-    start_of,
-    sums_by,
-    tell,
-    uneven,
-)
+from impact.did.averages import CellEffects, CellTable, average, number_cells, overall_of
+from impact.did.effects import Story, regression_card, sums_by, tell
+from impact.did.estimands import QUESTIONS
+from impact.did.layout import Layout, lay_out
+from impact.did.opening import Asked, Opened, open_panel
+from impact.did.periods import uneven
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes
@@ -43,8 +37,8 @@ SOURCE = "Borusyak, Jaravel & Spiess (2024), section 4.4"
 
 def imputation(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
                control_group: str = "not_yet_treated", covariates: Sequence[str] = (), cluster: str | None = None,
-               weights: str | None = None, transform: str = "none", conf_level: float = 0.95, leave_out: bool = False,
-               leads: int | None = None) -> CellEffects:
+               weights: str | None = None, unbalanced: str = "within_cell", transform: str = "none",
+               conf_level: float = 0.95, leave_out: bool = False, leads: int | None = None) -> CellEffects:
     """Average, over treated rows, of the outcome less what unit and period effects of untreated rows predict for it.
 
     Parameters
@@ -58,11 +52,13 @@ def imputation(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_
     covariates : columns that vary over time and that treatment does not change; their slopes come from untreated rows.
     cluster : column of the level at which treatment was decided; the unit when left out.
     weights : column of positive weights, in the regression and in the averages.
+    unbalanced : which units with missing rows serve: "within_cell" (all seen in two periods or more) or "balanced" (only
+        those seen in every period). "repeated_cross_section" is refused: each unit has an effect of its own.
     transform : "none" or "log".
     conf_level : a share.
     leave_out : take a cluster's own effects out of the averages its effects are compared with: larger errors in small
         groups. Needs two clusters in each cohort and period.
-    leads : periods before treatment in the test of earlier trends; None is up to 4, always fewer than there are; 0 is none.
+    leads : periods before treatment in the test of earlier trends, fewer than there are; None is up to 4; 0 is none.
 
     Returns
     -------
@@ -88,28 +84,29 @@ def imputation(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_
     2,000 simulated panels, in 94 % with ``leave_out``; with 100 a cohort in 95 %. Test of earlier trends: their test 1, on
     untreated rows only, CR1S. Reference case: did_mpdta_bjs (R didimputation 0.3.0).
     """
-    if leads is not None and leads < 0:
-        raise ValueError(f"leads is a number of periods, 0 or more, not {leads!r}")
-    panel = open_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
-                       control_group=control_group, cluster=cluster, weights=weights, even=False)
-    caveats = _drop_unimputable(panel, unit, time)
-    lay = lay_out(panel, outcome=outcome, unit=unit, time=time, covariates=covariates, cluster=cluster, weights=weights,
-                  transform=transform, conf_level=conf_level)
+    if leads is not None and (isinstance(leads, bool) or leads < 0 or leads != int(leads)):
+        raise ValueError(f"leads is a whole number of periods, 0 or more, not {leads!r}")
+    opened = open_panel(data, Asked(
+        outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates, cluster=cluster,
+        control_group=control_group, weights=weights, transform=transform, conf_level=conf_level, unbalanced=unbalanced))
+    caveats = _drop_unimputable(opened)
+    lay = lay_out(opened)
+    _check_leads(lay, leads)
     cells, members = _cells(lay, leave_out)
     caveats += [*_small(lay, members, leave_out), *few_for_large_samples(int(lay.clusters.max()) + 1)]
     story = Story(method="imputation", vcov="conservative", card=_card(lay, leave_out), assumptions=ASSUMPTIONS,
-                  caveats=tuple(caveats), starts=first_treated)
-    earlier, check = _pretrend(lay, first_treated, leads)
-    row = average(lay, story, cells, overall_of(cells, "simple", []), question=QUESTIONS["simple"], details=(
+                  caveats=tuple(caveats))
+    earlier, check = _pretrend(lay, leads)
+    row = average(lay, story, cells, overall_of(cells, "simple", []), question=QUESTIONS["imputation"]["simple"], details=(
         ("pretrend", () if check.measured is None else (("p", check.measured), *check.details)),
         ("leave_out", leave_out)))
     return CellEffects(rows=(row,), cells=cells, layout=lay, story=story, earlier=earlier, pretrend=check)
 
 
-def _drop_unimputable(panel: Panel, unit: str, time: str) -> list[Caveat]:
+def _drop_unimputable(opened: Opened) -> list[Caveat]:
     """Leave out treated rows whose unit or period effect untreated rows do not determine."""
-    rows, first = panel.rows, start_of(panel)[panel.rows.kept]
-    units, when = rows.codes(unit), rows.numbers(time)
+    rows, first = opened.rows, opened.first[opened.rows.kept]
+    units, when = rows.codes(str(opened.asked.unit)), opened.when[rows.kept]
     periods, at = np.unique(when, return_inverse=True)
     treated = when >= first
     seen = np.bincount(at[~treated], minlength=len(periods)) > 0
@@ -122,7 +119,7 @@ def _drop_unimputable(panel: Panel, unit: str, time: str) -> list[Caveat]:
     rows.drop(apart, "not_connected", "untreated rows do not link this unit to that period: what would have been cannot be "
               "imputed")
     lost: list[Dropped] = rows.dropped[before:]
-    if not (rows.numbers(time) >= start_of(panel)[rows.kept]).any():
+    if not (opened.when >= opened.first)[rows.kept].any():
         raise DesignError(Problem(
             where="comparison", what="in every treated period all units are treated: nothing says what would have been",
             cure="Find units that stay untreated, or are treated later, in the same periods."), source="design")
@@ -182,12 +179,12 @@ def _cells(lay: Layout, leave_out: bool) -> tuple[CellTable, Codes]:
     forecast = sums_by(cell, z * (w / size[cell])[:, None], len(size)) @ fit.bread
     scores -= fit.by_cluster(lay.units, lay.clusters) @ forecast.T
     return CellTable(cohort=cohort, period=period, size=size, effect=effect, matrix=scores.T @ scores,
-                     of_row=of_row), members
+                     of_row=of_row, step=lay.step), members
 
 
 def _small(lay: Layout, members: Codes, leave_out: bool) -> list[Caveat]:
     """Say where cohort–periods hold too few treated clusters for their spread to be seen well, or at all."""
-    noun = "unit" if lay.level == lay.unit else "cluster"
+    noun = "unit" if lay.level == lay.asked.unit else "cluster"
     single, few, count = int((members < 2).sum()), int((members < SMALL).sum()), len(members)
     out = []
     if few and not leave_out:
@@ -210,16 +207,31 @@ def _card(lay: Layout, leave_out: bool) -> StandardErrorCard:
         stata_call="did_imputation y unit time first, autosample avgeffectsby(first time)" + " leaveout" * leave_out)
 
 
+def _behind(lay: Layout) -> Array:
+    """Horizons before treatment that are seen, latest first."""
+    behind = lay.horizon[~lay.treated]
+    return np.asarray(np.unique(behind[np.isfinite(behind)])[::-1])
+
+
+def _check_leads(lay: Layout, leads: int | None) -> None:
+    """Refuse more leads than there are earlier periods beside the one that stays the reference."""
+    most = max(len(_behind(lay)) - 1, 0)
+    if leads is not None and leads > most:
+        raise DesignError(Problem(
+            where="leads", what=f"{leads} are asked for, and treated units are seen in {most + 1} period(s) before "
+            "treatment, of which the earliest is the reference", cure=f"Values possible here: 0 to {most}; leave it out "
+            f"for up to {MOST_LEADS}."), source="design")
+
+
 def _leads(lay: Layout, most: int | None) -> list[float]:
     """List the last horizons before treatment, latest first; the earliest one seen stays the reference."""
-    behind = lay.horizon[~lay.treated]
-    known = np.unique(behind[np.isfinite(behind)])[::-1]
+    known = _behind(lay)
     return [float(h) for h in known[:max(min(len(known) - 1, MOST_LEADS if most is None else most), 0)]]
 
 
-def _pretrend(lay: Layout, first_treated: str, most: int | None) -> tuple[tuple[Estimate, ...], Check]:
+def _pretrend(lay: Layout, most: int | None) -> tuple[tuple[Estimate, ...], Check]:
     """Regress untreated rows on the last periods before treatment, beside unit and period effects; test all at once."""
-    horizons, problem = _leads(lay, most), uneven(lay.when, lay.first, lay.time, first_treated)
+    horizons, problem = _leads(lay, most), uneven(np.unique(lay.when), lay.first, lay.asked.time, lay.asked.starts)
     if most == 0:
         return (), _not_examined(lay, "No test was asked for.")
     if problem is not None:

@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impact.data.frame import listed
-from impact.data.panel import ASSUMPTIONS, Panel, drop_singletons
-from impact.did.averages import QUESTIONS, CellEffects, CellTable, average, number_cells, overall_of
-from impact.did.effects import (
-    Story,
-    clustered,
-    fit_within,
-    lay_out,
-    open_panel,
-    regression_card,
-    start_of,
-)
+from impact.data.panel import ASSUMPTIONS, drop_singletons
+from impact.did.averages import CellEffects, CellTable, average, number_cells, overall_of
+from impact.did.effects import Story, clustered, fit_within, regression_card
+from impact.did.estimands import QUESTIONS
+from impact.did.layout import lay_out
+from impact.did.opening import Asked, Opened, open_panel
 from impact.did.wild import beside
 from impact.errors import DesignError, Problem
-from impact.inference.linear import Array
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -30,18 +24,18 @@ if TYPE_CHECKING:
 
 def sun_abraham(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
                 control_group: str = "not_yet_treated", reference: int = -1, covariates: Sequence[str] = (),
-                cluster: str | None = None, weights: str | None = None, transform: str = "none", conf_level: float = 0.95,
-                seed: int = 0) -> CellEffects:
+                cluster: str | None = None, weights: str | None = None, unbalanced: str = "within_cell",
+                transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> CellEffects:
     """Regress on a dummy for each cohort and horizon beside unit and period effects; average cohorts by their shares.
 
     Parameters
     ----------
-    data, outcome, unit, time, first_treated, covariates, cluster, weights, transform, conf_level
+    data, outcome, unit, time, first_treated, covariates, cluster, weights, unbalanced, transform, conf_level
         As :func:`impact.did.imputation`.
     control_group : "never_treated" demands units never treated; with "not_yet_treated", where there are none, the cohort
         treated last is the comparison and periods from its start on are left out. Never-treated units serve alone where
         there are any.
-    reference : the horizon left out, -1 for the last period before treatment; below 0, in the unit of ``time``.
+    reference : the horizon left out, -1 for the last period before treatment; below 0, in periods.
     seed : of the wild cluster bootstrap, shown beside row 0 with fewer than 40 clusters or 20 treated.
 
     Returns
@@ -65,11 +59,12 @@ def sun_abraham(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
     """
     if not reference < 0:
         raise ValueError(f"reference is a horizon before treatment, below 0, not {reference!r}")
-    panel = open_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
-                       control_group=control_group, cluster=cluster, weights=weights, even=True)
-    last = _drop_without_comparison(panel, unit, time, float(reference))
-    lay = lay_out(panel, outcome=outcome, unit=unit, time=time, covariates=covariates, cluster=cluster, weights=weights,
-                  transform=transform, conf_level=conf_level)
+    opened = open_panel(data, Asked(
+        outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates, cluster=cluster,
+        control_group=control_group, weights=weights, transform=transform, conf_level=conf_level, unbalanced=unbalanced,
+        even=True))
+    last = _drop_without_comparison(opened, float(reference))
+    lay = lay_out(opened)
     marked = lay.ever & (lay.first != last) & (lay.horizon != reference)
     cohort, period, size, of_row = number_cells(lay, marked)
     columns = (of_row[:, None] == np.arange(len(size))[None, :]).astype(float)
@@ -79,14 +74,15 @@ def sun_abraham(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
                      lay.weights, must_keep=names)
     cov = clustered(fit, lay)
     cells = CellTable(cohort=cohort, period=period, size=size, effect=fit.coefficients[-len(size):], of_row=of_row,
-                  matrix=cov.matrix[-len(size):, -len(size):], df=float((cov.n_clusters or 2) - 1))
+                  matrix=cov.matrix[-len(size):, -len(size):], df=float((cov.n_clusters or 2) - 1), step=lay.step)
     story = Story(
-        method="sun_abraham", vcov="CR1S", assumptions=ASSUMPTIONS, starts=first_treated, caveats=_last(last),
+        method="sun_abraham", vcov="CR1S", assumptions=ASSUMPTIONS, caveats=_last(last),
         card=regression_card(lay, "cohort-by-horizon effects, shares taken as given",
                              f"fixest::feols(y ~ sunab(first, time, ref.p = {reference}) | unit + time, vcov = ~unit)",
                              "eventstudyinteract y leads_lags, cohort(first) control_cohort(never) absorb(i.unit i.time)"))
     pick = overall_of(cells, "simple", [])
-    row = average(lay, story, cells, pick, question=QUESTIONS["simple"], details=(("reference", float(reference)),))
+    row = average(lay, story, cells, pick, question=QUESTIONS["sun_abraham"]["simple"],
+                  details=(("reference", float(reference)),))
     whole = np.append(np.zeros(fit.k - len(size)), pick)
     return CellEffects(rows=(beside(row, fit, whole, lay.clusters, seed),), cells=cells, layout=lay, story=story)
 
@@ -97,18 +93,17 @@ def _last(last: float) -> tuple[Caveat, ...]:
         "periods from then on are left out.", values=(("cohort", last),)),)
 
 
-def _drop_without_comparison(panel: Panel, unit: str, time: str, reference: float) -> float:
+def _drop_without_comparison(opened: Opened, reference: float) -> float:
     """Leave out rows that compare with nothing; return the cohort that stands for the comparison (infinity: never)."""
-    rows, start = panel.rows, start_of(panel)
-    when = rows.data[time].to_numpy(dtype=float)
+    rows, start, when = opened.rows, opened.first, opened.when
     last = float(start[rows.kept].max())
     if np.isfinite(last):
         rows.drop(when >= last, "no_comparison", f"from {last:.12g} on every unit is treated: nothing to compare with")
-    _drop_without_reference(panel, when, last, reference)
+    _drop_without_reference(opened, last, reference)
     measured = np.unique(when[rows.kept & (start == last)])
     rows.drop(~np.isin(when, measured), "no_comparison", "no comparison unit is measured in that period")
-    drop_singletons(panel, unit)
-    first, now = start[rows.kept], rows.numbers(time)
+    drop_singletons(rows)
+    first, now = start[rows.kept], when[rows.kept]
     if not ((now >= first) & (first != last)).any() or not (first == last).any():
         raise DesignError(Problem(where="comparison", what="no treated period is left in which other units are untreated",
                                   cure="Find units that stay untreated longer, measured in the same periods."),
@@ -116,11 +111,11 @@ def _drop_without_comparison(panel: Panel, unit: str, time: str, reference: floa
     return last
 
 
-def _drop_without_reference(panel: Panel, when: Array, last: float, reference: float) -> None:
+def _drop_without_reference(opened: Opened, last: float, reference: float) -> None:
     """Leave out cohorts not measured in the reference period."""
-    rows, start = panel.rows, start_of(panel)
+    rows, start = opened.rows, opened.first
     treated = rows.kept & np.isfinite(start) & (start != last)
-    horizon = when - start
+    horizon = np.round((opened.when - start) / opened.step, 9)
     have = np.unique(start[treated & (horizon == reference)])
     known = np.unique(horizon[treated])
     if not len(have):

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from impact.data.frame import listed
-from impact.data.panel import ASSUMPTIONS, Panel
+from impact.data.panel import ASSUMPTIONS
 from impact.did.bands import Horizon, by_horizon
-from impact.did.effects import (
-    Layout,
-    Mask,
-    Story,
-    clustered,
-    fit_within,
-    lay_out,
-    open_panel,
-    regression_card,
-    start_of,
-)
+from impact.did.effects import Story, clustered, fit_within, regression_card
+from impact.did.estimands import QUESTIONS
 from impact.did.events import check_reference
+from impact.did.layout import Layout, lay_out
+from impact.did.opening import Asked, Mask, Opened, open_panel
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
 from impact.results import Caveat, Estimates, StandardErrorCard
@@ -30,21 +23,21 @@ from impact.results import Caveat, Estimates, StandardErrorCard
 if TYPE_CHECKING:
     import pandas as pd
 
-WEIGHING = {True: "each unit counted alike (trimmed aggregate ATT)",
-            False: "cohorts weighed as the regression's variance weighs them"}
+EDGE = 1e-9  # tenths of a year have no exact sums
 
 
 def stacked(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str, window: tuple[int, int],
             control_group: str = "not_yet_treated", reference: int = -1, corrective_weights: bool = True,
             covariates: Sequence[str] = (), cluster: str | None = None, weights: str | None = None,
-            transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Estimates:
+            unbalanced: str = "within_cell", transform: str = "none", conf_level: float = 0.95,
+            seed: int = 0) -> Estimates:
     """Stack one data set a cohort, each with units untreated through its window, and estimate all in one regression.
 
     Parameters
     ----------
-    data, outcome, unit, time, first_treated, covariates, cluster, weights, transform, conf_level
+    data, outcome, unit, time, first_treated, covariates, cluster, weights, unbalanced, transform, conf_level
         As :func:`impact.did.imputation`.
-    window : first and last horizon, (-3, 2): below 0 and 0 or above, in the unit of ``time``. A cohort enters only when the
+    window : first and last horizon, (-3, 2): below 0 and 0 or above, in periods. A cohort enters only when the
         data hold its whole window; the others are in ``dropped``.
     control_group : "not_yet_treated" (never treated, or first treated after the window's end) or "never_treated".
     reference : the horizon all others are compared with, inside the window and below 0.
@@ -75,12 +68,14 @@ def stacked(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     weighted mean of two-by-two differences, and with one cohort as :func:`event_study` (tests/test_stacking.py).
     """
     _check_window(window, reference)
-    panel = open_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
-                       control_group=control_group, cluster=cluster, weights=weights, even=True)
-    cohorts, caveats = _drop_untouched(panel, unit, time, window, control_group)
-    lay = lay_out(panel, outcome=outcome, unit=unit, time=time, covariates=covariates, cluster=cluster, weights=weights,
-                  transform=transform, conf_level=conf_level)
-    stack = _stack(lay, cohorts, window, control_group)
+    opened = open_panel(data, Asked(
+        outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates, cluster=cluster,
+        control_group=control_group, weights=weights, transform=transform, conf_level=conf_level, unbalanced=unbalanced,
+        even=True))
+    around = (window[0] * opened.step, window[1] * opened.step)
+    cohorts, caveats = _drop_untouched(opened, window, around)
+    lay = lay_out(opened)
+    stack = _stack(lay, cohorts, around)
     wide = stack.layout
     check_reference(float(reference), np.unique(stack.horizon[stack.treated]))
     if corrective_weights:
@@ -95,11 +90,11 @@ def stacked(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     horizons = [Horizon(value=h, name=f"{h:.12g}", place=fit.index(name), rows=stack.treated & (stack.horizon == h))
                 for h, name in zip(values, names, strict=True)]
     sets = int(stack.number.max()) + 1
-    story = Story(method="stacked", vcov="CR1S", assumptions=ASSUMPTIONS, starts=first_treated, caveats=caveats,
+    story = Story(method="stacked", vcov="CR1S", assumptions=ASSUMPTIONS, caveats=caveats,
                   card=_card(lay, corrective_weights, reference))
     return by_horizon(wide, story, fit, clustered(fit, wide, period_effects=sets), horizons, clusters=wide.clusters,
-                      question=f"the average of the effects at horizons 0 to {int(window[1])}, each counted once, on "
-                      f"cohorts seen in the whole window, {WEIGHING[corrective_weights]}",
+                      question=QUESTIONS["stacked"]["corrected" if corrective_weights else "variance"].replace(
+                          "{}", str(int(window[1]))),
                       reference=float(reference), seed=seed)
 
 
@@ -121,39 +116,39 @@ class _Stack:
     treated: Mask
 
 
-def _clean(units: Codes, first: Array, when: Array, cohort: float, window: tuple[int, int], control_group: str) -> Mask:
+def _clean(units: Codes, first: Array, when: Array, cohort: float, window: tuple[float, float], control_group: str) -> Mask:
     """Rows of one cohort's stack: itself and units untreated through the window, seen twice within the window."""
-    other = np.isinf(first) if control_group == "never_treated" else first > cohort + window[1]
-    use = (when >= cohort + window[0]) & (when <= cohort + window[1]) & ((first == cohort) | other)
+    other = np.isinf(first) if control_group == "never_treated" else first > cohort + window[1] + EDGE
+    use = (when >= cohort + window[0] - EDGE) & (when <= cohort + window[1] + EDGE) & ((first == cohort) | other)
     return np.asarray(use & (np.bincount(units, weights=use)[units] > 1))
 
 
-def _entering(units: Codes, first: Array, when: Array, window: tuple[int, int], control_group: str) -> list[float]:
+def _entering(units: Codes, first: Array, when: Array, window: tuple[float, float], control_group: str) -> list[float]:
     """List the cohorts whose whole window is in the data, with a comparison in each of its periods."""
     periods = np.unique(when)
     out = []
     for cohort in np.unique(first[np.isfinite(first)]):
-        wanted = periods[(periods >= cohort + window[0]) & (periods <= cohort + window[1])]
+        wanted = periods[(periods >= cohort + window[0] - EDGE) & (periods <= cohort + window[1] + EDGE)]
         use = _clean(units, first, when, float(cohort), window, control_group)
-        whole = periods.min() <= cohort + window[0] and periods.max() >= cohort + window[1]
+        whole = periods.min() <= cohort + window[0] + EDGE and periods.max() >= cohort + window[1] - EDGE
         if whole and all(np.isin(wanted, when[use & side]).all() for side in (first == cohort, first != cohort)):
             out.append(float(cohort))
     return out
 
 
-def _drop_untouched(panel: Panel, unit: str, time: str, window: tuple[int, int],
-                    control_group: str) -> tuple[list[float], tuple[Caveat, ...]]:
+def _drop_untouched(opened: Opened, window: tuple[int, int],
+                    around: tuple[float, float]) -> tuple[list[float], tuple[Caveat, ...]]:
     """Leave out rows no stack uses, with the reason; return the cohorts that enter, and a caveat where some do not."""
-    rows = panel.rows
-    first, now, units = start_of(panel)[rows.kept], rows.numbers(time), rows.codes(unit)
-    cohorts, seen = _entering(units, first, now, window, control_group), np.unique(first[np.isfinite(first)])
+    rows, control_group = opened.rows, opened.asked.control_group
+    first, now, units = opened.first[rows.kept], opened.when[rows.kept], rows.codes(str(opened.asked.unit))
+    cohorts, seen = _entering(units, first, now, around, control_group), np.unique(first[np.isfinite(first)])
     if not cohorts:
         raise DesignError(Problem(
             where="window", what=f"no cohort has data from {-window[0]} periods before to {window[1]} after its start, "
             f"with units untreated throughout (periods {now.min():.12g} to {now.max():.12g}; first treated "
             f"{listed(f'{t:.12g}' for t in seen)})", cure="Make the window shorter."), source="design")
     places, out = np.flatnonzero(rows.kept), np.zeros((2, len(rows.kept)), dtype=bool)
-    used = np.any([_clean(units, first, now, cohort, window, control_group) for cohort in cohorts], axis=0)
+    used = np.any([_clean(units, first, now, cohort, around, control_group) for cohort in cohorts], axis=0)
     out[0, places] = ~used & np.isfinite(first) & ~np.isin(first, cohorts)
     out[1, places] = ~used
     rows.drop(out[0], "cohort_trimmed", "its cohort is not seen in the whole window with a clean comparison")
@@ -166,20 +161,19 @@ def _drop_untouched(panel: Panel, unit: str, time: str, window: tuple[int, int],
         values=(("in", len(cohorts)), ("out", len(seen) - len(cohorts)))),)
 
 
-def _stack(lay: Layout, cohorts: list[float], window: tuple[int, int], control_group: str) -> _Stack:
-    places = [np.flatnonzero(_clean(lay.units, lay.first, lay.when, cohort, window, control_group)) for cohort in cohorts]
+def _stack(lay: Layout, cohorts: list[float], around: tuple[float, float]) -> _Stack:
+    control = lay.asked.control_group
+    places = [np.flatnonzero(_clean(lay.units, lay.first, lay.when, cohort, around, control)) for cohort in cohorts]
     rows = np.concatenate(places)
     number = np.repeat(np.arange(len(cohorts)), [len(p) for p in places]).astype(np.int64)
     start = np.array(cohorts)[number]
     treated = lay.first[rows] == start
     member = np.unique(number * (int(lay.units.max()) + 1) + lay.units[rows], return_inverse=True)[1].astype(np.int64)
-    horizon = lay.when[rows] - start
-    wide = Layout(
-        rows=lay.rows, outcome=lay.outcome, unit=lay.unit, time=lay.time, level=lay.level, transform=lay.transform,
-        conf_level=lay.conf_level, y=lay.y[rows], raw=lay.raw[rows], when=lay.when[rows],
-        first=np.where(treated, start, np.inf), treated=treated & (horizon >= 0), units=_compact(lay.units[rows]),
-        clusters=_compact(lay.clusters[rows]), weights=None if lay.weights is None else lay.weights[rows],
-        extra=lay.extra[rows], labels=lay.labels)
+    horizon = np.round((lay.when[rows] - start) / lay.step, 9)
+    wide = replace(
+        lay, y=lay.y[rows], raw=lay.raw[rows], when=lay.when[rows], first=np.where(treated, start, np.inf),
+        treated=treated & (horizon >= 0), units=_compact(lay.units[rows]), clusters=_compact(lay.clusters[rows]),
+        weights=None if lay.weights is None else lay.weights[rows], extra=lay.extra[rows])
     return _Stack(layout=wide, number=number, member=member, horizon=horizon, treated=treated)
 
 

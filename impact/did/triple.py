@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from impact.data.frame import check_columns, listed, require_columns
-from impact.data.panel import Panel, drop_singletons
+from impact.data.panel import drop_singletons
 from impact.data.privacy import speakable
-from impact.did.effects import (
-    Layout,
-    Story,
-    clustered,
-    fit_within,
-    infer_along,
-    lay_out,
-    open_panel,
-    regression_card,
-    tell,
-)
+from impact.did.effects import Story, clustered, fit_within, infer_along, regression_card, tell
+from impact.did.estimands import QUESTIONS
+from impact.did.layout import Layout, lay_out
+from impact.did.opening import Asked, Opened, open_panel
 from impact.did.wild import beside
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.linear import Array
-from impact.results import Estimate
+from impact.results import Caveat, Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-QUESTION = ("the average effect on affected units of the treated group after its start, net of what happened to unaffected "
-            "units there and of the same gap in the comparison group")
 ASSUMPTIONS = (
     "Without the programme, the gap between affected and unaffected units would have moved alike in the treated and the "
     "comparison group.",
@@ -41,13 +33,13 @@ ASSUMPTIONS = (
 
 def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str, affected: str,
                       control_group: str = "never_treated", covariates: Sequence[str] = (), cluster: str | None = None,
-                      weights: str | None = None, transform: str = "none", conf_level: float = 0.95,
-                      seed: int = 0) -> Estimate:
+                      weights: str | None = None, unbalanced: str = "within_cell", transform: str = "none",
+                      conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Difference-in-differences among the affected, less that among the unaffected.
 
     Parameters
     ----------
-    data, outcome, unit, time, covariates, cluster, weights, transform, conf_level
+    data, outcome, unit, time, covariates, cluster, weights, unbalanced, transform, conf_level
         As :func:`impact.did.imputation`. ``cluster`` is usually the group the programme was given to (district, state).
     first_treated : first treated period of the unit's group, on all rows of all its units, affected or not; missing or
         infinite in the comparison group. One period only.
@@ -58,6 +50,8 @@ def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     Returns
     -------
     Estimate
+        ``n_treated`` and ``n_units_treated`` count affected units of the treated group, from its start on; all other rows
+        and units are the comparison. The caveat ``four_groups`` and ``details`` say how many units each group has.
 
     Raises
     ------
@@ -78,12 +72,12 @@ def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     """
     require_columns(data, affected=affected)
     check_columns(data, zero_one=(affected,))
-    panel = open_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
-                       control_group=control_group, cluster=cluster, weights=weights, even=False)
-    _check_affected(panel, unit, affected)
-    lay = lay_out(panel, outcome=outcome, unit=unit, time=time, covariates=covariates, cluster=cluster, weights=weights,
-                  transform=transform, conf_level=conf_level)
-    mine = panel.rows.numbers(affected)
+    opened = open_panel(data, Asked(
+        outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates, cluster=cluster,
+        control_group=control_group, weights=weights, transform=transform, conf_level=conf_level, unbalanced=unbalanced))
+    _check_affected(opened, unit, affected)
+    lay = lay_out(opened)
+    mine = opened.rows.numbers(affected)
     _check_groups(lay, mine, first_treated)
     dummies, labels = lay.period_dummies()
     group = lay.ever.astype(float)
@@ -92,17 +86,20 @@ def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     names = [*labels, *(f"{x}, treated group" for x in labels), *(f"{x}, affected" for x in labels), *lay.labels, "treated"]
     fit = fit_within(lay.y, design, names, lay.units, lay.weights, must_keep=("treated",))
     pick = np.eye(fit.k)[-1]
-    story = Story(method="triple_difference", vcov="CR1S", assumptions=ASSUMPTIONS, starts=first_treated,
+    cells = _cells(lay, mine)
+    story = Story(method="triple_difference", vcov="CR1S", assumptions=ASSUMPTIONS,
                   card=regression_card(lay, "unit, group-by-period and affected-by-period effects",
                                        "fixest::feols(y ~ d | unit + group^time + affected^time, vcov = ~g)"))
-    made = tell(lay, story, infer_along(fit, clustered(fit, lay), pick, conf_level), rows=treated == 1, question=QUESTION,
-                period=lay.span, details=(("cells", _cells(lay, mine)),))
+    made = tell(lay, story, infer_along(fit, clustered(fit, lay), pick, conf_level), rows=treated == 1,
+                question=QUESTIONS["triple_difference"][""], period=lay.span, caveats=[_four_groups(cells)],
+                counts=replace(lay.counts(treated == 1), comparison=int((treated == 0).sum())),
+                details=(("cells", cells),))
     return beside(made, fit, pick, lay.clusters, seed)
 
 
-def _check_affected(panel: Panel, unit: str, affected: str) -> None:
+def _check_affected(opened: Opened, unit: str, affected: str) -> None:
     """Refuse a mark that moves within a unit; leave out rows without it."""
-    rows = panel.rows
+    rows = opened.rows
     moving = rows.data.loc[rows.kept].groupby(unit)[affected].nunique(dropna=True)
     moving = moving[moving > 1]
     if len(moving):
@@ -111,7 +108,7 @@ def _check_affected(panel: Panel, unit: str, affected: str) -> None:
             f"({listed(speakable(moving.index))})", cure="Mark whom the programme is for by a trait from before it, the "
             "same on all rows of a unit."), source="data")
     rows.drop(rows.data[affected].isna(), "affected_missing", f"{affected} is missing")
-    drop_singletons(panel, unit)
+    drop_singletons(rows)
 
 
 def _check_groups(lay: Layout, affected: Array, first_treated: str) -> None:
@@ -131,6 +128,15 @@ def _check_groups(lay: Layout, affected: Array, first_treated: str) -> None:
                                         cure=cure))
     if problems:
         raise DesignError(problems, source="design")
+
+
+def _four_groups(cells: Sequence[tuple[str, float, float, int]]) -> Caveat:
+    """Say how many units each of the four groups has, and which of them are counted as treated."""
+    sizes = [units for _, _, _, units in cells]
+    return Caveat(code="four_groups", text=f"Counted as treated are the {sizes[0]} affected units of the treated group. "
+                  f"The other {sum(sizes[1:])} are the comparison: {sizes[1]} unaffected units of the treated group, "
+                  f"{sizes[2]} affected and {sizes[3]} unaffected units of the comparison group. Clusters are counted by "
+                  "group.", values=tuple((name, units) for name, _, _, units in cells))
 
 
 def _cells(lay: Layout, affected: Array) -> tuple[tuple[str, float, float, int], ...]:

@@ -10,8 +10,11 @@ import numpy as np
 
 from impact.data.frame import Selection, as_names, transformed
 from impact.data.panel import ASSUMPTIONS, CONTROL_GROUPS, Panel, counterfactual, select_panel
-from impact.did.cohorts import need_constant
 from impact.did.doubly_robust import METHODS, NotEstimableError, cross_section_effect, group_means, panel_effect
+from impact.did.estimands import QUESTIONS
+from impact.did.notes import leavers_note, unbalanced_note
+from impact.did.opening import UNBALANCED, Asked, Opened, codes_of, need_constant
+from impact.did.periods import between_seasons
 from impact.errors import DesignError, Problem
 from impact.inference.contrasts import difference
 from impact.inference.intervals import Inference, infer
@@ -30,13 +33,12 @@ R_CALLS = {
     "ipw": "DRDID::ipwdid('y', 't', 'unit', 'd', ~ x, data, panel = PANEL, normalized = TRUE)",
 }
 STATA = {"dr_improved": "drimp", "dr": "dripw", "reg": "reg", "ipw": "stdipw"}
-QUESTION = "the average effect, in the second period, on units first treated between the two periods"
 
 
 def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, time: str, first_treated: str,
                periods: Sequence[float] | None = None, control_group: str = "never_treated",
                covariates: Sequence[str] = (), method: str = "dr_improved", cluster: str | None = None,
-               weights: str | None = None, panel: bool = True, transform: str = "none",
+               weights: str | None = None, unbalanced: str = "within_cell", panel: bool = True, transform: str = "none",
                conf_level: float = 0.95) -> Estimate:
     """Change from the first to the second period among units treated in between, less the comparison's change.
 
@@ -53,6 +55,8 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, tim
         robust estimator), "reg" or "ipw"; without covariates all are differences of means.
     cluster : column of the level at which treatment was decided; leave out when that is the unit.
     weights : column of positive weights, in a panel constant within a unit.
+    unbalanced : how units measured in one of the two periods serve: not at all ("within_cell" and "balanced", which are
+        the same with two periods) or by their rows ("repeated_cross_section", every row of both periods, errors by unit).
     panel : False where different units are surveyed in each period; rows of the same ``unit`` then share an error.
     transform : "none" or "log" (then changes are growth rates).
     conf_level : a share.
@@ -84,26 +88,36 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, tim
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     if panel and unit is None:
         raise ValueError("a panel needs unit=; for different units in each period give panel=False")
+    if unbalanced not in UNBALANCED:
+        raise ValueError(f"unbalanced must be one of {', '.join(UNBALANCED)}, not {unbalanced!r}")
     covariates = as_names(covariates)
+    asked = Asked(outcome=outcome, unit=unit, time=time, first_treated=first_treated, control_group=control_group,
+                  covariates=covariates, cluster=cluster, weights=weights, transform=transform, conf_level=conf_level,
+                  unbalanced=unbalanced, paired=panel, by_cells=True)
     found = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
                          cluster=cluster, weights=weights)
-    if panel and unit is not None:
-        need_constant(found, np.asarray(_factorize(data[unit])), unit, cluster, weights)
+    if unit is not None:
+        need_constant(found.rows, codes_of(data[unit]), asked)
     before, after = _two_periods([float(t) for t in found.rows.column(time).unique()], periods, time)
     _choose(found, time, before, after, control_group)
-    if panel and unit is not None:
-        _need_both(found.rows, unit)
-    sample = _paired(found, outcome, unit, time, after, covariates, cluster, weights, transform) if (
-        panel and unit is not None) else _pooled(found, outcome, unit, time, after, covariates, cluster, weights, transform)
-    _need_two_groups(sample, before, after, panel)
+    opened = _stock(found, asked, after)
+    if asked.follows:
+        _need_both(found.rows, str(unit), before)
+    sample = (_paired(found, outcome, str(unit), time, after, covariates, cluster, weights, transform) if asked.follows else
+              _pooled(found, outcome, unit, time, after, covariates, cluster, weights, transform))
+    _need_two_groups(sample, before, after, asked.follows, found.rows)
     inference, vcov, card = _infer(sample, method, conf_level, cluster or unit or "the row")
     later = sample.later[sample.treated[sample.after] == 1]
     return make_estimate(
         outcome=outcome, term="treated", method="two_by_two", estimand="att", inference=inference, counts=_counts(sample),
-        vcov=vcov, card=card, base=counterfactual(later, inference.estimate, transform), question=QUESTION,
-        assumptions=_assumptions(bool(covariates), panel), transform=transform,
+        vcov=vcov, card=card, base=counterfactual(later, inference.estimate, transform),
+        question=QUESTIONS["two_by_two"]["panel" if asked.follows else "rows"],
+        assumptions=_assumptions(bool(covariates), asked.follows), transform=transform,
         outcome_sd=spread(sample.later[sample.treated[sample.after] == 0]), dropped=found.rows.dropped,
-        period=f"{before:.12g}–{after:.12g}", share=is_share(sample.raw))
+        period=f"{before:.12g}–{after:.12g}", share=is_share(sample.raw),
+        caveats=(*unbalanced_note(opened), *leavers_note(opened), *between_seasons(before, after, time)),
+        details=(("unbalanced", unbalanced if opened.choices else "not a panel"),
+                 ("unbalanced_choices", opened.choices), ("not_seen_again", opened.left)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +139,20 @@ class _Sample:
     clusters: Codes | None
 
 
-def _factorize(column: pd.Series[Any]) -> Codes:
-    import pandas as pd
-
-    return np.asarray(pd.factorize(column)[0], dtype=np.int64)
+def _stock(found: Panel, asked: Asked, after: float) -> Opened:
+    """Count units of the two periods under each choice for missing rows, and those not seen again in the second."""
+    rows, first = found.rows, found.first if found.first is not None else np.empty(0)
+    opened = Opened(asked=asked, rows=rows, first=first)
+    if asked.unit is None or not asked.paired or not rows.kept.any():
+        return opened
+    units, late = codes_of(rows.column(asked.unit)), rows.numbers(asked.time) == after
+    seen, again = np.bincount(units), np.bincount(units, weights=late) > 0
+    start = np.full(len(seen), np.inf)
+    start[units] = first[rows.kept]
+    both = (int((seen == 2).sum()), 2 * int((seen == 2).sum()))
+    opened.choices = (("within_cell", *both), ("balanced", *both), ("repeated_cross_section", len(seen), int(seen.sum())))
+    opened.left = int((~again & (start <= after)).sum()), int((~again & (start > after)).sum())
+    return opened
 
 
 def _choose(found: Panel, time: str, before: float, after: float, control_group: str) -> None:
@@ -142,7 +166,7 @@ def _choose(found: Panel, time: str, before: float, after: float, control_group:
                   f"treated after {after:.12g}: neither treated yet nor never treated")
 
 
-def _need_two_groups(sample: _Sample, before: float, after: float, panel: bool) -> None:
+def _need_two_groups(sample: _Sample, before: float, after: float, panel: bool, rows: Selection) -> None:
     sides = [sample.after] if panel else [sample.after, ~sample.after]
     if all(len(np.unique(sample.treated[side])) == 2 for side in sides):
         return
@@ -150,8 +174,15 @@ def _need_two_groups(sample: _Sample, before: float, after: float, panel: bool) 
               for side in sides]
     what = (f"{counts[0]} units are measured in both {before:.12g} and {after:.12g}" if panel else
             f"{counts[1]} rows stand in {before:.12g}, {counts[0]} in {after:.12g}")
-    raise DesignError(Problem(where="treatment", what=what, cure="Choose other periods or another comparison group."),
+    raise DesignError(Problem(where="treatment", what=what + _early(rows, before), cure="Choose other periods or another "
+                              "comparison group; units treated from the first period on need an earlier one."),
                       source="design")
+
+
+def _early(rows: Selection, before: float) -> str:
+    """Say how many units were treated already."""
+    count = sum(d.n_units for d in rows.dropped if d.reason == "treated_from_start")
+    return f"; {count} are already treated in or before {before:.12g}" if count else ""
 
 
 def _assumptions(covariates: bool, panel: bool) -> tuple[str, ...]:
@@ -252,13 +283,14 @@ def _two_periods(known: Sequence[float], given: Sequence[float] | None, time: st
     return chosen[0], chosen[1]
 
 
-def _need_both(rows: Selection, unit: str) -> None:
+def _need_both(rows: Selection, unit: str, before: float) -> None:
     seen = rows.column(unit).value_counts()
     once = rows.data[unit].isin(seen[seen < 2].index)
     rows.drop(once & rows.kept, "seen_once", "measured in one of the two periods only")
     if not rows.kept.any():
-        raise DesignError(Problem(where="data", what="no unit is measured in both periods",
-                                  cure="Choose other periods."), source="design")
+        raise DesignError(Problem(
+            where="data", what=f"no unit that is untreated in the first period is measured in both{_early(rows, before)}",
+            cure="Choose other periods, with one from before the programme."), source="design")
 
 
 def _paired(found: Panel, outcome: str, unit: str, time: str, after: float, covariates: Sequence[str],

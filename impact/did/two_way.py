@@ -9,39 +9,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import as_names, transformed
-from impact.data.panel import (
-    ASSUMPTIONS,
-    CONTROL_GROUPS,
-    Panel,
-    counterfactual,
-    drop_always_treated,
-    drop_singletons,
-    select_panel,
-)
+from impact.data.frame import listed
+from impact.data.panel import ASSUMPTIONS, counterfactual
+from impact.data.privacy import speakable
 from impact.did.absorption import sweep
-from impact.did.effects import clusters_of, staggered, within
+from impact.did.effects import staggered, within
+from impact.did.estimands import QUESTIONS
+from impact.did.layout import Layout, lay_out
+from impact.did.opening import Asked, open_panel
 from impact.errors import DesignError, Problem
 from impact.inference.beside import WILD_CLUSTERS, WILD_TREATED, wild_beside
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, Fit, least_squares
-from impact.inference.report import Counts, cluster_counts, is_share, make_estimate, spread
+from impact.inference.report import Counts, cluster_counts, make_estimate, spread
 from impact.inference.sandwich import CLUSTERED, Covariance, covariance, satterthwaite_df
-from impact.results import Estimate, StandardErrorCard
+from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
 
-QUESTION = ("the average effect on treated units in the periods after they were first treated, as a weighted average "
-            "that two-way fixed effects choose")
 MOST_DUMMIES = 3_000  # HC2 and HC3 need the full design matrix, unit dummies included
 
 
 def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: str, treatment: str | None = None,
                           first_treated: str | None = None, control_group: str = "not_yet_treated",
-                          covariates: Sequence[str] = (), cluster: str | None = None,
-                          weights: str | None = None, vcov: str | None = None, transform: str = "none",
-                          conf_level: float = 0.95, seed: int = 0) -> Estimate:
+                          ever_treated: bool = False, covariates: Sequence[str] = (), cluster: str | None = None,
+                          weights: str | None = None, unbalanced: str = "within_cell", vcov: str | None = None,
+                          transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Estimate:
     """Regress the outcome on treatment with a fixed effect for each unit and each period.
 
     Parameters
@@ -49,7 +43,8 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     data : DataFrame, one row a unit and period.
     outcome : column, in its own unit.
     unit : id column. time : numeric column of the period.
-    treatment : 0/1 column that may differ by period; or
+    treatment : 0/1 column that may differ by period; one that switches off counts as it is coded, and the caveat
+        ``switches_off`` names its units, unless ``ever_treated`` says that treatment lasts from its start on; or
     first_treated : column of the first treated period, the same on all rows of a unit, missing or infinite where
         never treated (then treatment is 1 from that period on). Give exactly one of the two.
     control_group : "never_treated" demands units never treated among those used and leaves out treated units not seen
@@ -57,7 +52,7 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
         and units already treated, in either case.
     covariates : columns that vary over time; they must not be changed by the treatment.
     cluster : column of the level at which treatment was decided; the unit when left out.
-    weights : column of positive weights.
+    weights : column of positive weights. unbalanced : as :func:`impact.did.imputation`.
     vcov : any of :data:`impact.inference.VCOVS`; None is CR1S as in fixest.
     transform : "none" or "log".
     conf_level : a share.
@@ -83,43 +78,35 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     (N−1)/(N−K)·G/(G−1), K without effects nested in the cluster, t(G−1). Reference cases: did_jtrain_twfe_iid and
     did_jtrain_twfe_cluster (R fixest 0.12.2); Wooldridge, Econometric Analysis, jtrain example.
     """
-    if (treatment is None) == (first_treated is None):
-        raise ValueError("give exactly one of treatment= and first_treated=")
-    if control_group not in CONTROL_GROUPS:
-        raise ValueError(f"control_group must be one of {', '.join(CONTROL_GROUPS)}, not {control_group!r}")
-    covariates = as_names(covariates)
-    panel = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treatment=treatment,
-                         covariates=covariates, cluster=cluster, weights=weights)
-    drop_always_treated(panel, unit, time, control_group)
-    drop_singletons(panel, unit)
-    rows = panel.rows
-    raw, when = rows.numbers(outcome), rows.numbers(time)
-    y = transformed(raw, transform, outcome, rows.kept.nonzero()[0])
-    d = rows.numbers(treatment) if treatment is not None else _after(panel, when)
-    units, term = rows.codes(unit), treatment or "treated"
-    _need_change(d, units, control_group if first_treated is not None else "not_yet_treated")
-    extra = np.column_stack([rows.numbers(c) for c in covariates]) if covariates else np.empty((len(y), 0))
-    w = rows.numbers(weights) if weights is not None else None
-    clusters = clusters_of(rows, unit, cluster, units)
+    coded = treatment is not None and not ever_treated
+    lay = lay_out(open_panel(data, Asked(
+        outcome=outcome, unit=unit, time=time, first_treated=first_treated, treatment=treatment, ever_treated=ever_treated,
+        as_coded=coded, control_group=control_group, covariates=covariates, cluster=cluster, weights=weights,
+        transform=transform, conf_level=conf_level, unbalanced=unbalanced)))
+    y, when, units, clusters, w, extra = lay.y, lay.when, lay.units, lay.clusters, lay.weights, lay.extra
+    d = lay.rows.numbers(str(treatment)) if coded else lay.treated.astype(float)
+    term = treatment or "treated"
+    _need_change(d, units)
     by_unit = _per_unit(units, d)
     # where all are treated sooner or later, the periods before stand for the comparison
     groups = cluster_counts(clusters, d if by_unit.all() else by_unit[units])
     kind, show_wild = vcov or "CR1S", vcov is None and w is None and (
         groups[1] + groups[2] < WILD_CLUSTERS or groups[1] < WILD_TREATED)
-    found = _swept(y, d, extra, list(covariates), units, when, w, kind, term, clusters) if not show_wild else None
+    found = _swept(y, d, extra, lay.labels, units, when, w, kind, term, clusters) if not show_wild else None
     if found is None:
-        found = _dense(y, d, extra, list(covariates), units, when, w, kind, term, clusters)
+        found = _dense(y, d, extra, lay.labels, units, when, w, kind, term, clusters)
     inference, df_rule = _infer(found, kind, conf_level)
+    off = _switched_off(lay, d, term) if coded else []
     counts = Counts(n=len(y), treated=int(d.sum()), comparison=int(len(y) - d.sum()), units=len(by_unit),
                     units_treated=int(by_unit.sum()), clusters=groups[0], clusters_treated=groups[1],
                     clusters_comparison=groups[2])
     estimate = make_estimate(
         outcome=outcome, term=term, method="two_way_fixed_effects", estimand="att", inference=inference, counts=counts,
-        vcov=kind, card=_card(kind, df_rule, cluster or unit, groups),
-        base=counterfactual(y[d == 1], inference.estimate, transform), question=QUESTION, assumptions=ASSUMPTIONS,
-        transform=transform, outcome_sd=spread(y[d == 0]), dropped=rows.dropped, caveats=staggered(_starts(units, when, d)),
-        period=f"{when.min():.12g}–{when.max():.12g}", share=is_share(raw), details=(
-            ("coefficients", _coefficients(found)), ("left_out", found.left_out)))
+        vcov=kind, card=_card(kind, df_rule, lay.level, groups),
+        base=counterfactual(y[d == 1], inference.estimate, transform), assumptions=ASSUMPTIONS, transform=transform,
+        question=QUESTIONS["two_way_fixed_effects"]["as_coded" if off else ""], outcome_sd=spread(y[d == 0]),
+        dropped=lay.rows.dropped, caveats=(*staggered(_starts(units, when, d)), *off, *lay.notes), period=lay.span,
+        share=lay.share, details=(("coefficients", _coefficients(found)), ("left_out", found.left_out), *lay.record))
     fit = found.fit
     if fit is None or not show_wild or estimate.has_caveat("few_clusters"):
         return estimate  # below six clusters on a side the bootstrap is no help either
@@ -140,10 +127,15 @@ class _Found:
     fit: Fit | None = None
 
 
-def _after(panel: Panel, when: Array) -> Array:
-    if panel.first is None:
-        raise ValueError("first_treated is needed")
-    return np.asarray(when >= panel.first[panel.rows.kept], dtype=float)
+def _switched_off(lay: Layout, d: Array, column: str) -> list[Caveat]:
+    """Name the units whose treatment is 0 again after its start."""
+    off = (d == 0) & (lay.when > lay.first)
+    if not off.any():
+        return []
+    names = lay.rows.column(str(lay.asked.unit))[off].drop_duplicates()
+    return [Caveat(code="switches_off", text=f"Treatment switches off again for {len(names)} units "
+                   f"({listed(speakable(names))}) and is taken as coded in '{column}': its effect is taken to end with it. "
+                   "ever_treated=True gives the effect of ever having been treated.", values=(("units", len(names)),))]
 
 
 def _per_unit(units: Codes, d: Array) -> Array:
@@ -152,16 +144,8 @@ def _per_unit(units: Codes, d: Array) -> Array:
     return ever
 
 
-def _need_change(d: Array, units: Codes, control_group: str) -> None:
-    if len(d) == 0:
-        raise DesignError(Problem(where="data", what="no unit is measured in two periods",
-                                  cure="Difference-in-differences needs the same units before and after."),
-                          source="design")
+def _need_change(d: Array, units: Codes) -> None:
     ever = _per_unit(units, d)
-    if ever.all() and control_group == "never_treated":
-        raise DesignError(Problem(where="comparison", what="no never-treated unit has the outcome in two periods",
-                                  cure="Find untreated units, or declare not_yet_treated if groups started at different "
-                                       "times."), source="design")
     if not ever.any() or (ever.all() and len(ever) == 1):
         raise DesignError(Problem(where="treatment", what="no unit is treated in the periods analysed" if not ever.any()
                                   else "one unit is too few", cure="Check the treatment column and the periods."),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from impact.did.cohorts import UNBALANCED
 from impact.did.group_time import group_time_att
-from impact.errors import DesignError
+from impact.errors import DataError, DesignError
 from impact.results import Check, Estimate
 
 if TYPE_CHECKING:
@@ -18,18 +18,20 @@ TITLE = "Same answer however missing rows are treated"
 SOURCE = "Callaway & Sant'Anna (2021, section 2); toolkit rule: half a standard error"
 
 
-def unbalanced_agreement(data: pd.DataFrame, *, unbalanced: str = "within_cell", **arguments: Any) -> Check:
-    """Estimate the overall effect under each treatment of missing rows and compare.
+def unbalanced_agreement(data: pd.DataFrame, *, estimator: Callable[..., Any] = group_time_att,
+                         unbalanced: str = "within_cell", **arguments: Any) -> Check:
+    """Estimate the overall effect under each treatment of missing rows that the method has, and compare.
 
     Parameters
     ----------
-    data : DataFrame. unbalanced : the choice made. arguments : the others, as :func:`impact.did.group_time_att`.
+    data : DataFrame. estimator : a function of impact.did that takes ``unbalanced``.
+    unbalanced : the choice made. arguments : the others, as the estimator's.
 
     Returns
     -------
     Check
         ``measured`` is the largest distance from the choice made, in its standard errors; above 0.5 a concern. Where every
-        unit is seen in every period nothing is to be compared.
+        unit is seen in every period, or all choices keep the same rows, nothing is to be compared.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def unbalanced_agreement(data: pd.DataFrame, *, unbalanced: str = "within_cell",
     Estimand: the estimate's own, under each treatment of units not seen throughout. Assumes what the estimate assumes.
     Reference case: by hand, tests/test_group_time.py.
     """
-    mine = group_time_att(data, unbalanced=unbalanced, **arguments).headline
+    mine = estimator(data, unbalanced=unbalanced, **arguments).headline
     choices = dict(mine.details)["unbalanced_choices"]
     shared: dict[str, Any] = {"id": "unbalanced_agreement", "title": TITLE, "outcome": mine.outcome, "source": SOURCE,
               "measure": "standard errors between the choice made and the one farthest from it"}
@@ -52,11 +54,11 @@ def unbalanced_agreement(data: pd.DataFrame, *, unbalanced: str = "within_cell",
         return Check(verdict="concern", word="not examined", **shared,
                      reason="The effect has no standard error to measure a difference by.")
     found, failed = {unbalanced: mine}, []
-    for other in UNBALANCED:
+    for other, _, _ in choices:
         if other != unbalanced:
             try:
-                found[other] = group_time_att(data, unbalanced=other, **arguments).headline
-            except DesignError:
+                found[other] = estimator(data, unbalanced=other, **arguments).headline
+            except (DataError, DesignError):
                 failed.append(other)
     return _verdict(mine, found, failed, {name: (units, rows) for name, units, rows in choices}, shared)
 

@@ -158,7 +158,10 @@ def score_estimation(outcome: Array, treated: Array, score: Score, metric: Array
     derivative of the att by the score's coefficients. c uses covariances of covariates and outcome among neighbours on the
     score; d needs neighbours on the covariates themselves, here by Mahalanobis distance. For the atc the arms change
     places. Checked: Stata teffects psmatch on cattaneo2 (tests/test_matching_traps.py): ate to every printed digit, att to
-    2 in 10,000 (Stata does not say by which metric it finds neighbours for d).
+    2 in 10,000. What is left is the choice of neighbours the paper leaves open. Every printed digit of that att comes back
+    with c's level from the two nearest of each arm on the score, the unit itself left out, and d's from the nearest of the
+    other arm on the covariates in the units they came in (the test does so; one number cannot prove that Stata does). Such
+    a d changes with the unit of measure, so that Mahalanobis distance is kept here.
     """
     if score.design is None or score.covariance is None:
         raise ValueError("the score needs its design and covariance")

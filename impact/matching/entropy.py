@@ -16,6 +16,7 @@ from impact.inference.linear import Array, independent_columns
 from impact.matching.observed import WORDS, Comparison, Means, arm_weights, comparison_estimate, select_comparison
 from impact.matching.sample import MatchedEstimate
 from impact.matching.units import ASSUMPTIONS, QUESTIONS
+from impact.results import Caveat
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +102,8 @@ def entropy_balance(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
     data : DataFrame, one row a unit.
     outcome : column, in its own unit.
     treatment : column of 1 (took part) and 0 (did not).
-    covariates : columns measured before treatment, numeric; rows with a missing value are left out and counted.
+    covariates : columns measured before treatment; rows with a missing value are left out and counted. Text becomes one
+        yes/no column for each of its words, and the estimate says so.
     estimand : "att" (the others are weighted to the participants), "atc" (the reverse) or "ate" (both to all units).
     moments : 1 balances means, 2 also squares, 3 also cubes; yes/no covariates need the first alone.
     base_weights : column of positive numbers, one for every unit, from which the weights depart as little as possible;
@@ -121,7 +123,7 @@ def entropy_balance(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
     Raises
     ------
     DataError
-        Missing columns, text for numbers, a treatment that is not 0/1, negative weights.
+        Missing columns, numbers mixed with text, a treatment that is not 0/1, negative weights.
     DesignError
         One arm only, no more units than covariates, or targets that no weighting reaches: the covariates are named.
 
@@ -153,6 +155,9 @@ def entropy_balance(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
         factor[mine] = _tilt(sample, columns, names, target, base, arm)
     shown = arm_weights(sample, factor, factor, float(target.sum()))
     means = _means(sample, columns, target, shown, arms, fixed_target)
+    if fixed_target:
+        sample.caveats.append(Caveat(code="fixed_target", text="The error takes the means to be reached as given: the "
+                                     "interval is usually too wide."))
     imbalance = max(float(np.abs(shown[sample.treated == arm] @ columns[sample.treated == arm]).max()) for arm in arms)
     return comparison_estimate(
         sample, means, outcome=outcome, treatment=treatment, method="entropy_balance", estimand=estimand, weights=shown,

@@ -13,11 +13,21 @@ from impact.errors import DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes
 from impact.matching.abadie_imbens import MatchedEffect, Side, matched_effect, score_estimation
-from impact.matching.assembly import SETS_VCOV, Found, Why, lonely, matched_estimate, nobody, set_card, set_inference
+from impact.matching.assembly import (
+    SETS_VCOV,
+    Found,
+    Why,
+    left_unequal,
+    lonely,
+    matched_estimate,
+    nobody,
+    set_card,
+    set_inference,
+)
 from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, check_caliper, metric_of
 from impact.matching.neighbours import greedy_pairs, nearest
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, select_units
+from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, continuous, select_units
 from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -87,8 +97,8 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
         distance to the other arm's mean), "data" (as the rows stand) or "random" (with ``seed``). None is "largest" for the
         att; for the atc the smallest score, or again the largest distance.
     seed : of order="random"; nothing else draws.
-    bias_adjustment : regression adjustment for what matching leaves unequal; None is on with replacement and two or
-        more continuous covariates, unless ``estimated_score``.
+    bias_adjustment : regression adjustment for what matching leaves unequal; None is on with two or more continuous
+        covariates, unless ``estimated_score``, or where fewer units are matched than such a regression needs.
     variance_matches : same-arm neighbours for the conditional variance; 0 assumes one variance for all.
     estimated_score : allow for the score having been estimated (Abadie & Imbens 2016); with replacement, a score as the
         distance, no caliper, no exact groups and no bias adjustment. It lowers the variance of the ate and may raise that
@@ -195,8 +205,7 @@ def _order(arm: int, value: Array, scored: bool, rules: _Rules) -> Codes:
 def _adjusting(rules: _Rules, x: Array) -> bool:
     if rules.bias_adjustment is not None:
         return rules.bias_adjustment
-    continuous = sum(len(np.unique(column)) > 2 for column in x.T)
-    return rules.replace and continuous >= 2 and not rules.estimated_score
+    return continuous(x) >= 2 and not rules.estimated_score
 
 
 def _with_replacement(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Side, ...], adjust: Array | None,
@@ -228,13 +237,16 @@ def _without(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Sid
     side = sides[0]
     weights, sets = pair_weights(side, len(units.y))
     groups = int(sets.max()) + 1
+    if rules.bias_adjustment is None and adjust is not None and (weights > 0).sum() <= adjust.shape[1] + 2:
+        adjust = None  # a regression needs more units than covariates
     caveats = () if not side.matches.by_order else (Caveat(
         code="row_order", text=f"{side.matches.by_order} partners were chosen among equally near ones because they stand "
         "first in the data: another order of the rows may give another number.",
         values=(("partners", side.matches.by_order),)),)
     return Found(method="nearest_neighbour", estimand=rules.estimand, vcov=SETS_VCOV, weights=weights, sets=sets,
                  inference=set_inference(units.y, units.treated, sets, weights, adjust, SETS_VCOV, conf_level),
-                 caveats=caveats, card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), ""),
+                 caveats=(*caveats, *left_unequal(units, weights, adjust)),
+                 card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), ""),
                  **_shared(units, metric, cells, sides, adjust, rules, (("order", rules.order or "default"),)))
 
 

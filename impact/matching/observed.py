@@ -31,10 +31,10 @@ from impact.inference.report import (
     make_estimate,
     spread,
 )
-from impact.matching.sample import MatchedEstimate, MatchedSample
+from impact.matching.sample import MatchedEstimate, MatchedSample, few_units
 from impact.matching.score import Score, propensity
-from impact.matching.units import QUESTIONS, need_both_arms
-from impact.results import Caveat, Estimate, StandardErrorCard
+from impact.matching.units import QUESTIONS, as_numbers, in_words, need_both_arms, said_encoded
+from impact.results import Caveat, Dropped, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +113,8 @@ def select_comparison(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     if twice:
         raise DataError(twice, source="data")
     counted = tuple(name for name in (weights, base_weights) if name is not None)
-    check_columns(data, numbers=(outcome, *covariates, *counted), zero_one=(treatment,),
+    plain = tuple(c for c in covariates if not in_words(data, c))
+    check_columns(data, numbers=(outcome, *plain, *counted), zero_one=(treatment,),
                   complete=(cluster,) if cluster is not None else ())
     rows = Selection(data)
     for name, reason in ((treatment, "treatment"), (outcome, "outcome"), *((c, "covariate") for c in covariates),
@@ -130,12 +131,15 @@ def lay_out(rows: Selection, outcome: str, treatment: str, covariates: list[str]
     """Lay the rows kept out as arrays, traits without constants and repeats."""
     treated, raw = rows.numbers(treatment), rows.numbers(outcome)
     need_both_arms(treated)
-    table = np.column_stack([rows.numbers(c) for c in covariates])
+    words = tuple(c for c in covariates if in_words(rows.data, c))
+    table, behind, labels = _table(rows, covariates, words)
     scale = table.std(axis=0)
     varies = scale > 1e-12 * np.abs(table).max(axis=0)
     z = np.where(varies, (table - table.mean(axis=0)) / np.where(varies, scale, 1.0), 0.0)
     kept = [j - 1 for j in independent_columns(np.column_stack([np.ones(len(z)), z]))[1:]]
-    names, left_out = [covariates[j] for j in kept], [c for j, c in enumerate(covariates) if j not in kept]
+    names = [labels[j] for j in kept]
+    found = {behind[j] for j in kept}  # of a text's columns the last repeats the others, and is not missed
+    left_out = [c for c in covariates if c not in found]
     if not kept:
         raise DesignError(Problem(where="covariates", what=f"{listed(covariates)} have one value on every row used",
                                   cure="List columns in which units differ."), source="design")
@@ -148,7 +152,20 @@ def lay_out(rows: Selection, outcome: str, treatment: str, covariates: list[str]
         out.caveats.append(Caveat(code="covariates_left_out", text=f"{listed(left_out)}: constant, or a combination of "
                                   "other covariates, so that nothing more is adjusted for with it.",
                                   values=(("covariates", len(left_out)),)))
+    out.caveats += said_encoded(words)
     return out
+
+
+def _table(rows: Selection, covariates: list[str], words: tuple[str, ...]) -> tuple[Array, list[str], list[str]]:
+    """Covariates as columns of numbers, the covariate behind each, and a name of its own for each."""
+    parts, behind, labels = [], [], []
+    for name in covariates:
+        found = as_numbers(rows, (name,), words)[0]
+        parts.append(found)
+        behind += [name] * found.shape[1]
+        labels += [name] if name not in words else [
+            f"{name}: {word}" for word in sorted(set(rows.column(name).astype(str)))]
+    return np.column_stack(parts), behind, labels
 
 
 def _need_enough(treated: Array, count: int) -> None:
@@ -186,7 +203,9 @@ def comparison_estimate(sample: Comparison, means: Means, *, outcome: str, treat
     counts = Counts(n=n, treated=int(treated.sum()), comparison=int((1 - treated).sum()), units=n,
                     units_treated=int(treated.sum()), clusters=found[0], clusters_treated=found[1],
                     clusters_comparison=found[2])
-    kept = MatchedSample(frame=sample.rows.data, rows=sample.positions, treated=treated, weights=weights, score=score)
+    kept = MatchedSample(frame=sample.rows.data, rows=sample.positions, treated=treated, weights=weights, score=score,
+                         outside=_outside(sample, score, estimand), treatment=treatment, estimand=estimand,
+                         covariates=(*sample.names, *sample.left_out))
     card = StandardErrorCard(
         formula=formula, correction=correction + ("" if cluster is None else "; G/(G − 1)"), level=cluster or "the unit",
         df_rule="normal" if cluster is None else "clusters − 1", clusters_treated=found[1], clusters_comparison=found[2],
@@ -222,8 +241,22 @@ def _diagnostics(sample: Comparison, kept: MatchedSample, estimand: str) -> tupl
         if len(outside):
             caveats.append(Caveat(code="outside_support", text=f"{len(outside)} units "
                                   f"({rows_text(sample.positions[outside] + 1)}) have a chance of taking part beyond that "
-                                  "of every unit of the other side.", values=(("units", len(outside)),)))
+                                  "of every unit of the other side: what is said of them leans on few units, and the "
+                                  "interval may be somewhat too short.", values=(("units", len(outside)),)))
+    if sample.clusters is None:
+        caveats += few_units(kept)
     return shown, caveats + few_for_large_samples(None if sample.clusters is None else int(sample.clusters.max()) + 1)
+
+
+def _outside(sample: Comparison, score: Array | None, estimand: str) -> tuple[Dropped, ...]:
+    """Units without a like on the other side: those trimmed, and those kept with a score beyond the other side's."""
+    out = [lost for lost in sample.rows.dropped if lost.reason == "trimmed"]
+    found = np.empty(0, dtype=np.int64) if score is None else _outside_support(score, sample.treated, estimand)
+    if len(found):
+        rows = tuple(int(r) + 1 for r in sample.positions[found])
+        out.append(Dropped(reason="outside_support", text="kept, with a chance of taking part beyond that of every unit of "
+                           "the other side", n_rows=len(rows), n_units=len(rows), rows=rows))
+    return tuple(out)
 
 
 def _outside_support(score: Array, treated: Array, estimand: str) -> Codes:

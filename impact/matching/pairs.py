@@ -16,6 +16,7 @@ from impact.matching.assembly import (
     Found,
     Why,
     check_vcov,
+    left_unequal,
     lonely,
     matched_estimate,
     nobody,
@@ -96,7 +97,8 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
         inference=set_inference(units.y, units.treated, sets, weights, adjust, kind, conf_level),
         pairs=tuple((int(i), int(j), 1.0) for i, j in chosen), limit=limit,
         why=lonely(focal, np.flatnonzero(units.treated != arm), lost[focal], metric, cells, reach),
-        score=metric.probability, caveats=_twins(units, cells, chosen[:, 1]),
+        score=metric.probability,
+        caveats=(*_twins(units, cells, chosen[:, 1]), *left_unequal(units, weights, adjust)),
         details=(("distance", distance), ("bias_adjusted", bias_adjustment), ("total_distance", total))))
 
 

@@ -60,7 +60,8 @@ def aipw(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequen
     data : DataFrame, one row a unit.
     outcome : column, in its own unit.
     treatment : column of 1 (took part) and 0 (did not).
-    covariates : columns measured before treatment, numeric; rows with a missing value are left out and counted.
+    covariates : columns measured before treatment; rows with a missing value are left out and counted. Text becomes one
+        yes/no column for each of its words, and the estimate says so.
     estimand : "att" (those who took part), "atc" (the others) or "ate" (all).
     vcov : "M" (all estimated parts allowed for; needs folds=None), "IF" (influence function, models taken as known, right
         in large samples if both are). None is "M", and "IF" with folds.
@@ -81,7 +82,7 @@ def aipw(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequen
     Raises
     ------
     DataError
-        Missing columns, text for numbers, a treatment that is not 0/1, negative weights.
+        Missing columns, numbers mixed with text, a treatment that is not 0/1, negative weights.
     DesignError
         One arm only, no more units than covariates, covariates that predict treatment perfectly or that do not vary in
         an arm (named), or a learner that is not installed.

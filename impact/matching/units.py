@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import Selection, as_names, check_columns, listed, number_problem, require_columns, transformed
+from impact.data.frame import Selection, as_names, check_columns, holds_words, listed, require_columns, transformed
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.linear import Array, Codes
 from impact.inference.report import is_share
@@ -66,10 +66,7 @@ class Units:
         if self.left_out:
             out.append(Caveat(code="covariates_left_out", text=f"{listed(self.left_out)}: one value on every row used, so "
                               "that nobody can be told apart by it.", values=(("covariates", len(self.left_out)),)))
-        if self.encoded:
-            out.append(Caveat(code="covariates_encoded", text=f"{listed(self.encoded)}: text, entered as one yes/no column "
-                              "for each of its words.", values=(("covariates", len(self.encoded)),)))
-        return out
+        return out + said_encoded(self.encoded)
 
 
 def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, covariates: Sequence[str],
@@ -98,7 +95,7 @@ def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, cov
              for name, role in ((outcome, "outcome"), (treatment, "treatment")) if name in (*covariates, *exact)]
     if twice:
         raise DataError(twice, source="data")
-    words = tuple(c for c in covariates if _in_words(data, c)) if numeric else ()
+    words = tuple(c for c in covariates if in_words(data, c)) if numeric else ()
     check_columns(data, numbers=(*measured, *(c for c in covariates if numeric and c not in words)), zero_one=(treatment,))
     rows = Selection(data)
     for name, reason in ((treatment, "treatment"), *((c, "outcome") for c in measured),
@@ -107,7 +104,7 @@ def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, cov
     outcome = treatment if outcome is None else outcome
     treated, raw = rows.numbers(treatment), rows.numbers(outcome)
     need_both_arms(treated)
-    x, columns = _numbers(rows, covariates, words) if numeric else (np.empty((len(raw), 0)), ())
+    x, columns = as_numbers(rows, covariates, words) if numeric else (np.empty((len(raw), 0)), ())
     varies = np.array([np.ptp(column) > 0 for column in x.T], dtype=bool)
     columns = tuple(c for c, kept in zip(columns, varies, strict=True) if kept)
     if numeric and not columns:
@@ -119,18 +116,13 @@ def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, cov
                  left_out=tuple(c for c in covariates if numeric and c not in columns))
 
 
-def holds_words(data: pd.DataFrame, name: str) -> bool:
-    """Whether a column holds words only; numbers among them are a mistake, and said by the checks."""
-    import pandas as pd
-
-    column = data[name]
-    if number_problem(data, name) is None or pd.api.types.is_numeric_dtype(column) or (
-            pd.api.types.is_datetime64_any_dtype(column)):
-        return False
-    return not pd.to_numeric(column.dropna().astype(str), errors="coerce").notna().any()
+def said_encoded(names: Sequence[str]) -> list[Caveat]:
+    """Say which covariates are text, and by which rule they are entered."""
+    return [Caveat(code="covariates_encoded", text=f"{listed(names)}: text, entered as one yes/no column for each of its "
+                   "words.", values=(("covariates", len(names)),))] if names else []
 
 
-def _in_words(data: pd.DataFrame, name: str) -> bool:
+def in_words(data: pd.DataFrame, name: str) -> bool:
     """Whether a covariate is text to be encoded; refuse one with too many words."""
     if not holds_words(data, name):
         return False
@@ -141,7 +133,7 @@ def _in_words(data: pd.DataFrame, name: str) -> bool:
     return True
 
 
-def _numbers(rows: Selection, covariates: Sequence[str], words: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
+def as_numbers(rows: Selection, covariates: Sequence[str], words: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
     """Covariates as columns of numbers: a text column becomes one 0/1 column for each of its words, in sorted order."""
     parts, names = [], []
     for name in covariates:
@@ -152,6 +144,11 @@ def _numbers(rows: Selection, covariates: Sequence[str], words: Sequence[str]) -
             parts.append(np.column_stack([text == word for word in sorted(set(text))]).astype(float))
         names += [name] * parts[-1].shape[1]
     return np.column_stack(parts), tuple(names)
+
+
+def continuous(x: Array) -> int:
+    """How many columns take more than two values."""
+    return sum(len(np.unique(column)) > 2 for column in x.T)
 
 
 def need_both_arms(treated: Array) -> None:

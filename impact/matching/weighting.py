@@ -41,7 +41,8 @@ def inverse_probability(data: pd.DataFrame, *, outcome: str, treatment: str, cov
     data : DataFrame, one row a unit.
     outcome : column, in its own unit.
     treatment : column of 1 (took part) and 0 (did not).
-    covariates : columns measured before treatment, numeric; rows with a missing value are left out and counted.
+    covariates : columns measured before treatment; rows with a missing value are left out and counted. Text becomes one
+        yes/no column for each of its words, and the estimate says so.
     estimand : "att" (those who took part), "atc" (the others), "ate" (all), "ato" (overlap weights) or "matching"
         (matching weights); the last two speak of units for whom taking part was open.
     stabilised : scale the weights of each arm to the number of its own units instead of the number of units the estimand
@@ -63,7 +64,7 @@ def inverse_probability(data: pd.DataFrame, *, outcome: str, treatment: str, cov
     Raises
     ------
     DataError
-        Missing columns, text for numbers, a treatment that is not 0/1, negative weights.
+        Missing columns, numbers mixed with text, a treatment that is not 0/1, negative weights.
     DesignError
         One arm only, no more units than covariates, covariates that predict treatment perfectly (named).
 

@@ -133,6 +133,10 @@ CONTRACT = _map(
         firm=_text("Where rows are workers, name the column of their firm."),
         weighting=_choice("worker", "firm", cure="worker: each worker counts once; firm: each firm counts once."),
         covariates=_list(_text(_COLUMN), most=60),
+        treated_on=Field(kind="moment", cure="Write the date the programme began, 2021-03-01, a year, or the column of "
+                         "each unit's date."),
+        measured_on=Field(kind="moments", cure="Write when each covariate was measured, or the column of the dates: "
+                          "{sales_2020: 2020-12-31, age: interview_date}."),
         assignment=_map(
             rule=_choice("simple", "blocked", "clustered", "pairs"), strata=_text(_COLUMN),
             cluster=_text(_COLUMN), probability=_number(0, 1), record=_words()),
@@ -167,6 +171,11 @@ CONTRACT = _map(
                       cure="Write: primary: {method: ancova}."),
         robustness=_list(_METHOD, most=12),
         families=_list(FAMILY, most=12),
+        sensitivity=_map(
+            negative_controls=_list(_text(_COLUMN), most=20, cure="List columns the programme cannot have changed: "
+                                    "[sales_2018]."),
+            benchmarks=_list(_text(_COLUMN), most=20, cure="List covariates to measure hidden causes by: [sales_2020]."),
+            cure="Write sensitivity: {negative_controls: [sales_2018], benchmarks: [sales_2020]}."),
         conf_level=_number(0.5, 0.999),
         seed=Field(kind="integer", essential=True, low=0, high=2**53,
                    cure="Write any whole number, e.g. the date: seed: 20240501.")),
@@ -180,7 +189,13 @@ CONTRACT = _map(
         contributions=_list(CONTRIBUTION, most=20)),
     ethics=_map(consent=_words(), approval=_words(), registration=_words()),
     benchmark=_map(value=_number(essential=True), unit=_words(essential=True), label=_words(essential=True),
-                   source=_words(essential=True)),
+                   source=_words(essential=True),
+                   trial=_map(package=_choice(*PACKAGES), dataset=_text("Name a data set of the package."),
+                              file=_text("Name the file of the trial's rows."),
+                              outcome=_text("Name the column of the outcome in the trial's rows.", essential=True),
+                              treatment=_text("Name the column of the offer in the trial's rows.", essential=True),
+                              method=_choice("difference_in_means", "ols", "lin"), strata=_text(), cluster=_text(),
+                              covariates=Field(kind="columns", cure="List columns of the trial's rows."))),
     brief=_map(
         essential=True, cure="Write: brief: {date: 2026-11-21}.",
         date=Field(kind="date", essential=True, cure="Write the date of the brief as 2026-11-21."),

@@ -17,7 +17,9 @@ _ROUND = Field(kind="value", cure="Give the value of the round column, as the da
 _NUMBERS = Field(kind="list", item=Field(kind="number", essential=True, low=1e-6, high=1 - 1e-6), length=(1, 20),
                  cure="List shares between 0 and 1: [0.25, 0.5, 0.75].")
 _REGRESSION = {"covariates": _COLUMNS, "strata": _COLUMN, "cluster": _COLUMN, "weights": _COLUMN, "vcov": _VCOV}
-_PANEL = {"covariates": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN}
+_UNBALANCED = Field(kind="choice", choices=("within_cell", "balanced"))
+_PANEL = {"covariates": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN, "unbalanced": _UNBALANCED}
+_ANY_ROWS = Field(kind="choice", choices=("within_cell", "balanced", "repeated_cross_section"))
 _HORIZON = Field(kind="integer", low=-1000, high=-1, cure="Write a period before treatment, e.g. -1.")
 _WINDOW = Field(kind="list", item=Field(kind="integer", essential=True), length=(2, 2), cure="Write it as [-3, 4].")
 _DISTANCE = Field(kind="choice", choices=("propensity", "linear_propensity", "mahalanobis", "robust_mahalanobis",
@@ -69,16 +71,17 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
         "late": {**_REGRESSION, "takeup": Field(kind="text", essential=True, cure="Name the column of who took part.")},
     },
     "did": {
-        "two_way_fixed_effects": {"covariates": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN, "vcov": _VCOV},
+        "two_way_fixed_effects": {**_PANEL, "vcov": _VCOV, "ever_treated": _YES_NO},
         "two_by_two": {
             **_PANEL, "periods": Field(kind="list", item=Field(kind="number", essential=True), length=(2, 2),
                                        cure="Write it as [1987, 1988]."),
-            "method": Field(kind="choice", choices=("dr_improved", "dr", "reg", "ipw")), "panel": _YES_NO},
+            "method": Field(kind="choice", choices=("dr_improved", "dr", "reg", "ipw")), "panel": _YES_NO,
+            "unbalanced": _ANY_ROWS},
         "group_time_att": {
             **_PANEL, "method": Field(kind="choice", choices=("dr", "reg", "ipw")), "ever_treated": _YES_NO,
-            "anticipation": Field(kind="number", low=0), "season": Field(kind="integer", low=2, high=366),
+            "anticipation": Field(kind="integer", low=0, high=1000), "season": Field(kind="integer", low=2, high=366),
             "base_period": Field(kind="choice", choices=("varying", "universal")), "panel": _YES_NO, "draws": _DRAWS,
-            "unbalanced": Field(kind="choice", choices=("within_cell", "balanced", "repeated_cross_section"))},
+            "unbalanced": _ANY_ROWS},
         "event_study": {**_PANEL, "reference": _HORIZON, "window": _WINDOW, "bin_ends": _YES_NO},
         "imputation": {**_PANEL, "leave_out": _YES_NO, "leads": Field(kind="integer", low=0, high=100)},
         "sun_abraham": {**_PANEL, "reference": _HORIZON},
@@ -92,9 +95,13 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
     "matching": {
         "optimal_pairs": {**_PAIRS, "bias_adjustment": _YES_NO},
         "full_matching": _PAIRS,
+        "matched_did": {**{k: f for k, f in _PAIRS.items() if k != "vcov"}, "baseline": _COLUMN, "earlier": _COLUMNS,
+                        "match_on": Field(kind="choice", choices=("traits", "trends", "baseline_outcome")),
+                        "method": Field(kind="choice", choices=("nearest_neighbour", "optimal_pairs", "full_matching"))},
         "exact": {"covariates": _COLUMNS, "vcov": _VCOV},
         "coarsened_exact": {"covariates": _COLUMNS, "vcov": _VCOV,
-                            "bins": Field(kind="value", cure="Write sturges, exact, or a number of bins.")},
+                            "bins": Field(kind="bins", cure="Write sturges, exact, a number of bins or cut points, or one "
+                                          "of these for each covariate: {age: [20, 30, 40], sector: exact}.")},
         "subclassification": {"covariates": _COLUMNS, "vcov": _VCOV, "classes": Field(kind="integer", low=2, high=1000)},
         "inverse_probability": {**_WEIGHTED, "stabilised": _YES_NO,
                                 "trim": Field(kind="value", cure="Write crump, or a share such as 0.05.")},

@@ -133,6 +133,7 @@ def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
     check_construction(v, tree)
     _check_file(v, ("prices", "file"), (tree.get("prices") or {}).get("file"))
     check_promises(v, tree)
+    _check_trial(v, (tree.get("benchmark") or {}).get("trial"))
     _check_chain(v, tree.get("results_chain") or {})
     _check_methods(v, design, tree.get("analysis") or {})
     _check_followed(v, tree)
@@ -160,6 +161,20 @@ def _check_data(v: Validation, data: dict[str, Any]) -> None:
         v.complain((*here, "dataset"), f"'{shown(dataset)}' is not the name of a data set",
                    "Use letters, digits and _, as the package does, e.g. jtrain.")
     _check_file(v, (*here, "file"), file)
+
+
+def _check_trial(v: Validation, trial: dict[str, Any] | None) -> None:
+    """Hold the source of a benchmark that is made again to the rules of the study's own data."""
+    if not trial:
+        return
+    here: Path_ = ("benchmark", "trial")
+    if bool(trial.get("file")) == bool(trial.get("package")):
+        v.complain(here, "give either a file or a package with its dataset", "Write: trial: {file: trial.csv, …}.")
+    elif trial.get("package") and not (trial.get("dataset") and _DATASET.match(trial["dataset"])):
+        v.complain(here, "the data set of the package is not named", "Write: dataset: jtrain2.")
+    if trial.get("covariates") and trial.get("method") in (None, "difference_in_means"):
+        v.complain((*here, "covariates"), "difference_in_means uses no covariates", "Write method: ols or lin.")
+    _check_file(v, (*here, "file"), trial.get("file"))
 
 
 def _check_file(v: Validation, path: Path_, file: str | None) -> None:
@@ -212,6 +227,12 @@ def _check_design(v: Validation, design: dict[str, Any]) -> None:
         v.complain(("design", "assignment"), f"'strata' is missing: the rule is {assignment['rule']}",
                    "Name the column of the blocks or pairs.")
     _check_workers(v, design)
+    if design.get("measured_on") and not design.get("treated_on"):
+        v.complain(("design", "measured_on"), "dates of covariates need the date of the programme to be held against",
+                   "Write treated_on: 2021-03-01, or the column of each unit's date.")
+    if design.get("treated_on") and not design.get("measured_on"):
+        v.complain(("design", "treated_on"), "it is held against the dates of covariates, and none is given",
+                   "Write measured_on: {age: 2020-12-31}, or delete this key.")
     for key in ("unit", "assigned_by"):
         if kind == "did" and design.get(key) == ROW_NUMBER:
             v.complain(("design", key), "row_number cannot follow a unit over time", "Name the id column.")
@@ -296,6 +317,7 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
                 if not _complained(v, dotted((*path, "options", key))):
                     v.complain((*path, "options", key), what, cure)
     _check_estimand(v, design, analysis.get("primary") or {})
+    _check_sensitivity(v, design, analysis.get("sensitivity") or {})
     primary = (analysis.get("primary") or {}).get("method")
     for i, family in enumerate(analysis.get("families") or []):
         if (family or {}).get("adjust") in REDRAWN and kind == "rct" and primary in METHODS[kind] and (
@@ -332,6 +354,23 @@ def _check_followed(v: Validation, tree: dict[str, Any]) -> None:
         if (outcome or {}).get("baseline"):
             v.complain(("outcomes", i, "baseline"), "the value before comes from the earlier round of the same column",
                        "Leave baseline out.")
+
+
+def _check_sensitivity(v: Validation, design: dict[str, Any], sensitivity: dict[str, Any]) -> None:
+    """Hold what hidden causes are judged by against the design: it is for comparisons on observed traits."""
+    here: Path_ = ("analysis", "sensitivity")
+    if sensitivity and design.get("kind") != "matching":
+        v.complain(here, f"hidden causes are examined for matching, not for {design.get('kind')}", "Delete this key.")
+        return
+    covariates = [c for c in design.get("covariates") or [] if c]
+    for i, name in enumerate(sensitivity.get("benchmarks") or []):
+        if name and name not in covariates:
+            v.complain((*here, "benchmarks", i), f"'{shown(name)}' is not a covariate", did_you_mean(name, covariates)
+                       or "A trait measures hidden causes only if the comparison uses it.")
+    for i, name in enumerate(sensitivity.get("negative_controls") or []):
+        if name and name in covariates:
+            v.complain((*here, "negative_controls", i), f"'{shown(name)}' is a covariate, and so alike by construction",
+                       "Name an outcome the programme cannot have changed that is not matched on.")
 
 
 def _check_draw(v: Validation, design: dict[str, Any], call: dict[str, Any], path: Path_) -> None:

@@ -24,7 +24,8 @@ class Field:
     """One key of a file: what may stand there and what to say when it does not.
 
     ``kind`` is one of text, words (text, or text per language), name, number, integer, boolean, value (text or
-    number), date, choice, period, options, map, list, columns. ``essential`` keys must be given; others may be absent
+    number), date, choice, period, options, map, list, columns, bins (how covariates are coarsened), moment (a date, a year
+    or a column of them), moments (one for each column). ``essential`` keys must be given; others may be absent
     or null.
     """
 
@@ -198,8 +199,10 @@ def _options(v: Validation, value: Any, field: Field, path: Path_) -> dict[str, 
             return [plain(y, (*here, i)) for i, y in enumerate(x)]
         if isinstance(x, dt.date):
             return x.isoformat()
+        if isinstance(x, dict) and len(here) == len(path) + 1:
+            return {name: plain(y, (*here, name)) for name, y in x.items()}
         if isinstance(x, dict):
-            v.complain(here, "an option is a value or a list of values, not a group of keys")
+            v.complain(here, "groups of keys stand too deep here")
         elif isinstance(x, str):
             return _text(v, x, field, here)
         elif isinstance(x, float) and not math.isfinite(x):
@@ -270,8 +273,41 @@ def _columns(v: Validation, value: Any, field: Field, path: Path_) -> list[Any] 
                  Field(kind="list", item=Field(kind="text", cure=field.cure), length=(0, 60), cure=field.cure), path)
 
 
+def _bins(v: Validation, value: Any, field: Field, path: Path_) -> Any:
+    """Read how covariates are coarsened: a rule for all, or one by covariate."""
+    if isinstance(value, dict):
+        return {key: _bins(v, x, field, (*path, key)) for key, x in value.items() if x is not None}
+    before = len(v.problems)
+    if isinstance(value, list):
+        points = _list(v, value, Field(kind="list", item=Field(kind="number"), length=(1, 100), cure=field.cure), path)
+        if len(v.problems) == before and points != sorted(set(points or [])):
+            v.complain(path, "the cut points do not rise", "Write each once, the smallest first: [5, 10, 20].")
+        return points
+    if isinstance(value, str):
+        return _choice(v, value, Field(kind="choice", choices=("sturges", "exact"), cure=field.cure), path)
+    return _number(v, value, Field(kind="integer", low=2, high=1000, cure=field.cure), path)
+
+
+def _moment(v: Validation, value: Any, field: Field, path: Path_) -> str | None:
+    """Read a date, a year, or the name of a column that holds them."""
+    if isinstance(value, dt.datetime | dt.date) or (isinstance(value, int) and not isinstance(value, bool)):
+        found = _year_or_date(value) if not isinstance(value, int) or 1800 <= value <= 2200 else None
+        if isinstance(found, str):
+            return found
+        v.complain(path, f"{_shown(value)} is neither a date nor a year", field.cure)
+        return None
+    return _text(v, value, field, path)
+
+
+def _moments(v: Validation, value: Any, field: Field, path: Path_) -> dict[str, str | None] | None:
+    if not isinstance(value, dict):
+        v.complain(path, f"one date for each column is expected here, got {_shown(value)}", field.cure)
+        return None
+    return {str(key): _moment(v, x, field, (*path, key)) for key, x in value.items() if x is not None}
+
+
 _CHECKS: dict[str, Any] = {
     "text": _text, "words": _words, "name": _name, "number": _number, "integer": _number, "boolean": _boolean,
     "date": _date, "choice": _choice, "period": _period, "options": _options, "list": _list, "map": _map,
-    "columns": _columns, "value": _value,
+    "columns": _columns, "value": _value, "bins": _bins, "moment": _moment, "moments": _moments,
 }

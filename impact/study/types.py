@@ -145,6 +145,8 @@ class Design:
     firm: str | None = None
     weighting: Literal["worker", "firm"] | None = None
     covariates: tuple[str, ...] = ()
+    treated_on: str | None = None  # a date, a year, or a column of them; so too each value of measured_on
+    measured_on: tuple[tuple[str, str], ...] = ()
     assignment: Assignment | None = field(default=None, metadata={"of": Assignment})
     sampling: Sampling | None = field(default=None, metadata={"of": Sampling})
 
@@ -219,6 +221,14 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """What hidden causes are judged by: outcomes the programme cannot have changed, and measured traits as a yardstick."""
+
+    negative_controls: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """The plan: the primary method, its robustness checks, families of outcomes, the level of confidence, the seed."""
 
@@ -226,6 +236,7 @@ class Analysis:
     seed: int
     robustness: tuple[MethodCall, ...] = field(default=(), metadata={"of": MethodCall})
     families: tuple[Family, ...] = field(default=(), metadata={"of": Family})
+    sensitivity: Sensitivity | None = field(default=None, metadata={"of": Sensitivity})
     conf_level: float = 0.95
 
 
@@ -239,6 +250,21 @@ class Ethics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSource:
+    """Where a trial's own rows are, and how its answer is made of them: for a benchmark that each run makes again."""
+
+    outcome: str
+    treatment: str
+    package: str | None = None
+    dataset: str | None = None
+    file: str | None = None
+    method: str = "difference_in_means"
+    covariates: tuple[str, ...] = ()
+    strata: str | None = None
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
     """A known answer to hold the estimate against, with its source."""
 
@@ -246,6 +272,7 @@ class Benchmark:
     unit: Words
     label: Words
     source: Words
+    trial: TrialSource | None = field(default=None, metadata={"of": TrialSource})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,8 @@ def seconds(run) -> float:
 
 def printed(page: Path, out: Path) -> None:
     subprocess.run([str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-                    f"--user-data-dir={out.parent / 'profile'}", f"--print-to-pdf={out}", "--no-pdf-header-footer", str(page)],
-                   check=True, capture_output=True, timeout=120)
+                    f"--user-data-dir={out.parent / 'profile'}", f"--print-to-pdf={out}", "--no-pdf-header-footer",
+                    str(page)], check=True, capture_output=True, timeout=120)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: there is nothing to set the times against")
@@ -48,6 +48,7 @@ def test_one_brief_and_sixty(tmp_path):
     page = tmp_path / "brief.html"
     page.write_text(str(render_brief(evaluation, formats=("html",))["html"]), encoding="utf-8")
     peer = min(seconds(lambda: printed(page, tmp_path / "peer.pdf")) for _ in range(3))
-    print(f"\nfirst brief, all formats: {first:.2f} s; then {one:.2f} s ({', '.join(f'{k} {v:.2f} s' for k, v in each.items())})")
+    formats = ", ".join(f"{name} {took:.2f} s" for name, took in each.items())
+    print(f"\nfirst brief, all formats: {first:.2f} s; then {one:.2f} s ({formats})")
     print(f"{SET} briefs, all formats: {sixty:.1f} s, {sixty / one:.1f} times one")
     print(f"Chromium prints the page alone in {peer:.2f} s: a PDF here takes {each['pdf'] / peer:.2f} times that")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impact.results.estimate import Estimates
 from impact.results.plots.charts import curve, event_study, forest
+from impact.results.plots.groups import love, overlap
 from impact.results.plots.means import trends
 from impact.results.plots.panels import Decomposition, heat_map, is_cell, scatter
 from impact.results.plots.sheet import look, to_png, to_svg
@@ -18,6 +19,7 @@ from impact.results.record import write_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from impact.results.balance import BalanceTable
     from impact.results.evaluation import Evaluation
 
 CHARTS: dict[str, Callable[[Estimates], tuple[Figure, str]]] = {
@@ -101,6 +103,29 @@ def plot(result: Estimates | Decomposition, kind: str | None = None) -> Plot:
 def cohort_trends(evaluation: Evaluation, outcome: str | None = None) -> Plot:
     """Draw the raw means of one outcome by group and period; see :meth:`impact.results.Evaluation.plot`."""
     return _made(lambda: trends(evaluation, outcome))
+
+
+def love_plot(table: BalanceTable) -> Plot:
+    """Draw how far apart the groups are on each trait.
+
+    Parameters
+    ----------
+    table : a balance table; with weights, before is hollow, after filled, and the limits 0.1 and 0.25 are drawn.
+    """
+    return _made(lambda: love(table))
+
+
+def overlap_plot(score: Sequence[float], treated: Sequence[float], weights: Sequence[float], *,
+                 treatment: str = "treatment", made: bool = False, lost: Sequence[tuple[int, str]] = ()) -> Plot:
+    """Draw the chances of taking part in both groups back to back.
+
+    Parameters
+    ----------
+    score, treated, weights : (n,) estimated chance, arm as 1 and 0, and what each unit counts for.
+    treatment : name of the arm's column. made : whether the score was fitted for the picture alone.
+    lost : units left without a counterpart: how many, and why.
+    """
+    return _made(lambda: overlap(score, treated, weights, treatment=treatment, made=made, lost=lost))
 
 
 def kinds_of(result: Estimates) -> list[str]:

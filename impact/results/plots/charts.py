@@ -226,9 +226,9 @@ def forest(result: Estimates) -> tuple[Figure, str]:
                   key=verdict_key(drawn, lambda empty: sign(*SINCE, hollow=empty)),
                   notes=[f"{name}: {verdict(e)}." for name, e in zip(names, rows, strict=True) if not pieces(e)][:4])
     _across_axis(sheet, limits, heights)
-    for e, middle, a, b in zip(rows, _middles(heights), left, right, strict=True):
-        _beside(sheet, MARGIN, middle, a, bold=e is rows[0])
-        _beside(sheet, sheet.width - MARGIN, middle, b, size=SMALL, across="right")
+    for e, middle, a, b in zip(rows, middles(heights), left, right, strict=True):
+        beside(sheet, MARGIN, middle, a, bold=e is rows[0])
+        beside(sheet, sheet.width - MARGIN, middle, b, size=SMALL, across="right")
         if known(e):
             interval(sheet.axes, middle, pieces(e), limits, COLOURS["navy"], upright=False)
             mark(sheet.axes, e.estimate, middle, SINCE[0], COLOURS["navy"], hollow=hollow(e))
@@ -243,12 +243,14 @@ def verdict_key(rows: Sequence[Estimate], glyph: Callable[[bool], Glyph]) -> lis
     return [*key, *([(glyph(True), hollow_words(rows))] if any(map(hollow, rows)) else [])]
 
 
-def _middles(heights: Sequence[float]) -> list[float]:
+def middles(heights: Sequence[float]) -> list[float]:
+    """Middle of each of several rows below each other."""
     return [total - height / 2 for total, height in zip(itertools.accumulate(heights), heights, strict=True)]
 
 
-def _beside(sheet: Sheet, x: float, middle: float, lines: Sequence[str], *, size: float = 9.5, bold: bool = False,
-            across: str = "left") -> None:
+def beside(sheet: Sheet, x: float, middle: float, lines: Sequence[str], *, size: float = 9.5, bold: bool = False,
+           across: str = "left") -> None:
+    """Write lines beside a row."""
     for k, text in enumerate(lines):
         write(sheet.page, x, sheet.top + middle + BESIDE * (k - (len(lines) - 1) / 2), text, size=size, bold=bold,
               across=across)

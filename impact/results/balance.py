@@ -16,6 +16,8 @@ from impact.results.record import write_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from impact.results.plots import Plot
+
 DENOMINATORS = {
     "treated": "the standard deviation of the treated",
     "comparison": "the standard deviation of the comparison units",
@@ -137,6 +139,15 @@ class BalanceTable:
     def points(self) -> tuple[tuple[str, float | None, float | None], ...]:
         """Label, standardised difference before, and after (None without weights) of each row: what a love plot draws."""
         return tuple((r.label, r.before.smd, r.after.smd if r.after is not None else None) for r in self.rows)
+
+    def plot(self) -> Plot:
+        """Draw a love plot: how far apart the groups are on each trait, before weighting and after.
+
+        See :func:`impact.results.plots.love_plot`.
+        """
+        from impact.results.plots import love_plot
+
+        return love_plot(self)
 
     def tidy(self) -> pd.DataFrame:
         """One row a trait or level; columns ``covariate level n_missing``, the six of :class:`Gap` ending in ``_before``

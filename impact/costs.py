@@ -1,0 +1,243 @@
+"""Value for money: what an effect cost, with the set of values the data leave open.
+
+A ratio of a cost to an effect has no mean and no standard error when the effect may be zero, and the quantiles of simulated
+ratios are not an interval for it. Sets are Fieller's instead: all ratios the data do not refuse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from impact.results.estimate import Caveat, Estimate, Segment
+from impact.results.money import MoneyFigure, MoneyKind, MoneyState
+
+if TYPE_CHECKING:
+    from impact.study.costs import Costs
+    from impact.study.returns import Return
+    from impact.study.types import Outcome, Study
+
+PERIODS = {"week": 365.25 / 7, "month": 12.0, "quarter": 4.0, "year": 1.0}  # in one year
+OF_THE_OFFER = ("itt",)
+OF_TAKERS = ("late", "att")
+Ends = tuple[float, float, float]  # the effect in the good direction, and the ends of its set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCost:
+    """What one unit cost: the whole in prices of one year over the participants, on the denominator of the effect."""
+
+    value: float
+    total: float
+    std_error: float | None = None
+    caveats: tuple[Caveat, ...] = ()
+
+
+def value_for_money(study: Study, estimates: tuple[Estimate, ...]) -> tuple[MoneyFigure, ...]:
+    """Set the declared costs against the effects the study names.
+
+    Parameters
+    ----------
+    study : with ``costs``; without, nothing is computed.
+    estimates : of the record; the primary method's row of each outcome is used.
+
+    Returns
+    -------
+    tuple of MoneyFigure
+        Cost per participant; then for each declared return its cost per unit, and where it is income the benefit–cost
+        ratio (with a horizon) and the payback time. In the currency and prices of ``costs``.
+
+    Notes
+    -----
+    Fieller (1954, Journal of the Royal Statistical Society B 16). With a cost that is known the set is that of the effect
+    turned over; with ``standard_error`` the cost has its own variance, independent of the effect's. Worked by hand in
+    tests/test_costs.py: 200 dollars against 2.60 a week pay back in 76.9 weeks.
+    """
+    costs = study.costs
+    if costs is None or costs.participants <= 0:
+        return ()
+    plain = unit_cost(costs)
+    figures = [MoneyFigure(
+        id="money/cost_per_participant", kind="cost_per_participant", state="plain", unit=costs.currency,
+        value=plain.value, basis=(("total", plain.total), ("participants", costs.participants), ("per", costs.per)))]
+    for declared in costs.returns:
+        outcome = study.outcome(declared.outcome)
+        estimate = next((e for e in estimates if e.outcome == outcome.name and e.role in ("primary", "secondary")), None)
+        figures += _figures(costs, plain, declared, outcome, estimate, _take_up(costs, estimates))
+    return tuple(figures)
+
+
+def unit_cost(costs: Costs) -> UnitCost:
+    """Bring every line to the price year by the declared index, add up, and divide by the participants."""
+    index = dict(costs.index)
+    base = index.get(costs.price_year, 1.0)
+    total = math.fsum(line.amount * base / index.get(line.year, base) for line in costs.lines)
+    return UnitCost(value=total / costs.participants, total=total, std_error=costs.standard_error)
+
+
+def _take_up(costs: Costs, estimates: tuple[Estimate, ...]) -> float | None:
+    """Take the declared share of takers, or the first stage of an estimate of the record."""
+    if costs.take_up is not None:
+        return costs.take_up
+    found = (dict(e.details).get("first_stage") for e in estimates if e.estimand == "late")
+    return next((float(share) for share in found if isinstance(share, (int, float)) and 0 < share <= 1), None)
+
+
+def on_the_effects_denominator(plain: UnitCost, per: str, estimand: str, take_up: float | None) -> UnitCost | str:
+    """Bring a cost to those the effect speaks of (all offered, or takers); where that cannot be done, say why."""
+    if (per == "offered" and estimand in OF_THE_OFFER) or (per == "taker" and estimand not in OF_THE_OFFER):
+        return plain
+    if per == "offered" and estimand not in OF_TAKERS:
+        return f"the cost is per unit offered and the effect is the {estimand.upper()}: they do not share a denominator"
+    if take_up is None:
+        return "the cost and the effect speak of different units (offered, taker) and the take-up is not stated"
+    factor = take_up if per == "taker" else 1 / take_up
+    whose = ("A cost per taker is brought to the offer" if per == "taker" else "A cost per unit offered is brought to takers")
+    caveat = Caveat(code="cost_by_take_up", text=f"{whose} by the take-up of {take_up:.0%}.", values=(
+        ("take_up", take_up), ("per", per)))
+    error = None if plain.std_error is None else plain.std_error * factor
+    return UnitCost(value=plain.value * factor, total=plain.total, std_error=error, caveats=(caveat,))
+
+
+def _figures(costs: Costs, plain: UnitCost, declared: Return, outcome: Outcome, estimate: Estimate | None,
+             take_up: float | None) -> list[MoneyFigure]:
+    kinds: list[MoneyKind] = ["cost_per_unit"]
+    if declared.counts == "income":
+        kinds += ["payback"] if declared.horizon is None else ["benefit_cost", "payback"]
+    cost = _shared(plain, costs, outcome, estimate, take_up)
+    if isinstance(cost, str) or estimate is None:
+        return [_empty(kind, costs, declared, estimate, "not_computed", str(cost)) for kind in kinds]
+    side = 1 if outcome.better == "higher" else -1
+    return [_figure(kind, costs, cost, declared, estimate, side) for kind in kinds]
+
+
+def _shared(plain: UnitCost, costs: Costs, outcome: Outcome, estimate: Estimate | None,
+            take_up: float | None) -> UnitCost | str:
+    if estimate is None:
+        return "the record has no estimate of this outcome"
+    if estimate.transform == "log":
+        return "the effect is in logarithms: declare the outcome in its own unit to set a cost against it"
+    if not estimate.interval or estimate.std_error is None and costs.standard_error is not None:
+        return "the effect has no interval"
+    if any(c.code in ("few_clusters", "low_df") for c in estimate.caveats):
+        return "there are too few clusters to judge the effect by"
+    return on_the_effects_denominator(plain, costs.per, estimate.estimand, take_up)
+
+
+def _figure(kind: MoneyKind, costs: Costs, cost: UnitCost, declared: Return, estimate: Estimate,
+            side: int) -> MoneyFigure:
+    """Turn the effect's set into the set of a ratio, piece by piece where it has several."""
+    low, high = _ends(estimate, side)
+    effect = estimate.estimate * side
+    if high <= 0:
+        why = "the effect's interval lies on the other side of zero: there is nothing the cost has bought"
+        return _empty(kind, costs, declared, estimate, "no_figure", why)
+    of = _scale(kind, cost.value, declared)
+    basis = (("cost_per_unit", cost.value), ("effect", effect), ("worth", declared.worth))
+    if kind == "benefit_cost":
+        interval = _around(of, effect, low, high)
+        return _made(kind, "bounded", of(effect), interval, costs, declared, estimate, cost, basis)
+    if low > 0 and cost.std_error is None:
+        interval = (Segment(low=_or_none(of(high)), high=_or_none(of(low))),)
+        state: MoneyState = "bounded" if math.isfinite(of(low)) else "at_least"
+        return _made(kind, state, of(effect) if state == "bounded" else None, interval, costs, declared, estimate, cost,
+                     basis)
+    if low > 0 and kind == "cost_per_unit":
+        return _with_random_cost(costs, cost, declared, estimate, side, basis)
+    if low > 0:
+        return _empty(kind, costs, declared, estimate, "not_computed",
+                      "with a cost that was sampled only the cost per unit has a set")
+    return _made(kind, "at_least", None, (Segment(low=_or_none(of(high))),), costs, declared, estimate, cost, basis)
+
+
+def _ends(estimate: Estimate, side: int) -> tuple[float, float]:
+    """Give the outermost ends of the effect's set in the good direction; an open end is infinite."""
+    lows = [-math.inf if s.low is None else s.low for s in estimate.interval]
+    highs = [math.inf if s.high is None else s.high for s in estimate.interval]
+    low, high = min(lows), max(highs)
+    return (low, high) if side > 0 else (-high, -low)
+
+
+def _scale(kind: MoneyKind, cost: float, declared: Return) -> Callable[[float], float]:
+    """Give the figure as a function of the effect."""
+    if kind == "cost_per_unit":
+        return lambda effect: cost / (effect * declared.worth)
+    if kind == "benefit_cost":
+        return lambda effect: effect * declared.worth * lasting(declared.horizon or 0.0, declared) / cost
+    return lambda effect: payback(cost, effect * declared.worth, declared)
+
+
+def _around(of: Callable[[float], float], effect: float, low: float, high: float) -> tuple[Segment, ...]:
+    return (Segment(low=of(low) if math.isfinite(low) else None, high=of(high) if math.isfinite(high) else None),)
+
+
+def rates(declared: Return) -> tuple[float, float]:
+    """Give the share of the effect left after one period, discounted, and the discount factor of one period."""
+    factor = (1 + declared.discount) ** (1 / PERIODS[declared.period])
+    return (1 - (declared.fading or 0.0)) / factor, factor
+
+
+def lasting(periods: float, declared: Return) -> float:
+    """Add up what one unit of effect each period is worth over ``periods``: fading from the second on, discounted."""
+    kept, factor = rates(declared)
+    return periods / factor if kept == 1 else (1 - kept**periods) / (1 - kept) / factor
+
+
+def payback(cost: float, effect: float, declared: Return) -> float:
+    """Find the number of periods after which an effect each period has returned the cost; infinite if it never does."""
+    if effect <= 0:
+        return math.inf
+    kept, factor = rates(declared)
+    needed = cost / effect * factor
+    if kept == 1:
+        return needed
+    left = 1 - needed * (1 - kept)
+    return math.log(left) / math.log(kept) if left > 0 else math.inf
+
+
+def _with_random_cost(costs: Costs, cost: UnitCost, declared: Return, estimate: Estimate, side: int,
+                      basis: tuple[tuple[str, float], ...]) -> MoneyFigure:
+    """Fieller's set where the cost was sampled too."""
+    from scipy import stats
+
+    from impact.inference.fieller import fieller_set
+
+    effect, error = estimate.estimate * side * declared.worth, (estimate.std_error or 0.0) * declared.worth
+    tail = (1 + estimate.conf_level) / 2
+    critical = float(stats.norm.ppf(tail) if estimate.df is None else stats.t.ppf(tail, estimate.df))
+    interval = fieller_set(cost.value, effect, (cost.std_error or 0.0) ** 2, 0.0, error**2, critical)
+    bounded = len(interval) == 1 and interval[0].low is not None and interval[0].high is not None
+    low = max((s.low for s in interval if s.low is not None), default=None)
+    kept = interval if bounded else (Segment(low=low),)
+    return _made("cost_per_unit", "bounded" if bounded else "at_least", cost.value / effect if bounded else None, kept,
+                 costs, declared, estimate, cost, basis)
+
+
+def _or_none(x: float) -> float | None:
+    return x if math.isfinite(x) else None
+
+
+def _unit(kind: MoneyKind, costs: Costs, declared: Return) -> str:
+    if kind == "cost_per_unit":
+        return costs.currency
+    return "times the cost" if kind == "benefit_cost" else f"{declared.period}s"
+
+
+def _made(kind: MoneyKind, state: MoneyState, value: float | None, interval: tuple[Segment, ...], costs: Costs,
+          declared: Return, estimate: Estimate, cost: UnitCost, basis: tuple[tuple[str, float], ...]) -> MoneyFigure:
+    assumed = (("period", declared.period), ("horizon", declared.horizon), ("fading", declared.fading),
+               ("discount", declared.discount)) if kind != "cost_per_unit" else ()
+    return MoneyFigure(
+        id=f"money/{kind}/{declared.outcome}", kind=kind, state=state, unit=_unit(kind, costs, declared), value=value,
+        interval=interval, conf_level=estimate.conf_level, outcome=declared.outcome, estimate=estimate.id,
+        basis=(*basis, *assumed), caveats=cost.caveats,
+        reason="" if state == "bounded" else "the effect's interval holds zero, or never returns the cost: no upper limit")
+
+
+def _empty(kind: MoneyKind, costs: Costs, declared: Return, estimate: Estimate | None, state: MoneyState,
+           reason: str) -> MoneyFigure:
+    return MoneyFigure(
+        id=f"money/{kind}/{declared.outcome}", kind=kind, state=state, unit=_unit(kind, costs, declared),
+        outcome=declared.outcome, estimate=estimate.id if estimate is not None else "", reason=reason)

@@ -1,0 +1,125 @@
+"""What a reader must know of the rows behind a panel estimate: missing rows, exits, thin cohorts, the calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from impact.data.frame import listed
+from impact.data.panel import EVEN
+from impact.did.opening import Mask, Opened, few
+from impact.did.periods import calendar_caveats
+from impact.inference.linear import Codes
+from impact.results import Caveat
+
+WORDS = {"within_cell": "each comparison uses all units seen in its two periods",
+         "balanced": "only units seen in every period are used",
+         "repeated_cross_section": "rows count whether or not the unit is seen in both periods"}
+WITH_EFFECTS = {**WORDS, "within_cell": "all units seen in at least two periods are used"}
+Thin = tuple[float, float, int, int, str]  # first treated, period, its units seen, units untreated then, what is thin
+
+
+def notes_of(opened: Opened, thin: Sequence[Thin]) -> list[Caveat]:
+    """List the caveats of one estimate's rows, thin cells among them."""
+    asked = opened.asked
+    periods = np.sort(few(opened.when[opened.rows.kept]))
+    out = []
+    if asked.ever_treated and asked.treatment is not None and not asked.as_coded:
+        out.append(Caveat(code="ever_treated", text=f"A unit counts as treated from its first period with "
+                          f"{asked.treatment} = 1 on, also where treatment switched off again: this is the effect of ever "
+                          "having been treated."))
+    out += unbalanced_note(opened)
+    out += leavers_note(opened)
+    out += calendar_caveats(periods, opened.step, asked.time, asked.season)
+    if not asked.as_coded:
+        out += _cohort_notes(opened, thin)
+    return out
+
+
+def record_of(opened: Opened, thin: Sequence[Thin]) -> tuple[tuple[str, object], ...]:
+    """List the details of one estimate's rows: the choice for missing rows with counts, exits, cohorts and thin cells."""
+    asked = opened.asked
+    used = _units(opened, opened.rows.kept)
+    cohorts = tuple((g, used.get(g, 0), n) for g, n in opened.cohorts)
+    return (("unbalanced", asked.unbalanced if opened.choices else "not a panel"), ("unbalanced_choices", opened.choices),
+            ("not_seen_again", opened.left), ("period_length", opened.step), ("cohort_units", cohorts),
+            ("thin_cells", tuple(thin)))
+
+
+def unbalanced_note(opened: Opened) -> list[Caveat]:
+    """Say which choice for missing rows was made, and how many units and rows each would keep."""
+    if len({rows for _, _, rows in opened.choices}) < 2:
+        return []
+    words = (WORDS if opened.asked.by_cells else WITH_EFFECTS)[opened.asked.unbalanced]
+    kept = "; ".join(f"{name.replace('_', ' ')}: {units:,} units, {rows:,} rows" for name, units, rows in opened.choices)
+    return [Caveat(code="unbalanced", text=f"Not every unit is seen in every period; {words}. What each choice would keep: "
+                   f"{kept}.", values=tuple((name, rows) for name, _, rows in opened.choices))]
+
+
+def leavers_note(opened: Opened) -> list[Caveat]:
+    """Say how many units are not seen again, and that a missing row is not taken for a closed firm."""
+    if opened.left is None or not sum(opened.left):
+        return []
+    treated, others = opened.left
+    return [Caveat(code="not_seen_again", text=f"{treated + others} units ({treated} treated, {others} comparison) are not "
+                   "measured again before the last period. Their later rows are taken as missing, not as zero: a missing "
+                   "row does not say that a firm closed. Closures that are known belong in the data with what closing "
+                   "means for the outcome, as firm_status in a study does.",
+                   values=(("treated", treated), ("comparison", others)))]
+
+
+def _units(opened: Opened, kept: Mask) -> dict[float, int]:
+    """Units (rows, without a unit column) of each cohort on marked rows, by first treated period."""
+    start = opened.first[kept]
+    if opened.units is not None:
+        start = np.full(int(opened.units.max()) + 1, np.inf)
+        start[opened.units[kept]] = opened.first[kept]
+    cohorts, sizes = np.unique(start[np.isfinite(start)], return_counts=True)
+    return {float(g): int(n) for g, n in zip(cohorts, sizes, strict=True)}
+
+
+def thin_cells(opened: Opened) -> list[Thin]:
+    """List cohort–periods from the start on that have one unit, or no untreated unit beside them, each with its N."""
+    if opened.asked.as_coded:
+        return []
+    kept = opened.served
+    when, first = opened.when[kept], opened.first[kept]
+    used, out = _units(opened, kept), []
+    ahead = (opened.asked.anticipation + EVEN) * opened.step
+    periods, cohorts = np.sort(few(when)), sorted(used)
+    at, of = np.searchsorted(periods, when), np.searchsorted(np.array([*cohorts, np.inf]), first)
+    table = np.bincount(of * len(periods) + at, minlength=(len(cohorts) + 1) * len(periods)).reshape(-1, len(periods))
+    for j, g in enumerate(cohorts):
+        for k, t in enumerate(periods):
+            others = _untreated(table[:, k], cohorts, float(t) + ahead, opened.asked.control_group)
+            why = [*(["one unit"] if used[g] == 1 else []), *(["no comparison"] if not others else [])]
+            if t >= g and why and table[j, k]:
+                out.append((g, float(t), int(table[j, k]), others, " and ".join(why)))
+    return out
+
+
+def _untreated(column: Codes, cohorts: list[float], t: float, control_group: str) -> int:
+    """Units measured in a period and untreated then."""
+    later = 0 if control_group == "never_treated" else sum(int(n) for n, g in zip(column, cohorts, strict=False) if g > t)
+    return later + int(column[-1])
+
+
+def _cohort_notes(opened: Opened, thin: Sequence[Thin]) -> list[Caveat]:
+    """Say which cohorts are one unit, have one earlier period or no comparison, each with its N."""
+    out, used = [], _units(opened, opened.served)
+    alone = [f"{g:.12g}" for g, n in used.items() if n == 1 and opened.asked.follows]
+    if alone:
+        out.append(Caveat(code="one_unit", text=f"One unit alone was first treated in {listed(alone)}: its luck cannot be "
+                          "told from the programme, and the errors do not show it.", values=(("cohorts", len(alone)),)))
+    periods = few(opened.when[opened.served])
+    single = [f"{g:.12g} ({n} unit{'s' * (n != 1)})" for g, n in used.items() if (periods < g).sum() == 1]
+    if single:
+        out.append(Caveat(code="one_earlier_period", text=f"Units first treated in {listed(single)} are seen in one period "
+                          "before treatment: their earlier trend cannot be looked at.", values=(("cohorts", len(single)),)))
+    bare = [f"{g:.12g} in {t:.12g} ({n} unit{'s' * (n != 1)})" for g, t, n, others, _ in thin if not others]
+    if bare and not opened.asked.by_cells:  # there each cell is a row with its reason
+        out.append(Caveat(code="no_comparison", text=f"No untreated unit is measured beside units first treated in "
+                          f"{listed(bare, 4)}: no effect can be read there from units untreated at the time.",
+                          values=(("cells", len(bare)),)))
+    return out

@@ -1,0 +1,334 @@
+"""Who serves in a panel estimate: rows checked, first treated periods known, and everybody left out with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impact.data.frame import Selection, as_names, check_columns, check_weights, listed, require_columns
+from impact.data.panel import CONTROL_GROUPS, EVEN, drop_singletons, select_panel, spacing, treatment_start
+from impact.data.privacy import speakable
+from impact.did.periods import between, check_anticipation, miscoded, uneven
+from impact.errors import DataError, DesignError, Problem
+from impact.inference.intervals import check_level
+from impact.inference.linear import Array, Codes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNBALANCED = ("within_cell", "balanced", "repeated_cross_section")
+Mask = NDArray[np.bool_]
+BEFORE = ("Difference-in-differences needs the same units before and after: add periods from before the programme; without "
+          "them compare levels with similar untreated units (impact.matching).")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a panel method was asked for, by its own keywords.
+
+    ``paired`` is False where different units are surveyed in each period. ``by_cells`` says that cohorts and periods are
+    compared cell by cell, False that each unit has a fixed effect; ``as_coded`` that ``treatment`` is a regressor as it
+    stands and no start is read from it. ``even`` refuses periods that are not evenly coded, which horizons need.
+    """
+
+    outcome: str
+    unit: str | None
+    time: str
+    first_treated: str | None = None
+    treatment: str | None = None
+    ever_treated: bool = False
+    as_coded: bool = False
+    control_group: str = "not_yet_treated"
+    covariates: str | Sequence[str] = ()
+    cluster: str | None = None
+    weights: str | None = None
+    transform: str = "none"
+    conf_level: float = 0.95
+    unbalanced: str = "within_cell"
+    anticipation: float = 0
+    season: int | None = None
+    paired: bool = True
+    by_cells: bool = False
+    even: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Covariates as a tuple."""
+        return as_names(self.covariates)
+
+    @property
+    def starts(self) -> str:
+        """Name, for sentences, of the column of first treated periods."""
+        return self.first_treated or f"first period with {self.treatment}"
+
+    @property
+    def follows(self) -> bool:
+        """Whether units are followed over time, and serve by their changes."""
+        return self.paired and self.unbalanced != "repeated_cross_section"
+
+
+@dataclass(slots=True, kw_only=True)
+class Opened:
+    """The rows one estimate may use.
+
+    Attributes
+    ----------
+    asked : the call. rows : the selection with its ledger. first : (table's rows,) first treated period, infinity where
+        never, or not by the end of the data. step : length of one period, in units of the time column.
+    choices : (choice, units, rows) of each way to treat missing rows that the method has; empty where rows are different
+        units. left : (treated, comparison) units not seen again before the last period. cohorts : (first treated, units) of
+        all units with the outcome, before anybody is left out. served : (table's rows,) rows kept at the opening,
+        before a method leaves out what it cannot use. units : (table's rows,) codes of units, −1 where not known.
+    """
+
+    asked: Asked
+    rows: Selection
+    first: Array
+    step: float = 1.0
+    choices: tuple[tuple[str, int, int], ...] = ()
+    left: tuple[int, int] | None = None
+    cohorts: tuple[tuple[float, int], ...] = ()
+    served: Mask = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    units: Codes | None = None
+
+    @property
+    def when(self) -> Array:
+        """Period of every row of the table."""
+        return self.rows.data[self.asked.time].to_numpy(dtype=float)
+
+
+def open_panel(data: pd.DataFrame, asked: Asked) -> Opened:
+    """Check a panel and leave out, with the reason, whoever can show no change.
+
+    Raises
+    ------
+    ValueError
+        For words that are no choice, one the method has no meaning for among them.
+    DataError
+        As :func:`impact.data.panel.select_panel`; clusters or weights that change within a unit.
+    DesignError
+        Nobody treated, nobody to compare with, or periods that cannot be counted.
+    """
+    _check_words(asked)
+    require_columns(data, outcome=asked.outcome, unit=asked.unit, time=asked.time, first_treated=asked.first_treated,
+                    treatment=asked.treatment, covariates=asked.names, cluster=asked.cluster, weights=asked.weights)
+    starts = asked.first_treated
+    if starts is None and asked.unit is not None and asked.treatment is not None:
+        starts = asked.starts
+        data = data.assign(**{starts: _begun(data, asked) if asked.as_coded else treatment_start(
+            data, unit=asked.unit, time=asked.time, treatment=asked.treatment, ever_treated=asked.ever_treated)})
+    found = select_panel(data, outcome=asked.outcome, unit=asked.unit, time=asked.time, first_treated=starts,
+                         treatment=asked.treatment if asked.as_coded else None, covariates=asked.names,
+                         cluster=asked.cluster, weights=asked.weights)
+    if asked.weights is not None:
+        check_weights(data, asked.weights)
+    opened = Opened(asked=asked, rows=found.rows, first=found.first if found.first is not None else np.empty(0))
+    if not opened.rows.kept.any():
+        raise DesignError(Problem(where="data", what="no row is complete", cure="See which columns are empty."),
+                          source="design")
+    units = opened.units = opened.rows.codes_of_units() if asked.unit is not None else None
+    if units is not None:
+        need_constant(opened.rows, units, asked)
+    _count_time(opened)
+    if units is not None:
+        _take_stock(opened, units)
+    _leave_out(opened, units)
+    _need_contrast(opened)
+    opened.served = opened.rows.kept.copy()
+    return opened
+
+
+def _begun(data: pd.DataFrame, asked: Asked) -> pd.Series[float]:
+    """First period in which the column is 1; it may be 0 again later."""
+    check_columns(data, numbers=(asked.time,), zero_one=(str(asked.treatment),))
+    on = data[asked.time].where(data[asked.treatment] == 1).groupby(data[asked.unit])
+    start: pd.Series[float] = on.transform("min").astype(float)
+    return start
+
+
+def _check_words(asked: Asked) -> None:
+    if asked.control_group not in CONTROL_GROUPS:
+        raise ValueError(f"control_group must be one of {', '.join(CONTROL_GROUPS)}, not {asked.control_group!r}")
+    if asked.unbalanced not in UNBALANCED:
+        raise ValueError(f"unbalanced must be one of {', '.join(UNBALANCED)}, not {asked.unbalanced!r}")
+    if asked.unbalanced == "repeated_cross_section" and not asked.by_cells:
+        raise ValueError("unbalanced='repeated_cross_section' has no meaning here: the method has a fixed effect for each "
+                         "unit, and a unit seen once shows no change. Use within_cell or balanced, or group_time_att or "
+                         "two_by_two, which can compare rows that are not paired")
+    check_level(asked.conf_level)
+    if (asked.first_treated is None) == (asked.treatment is None):
+        raise ValueError("give exactly one of first_treated= and treatment=")
+    if asked.unit is None and asked.paired:
+        raise ValueError("a panel needs unit=; for different units in each period give panel=False")
+    if asked.unit is None and asked.first_treated is None:
+        raise ValueError("without unit= the start of treatment cannot be read from treatment=: give first_treated=")
+
+
+def _count_time(opened: Opened) -> None:
+    """Find the length of one period, and refuse relative time that cannot be counted."""
+    asked, kept = opened.asked, opened.rows.kept
+    periods = np.sort(few(opened.when[kept]))
+    opened.step = spacing(periods) or 1.0
+    opened.first = _snapped(opened.first, periods, opened.step)
+    problem = miscoded(periods, asked.time)
+    if problem is None and asked.even:
+        problem = uneven(periods, few(opened.first[kept]), asked.time, asked.starts)
+    elif problem is None and asked.by_cells:
+        problem = between(periods, few(opened.first[kept]), asked.starts)
+    if problem is not None:
+        raise DesignError(problem, source="design")
+    check_anticipation(asked.anticipation, periods, few(opened.first[kept]), opened.step)
+
+
+def _snapped(first: Array, periods: Array, step: float) -> Array:
+    """Give starts that equal a period but for rounding that period's own value."""
+    known = few(first)
+    if np.isin(known[(known >= periods[0]) & (known <= periods[-1])], periods).all():
+        return first
+    right = np.searchsorted(periods, first).clip(0, len(periods) - 1)
+    left = (right - 1).clip(0)
+    for near in (periods[left], periods[right]):
+        first = np.where(np.abs(first - near) <= EVEN * step, near, first)
+    return first
+
+
+def need_constant(rows: Selection, units: Codes, asked: Asked) -> None:
+    """Refuse clusters, and weights of units compared by their changes, that change within a unit; name the units."""
+    problems, kept = [], rows.kept
+    for name, cure in ((asked.cluster, "Cluster at the unit or at a level above it: errors may not be clustered below it."),
+                       (asked.weights if asked.by_cells and asked.paired else None,
+                        "A unit followed over time has one weight: repeat it on each of its rows.")):
+        if name is None or name == asked.unit or not kept.any():
+            continue
+        values = codes_of(rows.data[name])[kept]
+        own = np.empty(int(units.max()) + 1, dtype=np.int64)
+        own[units[kept]] = values
+        moved = own[units[kept]] != values
+        if moved.any():
+            names = list(dict.fromkeys(rows.data.loc[kept, asked.unit][moved]))
+            more = ", which lie in more than one cluster" if name == asked.cluster else ""
+            problems.append(Problem(where=f"column '{name}'", what=f"it changes within {len(names)} units "
+                                    f"({listed(speakable(names))}){more}", cure=cure))
+    if problems:
+        raise DataError(problems, source="data")
+
+
+def codes_of(column: pd.Series[Any]) -> Codes:
+    """Integer codes of a column, in order of appearance."""
+    import pandas as pd
+
+    return np.asarray(pd.factorize(column)[0], dtype=np.int64)
+
+
+def few(values: Array) -> Array:
+    """Distinct values, by hashing: sorting millions of rows for a dozen periods is slow."""
+    import pandas as pd
+
+    return np.asarray(pd.unique(values))
+
+
+def _span(opened: Opened, units: Codes) -> tuple[Array, Array, Codes]:
+    """First and last period in which each unit is measured, and how often."""
+    kept, count = opened.rows.kept, int(units.max(initial=-1)) + 1
+    earliest, latest = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(earliest, units[kept], opened.when[kept])
+    np.maximum.at(latest, units[kept], opened.when[kept])
+    return earliest, latest, np.bincount(units[kept], minlength=count)
+
+
+def _take_stock(opened: Opened, units: Codes) -> None:
+    """Count cohorts before anybody is left out, and units that are not seen again."""
+    kept = opened.rows.kept
+    _, latest, seen = _span(opened, units)
+    start = np.full(len(seen), np.inf)
+    start[units[kept]] = opened.first[kept]
+    known = few(start[(seen > 0) & np.isfinite(start)])
+    opened.cohorts = tuple((float(g), int((start[seen > 0] == g).sum())) for g in np.sort(known))
+    gone = (seen > 0) & (latest < opened.when[kept].max())
+    ever = np.isfinite(start)
+    if opened.asked.paired:
+        opened.left = int((gone & ever).sum()), int((gone & ~ever).sum())
+
+
+def _leave_out(opened: Opened, units: Codes | None) -> None:
+    """Drop whoever cannot serve, and count what each way to treat missing rows would keep."""
+    asked, rows, when, first = opened.asked, opened.rows, opened.when, opened.first
+    if asked.as_coded:
+        _choose(opened, units)
+        return
+    ahead = (asked.anticipation + EVEN) * opened.step
+    begin, end = float(when[rows.kept].min()), float(when[rows.kept].max())
+    early = " (less the periods of anticipation)" if asked.anticipation else ""
+    if units is not None and not asked.by_cells and asked.control_group == "never_treated":
+        _, latest, _ = _span(opened, units)
+        unseen = np.isfinite(first) & (first > latest[units]) & (units >= 0)
+    else:
+        unseen = np.isfinite(first) & (first > end + ahead) & (asked.control_group == "never_treated")
+    rows.drop(first - ahead <= begin, "treated_from_start",
+              f"first treated{early} in or before {begin:.12g}: no value before treatment")
+    rows.drop(unseen, "treated_unseen", f"first treated after {end:.12g}: neither seen treated nor never treated"
+              if asked.by_cells else "treated, and no value after")
+    _choose(opened, units)
+    opened.first = np.where(opened.first > end + ahead, np.inf, opened.first)  # untreated throughout
+
+
+def _choose(opened: Opened, units: Codes | None) -> None:
+    """Count units and rows under each choice for missing rows, and keep those of the choice made."""
+    asked, rows = opened.asked, opened.rows
+    if units is None or not rows.kept.any():
+        return
+    earliest, _, seen = _span(opened, units)
+    start = np.full(len(seen), np.inf)
+    start[units[rows.kept]] = opened.first[rows.kept]
+    width = len(few(opened.when[rows.kept]))
+    late = (earliest >= start - (asked.anticipation + EVEN) * opened.step) & (not asked.as_coded)
+    every = seen == width
+    masks = {"within_cell": (seen > 1) & ~late, "balanced": every & ~late,
+             "repeated_cross_section": np.ones(len(seen), dtype=bool)}
+    if asked.paired:
+        opened.choices = tuple((name, int(np.count_nonzero(mask & (seen > 0))), int(seen[mask].sum()))
+                               for name, mask in masks.items() if asked.by_cells or name != "repeated_cross_section")
+    if not asked.follows:
+        return
+    rows.drop(late[units] & rows.kept, "seen_only_after", "treated, and no value before treatment")
+    if asked.unit is not None:
+        drop_singletons(rows)
+    if asked.unbalanced == "balanced":
+        rows.drop(~every[units], "not_in_all_periods", f"not measured in all {width} periods")
+
+
+def _need_contrast(opened: Opened) -> None:
+    """Refuse a table without treated or without comparison units."""
+    asked, rows = opened.asked, opened.rows
+    first = few(opened.first[rows.kept])
+    early = sum(d.n_units for d in rows.dropped if d.reason in ("treated_from_start", "seen_only_after"))
+    too_early = (f"all {early} treated units are already treated in the first period they are measured: nobody is left to "
+                 "follow from before")
+    problem = None
+    if not len(first):
+        once = any(d.reason == "seen_once" for d in rows.dropped)
+        problem = Problem(where="data", what=too_early if early and not once else "no unit is measured in two periods",
+                          cure=BEFORE)
+        if asked.unbalanced == "balanced" and any(d.reason == "not_in_all_periods" for d in rows.dropped):
+            problem = Problem(where="unbalanced", what="no unit is measured in every period", cure="Use within_cell, or "
+                              "choose fewer periods.")
+    elif asked.as_coded:
+        return
+    elif not (first <= rows.numbers(asked.time).max()).any():
+        problem = Problem(where=f"column '{asked.starts}'", what=too_early if early else
+                          "no unit is treated in the periods analysed: no unit is first treated after the first and by the "
+                          "last of them", cure=BEFORE if early else
+                          f"Check it against the periods in '{asked.time}': both are on one scale.")
+    elif np.isfinite(first).all() and asked.control_group == "never_treated":
+        problem = Problem(where="comparison", what="no never-treated unit is left that has the outcome in two periods",
+                          cure="Find untreated units, or declare not_yet_treated if groups started at different times.")
+    elif np.isfinite(first).all() and len(first) == 1:
+        problem = Problem(where="comparison", what="no unit stays untreated, and all are first treated in the same period "
+                          f"({first[0]:.12g}): nobody is left to compare with", cure="Find units treated later, or never, "
+                          "measured in the same periods.")
+    if problem is not None:
+        raise DesignError(problem, source="design")
