@@ -140,7 +140,7 @@ def _open(brief: Brief, s: Speaker) -> dict[str, Any] | None:
 
 def _method(brief: Brief, s: Speaker, layout: Layout) -> list[dict[str, str]]:
     """Say how we know; the flow of units is one line of it where it has no row of its own."""
-    facts = _facts(brief.method, s)
+    facts = _facts([f for f in brief.method if layout.estimand or f.name != Phrase(key="fact.estimand")], s)
     if brief.flow is None or layout.flow:
         return facts
     flow = _flow(brief, s)

@@ -25,7 +25,8 @@ class Layout:
     out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit;
     ``rows`` outcomes are in the table and ``drawn`` in the figure, every primary outcome besides; ``flow`` gives the flow
     of units a row of its own, else it is a line of how we know; at most ``pictures`` of trends, event study and benchmark
-    and ``splits`` by subgroup are drawn; ``calls`` prints the commands that remake the standard error; ``head`` is the
+    and ``splits`` by subgroup are drawn; ``calls`` prints the commands that remake the standard error; ``estimand``
+    says on page 1 too what is estimated, which always stands under the table; ``head`` is the
     size of the title, and ``facts`` sets how we know in the small type.
     """
 
@@ -45,6 +46,7 @@ class Layout:
     pictures: int = 2
     splits: int = 3
     calls: bool = True
+    estimand: bool = True
     head: float = 20.0
     facts: bool = False
 
@@ -79,6 +81,8 @@ LADDER: tuple[Layout, ...] = (
     *(_step(size, content) for content in (", flow in a line", ", short first page") for size in ("compact", "tight")),
     *(_step(size, content) for content in (", shorter lists", ", shortest lists")
       for size in ("normal", "compact", "tight")),
-    Layout(name="densest", body=9.1, small=7.7, lead=0.50, gap=2.0, limits=3, checks=3, methods=3, reason=70,
-           limit=120, rows=6, drawn=5, flow=False, pictures=1, splits=1, calls=False, head=17.0, facts=True),
+    *(Layout(name=f"densest{kept}", body=9.1, small=7.7, lead=0.50, gap=gap, limits=3, checks=3, methods=3, reason=70,
+             limit=120, rows=6, drawn=drawn, flow=False, pictures=1, splits=1, calls=False, head=head, facts=True,
+             estimand=not kept)
+      for kept, gap, drawn, head in (("", 2.0, 5, 17.0), (", shortest first page", 1.6, 3, 16.0))),
 )
