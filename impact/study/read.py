@@ -12,8 +12,10 @@ from impact.errors import Problem, StudyError
 from impact.study.construction import UNIT_DEPENDENT, check_construction, take_unit_dependent
 from impact.study.contract import CONTRACT, FILE_TYPES, FIRST_TREATED_RULE
 from impact.study.families import REDRAWN, check_families
+from impact.study.logo import take_logo
 from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, FOLLOWED, METHODS, ONE_DIFFERENCE, WORKERS
 from impact.study.options import option_problems
+from impact.study.promises import check_promises
 from impact.study.schema import Field, Validation, did_you_mean, one_of
 from impact.study.types import ROW_NUMBER, FirstTreatedRule, Study, build
 from impact.study.yaml_file import MAX_DEPTH, Document, Path_, dotted, read_yaml, shown
@@ -50,6 +52,7 @@ def study_from(document: Document, *, slug: str, folder: Path | None = None) -> 
     tree = document.tree
     rule = _take_rule(v, tree)
     take_unit_dependent(v, tree)
+    take_logo(v, tree, folder)
     clean = v.check(tree, CONTRACT, ())
     if isinstance(clean, dict):
         if rule is not None and isinstance(clean.get("design"), dict):
@@ -129,6 +132,7 @@ def _cross_check(v: Validation, tree: dict[str, Any]) -> None:
     names = _check_outcomes(v, tree.get("outcomes") or [], outcomes)
     check_construction(v, tree)
     _check_file(v, ("prices", "file"), (tree.get("prices") or {}).get("file"))
+    check_promises(v, tree)
     _check_trial(v, (tree.get("benchmark") or {}).get("trial"))
     _check_chain(v, tree.get("results_chain") or {})
     _check_methods(v, design, tree.get("analysis") or {})
