@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from impact.brief.facts import own, stated
-from impact.brief.model import Badge, Fact, Join, Number, Phrase, Text, quote, say, take
+from impact.brief.facts import day, own, stated
+from impact.brief.model import Badge, Fact, Join, Number, Phrase, Text, Value, quote, say, take
 from impact.results.evaluation import Evaluation
 from impact.study.costs import Costs
 from impact.study.types import words
@@ -83,13 +83,14 @@ def _contributions(evaluation: Evaluation, known: Costs, language: str) -> Text 
 
 def _sums(evaluation: Evaluation, known: Costs) -> tuple[Number, Number | None, Number | None]:
     """Add up the lines: the total, the participants, and the total by participant."""
-    total = Number(value=sum(line.amount for line in known.lines), kind="amount", path="study.costs.lines",
-                   derived="sum of the amounts of study.costs.lines")
     participants = take(evaluation, "study.costs.participants", "count")
-    if participants is None or not participants.value > 0:
-        return total, participants, None
-    return total, participants, Number(value=total.value / participants.value, kind="amount", path="study.costs",
-                                       derived="sum of study.costs.lines / study.costs.participants")
+    made = next((f for f in evaluation.money if f.kind == "cost_per_participant"), None)
+    if made is None:
+        return Number(value=sum(line.amount for line in known.lines), kind="amount", path="study.costs.lines",
+                      derived="sum of the amounts of study.costs.lines"), participants, None
+    total = Number(value=float(dict(made.basis)["total"]), kind="amount", path="money[0].basis",
+                   derived="study.costs.lines in prices of study.costs.price_year, added up")
+    return total, participants, take(evaluation, "money[0].value", "amount")
 
 
 def costs(evaluation: Evaluation, language: str) -> tuple[tuple[Fact, ...], Text]:
@@ -105,10 +106,68 @@ def costs(evaluation: Evaluation, language: str) -> tuple[tuple[Fact, ...], Text
     if each is not None:
         name = "cost.participant.taker" if known.per == "taker" else "cost.participant"
         facts.insert(0, Fact(name=say(name), text=say("money", currency=currency, x=each)))
+    facts += _against(evaluation, known, language)
     note: Text = say("cost.note", currency=currency, year=quote(known.price_year, "study.yaml: costs.price_year"))
+    if not known.returns:
+        note = Join(parts=(note, say("cost.note.unvalued")))
     if known.contributions:
         given = Number(value=sum(line.amount for line in known.contributions), kind="amount",
                        path="study.costs.contributions", derived="sum of the amounts of study.costs.contributions")
         facts.append(Fact(name=say("cost.others"), text=say("money", currency=currency, x=given)))
         note = Join(parts=(note, say("cost.note.others")))
-    return tuple(facts), note
+    return tuple(facts), Join(parts=(note, *_conventions(known, language)))
+
+
+def _against(evaluation: Evaluation, known: Costs, language: str) -> list[Fact]:
+    """Set the cost against the outcomes the study names: what the record holds, with its set, and no more."""
+    facts = []
+    for i, figure in enumerate(evaluation.money):
+        declared = next((r for r in known.returns if r.outcome == figure.outcome), None)
+        if declared is None:
+            continue
+        index = [o.name for o in evaluation.study.outcomes].index(figure.outcome)
+        outcome = evaluation.study.outcomes[index]
+        gaps: dict[str, Value] = {
+            "label": quote(words(outcome.label, language), f"study.yaml: outcomes[{index}].label"),
+            "currency": quote(known.currency, "study.yaml: costs.currency"), "periods": say(f"periods.{declared.period}")}
+        horizon = take(evaluation, f"study.costs.returns[{known.returns.index(declared)}].horizon", "plain")
+        if horizon is not None:
+            gaps["horizon"] = horizon
+        facts.append(Fact(name=say(f"cost.{figure.kind}.{declared.counts}", **gaps), text=_figure(evaluation, i, gaps)))
+    return facts
+
+
+def _figure(evaluation: Evaluation, i: int, gaps: dict[str, Value]) -> Phrase:
+    """Say one figure as its state allows."""
+    figure = evaluation.money[i]
+    if figure.state in ("no_figure", "not_computed"):
+        return say(f"cost.{figure.state}")
+    form = {"payback": "time", "benefit_cost": "ratio"}.get(figure.kind, "money")
+    low, high = (take(evaluation, f"money[{i}].interval[0].{end}", "amount") for end in ("low", "high"))
+    value = take(evaluation, f"money[{i}].value", "amount")
+    if figure.state == "at_least" and low is not None:
+        return say(f"cost.at_least.{form}", x=low, **gaps)
+    if value is None or low is None or high is None:
+        return say("cost.not_computed")
+    return say(f"cost.bounded.{form}", x=value, low=low, high=high, **gaps)
+
+
+def _conventions(known: Costs, language: str) -> list[Text]:
+    """Say what the figures take for granted, and what is in no line."""
+    notes: list[Text] = []
+    for i, declared in enumerate(known.returns):
+        if declared.counts == "income" and declared.fading is not None:
+            shares = {name: Number(value=share * 100, kind="percent", path=f"study.costs.returns[{i}].{name}",
+                                   derived="× 100") for name, share in (("fading", declared.fading),
+                                                                        ("discount", declared.discount))}
+            notes.append(say("cost.note.lasting", period=say(f"period.{declared.period}"), **shares))
+    if known.exchange is not None:
+        rate = Number(value=known.exchange.rate, kind="plain", path="study.costs.exchange.rate")
+        notes.append(say("cost.note.exchange", one=quote(known.currency, "study.yaml: costs.currency"), rate=rate,
+                         other=quote(known.exchange.currency, "study.yaml: costs.exchange.currency"),
+                         date=day(known.exchange.date)))
+    if known.left_out:
+        items = tuple(quote(words(item, language), f"study.yaml: costs.left_out[{i}]")
+                      for i, item in enumerate(known.left_out))
+        notes.append(say("cost.note.left_out", items=Join(parts=items, by=", ")))
+    return list(dict.fromkeys(notes))

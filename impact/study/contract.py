@@ -95,6 +95,14 @@ CONTRIBUTION = Field(kind="map", fields={
     "kind": _choice("private", "public", "in_kind", essential=True), "amount": _number(0, essential=True),
 }, cure="Write {from: Ministry of Trade, kind: public, amount: 3000}: what others gave beside the lines.")
 
+RETURN = _map(
+    outcome=Field(kind="name", essential=True, cure="Name a declared outcome."),
+    counts=_choice("income", "unit", essential=True, cure="Write income (money that comes in every period) or unit (a "
+                   "thing counted, e.g. full-time jobs)."),
+    worth=_number(1e-12), period=_choice("week", "month", "quarter", "year"), horizon=_number(0.01, 1200),
+    fading=_number(0, 1), discount=_number(0, 1),
+    cure="Write {outcome: profit, counts: income, period: month, horizon: 24, fading: 0.02}.")
+
 CONTRACT = _map(
     schema=Field(kind="integer", essential=True, low=1, high=1, cure="Write: schema: 1."),
     title=_words("Give the study a title.", essential=True),
@@ -186,7 +194,15 @@ CONTRACT = _map(
         lines=_list(_map(item=_words(essential=True), amount=_number(0, essential=True),
                          year=Field(kind="integer", essential=True, low=1900, high=2200)),
                     essential=True, least=1, most=60),
-        contributions=_list(CONTRIBUTION, most=20)),
+        contributions=_list(CONTRIBUTION, most=20),
+        index=_list(_map(year=Field(kind="integer", essential=True, low=1900, high=2200),
+                         value=_number(1e-9, essential=True)), most=60),
+        exchange=_map(currency=_text("Write the other currency, e.g. USD.", essential=True),
+                      rate=_number(1e-12, essential=True),
+                      date=Field(kind="date", essential=True, cure="Write the date of the rate: 2024-12-31."),
+                      cure="Write exchange: {currency: USD, rate: 0.0077, date: 2024-12-31}."),
+        standard_error=_number(0), take_up=_number(0.001, 1), returns=_list(RETURN, most=12),
+        left_out=_list(_words(), most=12)),
     ethics=_map(consent=_words(), approval=_words(), registration=_words()),
     benchmark=_map(value=_number(essential=True), unit=_words(essential=True), label=_words(essential=True),
                    source=_words(essential=True),
