@@ -15,14 +15,12 @@ from impact.results.estimate import Caveat, Estimate, Segment
 from impact.results.money import MoneyFigure, MoneyKind, MoneyState
 
 if TYPE_CHECKING:
-    from impact.study.costs import Costs
-    from impact.study.returns import Return
+    from impact.study.costs import Costs, Return
     from impact.study.types import Outcome, Study
 
 PERIODS = {"week": 365.25 / 7, "month": 12.0, "quarter": 4.0, "year": 1.0}  # in one year
 OF_THE_OFFER = ("itt",)
 OF_TAKERS = ("late", "att")
-Ends = tuple[float, float, float]  # the effect in the good direction, and the ends of its set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +69,7 @@ def value_for_money(study: Study, estimates: tuple[Estimate, ...]) -> tuple[Mone
 
 def unit_cost(costs: Costs) -> UnitCost:
     """Bring every line to the price year by the declared index, add up, and divide by the participants."""
-    index = dict(costs.index)
+    index = {level.year: level.value for level in costs.index}
     base = index.get(costs.price_year, 1.0)
     total = math.fsum(line.amount * base / index.get(line.year, base) for line in costs.lines)
     return UnitCost(value=total / costs.participants, total=total, std_error=costs.standard_error)
@@ -94,7 +92,7 @@ def on_the_effects_denominator(plain: UnitCost, per: str, estimand: str, take_up
     if take_up is None:
         return "the cost and the effect speak of different units (offered, taker) and the take-up is not stated"
     factor = take_up if per == "taker" else 1 / take_up
-    whose = ("A cost per taker is brought to the offer" if per == "taker" else "A cost per unit offered is brought to takers")
+    whose = "A cost per taker is brought to the offer" if per == "taker" else "A cost per unit offered is brought to takers"
     caveat = Caveat(code="cost_by_take_up", text=f"{whose} by the take-up of {take_up:.0%}.", values=(
         ("take_up", take_up), ("per", per)))
     error = None if plain.std_error is None else plain.std_error * factor
@@ -105,7 +103,7 @@ def _figures(costs: Costs, plain: UnitCost, declared: Return, outcome: Outcome, 
              take_up: float | None) -> list[MoneyFigure]:
     kinds: list[MoneyKind] = ["cost_per_unit"]
     if declared.counts == "income":
-        kinds += ["payback"] if declared.horizon is None else ["benefit_cost", "payback"]
+        kinds += ["benefit_cost", "payback"]
     cost = _shared(plain, costs, outcome, estimate, take_up)
     if isinstance(cost, str) or estimate is None:
         return [_empty(kind, costs, declared, estimate, "not_computed", str(cost)) for kind in kinds]
@@ -119,7 +117,7 @@ def _shared(plain: UnitCost, costs: Costs, outcome: Outcome, estimate: Estimate 
         return "the record has no estimate of this outcome"
     if estimate.transform == "log":
         return "the effect is in logarithms: declare the outcome in its own unit to set a cost against it"
-    if not estimate.interval or estimate.std_error is None and costs.standard_error is not None:
+    if not estimate.interval or (estimate.std_error is None and costs.standard_error is not None):
         return "the effect has no interval"
     if any(c.code in ("few_clusters", "low_df") for c in estimate.caveats):
         return "there are too few clusters to judge the effect by"

@@ -164,7 +164,7 @@ def _numbers(evaluation: Evaluation) -> Iterator[tuple[str, float]]:
             yield f"check {c.id}{f' of {c.outcome}' if c.outcome else ''}", float(f"{c.measured:.12g}")
 
 
-# ---- one figure ------------------------------------------------------------------------------------------------------------
+# ---- one figure ----------------------------------------------------------------------------------------------------
 def trace(evaluation: Evaluation, figure: str) -> tuple[str, ...]:
     """Walk one figure back: from its id to the method, the sample and its rows, the source file and its hash.
 
@@ -207,7 +207,7 @@ def _steps(evaluation: Evaluation, e: Estimate, part: str, value: float) -> Iter
     for loss in e.dropped:
         rows = ", ".join(str(r) for r in loss.rows[:10]) + (" …" if len(loss.rows) > 10 else "")
         yield f"left out   {loss.n_rows} rows: {loss.text}{f' (rows {rows})' if rows else ''}"
-    outcome = evaluation.study.outcome(e.outcome) if e.outcome in {o.name for o in evaluation.study.outcomes} else None
+    outcome = next((o for o in evaluation.study.outcomes if o.name == e.outcome), None)
     if outcome is not None:
         yield f"column     {outcome.column}" + (f", baseline {outcome.baseline}" if outcome.baseline else "")
     yield f"data       {made.data_label}, {made.data_rows} rows × {made.data_columns} columns, SHA-256 {made.data_sha256}"

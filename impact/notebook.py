@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from impact.calls import arguments, planned
 from impact.data.sample import Sample
 from impact.errors import Problem, RenderError
-from impact.evaluation import arguments, planned
 from impact.results import Estimate, Evaluation
 from impact.study.types import MethodCall, Outcome, words
 

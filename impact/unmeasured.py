@@ -93,7 +93,11 @@ def _e_value(own: Estimate, outcome: Outcome) -> Check:
     if not spread or not error:
         return _not_examined("e_value", "A hidden cause of taking part and of the outcome",
                              "the effect has no standard error, or the outcome no spread")
+    base = own.comparison_mean
     try:
+        if own.transform == "share" and base is not None and base > 0 and base + own.estimate > 0:  # a ratio of shares
+            low, high = (None if x is None or base + x <= 0 else (base + x) / base for x in (own.conf_low, own.conf_high))
+            return checks.e_value((base + own.estimate) / base, conf_low=low, conf_high=high).check()
         return checks.e_value(own.estimate / spread, scale="standardised_difference", std_error=error / spread).check()
     except ValueError as wrong:
         return _not_examined("e_value", "A hidden cause of taking part and of the outcome", str(wrong))

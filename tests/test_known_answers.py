@@ -92,12 +92,12 @@ def test_each_matched_effect_is_asked_what_would_overturn_it():
     wanted = e_value(e.estimate / e.outcome_sd, scale="standardised_difference", std_error=e.std_error / e.outcome_sd)
     assert found["e_value"].measured == close(wanted.point)
     assert "as strong as before" in found["robustness_value"].reason
-    assert found["oster"].reason.startswith("By a regression on all units")
+    assert found["oster"].reason.startswith("On a regression of the same units")
     sample = impact.matching.nearest_neighbour(firms(), outcome="after", treatment="took",
                                                covariates=["age", "size", "before"]).matched
     y = firms()["after"].to_numpy()
     one, zero = (np.array([y[p[k]] for p in sample.pairs]) for k in (0, 1))
-    bounds = rosenbaum_bounds(one, zero, alternative="less")
+    bounds = rosenbaum_bounds(one, zero, alternative="less", alpha=0.025)  # one side of the 95 per cent interval
     assert found["rosenbaum_bounds"].measured == bounds.critical_gamma
     assert found["rosenbaum_bounds"].outcome == "sales"
 

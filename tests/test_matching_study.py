@@ -13,11 +13,12 @@ import pytest
 import yaml
 from support_studies import PROFIT, declare
 
+from impact.calls import arguments
 from impact.checks import measured_before
 from impact.cli import main
 from impact.data.sample import load_sample
 from impact.errors import DataError, DesignError, ImpactError, StudyError
-from impact.evaluation import arguments, evaluate
+from impact.evaluation import evaluate
 from impact.matching import coarsened_exact, inverse_probability, nearest_neighbour, regression_adjustment
 from impact.results import read_results
 from impact.results.record import evaluation_to_json, write_text

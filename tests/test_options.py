@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from impact.calls import run_method
 from impact.cli import main
 from impact.data.sample import load_sample
 from impact.errors import DesignError, ImpactError, Problem, StudyError
-from impact.evaluation import evaluate, run_method
+from impact.evaluation import evaluate
 from impact.study import read_study, study_from_mapping
 from impact.study.methods import METHODS
 from tests.support_studies import cross_section, panel

@@ -23,11 +23,12 @@ from impact.brief.page import present
 from impact.brief.theme import LADDER
 from impact.brief.view import Speaker
 from impact.brief.words import messages
+from impact.calls import arguments, planned
 from impact.cli import main
 from impact.cli.summary import run_summary
 from impact.data.sample import load_sample
 from impact.errors import DesignError, ImpactError, StudyError
-from impact.evaluation import arguments, evaluate, planned
+from impact.evaluation import evaluate
 from impact.examination import as_drawn, ledger
 from impact.families import with_indices
 from impact.notebook import build_notebook

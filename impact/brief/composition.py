@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from impact.brief import evidence, facts, findings
+from impact.brief import colophon, evidence, facts, findings, periods, programme, promises
 from impact.brief.effects import axis_of, results
 from impact.brief.limitations import first_limit, limits
-from impact.brief.model import Brief, Fact, Join, Quote, Text, quote, say
+from impact.brief.model import Brief, Join, Text, quote, say
+from impact.brief.subgroups import for_whom
 from impact.brief.texts import begun, character_problems, language_problems, length_problems, refuse, untranslated
-from impact.brief.translation import check_source, check_title
 from impact.errors import Problem, RenderError
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation, Provenance
@@ -95,24 +95,30 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
     rows = results(evaluation, language)
     lines = limits(evaluation, language)
     known = evidence.benchmark(evaluation, rows, language)
-    costs, cost_note = facts.costs(evaluation, language)
+    costs, cost_note = programme.costs(evaluation, language)
+    done, done_facts = programme.done(evaluation, language)
     return Brief(
         language=language, date=quote(study.brief.date, "study.yaml: brief.date"),
         record=sha256(evaluation_to_json(evaluation)), stamps=_stamps(evaluation), series=_series(evaluation, language),
         kicker=facts.own(study.brief.title, "brief.title", language),
         title=findings.title(evaluation, rows, language), bottom_line=findings.bottom_line(evaluation, rows, language),
-        meta=facts.meta(evaluation, language),
+        meta=programme.meta(evaluation, language),
         messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines)),
         tiles=findings.tiles(evaluation, rows, language),
         question=quote(words(study.question, language), "study.yaml: question"),
-        challenge=facts.challenge(evaluation, language), method=facts.method(evaluation, language),
+        open_result=promises.open_result(evaluation, rows, language),
+        challenge=programme.challenge(evaluation, language), done=done, done_facts=done_facts,
+        badge=programme.badge(evaluation), method=facts.method(evaluation, language),
         chain=evidence.chain(evaluation, rows, language), results=rows, axis=axis_of(rows),
-        reading=evidence.reading(evaluation, rows, language), trends=evidence.trends(evaluation, language),
-        benchmark=known, methods=evidence.methods(evaluation, language),
+        reading=evidence.reading(evaluation, rows, language), trends=periods.trends(evaluation, language),
+        event_study=periods.event_study(evaluation, language), benchmark=known, for_whom=for_whom(evaluation, language),
+        targets=promises.targets(evaluation, language), methods=evidence.methods(evaluation, language),
         costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation), limits=lines,
         lessons=evidence.lessons(evaluation, rows, language), flow=facts.flow(evaluation, language),
-        standard=evidence.standard(audit), ethics=_ethics(evaluation, language), sources=_sources(evaluation, language),
-        provenance=_provenance(evaluation),
+        standard=evidence.standard(audit), ethics=colophon.ethics(evaluation, language),
+        sources=colophon.sources(evaluation, language), credits=colophon.credit_lines(evaluation, language),
+        disclaimer=colophon.disclaimer(evaluation, language), logo=colophon.logo_picture(evaluation, language),
+        provenance=colophon.provenance(evaluation),
         contact=facts.own(study.brief.contact, "brief.contact", language) or say("contact.none"))
 
 
@@ -146,55 +152,3 @@ def _series(evaluation: Evaluation, language: str) -> Text:
         if words_given is not None:
             parts.append(words_given)
     return Join(parts=tuple(parts), by=" · ")
-
-
-def _ethics(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
-    ethics = evaluation.study.ethics
-    lines = []
-    for name in ("consent", "approval", "registration"):
-        value = getattr(ethics, name) if ethics is not None else None
-        lines.append(Fact(name=say(f"ethics.{name}"),
-                          text=facts.stated(evaluation, value, f"ethics.{name}", language)))
-    return tuple(lines)
-
-
-def _sources(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
-    study = evaluation.study
-    data = facts.own(study.data.source, "data.source", language)
-    lines: list[Text] = [say("source.data", source=_open(data)) if data else say("source.data.absent")]
-    if study.benchmark is not None:
-        known = facts.own(study.benchmark.source, "benchmark.source", language)
-        if known is not None:
-            lines.append(say("source.benchmark", source=_open(known)))
-    authors = [facts.own(a, f"brief.authors[{i}]", language) for i, a in enumerate(study.brief.authors)]
-    if any(authors):
-        lines.append(say("source.authors", authors=Join(parts=tuple(a for a in authors if a), by=", ")))
-    donor = facts.own(study.programme.donor, "programme.donor", language)
-    if donor is not None:
-        lines.append(say("source.donor", donor=_open(donor)))
-    if study.programme.project_number:
-        lines.append(say("source.project", number=quote(study.programme.project_number,
-                                                        "study.yaml: programme.project_number")))
-    seen = {(c.title, c.source): c for c in evaluation.checks if " " in c.source}  # a bare key is no reference
-    lines += [say("source.check", title=check_title(c), source=check_source(c)) for c in list(seen.values())[:2]]
-    return tuple(lines)
-
-
-def _open(text: Quote) -> Quote:
-    """Take the full stop off a text that a sentence of ours will close."""
-    return Quote(text=text.text.rstrip("."), where=text.where)
-
-
-def _provenance(evaluation: Evaluation) -> tuple[Fact, ...]:
-    p = evaluation.provenance
-    record = sha256(evaluation_to_json(evaluation))
-    where = "results.json: provenance"
-    lines: list[tuple[str, Text]] = [
-        ("record", say("proof.hash", hash=quote(record[:16], where))),
-        ("data", say("proof.hash", hash=quote(p.data_sha256[:16], where))),
-        ("study", say("proof.hash", hash=quote(p.study_sha256[:16], where))),
-        ("toolkit", quote(p.toolkit, where)), ("seed", quote(p.seed, where)),
-        ("date", facts.day(evaluation.study.brief.date))]
-    if p.command:
-        lines.append(("command", quote(p.command, where)))
-    return tuple(Fact(name=say(f"proof.{name}"), text=text) for name, text in lines)

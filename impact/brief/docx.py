@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from impact.brief import figures
 from impact.brief.model import Brief
 from impact.brief.page import present
 from impact.brief.paper import WIDTH, Paper
-from impact.brief.pdf import drawings
 from impact.brief.raster import scene_png
 from impact.brief.texts import character_problems, refuse
 from impact.brief.theme import LADDER, Layout
@@ -16,7 +16,7 @@ from impact.brief.view import NBSP
 
 SIGNS = {"full": "●", "dot": "●", "half": "◐", "diamond": "◆", "cross": "✕", "ring": "○", "empty": "○"}
 TINT = {"favourable": "navy", "unfavourable": "red"}
-EDGE = {"clear": "navy", "adverse": "red"}
+LOGO = 24.0  # millimetres
 
 
 def render_docx(brief: Brief, layout: Layout = LADDER[-1]) -> bytes:
@@ -44,7 +44,7 @@ def render_docx(brief: Brief, layout: Layout = LADDER[-1]) -> bytes:
     refuse(character_problems(brief))
     page = present(brief, layout)
     paper = Paper(page["language"], layout)
-    drawn = drawings(page)
+    drawn = figures.drawings(page)
     before, _, after = page["pages"][0].partition("1")
     paper.margins(page["series"], "   ".join(page["stamps"]), f"{page['contact']} · {page['footer']}", (before, after))
     _first(paper, page, drawn)
@@ -67,19 +67,24 @@ def _first(paper: Paper, page: dict[str, Any], drawn: dict[str, figures.Scene]) 
         paper.run(paragraph, " " + message["body"])
     _tiles(paper, page)
     paper.columns(2)
-    paper.head(heads["challenge"])
+    paper.head(heads["problem"])
     paper.run(paper.text("", "Normal"), page["question"], italic=True)
     for text in page["challenge"]:
         paper.text(text)
+    paper.head(heads["done"])
+    paper.text(page["done"])
+    paper.facts(page["done_facts"])
     paper.next_column()
     paper.head(heads["method"])
+    sign = SIGNS["full" if page["badge"]["strength"] == "random" else "half"]
+    paper.text(f"{sign} {page['badge']['word']}", "Fact", bold=True, colour="navy")
     paper.facts(page["method"])
     paper.columns(1)
     if page["flow"]["steps"]:
         paper.head(heads["flow"])
         _flow(paper, page)
     paper.head(heads["chain"])
-    _chain(paper, page)
+    _chain(paper, page, drawn)
     paper.head(heads["effects"])
     paper.picture(scene_png(drawn["effects"], WIDTH), WIDTH, title=heads["effects"], alt=page["effects_alt"])
     _legend(paper, page)
@@ -94,15 +99,24 @@ def _meta(paper: Paper, page: dict[str, Any]) -> None:
 
 
 def _tiles(paper: Paper, page: dict[str, Any]) -> None:
-    tiles = page["tiles"]
+    tiles, left = page["tiles"] if page["open"] is None else page["tiles"][:1], page["open"]
+    heads = page["heads"]
+    beside = [] if left is None else [(heads["excluded"], left["excludes"]), (heads["planned"], left["planned"]),
+                                      (heads["learned"], [left["learned"]])]
     paper.gap()
-    table = paper.table(1, [WIDTH / len(tiles)] * len(tiles), title=page["heads"]["key"])
-    for cell, tile in zip(table.rows[0].cells, tiles, strict=True):
+    count = len(tiles) + len(beside)
+    table = paper.table(1, [WIDTH / count] * count, title=heads["key"])
+    for cell, tile in zip(table.rows[0].cells, tiles, strict=False):
         paper.edge(cell, top=("navy", 14))
         sign = SIGNS["ring"] + " " if tile["hollow"] else ""
-        paper.cell(cell, sign + tile["figure"], "Big Number", colour="mute" if tile["hollow"] else "")
+        paper.cell(cell, sign + tile["figure"], "Big Number")
         paper.cell(cell, tile["label"], bold=True)
         paper.cell(cell, tile["note"], "Cell Note")
+    for cell, (head, texts) in zip(table.rows[0].cells[len(tiles):], beside, strict=True):
+        paper.edge(cell, top=("navy", 6))
+        paper.cell(cell, head, bold=True, colour="navy")
+        for text in texts:
+            paper.cell(cell, text)
 
 
 def _flow(paper: Paper, page: dict[str, Any]) -> None:
@@ -116,20 +130,13 @@ def _flow(paper: Paper, page: dict[str, Any]) -> None:
     paper.text(page["flow"]["left"], "Note")
 
 
-def _chain(paper: Paper, page: dict[str, Any]) -> None:
-    boxes = page["chain"]["boxes"]
-    if boxes:
-        table = paper.table(1, [WIDTH / len(boxes)] * len(boxes), title=page["heads"]["chain"])
-        for cell, box in zip(table.rows[0].cells, boxes, strict=True):
-            edge = EDGE.get(box["status"], "mute")
-            paper.fill(cell, "zebra")
-            paper.edge(cell, bottom=(edge, 12), right=("line", 4))
-            paper.cell(cell, ("→ " if box["linked"] else "") + box["text"], bold=True)
-            paper.cell(cell, f"{SIGNS[box['mark']]} {box['word']}", bold=True, colour=edge)
-            if box["finding"]:
-                paper.cell(cell, box["finding"], "Cell Note")
-    if page["chain"]["note"]:
-        paper.text(page["chain"]["note"], "Note")
+def _chain(paper: Paper, page: dict[str, Any], drawn: dict[str, figures.Scene]) -> None:
+    chain = page["chain"]
+    if "chain" in drawn:
+        paper.picture(scene_png(drawn["chain"], WIDTH), WIDTH, title=page["heads"]["chain"], alt=chain["alt"])
+    note = " ".join(text for text in (chain["legend"], chain["note"]) if text)
+    if note:
+        paper.text(note, "Note")
 
 
 def _legend(paper: Paper, page: dict[str, Any]) -> None:
@@ -147,19 +154,11 @@ def _second(paper: Paper, page: dict[str, Any], drawn: dict[str, figures.Scene])
     _results(paper, page)
     paper.columns(2)
     half = (WIDTH - 8) / 2
-    if page["picture"]:
-        paper.head(heads[page["picture"]])
-        paper.picture(scene_png(drawn[page["picture"]], half), half, title=heads[page["picture"]],
-                      alt=page["picture_alt"])
-        paper.text(page["picture_note"], "Note")
-        paper.next_column()
-    paper.head(heads["methods"])
-    _methods(paper, page, half)
-    if not page["picture"]:
-        paper.next_column()
-    paper.head(heads["costs"])
-    _pairs(paper, page["costs"], half, heads["costs"])
-    paper.text(page["cost_note"], "Note")
+    for column, names in enumerate(page["halves"]):
+        if column:
+            paper.next_column()
+        for name in names:
+            _half(paper, page, drawn, name, half)
     paper.columns(1)
     paper.head(heads["checks"])
     paper.columns(page["check_columns"])
@@ -196,6 +195,38 @@ def _results(paper: Paper, page: dict[str, Any]) -> None:
             if number % 2 == 0:
                 paper.fill(cell, "zebra")
     paper.text(page["reading"], "Note")
+
+
+def _half(paper: Paper, page: dict[str, Any], drawn: dict[str, figures.Scene], name: str, width: float) -> None:
+    """Write one block of half a page's width."""
+    paper.head(page["heads"][name])
+    if name == "methods":
+        _methods(paper, page, width)
+    elif name == "costs":
+        _pairs(paper, page["costs"], width, page["heads"]["costs"])
+        paper.text(page["cost_note"], "Note")
+    elif name == "targets":
+        _targets(paper, page, width)
+    else:
+        told = page["for_whom"] if name == "subgroups" else next(p for p in page["pictures"] if p["name"] == name)
+        if name in drawn:
+            paper.picture(scene_png(drawn[name], width), width, title=page["heads"][name], alt=told["alt"])
+        paper.text(told["note"], "Note")
+
+
+def _targets(paper: Paper, page: dict[str, Any], width: float) -> None:
+    targets = page["targets"]
+    table = paper.table(1 + len(targets["rows"]), [width * s for s in (0.3, 0.3, 0.18, 0.22)],
+                        title=page["heads"]["targets"], pad=0.6)
+    paper.repeat(table.rows[0])
+    for cell, text in zip(table.rows[0].cells, targets["columns"], strict=True):
+        paper.cell(cell, text, bold=True, colour="navy")
+    for row, target in zip(table.rows[1:], targets["rows"], strict=True):
+        for cell, key in zip(row.cells, ("label", "target", "level", "word"), strict=True):
+            sign = f"{SIGNS[target['mark']]} " if key == "word" else ""
+            paper.cell(cell, sign + target[key], bold=key == "level" or None)
+            paper.edge(cell, bottom=("line", 4))
+    paper.text(targets["note"], "Note")
 
 
 def _methods(paper: Paper, page: dict[str, Any], width: float) -> None:
@@ -248,22 +279,19 @@ def _lists(paper: Paper, page: dict[str, Any]) -> None:
 
 
 def _standard(paper: Paper, page: dict[str, Any]) -> None:
-    elements = page["standard"]["elements"]
-    if elements:
-        table = paper.table(1, [WIDTH / len(elements)] * len(elements), title=page["heads"]["standard"], pad=0.8)
-        for cell, element in zip(table.rows[0].cells, elements, strict=True):
-            paper.edge(cell, top=("teal", 14))
-            paper.cell(cell, f"{element['number']} {element['title']}", bold=True)
-            paper.cell(cell, element["short"], colour="teal")
-    paper.text(page["standard"]["note"], "Note")
+    paper.text(page["standard"]["line"])
+    if page["standard"]["note"]:
+        paper.text(page["standard"]["note"], "Note")
 
 
 def _foot(paper: Paper, page: dict[str, Any]) -> None:
     paper.head(page["heads"]["ethics"])
     paper.facts(page["ethics"], "Note")
     paper.next_column()
-    paper.head(page["heads"]["sources"])
-    for text in page["sources"]:
+    paper.head(page["heads"]["credits"])
+    if page["logo"]:
+        paper.picture(base64.b64decode(page["logo"]["data"]), LOGO, title=page["logo"]["alt"], alt=page["logo"]["alt"])
+    for text in (*page["credits"], *([page["disclaimer"]] if page["disclaimer"] else []), *page["sources"]):
         paper.text(text, "Note")
     paper.next_column()
     paper.head(page["heads"]["provenance"])

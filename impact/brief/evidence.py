@@ -24,12 +24,10 @@ from impact.brief.model import (
     Quote,
     Result,
     Said,
-    Series,
     StandardElement,
-    StandardStrip,
+    StandardLine,
     Status,
     Text,
-    Trends,
     Verdict,
     need,
     quote,
@@ -154,32 +152,6 @@ def lessons(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
         for i, item in enumerate(evaluation.study.brief.implications) if item.finding in found)
 
 
-def trends(evaluation: Evaluation, language: str) -> Trends | None:
-    """Give the means of the first outcome with trends, primaries first, group by group."""
-    known = {p.outcome for p in evaluation.trends}
-    names = [o.name for o in evaluation.study.outcomes if o.name in known and o.role == "primary"]
-    if not names:
-        return None
-    index = [o.name for o in evaluation.study.outcomes].index(names[0])
-    outcome = evaluation.study.outcomes[index]
-    series = []
-    points = [(i, p) for i, p in enumerate(evaluation.trends) if p.outcome == names[0]]
-    for group in dict.fromkeys(p.group for _, p in points):
-        chosen = [(i, p) for i, p in points if p.group == group]
-        means = [take(evaluation, f"trends[{i}].mean", "amount") for i, _ in chosen]
-        series.append(Series(
-            name=fragment(group, "results.json: trends"),
-            periods=tuple(fragment(p.period, "results.json: trends") for _, p in chosen),
-            means=tuple(m for m in means if m is not None)))
-    if max(len(s.periods) for s in series) < 2:
-        return None
-    return Trends(outcome=quote(words(outcome.label, language), f"study.yaml: outcomes[{index}].label"),
-                  unit=quote(words(outcome.unit, language), f"study.yaml: outcomes[{index}].unit"),
-                  series=tuple(series),
-                  baseline=quote(outcome.baseline, f"study.yaml: outcomes[{index}].baseline")
-                  if outcome.baseline and evaluation.study.design.kind != "did" else None)
-
-
 def benchmark(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Benchmark | None:
     """Set the first primary estimate beside the known answer; on one scale only where both are in the same unit."""
     known = evaluation.study.benchmark
@@ -271,10 +243,10 @@ def _option(key: str, value: object, where: str) -> Phrase:
     return say("methods.with", option=option, value=fragment(told, where))
 
 
-def standard(audit: Audit | None) -> StandardStrip:
-    """Count the evidence on file, element by element; an element this study cannot speak to says so."""
+def standard(audit: Audit | None) -> StandardLine:
+    """Name the elements the study puts evidence on file for, with the count of items; nothing is said of the others."""
     if audit is None:
-        return StandardStrip(title=say("standard.title.none"), note=say("standard.none"))
+        return StandardLine(title=say("standard.title.none"), line=say("standard.none"), note=say("standard.none"))
     elements = []
     for i, element in enumerate(audit.elements):
         on_file = take(audit, f"elements[{i}].on_file", "count")
@@ -282,6 +254,9 @@ def standard(audit: Audit | None) -> StandardStrip:
         some = checked is not None and checked.value > 0
         elements.append(StandardElement(number=element.number, title=fragment(element.title, f"audit: element {i + 1}"),
                                         on_file=on_file if some else None, checked=checked if some else None))
+    told = [say("standard.element", number=quote(e.number, "audit: elements"), title=e.title, n=e.on_file,
+                checked=e.checked) for e in elements if e.on_file is not None and e.checked is not None and e.on_file.value]
+    line = say("standard.line", elements=Join(parts=tuple(told), by="; ")) if told else say("standard.line.none")
     verified = all(p.verified for element in audit.elements for p in element.points)
-    return StandardStrip(title=say("standard.title", version=quote(audit.version, "audit: version")),
-                         note=say("standard.note.verified" if verified else "standard.note"), elements=tuple(elements))
+    return StandardLine(title=say("standard.title", version=quote(audit.version, "audit: version")), line=line,
+                        note=say("standard.note.verified" if verified else "standard.note"), elements=tuple(elements))

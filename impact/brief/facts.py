@@ -39,42 +39,15 @@ def stated(evaluation: Evaluation, value: Words | str | None, key: str, language
     return say("none_given" if evaluation.study.state(key) == "null" else "not_stated")
 
 
-def day(date: str) -> Phrase:
+def day(date: str, where: str = "study.yaml: brief.date") -> Phrase:
     """Write an ISO date in words."""
     year, month, number = date[:10].split("-")
-    where = "study.yaml: brief.date"
     key = "day.first" if number == "01" else "day"
     return say(key, day=quote(int(number), where), month=say(f"month.{month}"), year=quote(year, where))
 
 
-def meta(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
-    """Give programme, country, period and design."""
-    study = evaluation.study
-    period = study.programme.period
-    span: Text = say("not_stated")
-    if period is not None:
-        ends = [quote(p, "study.yaml: programme.period") for p in period]
-        span = ends[0] if ends[0] == ends[1] else say("from_to", first=ends[0], last=ends[1])
-    return (
-        Fact(name=say("fact.programme"), text=stated(evaluation, study.programme.name, "programme.name", language)),
-        Fact(name=say("fact.country"), text=stated(evaluation, study.programme.country, "programme.country", language)),
-        Fact(name=say("fact.period"), text=span),
-        Fact(name=say("fact.design"), text=say(f"design.{study.design.kind}")),
-    )
-
-
-def challenge(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
-    """Give the challenge and what was done, in the officer's words or as not stated."""
-    study = evaluation.study
-    description = study.intervention.description if study.intervention else None
-    done = own(study.brief.what_was_done, "brief.what_was_done", language) or own(
-        description, "intervention.description", language)
-    return (own(study.brief.challenge, "brief.challenge", language) or say("challenge.absent"),
-            done or say("done.absent"))
-
-
 def method(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
-    """Say how we know: design, who, the question in words, estimator, data, loss, and who was reached."""
+    """Say how we know: design, who, the question in words, estimator, data, plan and loss."""
     study, e = evaluation.study, evaluation.headline
     who = compared(evaluation, language)
     kind = say(f"design.{study.design.kind}")
@@ -85,11 +58,12 @@ def method(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
              ("fact.estimand", estimand(evaluation, language)), ("fact.estimator", _estimator(evaluation, e, language)),
              ("fact.assumption", _assumption(e)),
              ("fact.data", data_line(evaluation, language))]
+    if study.plan is not None:
+        record = own(study.plan.record, "plan.record", language)
+        frozen = day(study.plan.frozen, "study.yaml: plan.frozen")
+        facts.append(("fact.plan", say("plan.at", day=frozen, record=record) if record else say("plan.frozen", day=frozen)))
     if flow(evaluation, language) is None:  # where there is one, it stands below with every loss and its reason
         facts.append(("fact.loss", say("loss.unknown")))
-    reached = _reached(evaluation)
-    if reached is not None:
-        facts.append(("fact.reached", reached))
     return tuple(Fact(name=say(name), text=text) for name, text in facts)
 
 
@@ -159,22 +133,6 @@ def simulated(evaluation: Evaluation) -> bool:
     return evaluation.provenance.simulated is True or evaluation.study.data.simulated is True
 
 
-def _reached(evaluation: Evaluation) -> Phrase | None:
-    intervention = evaluation.study.intervention
-    if intervention is None or intervention.reached is None:
-        return None
-    path = "study.intervention.reached"
-    parts = {name: take(evaluation, f"{path}.{name}", "count") for name in ("total", "women", "men")}
-    total, women, men = parts["total"], parts["women"], parts["men"]
-    if total is None and women is not None and men is not None:
-        total = Number(value=women.value + men.value, kind="count", path=path, derived="women + men")
-    if total is None:
-        return None
-    key = "split" if women and men else "women" if women else "men" if men else ""
-    return say(f"reached.{key}" if key else "reached",
-               **{name: n for name, n in (("total", total), ("women", women), ("men", men)) if n is not None})
-
-
 def flow(evaluation: Evaluation, language: str) -> FlowPanel | None:
     """Follow the units from the file to the first primary outcome's estimate."""
     name = evaluation.study.primaries[0].name
@@ -198,24 +156,3 @@ def flow(evaluation: Evaluation, language: str) -> FlowPanel | None:
                               units=unit_noun(evaluation, language, 0 if n.value == 1 else 1),
                               text=loss(lost, f"results.json: flows[{name}].losses")))
     return FlowPanel(steps=tuple(steps), losses=tuple(losses))
-
-
-def costs(evaluation: Evaluation, language: str) -> tuple[tuple[Fact, ...], Phrase]:
-    """Give the costs as reported, or 'not reported'; nothing is valued that the record does not value."""
-    known = evaluation.study.costs
-    if known is None:
-        return (Fact(name=say("cost.absent"), text=say("not_reported")),), say("cost.note.absent")
-    currency = quote(known.currency, "study.yaml: costs.currency")
-    year = quote(known.price_year, "study.yaml: costs.price_year")
-    total = Number(value=sum(line.amount for line in known.lines), kind="amount", path="study.costs.lines",
-                   derived="sum of the amounts of study.costs.lines")
-    participants = take(evaluation, "study.costs.participants", "count")
-    facts = [Fact(name=say("cost.total"), text=say("money", currency=currency, x=total))]
-    if participants is not None:
-        facts.append(Fact(name=say("cost.participants"), text=say("number", x=participants)))
-    if participants is not None and participants.value > 0:
-        each = Number(value=total.value / participants.value, kind="amount", path="study.costs",
-                      derived="sum of study.costs.lines / study.costs.participants")
-        name = "cost.participant.taker" if known.per == "taker" else "cost.participant"
-        facts.insert(0, Fact(name=say(name), text=say("money", currency=currency, x=each)))
-    return tuple(facts), say("cost.note", currency=currency, year=year)

@@ -97,8 +97,15 @@ def _count(n: int) -> Number:
     return Number(value=n, kind="count", path="estimates", derived="a count of outcomes")
 
 
-def _labels(rows: list[Result]) -> Join:
-    return Join(parts=tuple(r.label for r in rows), by=", ")
+def _labels(rows: list[Result], by: Phrase | None = None) -> Join:
+    if by is None:
+        return Join(parts=tuple(r.label for r in rows), by=", ")
+    return Join(parts=tuple(part for r in rows for part in (by, r.label))[1:], by="")
+
+
+def _all_open(rows: list[Result]) -> bool:
+    """Tell whether there are several outcomes and on each of them the data cannot tell."""
+    return len(rows) > 1 and all(r.effect.verdict == "unclear" for r in rows)
 
 
 # ---- title and bottom line -------------------------------------------------------------------------------------------
@@ -109,6 +116,8 @@ def title(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Te
         r = primaries[0]
         return say(f"title.{_state(r.effect.verdict)}", label=r.label, treated=groups(evaluation, language)[0],
                    size=said(r.effect, "size"), range=said(r.effect, "range_unit"))
+    if len(primaries) == 2 and _all_open(primaries):
+        return say("title.open", labels=_labels(primaries, say("and")))
     if len(primaries) == 2 and sum(len(r.label.text) for r in primaries) <= LONG_TITLE:
         return Join(by="; ", parts=tuple(_finding(r, "title.part") for r in primaries))
     return _counts(primaries)
@@ -158,7 +167,8 @@ def messages(evaluation: Evaluation, rows: tuple[Result, ...], known: Benchmark 
     """Write the key box: the primaries, the secondaries counted, a known answer, the first limit."""
     primaries, others = [r for r in rows if r.primary], [r for r in rows if not r.primary]
     named = primaries if len(primaries) <= 2 else primaries[:1]
-    points = [_primary_message(evaluation, r) for r in named]
+    points = [Message(lead=say("key.open.lead", labels=_labels(named, say("and"))), body=say("key.open"))] if (
+        _all_open(named)) else [_primary_message(evaluation, r) for r in named]
     rest = primaries[len(named):]
     if rest:
         points.append(Message(lead=say("key.primaries.lead", n=_count(len(rest))),

@@ -9,7 +9,6 @@ from typing import Any
 from impact.brief import figures
 from impact.brief.model import Brief
 from impact.brief.page import present
-from impact.brief.pdf import drawings
 from impact.brief.texts import FONTS, character_problems, points, refuse
 from impact.brief.theme import COLOURS, LADDER, OTHER_SCRIPTS, SANS, SERIF, Layout
 
@@ -44,7 +43,7 @@ def render_html(brief: Brief, layout: Layout = LADDER[-1]) -> str:
     page = present(brief, layout)
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
-    scenes: dict[str, figures.Scene] = {**drawings(page), "effects_narrow": figures.effects_narrow(page)}
+    scenes: dict[str, figures.Scene] = {**figures.drawings(page), "effects_narrow": figures.effects_narrow(page)}
     drawn = {name: Markup(scene.svg(f"figure-{name.replace('_', '-')}")) for name, scene in scenes.items()}
     return environment.get_template("brief.html.j2").render(
         V=page, H=page["heads"], C=COLOURS, figures=drawn, faces=_faces(_used(page)), print=_print(layout),
@@ -54,7 +53,7 @@ def render_html(brief: Brief, layout: Layout = LADDER[-1]) -> str:
 def _print(layout: Layout) -> dict[str, float]:
     return {"body": round(layout.body * PRINT_SCALE, 2), "small": round(layout.small * PRINT_SCALE, 2),
             "head": round(layout.head * 0.97, 2), "facts": round(layout.facts_size * PRINT_SCALE, 2),
-            "line": round(0.69 + layout.lead, 2), "gap": round(layout.gap * 0.45, 2)}
+            "line": round(0.69 + layout.lead, 2), "gap": round(layout.gap * 0.45, 2), "stack": round(layout.gap * 0.8, 2)}
 
 
 def _used(value: Any) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""The figure of page 2 in strings and plain values: a known answer beside the estimate, or the groups over time."""
+"""The figures of page 2 in strings and plain values: a known answer, effects over time, groups over time, subgroups."""
 
 from __future__ import annotations
 
@@ -6,19 +6,33 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from impact.brief.model import Benchmark, Brief, Trends
+from impact.brief.model import CLEAR, Benchmark, Brief, Effect, EventStudy, GroupSplit, Trends
+from impact.brief.theme import Layout
 from impact.brief.view import NBSP, Speaker, decimals, effect_decimals, percent, scaled
 
-MARKS = {"favourable": "dot", "unfavourable": "diamond"}
+MARKS = {"favourable": "dot", "unfavourable": "diamond"}  # of verdicts; every other one is a ring
 
 
-def picture(brief: Brief, s: Speaker) -> dict[str, Any]:
-    """Say the figure of page 2: the benchmark where one is declared, else the trends, else none."""
+def pictures(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
+    """Say the figures of page 2 there is room for: a known answer first, then effects over time, then group means."""
+    found: list[tuple[str, dict[str, Any]]] = []
     if brief.benchmark is not None:
-        return _benchmark(brief.benchmark, s)
+        found.append(("benchmark", _benchmark(brief.benchmark, s)))
+    if brief.event_study is not None:
+        found.append(("event_study", _event_study(brief.event_study, s)))
     if brief.trends is not None:
-        return _trends(brief.trends, s)
-    return {"picture": "", "picture_note": "", "picture_alt": ""}
+        found.append(("trends", _trends(brief.trends, s)))
+    kept = found[:layout.pictures]
+    told = [{"name": name, "note": said["note"], "alt": said["alt"]} for name, said in kept]
+    first = told[0] if told else {"name": "", "note": "", "alt": ""}
+    return {**{name: said["data"] for name, said in kept}, "pictures": told, "picture": first["name"],
+            "picture_note": first["note"], "picture_alt": first["alt"]}
+
+
+def _row(e: Effect, s: Speaker) -> dict[str, Any]:
+    """Give an effect as a figure needs it."""
+    return {"verdict": e.verdict, "mark": MARKS.get(e.verdict, "ring"), "column": s.column(e), "value": scaled(e.value),
+            "ranges": [[scaled(n) if n else None for n in (r.low, r.high)] for r in e.ranges]}
 
 
 def _trends(t: Trends, s: Speaker) -> dict[str, Any]:
@@ -33,15 +47,25 @@ def _trends(t: Trends, s: Speaker) -> dict[str, Any]:
     alt = s.word("alt.trends", outcome=t.outcome.text, series=". ".join(told) + ".")
     note = s.word("trend.plain", outcome=t.outcome.text, unit=t.unit.text) if t.baseline is None else s.word(
         "trend.two", outcome=t.outcome.text, unit=t.unit.text, column=t.baseline.text)
-    return {"picture": "trends", "trends": {"periods": periods, "series": lines}, "picture_alt": alt,
-            "picture_note": note}
+    return {"data": {"periods": periods, "series": lines}, "alt": alt, "note": note}
+
+
+def _event_study(t: EventStudy, s: Speaker) -> dict[str, Any]:
+    points = [{"horizon": p.horizon.text, **_row(p.effect, s),
+               "mark": "ring" if p.effect.verdict not in CLEAR or not p.effect.ranges else "dot"} for p in t.points]
+    plain = s.word("points" if t.points[0].effect.value.kind == "points" else "event.percent")
+    unit = s.text(t.unit) if t.unit else plain
+    note = s.word("event.note", outcome=t.outcome.text, unit=unit, method=s.text(t.method), level=s.number(t.level))
+    told = " ".join(s.word("alt.event.point", horizon=p["horizon"], effect=p["column"]) for p in points)
+    tail = percent("", s.language) if t.points[0].effect.value.kind == "percent" else ""
+    return {"data": {"points": points, "tail": tail,
+                     "axis": s.word("event.axis"), "start": s.word("event.start")},
+            "alt": s.word("alt.event", outcome=t.outcome.text, points=told), "note": note}
 
 
 def _benchmark(b: Benchmark, s: Speaker) -> dict[str, Any]:
     e, same = b.effect, b.comparable
-    column = s.column(e)
-    row = {"verdict": e.verdict, "mark": MARKS.get(e.verdict, "ring"), "column": column, "value": scaled(e.value),
-           "ranges": [[scaled(n) if n else None for n in (r.low, r.high)] for r in e.ranges]}
+    row = _row(e, s)
     if same is None:  # in words and in its own unit, off the axis of the estimate
         text, note = f"{s.number(b.value)}{NBSP}{b.unit.text}", s.word("benchmark.units")
     else:
@@ -49,13 +73,13 @@ def _benchmark(b: Benchmark, s: Speaker) -> dict[str, Any]:
         text, note = s.signed(same, decimals([scaled(n) for n in ends], e.value.kind)), _difference(b, s)
         text = s.column(same) if same.ranges else text
     caption = "" if e.unit is None else f" {b.outcome.text}, {s.text(e.unit)}."
-    return {"picture": "benchmark", "picture_note": f"{note}{caption}",
-            "benchmark": {"row": row, "value": scaled(b.value) if same is not None else None, "text": text,
-                          "label": b.label.text, "tail": percent("", s.language) if e.value.kind == "percent" else "",
-                          "ranges": [] if same is None else [
-                              [scaled(n) if n else None for n in (r.low, r.high)] for r in same.ranges],
-                          "ours": s.word("benchmark.ours")},
-            "picture_alt": s.word("alt.benchmark", label=b.label.text, value=text, effect=column)}
+    return {"note": f"{note}{caption}",
+            "data": {"row": row, "value": scaled(b.value) if same is not None else None, "text": text,
+                     "label": b.label.text, "tail": percent("", s.language) if e.value.kind == "percent" else "",
+                     "ranges": [] if same is None else [
+                         [scaled(n) if n else None for n in (r.low, r.high)] for r in same.ranges],
+                     "ours": s.word("benchmark.ours")},
+            "alt": s.word("alt.benchmark", label=b.label.text, value=text, effect=row["column"])}
 
 
 def _difference(b: Benchmark, s: Speaker) -> str:
@@ -69,3 +93,27 @@ def _difference(b: Benchmark, s: Speaker) -> str:
         return s.word("benchmark.plain", difference=difference) + others
     return s.word("benchmark.difference", difference=difference, level=s.number(b.effect.level),
                   inside=s.word("benchmark.inside" if b.inside else "benchmark.outside")) + others
+
+
+def split_panels(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any] | None:
+    """Say the effects by subgroup there is room for; those left out are counted."""
+    found = brief.for_whom
+    if found is None:
+        return None
+    kept = found.splits[:layout.splits]
+    panels = [_split(split, s) for split in kept]
+    note = s.text(found.note)
+    if len(found.splits) > len(kept):
+        note += f" {s.word('split.more', shown=str(len(kept)), n=str(len(found.splits)))}"
+    return {"splits": panels, "note": note,
+            "alt": s.word("alt.splits", rows=" ".join(p["alt"] for p in panels)) if panels else ""}
+
+
+def _split(split: GroupSplit, s: Speaker) -> dict[str, Any]:
+    groups = [{"name": s.text(g.name), **_row(g.effect, s)} for g in split.groups]
+    told = s.text(split.told)
+    unit = split.groups[0].effect.unit
+    head = split.outcome.text if unit is None else f"{split.outcome.text} ({s.text(unit)})"
+    alt = s.word("alt.split", outcome=split.outcome.text, label=split.label.text, told=told, groups="; ".join(
+        f"{g['name']}: {g['column']}" for g in groups))
+    return {"outcome": head, "label": split.label.text, "groups": groups, "told": told, "alt": alt}

@@ -109,8 +109,11 @@ def _without_word(text: Recorded) -> Recorded:
 
 def _absent(evaluation: Evaluation) -> tuple[Value, ...]:
     keys = (("programme.donor", "donor"), ("costs", "costs"), ("results_chain", "chain"), ("data.source", "source"),
-            ("ethics", "ethics"), ("ethics.consent", "consent"), ("intervention.reached", "reached"))
+            ("ethics", "ethics"), ("ethics.consent", "consent"), ("intervention.reached", "reached"),
+            ("plan", "plan"), ("subgroups", "subgroups"))
     missing = [name for key, name in keys if evaluation.study.state(key) == "absent"]
     if "ethics" in missing and "consent" in missing:
         missing.remove("consent")
+    if not any(o.target for o in evaluation.study.outcomes):
+        missing.append("targets")
     return tuple(say(f"absent.{name}") for name in missing)

@@ -1,112 +1,45 @@
-"""What a brief says, before any layout: the officer's words, the tool's sentences, and numbers with their source.
-
-Nothing here is formatted and nothing is in a particular language but the officer's own words. Every number is taken from
-the record through :func:`take`, so that its place in the record travels with it.
-"""
+"""What a brief says, before any layout: the blocks of its two pages, from the officer's words and numbers with a source."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from impact.errors import Problem, RenderError
+from impact.brief.atoms import (
+    CLEAR,
+    JOINERS,
+    Effect,
+    Form,
+    Join,
+    Kind,
+    Number,
+    Phrase,
+    Quote,
+    Range,
+    Recorded,
+    Said,
+    Text,
+    Value,
+    Verdict,
+    lookup,
+    need,
+    one_line,
+    quote,
+    say,
+    take,
+    walk,
+)
 
-Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "disagree", "too_few", "no_interval"]
+__all__ = [
+    "CLEAR", "JOINERS", "LIMITS", "Badge", "Benchmark", "Brief", "Chain", "ChainBox", "CheckLine", "Effect",
+    "EventPoint", "EventStudy", "Fact", "FlowPanel", "FlowStep", "ForWhom", "Form", "Group", "GroupSplit", "Join",
+    "Kind", "Lesson", "LogoPicture", "Message", "Method", "Number", "OpenResult", "Phrase", "Quote", "Range",
+    "Recorded", "Result", "Said", "Series", "StandardElement", "StandardLine", "Status", "TargetLine", "Text", "Tile",
+    "Trends", "Value", "Verdict", "limit_for", "lookup", "need", "one_line", "quote", "say", "take", "walk",
+]
+
 Status = Literal["clear", "adverse", "unclear", "too_few", "no_interval", "unmeasured"]
-CLEAR: tuple[Verdict, ...] = ("favourable", "unfavourable")
-Kind = Literal["amount", "percent", "points", "count", "p", "level", "plain", "sd"]
-JOINERS = "\u200c\u200d"
-Form = Literal["size", "range", "range_unit", "signed", "signed_range", "full"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
-    """One number and where it stands in the record.
-
-    ``path`` leads to it from the estimate named by ``estimate``, or from the evaluation where that is empty;
-    ``derived`` says in words how it was worked out from several.
-    """
-
-    value: float
-    kind: Kind
-    path: str
-    estimate: str = ""
-    derived: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
-    """Words taken as they stand from the study file or the record, with their place there."""
-
-    text: str
-    where: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """Words the engine wrote into the record, in English; another language says them by code or by phrase.
-
-    ``keys`` lead to their sentences in another language, the closest first, and ``values`` fill the gaps; ``phrase``
-    tells that the words themselves are looked up first. Where nothing is found the words are those of the data, such as
-    the name of an arm, and stand as they are.
-    """
-
-    text: str
-    where: str
-    keys: tuple[str, ...] = ()
-    values: tuple[tuple[str, Any], ...] = ()
-    phrase: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phrase:
-    """A sentence of the tool: a key of its word list, and what fills its gaps."""
-
-    key: str
-    values: tuple[tuple[str, Value], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """One piece of a confidence set; a missing end runs to infinity."""
-
-    low: Number | None = None
-    high: Number | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
-    """An estimate on one scale: per cent, points of a share, or the outcome's unit."""
-
-    estimate: str
-    value: Number
-    ranges: tuple[Range, ...]
-    level: Number
-    verdict: Verdict
-    unit: Quote | Recorded | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """An effect put into words or signs: '25% lower', 'from 45% lower to 3% higher', '−25%'."""
-
-    effect: Effect
-    form: Form
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Join:
-    """Several texts in a row."""
-
-    parts: tuple[Value, ...]
-    by: str = " "
-
-
-Value = Number | Quote | Recorded | Phrase | Said | Join
-Text = Quote | Recorded | Phrase | Join
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,12 +198,97 @@ class StandardElement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StandardStrip:
-    """Counts of evidence on file; never a rating."""
+class StandardLine:
+    """For which elements the study puts evidence on file, counted; never a rating."""
 
     title: Text
+    line: Text
     note: Text
     elements: tuple[StandardElement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """What kind of comparison the study rests on, in two words; drawn by lot or not."""
+
+    word: Phrase
+    strength: Literal["random", "quasi"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The effect in one group of a declared subgroup."""
+
+    name: Text
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSplit:
+    """One outcome by one declared subgroup: the effect in each group, and the test of their difference."""
+
+    outcome: Quote
+    unit: Quote | Recorded
+    label: Quote
+    groups: tuple[Group, ...]
+    p: Number | None
+    told: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForWhom:
+    """The declared subgroups; ``note`` says what such a comparison cannot show, or why there is none."""
+
+    splits: tuple[GroupSplit, ...]
+    note: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetLine:
+    """The level participants were to reach, and the level they reached; neither is an effect."""
+
+    label: Quote
+    target: Number
+    by: Quote | None
+    reached: Number | None
+    met: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPoint:
+    """The effect at one distance from the start of treatment; None at the reference period."""
+
+    horizon: Quote
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventStudy:
+    """Effects on one outcome by periods since treatment."""
+
+    outcome: Quote
+    unit: Quote | Recorded | None
+    method: Text
+    level: Number
+    points: tuple[EventPoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenResult:
+    """What an uncertain result still says: what its intervals exclude, what was planned for, what was learned."""
+
+    excludes: tuple[Text, ...]
+    planned: tuple[Text, ...]
+    learned: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoPicture:
+    """The logo as the record carries it: base64 of a PNG or JPEG, and what it shows."""
+
+    data: str
+    kind: Literal["png", "jpg"]
+    alt: Quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,14 +307,21 @@ class Brief:
     messages: tuple[Message, ...]
     tiles: tuple[Tile, ...]
     question: Quote
-    challenge: tuple[Text, ...]
+    open_result: OpenResult | None
+    challenge: Text
+    done: Text
+    done_facts: tuple[Fact, ...]
+    badge: Badge
     method: tuple[Fact, ...]
     chain: Chain | None
     results: tuple[Result, ...]
     axis: Literal["percent", "sd", "none"]
     reading: tuple[Text, ...]
     trends: Trends | None
+    event_study: EventStudy | None
     benchmark: Benchmark | None
+    for_whom: ForWhom | None
+    targets: tuple[TargetLine, ...]
     methods: tuple[Method, ...]
     costs: tuple[Fact, ...]
     cost_note: Text
@@ -304,77 +329,14 @@ class Brief:
     limits: tuple[Text, ...]
     lessons: tuple[Lesson, ...]
     flow: FlowPanel | None
-    standard: StandardStrip
+    standard: StandardLine
     ethics: tuple[Fact, ...]
     sources: tuple[Text, ...]
+    credits: tuple[Text, ...]
+    disclaimer: Quote | None
+    logo: LogoPicture | None
     provenance: tuple[Fact, ...]
     contact: Text
-
-
-def quote(text: object, where: str) -> Quote:
-    """Keep words as they stand, on one line, without characters that draw nothing or turn the direction of reading."""
-    return Quote(text=one_line(text), where=where)
-
-
-def one_line(text: object) -> str:
-    """Put words on one line, without characters that draw nothing or turn the direction of reading.
-
-    Joiners stay: scripts such as Arabic and Khmer are written with them.
-    """
-    clean = unicodedata.normalize("NFC", str(text))
-    clean = "".join(c if c in JOINERS or unicodedata.category(c) not in ("Cc", "Cf") else " " if c.isspace() else ""
-                    for c in clean)
-    return re.sub(r"\s+", " ", clean).strip()
-
-
-def say(key: str, **values: Value) -> Phrase:
-    """Name a sentence of the word list and fill its gaps."""
-    return Phrase(key=key, values=tuple(values.items()))
-
-
-_STEP = re.compile(r"([a-z_0-9]+)(?:\[([^\]]*)\])?")
-
-
-def lookup(root: Any, path: str, estimate: str = "") -> Any:
-    """Follow a path into a record: ``effect_pct.low`` of an estimate, ``flows[scrap].stages[analysed].units``."""
-    value = root.estimate(estimate) if estimate else root
-    for name, key in _STEP.findall(path):
-        value = getattr(value, name)
-        if key.isdigit():
-            value = value[int(key)]
-        elif key:
-            value = next(v for v in value if key in (getattr(v, "id", None), getattr(v, "outcome", None),
-                                                      getattr(v, "name", None)))
-        if value is None:
-            return None
-    return value
-
-
-def take(root: Any, path: str, kind: Kind, estimate: str = "") -> Number | None:
-    """Take a number out of a record (an evaluation or an audit); None where the record has none."""
-    value = lookup(root, path, estimate)
-    return None if value is None else Number(value=float(value), kind=kind, path=path, estimate=estimate)
-
-
-def need(root: Any, path: str, kind: Kind, estimate: str = "") -> Number:
-    """Take a number that a sound record always has."""
-    number = take(root, path, kind, estimate)
-    if number is None:
-        raise RenderError(Problem(where=f"results.json: {estimate or 'record'}", what=f"'{path}' has no value",
-                                  cure="Run the study again: impact run PATH."), source="results.json")
-    return number
-
-
-def walk(block: Any, kind: type) -> Iterator[Any]:
-    """Go through everything of one type inside a brief, in reading order."""
-    if isinstance(block, kind):
-        yield block
-    if isinstance(block, tuple):
-        for item in block:
-            yield from walk(item, kind)
-    elif is_dataclass(block) and not isinstance(block, type):
-        for f in fields(block):
-            yield from walk(getattr(block, f.name), kind)
 
 
 # Soft limits in characters, by the key an officer would shorten; list positions are left out of the key.
@@ -386,6 +348,9 @@ LIMITS: dict[str, int] = {
     "benchmark.source": 200, "benchmark.unit": 60, "ethics.consent": 110, "ethics.approval": 110,
     "ethics.registration": 110, "brief.title": 110, "brief.series": 60, "brief.challenge": 420,
     "brief.what_was_done": 420, "brief.implications.text": 210, "brief.authors": 70, "brief.contact": 80,
+    "brief.learned": 200, "brief.disclaimer": 260, "brief.logo.alt": 80, "plan.record": 110, "outcomes.target.source": 60,
+    "subgroups.label": 50, "subgroups.groups.label": 30, "costs.contributions.from": 40,
+    "programme.project_number": 30,
 }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from impact.brief.illustration import MARKS, picture
+from impact.brief.illustration import MARKS, pictures, split_panels
 from impact.brief.model import (
+    CLEAR,
     Brief,
     Chain,
     Fact,
@@ -18,12 +19,12 @@ from impact.brief.model import (
     Value,
     walk,
 )
+from impact.brief.packing import halves, ratio
 from impact.brief.texts import covered
 from impact.brief.theme import Layout
 from impact.brief.view import NBSP, Speaker, effect_decimals, keep_together, percent
 from impact.brief.words import messages
 
-MOST_OUTCOMES = 10  # rows of the table; primary outcomes are never cut, whatever their number
 CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_few": "ring", "no_interval": "ring",
                "unmeasured": "empty"}
 CHECK_MARKS = {"pass": "full", "concern": "half", "fail": "cross", "not_applicable": "empty"}
@@ -43,9 +44,10 @@ def present(brief: Brief, layout: Layout) -> dict[str, Any]:
     """Say a whole brief: a mapping of strings and lists, cut to what the layout has room for."""
     s = Speaker(brief.language)
     page = _first(brief, s, layout) | _second(brief, s, layout)
+    page |= {"halves": list(halves(page)), "ratio": list(ratio(page, layout))}
     tidied: dict[str, Any] = _tidy(page, brief.language)
     # what a program reads stays free of break points
-    return tidied | {"plain_title": page["title"], "keywords": _keywords(brief, s),
+    return tidied | {"plain_title": page["title"], "logo": page["logo"], "keywords": _keywords(brief, s),
                      "authors": [q.text for q in _authors(brief)]}
 
 
@@ -60,7 +62,7 @@ def _facts(items: Sequence[Fact], s: Speaker) -> list[dict[str, str]]:
 
 def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     """Say page 1 and what stands on both pages."""
-    rows = _results(brief, s)
+    rows = _results(brief, s, layout)
     drawn = rows[:max(layout.drawn, sum(r.primary for r in brief.results))]
     undrawn = len(rows) - len(drawn)
     level = s.number(brief.results[0].effect.level)
@@ -72,13 +74,17 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "contact": s.text(brief.contact), "pages": [s.word("page", n=str(n)) for n in (1, 2)],
         "kicker": _kicker(brief), "title": capital(s.text(brief.title)), "bottom_line": capital(s.text(brief.bottom_line)),
         "meta": _facts(brief.meta, s), "question": brief.question.text,
+        "logo": _logo(brief), "badge": {"word": s.text(brief.badge.word), "strength": brief.badge.strength},
         "messages": [{"lead": capital(s.text(m.lead)), "body": capital(s.text(m.body))} for m in brief.messages],
         "tiles": [{"figure": s.text(t.figure), "label": _told(t.label, s), "note": capital(s.text(t.note)),
-                   "hollow": t.verdict in ("too_few", "no_interval")} for t in brief.tiles],
-        "tile_size": _tile_size(brief, s), "challenge": [capital(s.text(t)) for t in brief.challenge],
-        "method": _facts(brief.method, s),
-        "flow": _flow(brief, s), "chain": _chain(brief.chain, s),
-        "results": rows, "drawn": drawn, "drawn_note": s.word("figure.more", n=str(undrawn)) if undrawn > 0 else "",
+                   "hollow": t.verdict is not None and t.verdict not in CLEAR} for t in brief.tiles],
+        "open": _open(brief, s),
+        "tile_size": _tile_size(brief, s), "challenge": [_told(brief.challenge, s)],
+        "done": _told(brief.done, s), "done_facts": _facts(brief.done_facts, s),
+        "method": _method(brief, s, layout),
+        "flow": _flow(brief, s) if layout.flow else {"steps": [], "left": ""}, "chain": _chain(brief.chain, s),
+        "results": rows, "drawn": drawn, "drawn_note": s.word(
+            "figure.more.one" if undrawn == 1 else "figure.more", n=str(undrawn)) if undrawn > 0 else "",
         "axis_kind": brief.axis, "percent": percent("", brief.language),
         "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(brief, s),
         "figure_column": s.word("axis.column" if brief.axis == "percent" else "axis.column.unit", level=level),
@@ -105,15 +111,56 @@ def _second(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     checks = [{"title": s.text(c.title), "word": s.text(c.word), "reason": clip(s.text(c.reason), layout.reason),
                "mark": CHECK_MARKS[c.verdict]} for c in brief.checks[:layout.checks]]
     return {
-        "reading": _reading(brief, s, layout), **picture(brief, s), "methods": _methods(brief, s, layout),
+        "reading": _reading(brief, s, layout), **pictures(brief, s, layout), "for_whom": split_panels(brief, s, layout),
+        "targets": _targets(brief, s), "methods": _methods(brief, s, layout),
         "costs": _facts(brief.costs, s), "cost_note": s.text(brief.cost_note), "checks": checks,
         "check_columns": 3 if len(checks) > 4 else 2, "checks_note": _checks_note(brief, s, layout),
         "limits": _limits(brief, s, layout), "lessons_none": s.word("lessons.none"),
         "lessons": [{"text": x.text.text, "finding": s.word(
             "lesson", finding=x.finding.text, verdict=s.word(f"verdict.{x.verdict}"))} for x in brief.lessons],
         "standard": _standard(brief, s), "ethics": _facts(brief.ethics, s),
-        "sources": [capital(s.text(t)) for t in brief.sources], "provenance": _facts(brief.provenance, s),
+        "sources": [capital(s.text(t)) for t in brief.sources], "credits": [capital(s.text(t)) for t in brief.credits],
+        "disclaimer": brief.disclaimer.text if brief.disclaimer else "", "provenance": _facts(brief.provenance, s),
     }
+
+
+def _logo(brief: Brief) -> dict[str, str] | None:
+    logo = brief.logo
+    return None if logo is None else {"data": logo.data, "kind": logo.kind, "alt": logo.alt.text}
+
+
+def _open(brief: Brief, s: Speaker) -> dict[str, Any] | None:
+    """Say what an uncertain result leaves; None where a primary outcome is clear."""
+    found = brief.open_result
+    if found is None:
+        return None
+    excludes, planned = ([capital(s.text(t)) for t in texts] for texts in (found.excludes, found.planned))
+    return {"excludes": excludes, "planned": planned, "learned": _told(found.learned, s)}
+
+
+def _method(brief: Brief, s: Speaker, layout: Layout) -> list[dict[str, str]]:
+    """Say how we know; the flow of units is one line of it where it has no row of its own."""
+    facts = _facts([f for f in brief.method if layout.estimand or f.name != Phrase(key="fact.estimand")], s)
+    if brief.flow is None or layout.flow:
+        return facts
+    flow = _flow(brief, s)
+    steps = s.word("flow.arrow").join(f"{step['n']} {step['name']}" for step in flow["steps"])
+    return [*facts, {"name": s.word("fact.flow"), "text": f"{steps}. {flow['left']}"}]
+
+
+def _targets(brief: Brief, s: Speaker) -> dict[str, Any]:
+    """Say the target levels and the levels reached."""
+    rows = []
+    for t in brief.targets:
+        by = s.word("target.by", target=s.number(t.target), date=t.by.text) if t.by else s.number(t.target)
+        state = "unknown" if t.met is None else "reached" if t.met else "short"
+        level = s.number(t.reached) if t.reached else s.word("table.missing")
+        rows.append({"label": t.label.text, "target": by, "level": level, "word": s.word(f"target.{state}"),
+                     "mark": {"reached": "full", "short": "half"}.get(state, "empty")})
+    if not rows:
+        return {"rows": [], "columns": [], "note": ""}
+    return {"rows": rows, "columns": [s.word(f"target.column.{name}") for name in ("outcome", "target", "level", "word")],
+            "note": s.word("target.note")}
 
 
 def _keywords(brief: Brief, s: Speaker) -> list[str]:
@@ -122,7 +169,7 @@ def _keywords(brief: Brief, s: Speaker) -> list[str]:
 
 
 def _authors(brief: Brief) -> list[Quote]:
-    return list(dict.fromkeys(q for q in walk(brief.sources, Quote) if ": brief.authors" in q.where))
+    return list(dict.fromkeys(q for q in walk(brief.credits, Quote) if ": brief.authors" in q.where))
 
 
 def capital(text: str) -> str:
@@ -155,11 +202,16 @@ def _legend(brief: Brief, s: Speaker) -> dict[str, str]:
 
 def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
     if chain is None:
-        return {"boxes": [], "note": s.word("chain.absent")}
-    boxes = [{"text": b.text.text, "status": b.status, "mark": CHAIN_MARKS[b.status], "linked": b.linked,
-              "word": s.word(f"chain.{b.status}"), "finding": s.said(b.finding) if b.finding else ""}
-             for b in chain.boxes]
-    return {"boxes": boxes, "note": s.word("chain.more", n=str(chain.more)) if chain.more else ""}
+        return {"boxes": [], "note": s.word("chain.absent"), "legend": "", "alt": ""}
+    boxes: list[dict[str, Any]] = [
+        {"text": b.text.text, "status": b.status, "mark": CHAIN_MARKS[b.status], "linked": b.linked,
+         "moved": b.linked and i > 0 and {b.status, chain.boxes[i - 1].status} == {"clear"},
+         "word": s.word(f"chain.{b.status}"), "finding": s.said(b.finding) if b.finding else ""}
+        for i, b in enumerate(chain.boxes)]
+    told = " ".join(s.word("alt.chain.box", text=b["text"], word=b["word"]) for b in boxes)
+    return {"boxes": boxes, "note": s.word("chain.more", n=str(chain.more)) if chain.more else "",
+            "legend": s.word("chain.arrows") if any(b["linked"] for b in boxes) else "",
+            "alt": s.word("alt.chain", boxes=told)}
 
 
 def _columns(brief: Brief, s: Speaker, level: str) -> list[str]:
@@ -180,13 +232,13 @@ def _values(text: Value) -> list[tuple[str, Value]]:
     return list(text.values) if isinstance(text, Phrase) else []
 
 
-def _results(brief: Brief, s: Speaker) -> list[dict[str, Any]]:
-    return [_row(r, s, brief.axis, _mixed(brief)) for r in _shown(brief)]
+def _results(brief: Brief, s: Speaker, layout: Layout) -> list[dict[str, Any]]:
+    return [_row(r, s, brief.axis, _mixed(brief)) for r in _shown(brief, layout)]
 
 
-def _shown(brief: Brief) -> tuple[Result, ...]:
+def _shown(brief: Brief, layout: Layout) -> tuple[Result, ...]:
     """Keep every primary outcome, and as many of the others as there is room for."""
-    return brief.results[:max(MOST_OUTCOMES, sum(r.primary for r in brief.results))]
+    return brief.results[:max(layout.rows, sum(r.primary for r in brief.results))]
 
 
 def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
@@ -215,8 +267,8 @@ def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
 def _reading(brief: Brief, s: Speaker, layout: Layout) -> str:
     parts = [capital(s.text(t)) for t in brief.reading
              if layout.calls or not (isinstance(t, Phrase) and t.key == "read.calls")]
-    if len(_shown(brief)) < len(brief.results):
-        shown, others = ([r for r in rows if not r.primary] for rows in (_shown(brief), brief.results))
+    if len(_shown(brief, layout)) < len(brief.results):
+        shown, others = ([r for r in rows if not r.primary] for rows in (_shown(brief, layout), brief.results))
         parts.append(s.word("table.hidden", shown=str(len(shown)), n=str(len(others))))
     return " ".join(parts)
 
@@ -274,4 +326,5 @@ def _standard(brief: Brief, s: Speaker) -> dict[str, Any]:
         else:
             short = long = s.word("standard.not_examined")
         elements.append({"number": str(e.number), "title": s.text(e.title), "short": short, "long": long})
-    return {"elements": elements, "note": s.text(brief.standard.note)}
+    return {"elements": elements, "line": s.text(brief.standard.line),
+            "note": "" if brief.standard.note == brief.standard.line else s.text(brief.standard.note)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import math
 from pathlib import Path
 from typing import Any
 
-from impact.brief import figures
+from impact.brief.figures import drawings
 from impact.brief.model import Brief
 from impact.brief.page import present
 from impact.brief.texts import FONTS, character_problems, refuse
@@ -17,7 +18,7 @@ from impact.errors import Problem, RenderError
 
 HERE = Path(__file__).parent
 POINT = 0.3528  # millimetres
-STANDARDS = ["ua-1"]
+STANDARDS = ["ua-1", "a-2a"]
 
 # Sections whose length an officer can change, with the keys to shorten.
 OWN_TEXT = {
@@ -26,10 +27,12 @@ OWN_TEXT = {
     "chain": "results_chain.boxes[].text", "effects": "outcomes[].label, or fewer primary outcomes",
     "table": "outcomes[].label and unit, or fewer primary outcomes",
     "lessons": "brief.implications[].text", "tiles": "outcomes[].label and unit",
-    "sources": "data.source, ethics or brief.authors", "benchmark": "benchmark.label and source",
+    "sources": "data.source, ethics, brief.authors or brief.disclaimer", "benchmark": "benchmark.label and source",
+    "subgroups": "subgroups[].label and groups", "targets": "outcomes[].label, or fewer targets",
 }
 FROM_RECORD = {
-    "method": "how we know", "trends": "the trends", "methods": "other methods and costs",
+    "method": "how we know", "event_study": "effects over time", "trends": "the trends",
+    "methods": "other methods and costs",
     "costs": "value for money", "checks": "the checks", "limits": "what the study cannot say", "flow": "the flow of units",
     "standard": "the self-check",
 }
@@ -79,8 +82,10 @@ def _compile(compiler: Any, brief: Brief, layout: Layout) -> tuple[bytes, list[d
 
     page = present(brief, layout)
     others = [family for family, _, _ in OTHER_SCRIPTS]
+    logo = [] if brief.logo is None else list(base64.b64decode(brief.logo.data))
     inputs = {
-        "page": json.dumps(page), "figures": json.dumps({name: s.for_typst() for name, s in drawings(page).items()}),
+        "page": json.dumps(page), "logo": json.dumps(logo),
+        "figures": json.dumps({name: s.for_typst() for name, s in drawings(page).items()}),
         "theme": json.dumps({"colours": COLOURS, "sans": [SANS, *others], "serif": [SERIF, *others], "body": layout.body,
                              "small": layout.small, "head": layout.head, "facts": layout.facts_size,
                              "lead": layout.lead, "gap": layout.gap}),
@@ -94,14 +99,6 @@ def _compile(compiler: Any, brief: Brief, layout: Layout) -> tuple[bytes, list[d
                                   cure="Look for unusual characters in the texts of study.yaml."),
                           source="brief") from None
     return pdf, fit
-
-
-def drawings(page: dict[str, Any]) -> dict[str, figures.Scene]:
-    """Draw the figures of a page of strings."""
-    scenes = {"effects": figures.effects(page)}
-    if page["picture"]:
-        scenes[page["picture"]] = figures.trends(page) if page["picture"] == "trends" else figures.benchmark(page)
-    return scenes
 
 
 def _timestamp(brief: Brief) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from impact.results.palette import COLOURS
 
@@ -22,8 +23,11 @@ class Layout:
     ``body`` and ``small`` are in points, ``lead`` in em, ``gap`` (least space between rows) in millimetres.
     ``limits``, ``checks`` and ``methods`` say how many lines of each list are printed (what is left
     out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit;
-    ``drawn`` outcomes are in the figure, every primary outcome besides; ``calls`` prints the commands that remake the
-    standard error; ``head`` is the size of the title, and ``facts`` sets how we know in the small type.
+    ``rows`` outcomes are in the table and ``drawn`` in the figure, every primary outcome besides; ``flow`` gives the flow
+    of units a row of its own, else it is a line of how we know; at most ``pictures`` of trends, event study and benchmark
+    and ``splits`` by subgroup are drawn; ``calls`` prints the commands that remake the standard error; ``estimand``
+    says on page 1 too what is estimated, which always stands under the table; ``head`` is the
+    size of the title, and ``facts`` sets how we know in the small type.
     """
 
     name: str
@@ -36,8 +40,13 @@ class Layout:
     methods: int = 4
     reason: int = 170
     limit: int = 260
-    drawn: int = 10
+    rows: int = 10
+    drawn: int = 8
+    flow: bool = True
+    pictures: int = 2
+    splits: int = 3
     calls: bool = True
+    estimand: bool = True
     head: float = 20.0
     facts: bool = False
 
@@ -47,22 +56,33 @@ class Layout:
         return self.small + 0.2 if self.facts else self.body
 
 
-_TYPE = (("comfortable", 10.2, 8.5, 0.64, 5.0), ("normal", 9.8, 8.3, 0.60, 4.2),
-         ("compact", 9.4, 8.0, 0.56, 3.4), ("tight", 9.1, 7.8, 0.52, 2.6))
-_CONTENT = (
-    # name, limits, checks, methods, reason, limit, drawn, calls
-    ("", 6, 6, 6, 170, 260, 10, True),
-    (", shorter lists", 4, 5, 5, 120, 200, 8, True),
-    (", shortest lists", 3, 3, 4, 90, 160, 6, False),
-)
+_TYPE = {"comfortable": (10.2, 8.5, 0.64, 5.0), "normal": (9.8, 8.3, 0.60, 4.2), "compact": (9.4, 8.0, 0.56, 3.4),
+         "tight": (9.1, 7.8, 0.52, 2.6)}
+_FIRST_SHORT: dict[str, Any] = {"flow": False, "drawn": 6, "head": 18.0, "facts": True}
+_CONTENT: dict[str, dict[str, Any]] = {
+    "": {},
+    ", flow in a line": {"flow": False},
+    ", short first page": _FIRST_SHORT,
+    ", shorter lists": {**_FIRST_SHORT, "limits": 4, "checks": 5, "methods": 5, "reason": 120, "limit": 200, "pictures": 1,
+                        "splits": 2, "rows": 8},
+    ", shortest lists": {**_FIRST_SHORT, "limits": 3, "checks": 3, "methods": 4, "reason": 90, "limit": 160, "pictures": 1,
+                         "splits": 2, "rows": 6, "calls": False},
+}
+
+
+def _step(size: str, content: str) -> Layout:
+    body, small, lead, gap = _TYPE[size]
+    return Layout(name=size + content, body=body, small=small, lead=lead, gap=gap, **_CONTENT[content])
+
 
 # Larger type is given up before content is: a reader can hold the page nearer, not read what is not there.
 LADDER: tuple[Layout, ...] = (
-    *(Layout(name=name + kept, body=body, small=small, lead=lead, gap=gap, limits=limits, checks=checks,
-             methods=methods, reason=reason, limit=limit, drawn=drawn, calls=calls, head=20.0 if calls else 18.0,
-             facts=not calls)
-      for kept, limits, checks, methods, reason, limit, drawn, calls in _CONTENT
-      for name, body, small, lead, gap in _TYPE),
-    Layout(name="densest", body=9.1, small=7.7, lead=0.50, gap=2.0, limits=3, checks=3, methods=3, reason=70,
-           limit=120, drawn=5, calls=False, head=17.0, facts=True),
+    *(_step(size, content) for size in ("comfortable", "normal") for content in ("", ", flow in a line")),
+    *(_step(size, content) for content in (", flow in a line", ", short first page") for size in ("compact", "tight")),
+    *(_step(size, content) for content in (", shorter lists", ", shortest lists")
+      for size in ("normal", "compact", "tight")),
+    *(Layout(name=f"densest{kept}", body=9.1, small=7.7, lead=0.50, gap=gap, limits=3, checks=3, methods=3, reason=70,
+             limit=120, rows=6, drawn=drawn, flow=False, pictures=1, splits=1, calls=False, head=head, facts=True,
+             estimand=not kept)
+      for kept, gap, drawn, head in (("", 2.0, 5, 17.0), (", shortest first page", 1.6, 3, 16.0))),
 )

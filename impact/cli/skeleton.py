@@ -81,6 +81,7 @@ rdm     role: null                  # primary or secondary, as planned before th
 rdm     better: null                # which direction is good: higher or lower
 rdm     # transform: log            # only to analyse it in logs
 rdm     # baseline: null            # column of the same outcome before the programme
+rdm     # target: {value: 120, by: 2026-12-31, source: logframe}   # the level participants were to reach
 rdm     # candidates: @baselines
 rdm     # construction:             # how it is made from what firms reported, before any effect is looked at
 rdm     #   kind: flow              # flow (sales, profit), total (staff on a day) or rate (a wage: none if closed)
@@ -94,7 +95,9 @@ rdm #   column: null
 rdm #   codes: {operating: [1], closed_verified: [2], closed_season: [3], moved: [4], merged: [5], not_found: [9]}
 rdm # prices: {file: prices.csv, place: district, date: interview_date, month: month, index: cpi, year: 2024}
 rdm # subgroups:                    # contrasts planned before the results
-rdm #   - {name: women, column: female, label: Women}
+rdm #   - {name: sex, column: female, label: Sex of the owner, groups: [{value: 0, label: Men}, {value: 1, label: Women}]}
+rdm # plan:                         # if a plan was frozen before the results; effects in the outcome's unit, without a sign
+rdm #   {frozen: 2024-05-03, record: where it is kept, minimum_detectable_effect: {profit: 15}}
 rdm analysis:
 rdm   primary:
 rdm     method: null                # the method of the plan
@@ -110,7 +113,8 @@ rdm   # conf_level: 0.95            # level of the confidence intervals
 rdm   seed: null                    # any whole number, e.g. a date: 20240501; it makes random draws repeatable
 rdm # costs:                        # per: offered or taker
 rdm #   {currency: USD, price_year: 2024, per: offered, participants: 100,
-rdm #    lines: [{item: Trainers, amount: 1000, year: 2024}]}
+rdm #    lines: [{item: Trainers, amount: 1000, year: 2024}],
+rdm #    contributions: [{from: Ministry, kind: public, amount: 300}]}   # private, public or in_kind; beside the lines
 rdm # ethics:
 rdm #   consent: null               # how people agreed to be asked
 rdm #   approval: null              # who approved the study
@@ -123,7 +127,10 @@ rdm   language: en                  # en, fr or es
 rdm   # title: null                 # if other than above
 rdm   # challenge: null             # the problem, in two sentences
 rdm   # what_was_done: null         # the programme, in two sentences
+rdm   # learned: null               # what an uncertain result taught, in one sentence
 rdm   # implications: []            # what follows: [{text: ..., finding: profit}]
 rdm   # authors: []
 rdm   # contact: null
+rdm   # disclaimer: null            # what the donor asks to have said
+rdm   # logo: {file: logo.png, alt: null}   # PNG or JPEG beside this file, at most 100 KB; alt says whose it is
 """

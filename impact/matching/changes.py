@@ -99,6 +99,9 @@ def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = Non
 
     Notes
     -----
+    Assumes that those who took part and their matches would have changed alike without the programme (row 0), that both
+    groups would have (``plain_did``), or that units alike in the traits and in every wave before would have come out alike
+    (``lagged_matching``). Estimand: ATT. Matched changes are compared as they are, without regression adjustment.
     Why it is no default. The outcome before holds luck that passes. Units matched on it are those whose luck was unlike
     that of their group, and as luck passes they drift back to their own group's mean: with parallel trends and no effect,
     matching then shows (1 − ρ) times the gap between the groups' means, where ρ is the outcome's correlation over time

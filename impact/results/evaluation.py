@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from impact.results.cleaning import Cleaning
 from impact.results.estimate import Caveat, Dropped, Estimate, tidy
+from impact.results.money import MoneyFigure
 from impact.study.types import Study
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Evaluation:
 
     ``estimates`` holds, for each outcome in declared order, the primary method first (role primary or secondary) and what
     stands beside it: role robustness, bounds, subgroup, index, derived (of a money outcome), or part (a further row of a
-    method). ``cleaning`` is how outcomes were made before anything was estimated.
+    method). ``cleaning`` is how outcomes were made before anything was estimated, ``money`` what effects cost.
     """
 
     study: Study
@@ -104,6 +105,7 @@ class Evaluation:
     trends: tuple[TrendPoint, ...] = field(default=(), metadata={"of": TrendPoint})
     caveats: tuple[Caveat, ...] = field(default=(), metadata={"of": Caveat})
     cleaning: tuple[Cleaning, ...] = field(default=(), metadata={"of": Cleaning})
+    money: tuple[MoneyFigure, ...] = field(default=(), metadata={"of": MoneyFigure})
     provenance: Provenance = field(metadata={"of": Provenance})
 
     @property

@@ -14,6 +14,7 @@ from impact.errors import Problem, StudyError
 from impact.results.cleaning import Cleaning, CutOff
 from impact.results.estimate import Caveat, Dropped, Estimate, PercentEffect, Segment, StandardErrorCard
 from impact.results.evaluation import Check, Evaluation, Flow, Provenance, Stage, TrendPoint
+from impact.results.money import MoneyFigure
 from impact.results.record import FORMAT
 from impact.study import study_from_mapping
 from impact.study.types import build
@@ -21,7 +22,7 @@ from impact.study.types import build
 MAX_BYTES = 100_000_000
 MADE_AGAIN = "Make it again with impact run; do not edit it by hand."
 _TYPES = {t.__name__: t for t in (Caveat, Dropped, Estimate, PercentEffect, Segment, StandardErrorCard, Check, Flow,
-                                  Provenance, Stage, TrendPoint, Cleaning, CutOff)}
+                                  Provenance, Stage, TrendPoint, Cleaning, CutOff, MoneyFigure)}
 
 
 class _MisfitError(Exception):

@@ -16,7 +16,7 @@ from impact.errors import ImpactError, Problem
 from impact.results.evaluation import Evaluation
 from impact.study.types import Study
 
-FORMAT = 2
+FORMAT = 3
 
 
 def plain(value: Any) -> Any:

@@ -75,6 +75,8 @@ OUTCOME = _map(
     better=_choice("higher", "lower", essential=True, cure="Say which direction is good: higher or lower."),
     transform=_choice("none", "log", *UNIT_DEPENDENT, cure="Leave it out, or write log."),
     baseline=_text(_COLUMN),
+    target=_map(value=_number(essential=True), by=Field(kind="date"), source=_words(),
+                cure="Write target: {value: 120, by: 2026-12-31, source: logframe}: the level participants were to reach."),
     construction=CONSTRUCTION,
 )
 
@@ -87,6 +89,19 @@ FAMILY = _map(
     index=_choice("inverse_covariance", "mean", cure="Leave it out, or write inverse_covariance (Anderson) or mean."),
     label=_words("Say it as readers will see it, e.g. Income of the firm."),
 )
+
+CONTRIBUTION = Field(kind="map", fields={
+    "from": _words("Say who gave it.", essential=True),
+    "kind": _choice("private", "public", "in_kind", essential=True), "amount": _number(0, essential=True),
+}, cure="Write {from: Ministry of Trade, kind: public, amount: 3000}: what others gave beside the lines.")
+
+RETURN = _map(
+    outcome=Field(kind="name", essential=True, cure="Name a declared outcome."),
+    counts=_choice("income", "unit", essential=True, cure="Write income (money that comes in every period) or unit (a "
+                   "thing counted, e.g. full-time jobs)."),
+    worth=_number(1e-12), period=_choice("week", "month", "quarter", "year"), horizon=_number(0.01, 1200),
+    fading=_number(0, 1), discount=_number(0, 1),
+    cure="Write {outcome: profit, counts: income, period: month, horizon: 24, fading: 0.02}.")
 
 CONTRACT = _map(
     schema=Field(kind="integer", essential=True, low=1, high=1, cure="Write: schema: 1."),
@@ -150,7 +165,14 @@ CONTRACT = _map(
         year=Field(kind="integer", essential=True, low=1900, high=2200, cure="Write the price year: 2024.")),
     subgroups=_list(_map(
         name=Field(kind="name", essential=True), column=_text(_COLUMN, essential=True),
-        label=_words(essential=True)), most=10),
+        label=_words(essential=True),
+        groups=_list(_map(value=Field(kind="value", essential=True), label=_words(essential=True)), most=12,
+                     cure="Write groups: [{value: 0, label: Men}, {value: 1, label: Women}].")), most=10),
+    plan=_map(
+        frozen=Field(kind="date", essential=True, cure="Write the date on which the plan was frozen: 2024-05-03."),
+        record=_words("Say where the frozen plan is kept: a registry and its number, or a link."),
+        minimum_detectable_effect=Field(kind="options", cure="Write {profit: 15}, in the outcome's unit."),
+        cure="Write plan: {frozen: 2024-05-03, record: …, minimum_detectable_effect: {profit: 15}}."),
     analysis=_map(
         essential=True, cure="Write: analysis: {primary: {method: ancova}, seed: 20240501}.",
         primary=Field(kind="map", essential=True, fields=_METHOD.fields,
@@ -171,7 +193,16 @@ CONTRACT = _map(
         per=_choice("offered", "taker", essential=True), participants=_number(0, essential=True),
         lines=_list(_map(item=_words(essential=True), amount=_number(0, essential=True),
                          year=Field(kind="integer", essential=True, low=1900, high=2200)),
-                    essential=True, least=1, most=60)),
+                    essential=True, least=1, most=60),
+        contributions=_list(CONTRIBUTION, most=20),
+        index=_list(_map(year=Field(kind="integer", essential=True, low=1900, high=2200),
+                         value=_number(1e-9, essential=True)), most=60),
+        exchange=_map(currency=_text("Write the other currency, e.g. USD.", essential=True),
+                      rate=_number(1e-12, essential=True),
+                      date=Field(kind="date", essential=True, cure="Write the date of the rate: 2024-12-31."),
+                      cure="Write exchange: {currency: USD, rate: 0.0077, date: 2024-12-31}."),
+        standard_error=_number(0), take_up=_number(0.001, 1), returns=_list(RETURN, most=12),
+        left_out=_list(_words(), most=12)),
     ethics=_map(consent=_words(), approval=_words(), registration=_words()),
     benchmark=_map(value=_number(essential=True), unit=_words(essential=True), label=_words(essential=True),
                    source=_words(essential=True),
@@ -185,10 +216,12 @@ CONTRACT = _map(
         essential=True, cure="Write: brief: {date: 2026-11-21}.",
         date=Field(kind="date", essential=True, cure="Write the date of the brief as 2026-11-21."),
         language=_choice(*LANGUAGES), title=_words(), series=_words(), challenge=_words(),
-        what_was_done=_words(),
+        what_was_done=_words(), learned=_words(),
         implications=_list(_map(text=_words(essential=True), finding=Field(kind="name", essential=True,
                                 cure="Name the outcome this follows from.")), most=6),
-        authors=_list(_words(), most=12), contact=_text()),
+        authors=_list(_words(), most=12), contact=_text(), disclaimer=_words(),
+        logo=_map(file=_text("Give a PNG or JPEG inside the study's folder, e.g. logo.png.", essential=True),
+                  alt=_words("Say in words whose logo it is.", essential=True), data=_text())),
 )
 
 FIRST_TREATED_RULE = _map(

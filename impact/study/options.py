@@ -124,6 +124,8 @@ def _trim(o: Options, _: float) -> Found:
 
 def _bins(o: Options, _: float) -> Found:
     bins = o.get("bins")
+    if isinstance(bins, (Mapping, list)):
+        return  # by covariate, or as cut points: what needs the data is said with them
     if bins is not None and bins not in ("sturges", "exact") and not (isinstance(bins, int) and bins >= 2):
         yield "bins", f"{_text(bins)} is no rule for bins", CUT_OFFS
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from impact.study.construction import Construction, FirmStatus, Prices
+from impact.study.costs import Costs
+from impact.study.logo import Logo
+from impact.study.promises import Plan, Target
 
 Words = str | tuple[tuple[str, str], ...]
 State = Literal["given", "null", "absent"]
@@ -166,6 +169,7 @@ class Outcome:
     better: Literal["higher", "lower"]
     transform: Literal["none", "log", "asinh", "log1p"] | None = None
     baseline: str | None = None
+    target: Target | None = field(default=None, metadata={"of": Target})
     construction: Construction | None = field(default=None, metadata={"of": Construction})
 
     @property
@@ -180,12 +184,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLabel:
+    """What readers see for one value of a subgroup's column."""
+
+    value: str | float
+    label: Words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subgroup:
     """A subgroup contrast declared before the results."""
 
     name: str
     column: str
     label: Words
+    groups: tuple[GroupLabel, ...] = field(default=(), metadata={"of": GroupLabel})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,26 +238,6 @@ class Analysis:
     families: tuple[Family, ...] = field(default=(), metadata={"of": Family})
     sensitivity: Sensitivity | None = field(default=None, metadata={"of": Sensitivity})
     conf_level: float = 0.95
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostLine:
-    """One line of the budget or accounts."""
-
-    item: Words
-    amount: float
-    year: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """What the programme cost, in one currency and price year."""
-
-    currency: str
-    price_year: int
-    per: Literal["offered", "taker"]
-    participants: float
-    lines: tuple[CostLine, ...] = field(metadata={"of": CostLine})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,9 +293,12 @@ class BriefSettings:
     series: Words | None = None
     challenge: Words | None = None
     what_was_done: Words | None = None
+    learned: Words | None = None
     implications: tuple[Implication, ...] = field(default=(), metadata={"of": Implication})
     authors: tuple[Words, ...] = ()
     contact: str | None = None
+    disclaimer: Words | None = None
+    logo: Logo | None = field(default=None, metadata={"of": Logo})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +325,7 @@ class Study:
     firm_status: FirmStatus | None = field(default=None, metadata={"of": FirmStatus})
     prices: Prices | None = field(default=None, metadata={"of": Prices})
     subgroups: tuple[Subgroup, ...] = field(default=(), metadata={"of": Subgroup})
+    plan: Plan | None = field(default=None, metadata={"of": Plan})
     costs: Costs | None = field(default=None, metadata={"of": Costs})
     ethics: Ethics | None = field(default=None, metadata={"of": Ethics})
     benchmark: Benchmark | None = field(default=None, metadata={"of": Benchmark})

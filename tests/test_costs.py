@@ -1,0 +1,178 @@
+"""Value for money, worked by hand: prices of one year, one denominator, and sets where an effect may be zero."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from support_records import STUDY, estimate, sample_evaluation
+
+from impact.brief import compose
+from impact.brief.page import present
+from impact.brief.theme import LADDER
+from impact.costs import lasting, on_the_effects_denominator, payback, unit_cost, value_for_money
+from impact.errors import StudyError
+from impact.results import Caveat, Segment
+from impact.results.reading import read_results
+from impact.results.record import evaluation_to_json
+from impact.study import study_from_mapping
+from impact.study.costs import Return
+
+WEEKLY = {"outcome": "profit", "counts": "income", "period": "week", "horizon": 104, "fading": 0}
+PROFIT = {"name": "profit", "column": "profit", "label": "Profit", "unit": "USD a week", "role": "primary",
+          "better": "higher"}
+
+
+def declared(**costs):
+    """A trial with costs of 200 dollars for each firm offered."""
+    known = {"currency": "USD", "price_year": 2024, "per": "offered", "participants": 50,
+             "lines": [{"item": "Grants", "amount": 10_000, "year": 2024}], "returns": [WEEKLY], **costs}
+    outcomes = [dict(PROFIT, name=r["outcome"], **r.pop("as", {})) for r in map(dict, known["returns"])] or [PROFIT]
+    known["returns"] = [{k: v for k, v in r.items() if k != "as"} for r in known["returns"]]
+    design = {"kind": "rct", "estimand": "itt", "unit": "firm", "treatment": "offered", "assigned_by": "firm"}
+    return study_from_mapping({**STUDY, "outcomes": outcomes, "design": design, "results_chain": None, "costs": known,
+                               "analysis": {"primary": {"method": "ols"}, "seed": 1},
+                               "brief": {"date": "2026-11-21"}}, slug="s")
+
+
+def found(study, effect, low, high, **changes):
+    """The figures for an effect with an interval, by kind."""
+    name = study.costs.returns[0].outcome
+    row = estimate(name, effect, (high - low) / 2 / 2.006 if math.isfinite(high - low) else 1.0, role="primary",
+                   method="ols", **{"estimand": "itt", "interval": (Segment(
+                       low=low if math.isfinite(low) else None, high=high if math.isfinite(high) else None),), **changes})
+    return {f.kind: f for f in value_for_money(study, (row,))}
+
+
+def test_two_hundred_dollars_and_two_sixty_a_week_are_earned_back_in_seventy_seven_weeks():
+    figures = found(declared(), 2.60, 1.0, 4.0)
+    assert figures["cost_per_participant"].value == 200
+    assert figures["payback"].value == pytest.approx(76.92307692307692)
+    assert (figures["payback"].interval[0].low, figures["payback"].interval[0].high) == pytest.approx((50, 200))
+    assert figures["cost_per_unit"].value == pytest.approx(200 / 2.6)
+    ratio = figures["benefit_cost"]
+    assert (ratio.value, ratio.interval[0].low, ratio.interval[0].high) == pytest.approx((1.352, 0.52, 2.08))
+    assert figures["payback"].unit == "weeks"
+
+
+def test_an_interval_that_holds_zero_gives_a_least_cost_and_no_upper_limit():
+    figures = found(declared(), 1.0, -2.0, 4.0)
+    for kind in ("cost_per_unit", "payback"):
+        assert (figures[kind].state, figures[kind].value) == ("at_least", None)
+        assert (figures[kind].interval[0].low, figures[kind].interval[0].high) == (pytest.approx(50), None)
+    assert figures["benefit_cost"].interval[0].low == pytest.approx(-2 * 104 / 200)  # a ratio to the cost has both ends
+
+
+def test_an_effect_on_the_other_side_of_zero_has_no_figure():
+    figures = found(declared(), -3.0, -4.0, -1.0)
+    assert {f.state for k, f in figures.items() if k != "cost_per_participant"} == {"no_figure"}
+    lower = declared(returns=[{**WEEKLY, "counts": "unit", "as": {"better": "lower"}}])
+    assert found(lower, -3.0, -4.0, -1.0)["cost_per_unit"].value == pytest.approx(200 / 3)
+
+
+def test_an_open_end_stays_open():
+    figures = found(declared(), 2.0, 1.0, math.inf)
+    assert (figures["cost_per_unit"].interval[0].low, figures["cost_per_unit"].interval[0].high) == (0, 200)
+    assert found(declared(), 2.0, -math.inf, 4.0)["cost_per_unit"].state == "at_least"
+
+
+def test_fading_and_discount_are_those_of_a_sum_by_hand():
+    kept = Return(outcome="profit", counts="income", period="month", horizon=24, fading=0.03, discount=0.1)
+    month = 1.1 ** (1 / 12)
+    by_hand = sum(0.97 ** (t - 1) / month**t for t in range(1, 25))
+    assert lasting(24, kept) == pytest.approx(by_hand, rel=1e-12)
+    assert payback(by_hand * 5, 5, kept) == pytest.approx(24, rel=1e-12)
+    forever = 1 / (1 - 0.97 / month) / month  # what the whole future adds up to
+    assert math.isinf(payback(forever * 5 * 1.0001, 5, kept))
+
+
+def test_an_effect_that_fades_too_fast_is_never_earned_back():
+    figures = found(declared(returns=[{**WEEKLY, "fading": 0.02}]), 2.6, 1.0, 4.0)
+    assert figures["payback"].state == "at_least"  # at the lower end of the interval 50 dollars come back in all, not 200
+    assert figures["payback"].interval[0].high is None
+
+
+def test_lines_of_other_years_are_brought_to_the_price_year():
+    study = declared(lines=[{"item": "a", "amount": 900, "year": 2022}, {"item": "b", "amount": 1100, "year": 2024}],
+                     index=[{"year": 2022, "value": 90}, {"year": 2024, "value": 110}])
+    assert unit_cost(study.costs).total == pytest.approx(900 * 110 / 90 + 1100)
+
+
+@pytest.mark.parametrize(("per", "estimand", "take_up", "expected"), [
+    ("offered", "itt", None, 200), ("taker", "itt", 0.4, 80), ("offered", "late", 0.4, 500), ("taker", "att", None, 200)])
+def test_cost_and_effect_share_one_denominator(per, estimand, take_up, expected):
+    plain = unit_cost(declared(per=per).costs)
+    cost = on_the_effects_denominator(plain, per, estimand, take_up)
+    assert cost.value == pytest.approx(expected)
+    assert bool(cost.caveats) == (expected != 200)
+
+
+def test_a_denominator_that_is_not_shared_is_said_and_nothing_is_computed():
+    figures = found(declared(per="taker"), 2.6, 1.0, 4.0)
+    assert figures["payback"].state == "not_computed"
+    assert "take-up is not stated" in figures["payback"].reason
+    assert found(declared(), 2.6, 1.0, 4.0, estimand="ate")["payback"].state == "not_computed"
+
+
+def test_a_cost_that_was_sampled_has_fiellers_set():
+    study = declared(standard_error=20.0, returns=[{**WEEKLY, "counts": "unit"}])
+    figure = found(study, 4.0, 2.0, 6.0)["cost_per_unit"]
+    critical, error = stats.t.ppf(0.975, 53), 2 / 2.006
+    grid = np.linspace(1, 400, 400_000)
+    inside = grid[(200 - 4 * grid) ** 2 <= critical**2 * (20**2 + grid**2 * error**2)]
+    assert (figure.interval[0].low, figure.interval[0].high) == pytest.approx((inside[0], inside[-1]), abs=2e-3)
+    assert figure.value == pytest.approx(50)
+
+
+def test_the_set_is_no_quantile_of_simulated_ratios():
+    """With an effect near zero simulated ratios change sign: their quantiles would give a lower end below zero."""
+    rng = np.random.default_rng(1)
+    simulated = np.quantile(200 / rng.normal(1.0, 1.5, 100_000), [0.025, 0.975])
+    figure = found(declared(), 1.0, 1.0 - 2.006 * 1.5, 1.0 + 2.006 * 1.5)["cost_per_unit"]
+    assert simulated[0] < 0 < figure.interval[0].low
+    assert figure.interval[0].high is None
+
+
+@pytest.mark.parametrize("caveat", ["few_clusters", "low_df"])
+def test_too_few_clusters_give_no_figure(caveat):
+    figures = found(declared(), 2.6, 1.0, 4.0, caveats=(Caveat(code=caveat, text="Few."),))
+    assert figures["payback"].state == "not_computed"
+
+
+@pytest.mark.parametrize(("costs", "words"), [
+    ({"lines": [{"item": "a", "amount": 1, "year": 2022}]}, "no price level of 2022, 2024"),
+    ({"returns": [{"outcome": "profit", "counts": "income", "period": "week"}]}, "income needs 'horizon'"),
+    ({"returns": [{**WEEKLY, "as": {"transform": "log"}}]}, "another scale than its own unit"),
+    ({"per": None}, "'per' is empty")])
+def test_what_does_not_fit_is_refused(costs, words):
+    with pytest.raises(StudyError, match=words):
+        declared(**costs)
+
+
+def test_an_outcome_nobody_declared_is_refused():
+    study = declared().declared
+    study = {**study, "costs": {**study["costs"], "returns": [{**WEEKLY, "outcome": "jobs"}]}}
+    with pytest.raises(StudyError, match="'jobs' is not a declared outcome"):
+        study_from_mapping(study, slug="s")
+
+
+@pytest.mark.parametrize(("ends", "words"), [
+    ((1.0, 4.0), ["76.9 weeks (50.0 to 200)", "1.35 (0.520 to 2.08)"]),
+    ((-2.0, 4.0), ["at least USD 50.0; no upper limit", "at least 50.0 weeks; no upper limit"]),
+    ((-4.0, -1.0), ["no figure: the interval lies on the other side of zero"])])
+def test_the_brief_says_what_the_record_holds(ends, words, tmp_path):
+    study = declared(left_out=["Firms' own time"], exchange={"currency": "EUR", "rate": 0.9, "date": "2024-12-31"})
+    effect = 2.6 if ends[1] > 0 else -2.6
+    row = estimate("profit", effect, 0.7, role="primary", method="ols", estimand="itt",
+                   interval=(Segment(low=ends[0], high=ends[1]),))
+    base = sample_evaluation("rct")
+    evaluation = replace(base, study=study, estimates=(row,), flows=(), trends=(), checks=(),
+                         money=value_for_money(study, (row,)))
+    page = present(compose(evaluation), LADDER[0])
+    told = [f["text"].replace("\u00a0", " ").lower() for f in page["costs"]]
+    assert all(any(w.lower() in t for t in told) for w in words), told
+    assert "Firms' own time" in page["cost_note"]
+    assert "USD 1 = EUR 0.9 on 31 December 2024" in page["cost_note"].replace("\u00a0", " ")
+    (tmp_path / "results.json").write_text(evaluation_to_json(evaluation), encoding="utf-8")
+    assert evaluation_to_json(read_results(tmp_path)) == evaluation_to_json(evaluation)
