@@ -99,7 +99,9 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
     done, done_facts = programme.done(evaluation, language)
     return Brief(
         language=language, date=quote(study.brief.date, "study.yaml: brief.date"),
-        record=sha256(evaluation_to_json(evaluation)), stamps=_stamps(evaluation), series=_series(evaluation, language),
+        record=sha256(evaluation_to_json(evaluation)),
+        made_of=(("data", evaluation.provenance.data_sha256), ("study", evaluation.provenance.study_sha256)),
+        stamps=_stamps(evaluation), series=_series(evaluation, language),
         kicker=facts.own(study.brief.title, "brief.title", language),
         title=findings.title(evaluation, rows, language), bottom_line=findings.bottom_line(evaluation, rows, language),
         meta=programme.meta(evaluation, language),

@@ -298,6 +298,7 @@ class Brief:
     language: str
     date: Quote
     record: str
+    made_of: tuple[tuple[str, str], ...]  # SHA-256 of the data and of the study behind the record
     stamps: tuple[Literal["draft", "simulated", "provisional"], ...]
     series: Text
     kicker: Quote | None

@@ -165,7 +165,8 @@ def _targets(brief: Brief, s: Speaker) -> dict[str, Any]:
 
 def _keywords(brief: Brief, s: Speaker) -> list[str]:
     toolkit = [s.text(f.text) for f in brief.provenance if f.name == Phrase(key="proof.toolkit")]
-    return [s.word("keyword.brief"), s.word("keyword.evaluation"), f"record sha256:{brief.record}", *toolkit]
+    hashes = [f"{name} sha256:{value}" for name, value in (("record", brief.record), *brief.made_of)]
+    return [s.word("keyword.brief"), s.word("keyword.evaluation"), *hashes, *toolkit]
 
 
 def _authors(brief: Brief) -> list[Quote]:

@@ -263,7 +263,10 @@ class Paper:
         """Give the file's bytes: the same for the same content, dated by the brief and not by a clock."""
         about = self.page.core_properties
         about.title, about.subject, about.author = title[:255], subject[:255], ", ".join(authors)[:255]
-        about.keywords, about.language, about.comments = ", ".join(keywords)[:255], self.language, ""
+        about.language, about.comments = self.language, ""
+        hashes = [word for word in keywords if " sha256:" in word]  # Word takes 255 characters a property
+        about.keywords = ", ".join(word for word in keywords if word not in hashes[1:])[:255]
+        about.identifier = ", ".join(hashes[1:])
         about.last_modified_by, about.revision = "impact", 1
         about.created = about.modified = datetime.datetime.fromisoformat(date[:10])
         raw = io.BytesIO()
