@@ -150,6 +150,14 @@ def test_what_does_not_fit_is_refused(costs, words):
         declared(**costs)
 
 
+def test_a_plain_total_of_several_years_says_that_it_is_one():
+    study = declared(lines=[{"item": "a", "amount": 1, "year": 2022}, {"item": "b", "amount": 2, "year": 2024}], returns=[])
+    evaluation = replace(sample_evaluation("rct"), study=study, flows=(), trends=(), checks=(), estimates=(
+        estimate("profit", 1.0, 0.5, role="primary", method="ols", estimand="itt"),))
+    evaluation = replace(evaluation, money=value_for_money(study, evaluation.estimates))
+    assert "amounts of 2022, 2024 as they stand" in present(compose(evaluation), LADDER[0])["cost_note"]
+
+
 def test_an_outcome_nobody_declared_is_refused():
     study = declared().declared
     study = {**study, "costs": {**study["costs"], "returns": [{**WEEKLY, "outcome": "jobs"}]}}

@@ -108,6 +108,9 @@ def costs(evaluation: Evaluation, language: str) -> tuple[tuple[Fact, ...], Text
         facts.insert(0, Fact(name=say(name), text=say("money", currency=currency, x=each)))
     facts += _against(evaluation, known, language)
     note: Text = say("cost.note", currency=currency, year=quote(known.price_year, "study.yaml: costs.price_year"))
+    if not known.in_one_years_prices:
+        years = [quote(year, "study.yaml: costs.lines") for year in sorted({line.year for line in known.lines})]
+        note = say("cost.note.mixed", currency=currency, years=Join(parts=tuple(years), by=", "))
     if not known.returns:
         note = Join(parts=(note, say("cost.note.unvalued")))
     if known.contributions:

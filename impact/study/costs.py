@@ -87,6 +87,11 @@ class Costs:
     returns: tuple[Return, ...] = field(default=(), metadata={"of": Return})
     left_out: tuple[Words, ...] = ()
 
+    @property
+    def in_one_years_prices(self) -> bool:
+        """Whether every line is of the price year or brought to it."""
+        return bool(self.index) or {line.year for line in self.lines} <= {self.price_year}
+
 
 def check_costs(v: Validation, tree: Mapping[str, Any]) -> None:
     """Hold the lines against the price index, and what the cost is set against against the declared outcomes."""
@@ -118,8 +123,8 @@ def _check_years(v: Validation, costs: Mapping[str, Any]) -> None:
     years = {line["year"] for line in costs.get("lines") or [] if line and isinstance(line.get("year"), int)}
     base, levels = costs.get("price_year"), costs.get("index") or []
     known = {level["year"] for level in levels if level and level.get("year")}
-    if not isinstance(base, int) or not years - {base}:
-        return
+    if not isinstance(base, int) or not years - {base} or not (levels or costs.get("returns")):
+        return  # a plain total may add amounts as they stand, and says so
     missing = sorted({*years, base} - known)
     if missing:
         listed = ", ".join(str(year) for year in missing)
