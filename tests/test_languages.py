@@ -127,6 +127,10 @@ def test_every_check_of_the_engine_has_its_title_words_and_reasons():
         for where, node in calls(name):
             ids |= {t: where for a in node.args for t in strings(a) if re.fullmatch(r"[a-z_]+_[a-z_]+", t)}
             words |= {f"rests_on_one_{t}": where for t in strings(node.args[-1]) if name == "_moved"}
+    for name in ("said", "_examined"):
+        ids |= {t: where for where, node in calls(name) for t in strings(keyword(node, "identifier"))}
+    ids |= {"sensitivity_smoothness": "fragility"}  # named after the kind of deviation
+    assert {"earlier_growth", "earlier_gaps", "pretrend_group_time", "pretrend_imputation"} <= set(ids)
     for language in OTHERS:
         known = record_sentences(language)
         missing = [f"[check.{i}] title: {where}" for i, where in ids.items() if f"check.{i}.title" not in known]

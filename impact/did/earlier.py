@@ -107,7 +107,7 @@ def earlier_gaps(data: pd.DataFrame, *, outcome: str, unit: str, time: str, firs
         return _gaps(part, mine, leads)
 
     return _examined(sub, fit, identifier="earlier_gaps", title=GAPS, sides=sides,
-                     what="how the gap between affected and unaffected {noun}s moved, in the treated group against the "
+                     what="how the gap between affected and unaffected units moved, in the treated group against the "
                      "comparison group,")
 
 
