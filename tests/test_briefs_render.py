@@ -29,6 +29,7 @@ from impact.brief.page import present
 from impact.brief.texts import covered, points
 from impact.brief.theme import LADDER, OTHER_SCRIPTS
 from impact.brief.words import LANGUAGES, messages, record_sentences
+from impact.costs import value_for_money
 from impact.errors import ImpactError, RenderError
 from impact.results.estimate import Caveat, PercentEffect, Segment
 from impact.results.evaluation import Check, TrendPoint
@@ -467,7 +468,9 @@ def test_reached_is_not_analysed():
 def test_costs_are_divided_by_participants_and_nothing_more():
     costs = {"currency": "USD", "price_year": 2024, "per": "offered", "participants": 50,
              "lines": [{"item": "training", "amount": 9000, "year": 2024}, {"item": "staff", "amount": 1000, "year": 2024}]}
-    facts = {f["name"]: f["text"] for f in present(compose(sample_evaluation(study={"costs": costs})), LADDER[0])["costs"]}
+    evaluation = sample_evaluation(study={"costs": costs})
+    evaluation = dataclasses.replace(evaluation, money=value_for_money(evaluation.study, evaluation.estimates))
+    facts = {f["name"]: f["text"] for f in present(compose(evaluation), LADDER[0])["costs"]}
     assert facts == {"Cost per participant": "USD 200", "Total cost": "USD 10,000", "Participants": "50"}
 
 

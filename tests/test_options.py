@@ -42,7 +42,7 @@ BEFORE: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("did", "stacked", {"window": [-2, 3], "reference": -3}, "reference", "outside the window"),
     ("matching", "inverse_probability", {"trim": 0.7}, "trim", "no rule"),
     ("matching", "inverse_probability", {"trim": "some"}, "trim", "no rule"),
-    ("matching", "coarsened_exact", {"bins": 1}, "bins", "no rule"),
+    ("matching", "coarsened_exact", {"bins": 1}, "bins", "is not at least 2"),
     ("matching", "aipw", {"vcov": "M", "folds": 5}, "vcov", "fitted once"),
     ("matching", "aipw", {"learner": "forest"}, "learner", "grown on"),
     ("matching", "nearest_neighbour", {"order": "data", "replace": True}, "order", "without replacement"),

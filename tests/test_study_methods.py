@@ -270,8 +270,10 @@ def test_the_brief_tells_only_headline_rows(name):
     roles = {e.id: e.role for e in evaluation.estimates}
     assert [roles[r.estimate] for r in brief.results] == [o.role for o in evaluation.study.outcomes]
     told = {n.estimate for n in walk(brief, Number) if n.estimate}
-    assert {roles[i] for i in told} <= {"primary", "secondary", "robustness"}
-    apart = {m.effect.estimate for m in brief.methods}
+    assert {roles[i] for i in told} <= {"primary", "secondary", "robustness", "subgroup"}
+    groups = {n.estimate for n in walk(brief.for_whom, Number) if n.estimate}  # a block of its own
+    apart = {m.effect.estimate for m in brief.methods} | groups
+    assert {roles[i] for i in groups} <= {"subgroup"}
     assert {roles[i] for i in told - apart} <= {"primary", "secondary"}
     for text in strings(page(evaluation)):
         assert not re.search(r"\{\w+\}|\bNone\b(?! stated| left)", text)

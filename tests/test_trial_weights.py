@@ -112,7 +112,9 @@ def test_difference_by_hand():
     assert e.comparison_mean == pytest.approx(2.5, abs=1e-12)
     assert e.std_error == pytest.approx(math.sqrt(3.455357142857143), rel=1e-12)
     same = rct.ols(TINY, outcome="y", treatment="d", weights="w")
-    assert (e.std_error, e.df, e.estimate) == pytest.approx((same.std_error, same.df, same.estimate), rel=1e-12)
+    assert (e.std_error, e.estimate) == pytest.approx((same.std_error, same.estimate), rel=1e-12)
+    assert e.p_value == pytest.approx(same.p_value, rel=1e-12)  # three units a side: both come from drawing again
+    assert e.df is same.df is None
 
 
 def test_pairs_and_blocks_count_by_their_weight():

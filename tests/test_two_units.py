@@ -14,7 +14,7 @@ from support_studies import DESIGNS, METHODS, PROFIT, cross_section, declare, pa
 import impact
 from impact import rct
 from impact.brief import compose
-from impact.brief.model import Quote, walk
+from impact.brief.model import Quote, Recorded, walk
 from impact.errors import DataError, DesignError, StudyError
 from impact.evaluation import evaluate
 from impact.results import read_results
@@ -67,7 +67,7 @@ def read_results_of(found: Any) -> Any:
 
 def test_the_brief_says_both_numbers():
     found = evaluate(declare("rct", outcomes=[PROFIT, LOGGED]), firms())
-    said = " ".join(quoted.text for quoted in walk(compose(found), Quote))
+    said = " ".join(quoted.text for quoted in walk(compose(found), (Quote, Recorded)))
     both = next(c.text for c in found.caveats if c.code == "unit_dependent")
     assert both in said
     assert "Profit in asinh" not in said.replace(both, "")  # no result of its own

@@ -114,7 +114,12 @@ rdm   seed: null                    # any whole number, e.g. a date: 20240501; i
 rdm # costs:                        # per: offered or taker
 rdm #   {currency: USD, price_year: 2024, per: offered, participants: 100,
 rdm #    lines: [{item: Trainers, amount: 1000, year: 2024}],
-rdm #    contributions: [{from: Ministry, kind: public, amount: 300}]}   # private, public or in_kind; beside the lines
+rdm #    contributions: [{from: Ministry, kind: public, amount: 300}],   # private, public or in_kind; beside the lines
+rdm #    index: [{year: 2023, value: 95}, {year: 2024, value: 100}],     # price levels, where lines are of several years
+rdm #    exchange: {currency: EUR, rate: 0.9, date: 2024-12-31},         # what one unit of currency was worth
+rdm #    returns: [{outcome: profit, counts: income, worth: 1, period: month, horizon: 24, fading: 0.02, discount: 0.05},
+rdm #              {outcome: jobs, counts: unit}],                       # outcomes the cost is set against
+rdm #    take_up: 0.6, standard_error: null, left_out: [Time of owners]}   # share of those offered who took part
 rdm # ethics:
 rdm #   consent: null               # how people agreed to be asked
 rdm #   approval: null              # who approved the study
