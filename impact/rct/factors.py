@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 MOST_FACTORS = 4
 OFFER = ("The other offers are held as they are; the interval holds if this offer adds the same for all, whatever else "
          "they got.")
-ALONE = ("All other effects of the offers are taken as estimated, and every effect as the same for all, so that the p-value "
-         "is nearly but not wholly exact.")
+ALONE = ("All other effects of the offers are taken as estimated, and every effect as the same for all, so that the "
+         "p-value is nearly but not wholly exact.")
 ASSUMPTIONS = (
     "Which offers a unit got was decided by lot, each offer crossed with the others.",
     "One unit's offers do not change another unit's outcome.",
@@ -253,7 +253,8 @@ def _interaction(regression: CellRegression, cells: Cells, treatments: Sequence[
                     "interaction that is not told apart from zero does not show that there is none.")
     coded = _centred(k)
     return regression.row(
-        _picks(treatments, pair), Sides(both, 1 - both), Recipe(" * ".join(coded), "", f"coefficient {coded[i]}:{coded[j]}"),
+        _picks(treatments, pair), Sides(both, 1 - both),
+        Recipe(" * ".join(coded), "", f"coefficient {coded[i]}:{coded[j]}"),
         term=f"{a} × {b}", name=f"{a}-{b}", estimand="interaction", assumptions=ASSUMPTIONS, caveats=(caveat,),
         question=f"how much more (or less) the offer of {a} does where {b} is offered too than where it is not")
 

@@ -295,8 +295,8 @@ def _differ(regression: CellRegression, terms: Sequence[str], member: Array, see
         text = f"Whether the effect differs between rounds cannot be tested: {test.reason}."
     else:
         shown = "p below 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
-        text = (f"Joint test that the effect is the same in all {rounds} rounds: {shown}{f' ({how})' if how else ''}. A high p "
-                "does not show that it is.")
+        text = (f"Joint test that the effect is the same in all {rounds} rounds: {shown}"
+                f"{f' ({how})' if how else ''}. A high p does not show that it is.")
     return (Caveat(code="rounds_test", text=text, values=(("p", test.p_value),)),), details
 
 
