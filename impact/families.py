@@ -112,8 +112,8 @@ def _other_number(estimate: Estimate, again: float) -> tuple[Caveat, ...]:
     if abs(again - estimate.estimate) <= 1e-6 * max(abs(again), abs(estimate.estimate), (estimate.outcome_sd or 0.0)):
         return ()
     return (Caveat(code="family_statistic", text="The adjusted p-value tests that the offer changed nobody, by the "
-                   f"coefficient of the offer in least squares with the strata and covariates ({again:.4g}); that is not the "
-                   f"number printed ({estimate.estimate:.4g}), which weighs units otherwise.",
+                   f"coefficient of the offer in least squares with the strata and covariates ({again:.4g}); that is not "
+                   f"the number printed ({estimate.estimate:.4g}), which weighs units otherwise.",
                    values=(("coefficient", again), ("printed", estimate.estimate))),)
 
 
