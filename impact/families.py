@@ -49,8 +49,8 @@ def adjusted(sample: Sample, estimates: Sequence[Estimate], keywords: Mapping[st
     Notes
     -----
     Holm, Benjamini–Hochberg and sharpened q work on the printed p-values. Westfall–Young (minimum p) and Romano–Wolf
-    (largest studentised statistic) use 5,000 draws of the declared assignment, or all there are; their adjusted p-value
-    is never printed below the unadjusted one.
+    (largest studentised statistic) use 5,000 draws of the declared assignment, or all there are, with sampling weights
+    held; their adjusted p-value is never printed below the unadjusted one.
     """
     out = list(estimates)
     for family in families_of(sample.study):
@@ -78,9 +78,6 @@ def _redrawn(sample: Sample, family: Family, estimates: Sequence[Estimate],
              keywords: Mapping[str, Mapping[str, Any]]) -> tuple[list[float], list[float], str]:
     """Step down over the family by drawing the lots again; returns p-values, the effects drawn for, and the draws."""
     frame, design = sample.frame, sample.study.design
-    if any(keywords[e.outcome].get("weights") for e in estimates):
-        raise DesignError(Problem(where=f"family '{family.name}'", what="sampling weights are declared, and the lots "
-                                  "cannot be drawn again with them", cure="Write adjust: holm."), source="study")
     strata = design.assignment.strata if design.assignment else None
     columns = [name for name in (sample.treatment, strata, sample.cluster) if name]
     known = frame[columns].notna().all(axis=1).to_numpy()
@@ -101,7 +98,7 @@ def _redrawn(sample: Sample, family: Family, estimates: Sequence[Estimate],
         given |= {"transform": given["transform"] or "none", "covariates": (*before, *(given["covariates"] or ()))}
         trial: Trial = select_trial(frame, **given)
         design_matrix = np.column_stack([np.ones(len(trial.y)), trial.controls()[0]])
-        members.append(Member(rows=place[trial.rows.kept], outcome=trial.y,
+        members.append(Member(rows=place[trial.rows.kept], outcome=trial.y, weights=trial.weights,
                               covariates=design_matrix[:, independent_columns(design_matrix)]))
     test = joint_randomisation(members, draw, seed=sample.study.analysis.seed)
     observed, drawn = (as_min_p([float(s) for s in test.statistic], test.drawn) if family.adjust == "westfall_young"
@@ -114,11 +111,9 @@ def _other_number(estimate: Estimate, again: float) -> tuple[Caveat, ...]:
     """Say where the lots were drawn again for another number than the one printed; the test of no effect holds."""
     if abs(again - estimate.estimate) <= 1e-6 * max(abs(again), abs(estimate.estimate), (estimate.outcome_sd or 0.0)):
         return ()
-    return (Caveat(code="family_statistic", text=f"The adjusted p-value tests that the offer changed nobody, by the "
-                   f"coefficient "
-                   f"of the offer in least squares with the strata and covariates ({again:.4g}); that is not the number "
-                   f"printed "
-                   f"({estimate.estimate:.4g}), which weighs units otherwise.",
+    return (Caveat(code="family_statistic", text="The adjusted p-value tests that the offer changed nobody, by the "
+                   f"coefficient of the offer in least squares with the strata and covariates ({again:.4g}); that is not "
+                   f"the number printed ({estimate.estimate:.4g}), which weighs units otherwise.",
                    values=(("coefficient", again), ("printed", estimate.estimate))),)
 
 

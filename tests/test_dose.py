@@ -156,7 +156,8 @@ def test_those_not_offered_have_no_dose():
 
 def test_few_units_are_said():
     frame = pd.DataFrame({"days": [0, 0, 1, 1, 2, 2, 3], "profit": [0.0, 2, 3, 5, 4, 6, 7]})
-    assert run(frame).headline.has_caveat("few_clusters")
+    assert run(frame, dose_drawn=False).headline.has_caveat("few_clusters")
+    assert run(frame).headline.has_caveat("randomisation_inference")  # 7!/(2!·2!·2!) = 630 draws
     assert not run(villages()).headline.has_caveat("few_clusters")
 
 

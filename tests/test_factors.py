@@ -245,13 +245,12 @@ def test_with_few_villages_an_offer_alone_is_drawn_again_as_between_two_arms():
     assert all(r.has_caveat("few_clusters") and not r.has_caveat("randomisation_inference") for r in named[3:])
 
 
-def test_few_villages_are_said_of_averages_and_where_an_offer_was_drawn_inside_villages():
+def test_with_few_villages_averages_are_drawn_again():
     frame = villages(np.random.default_rng(3), 10)
     options = {"outcome": "profit", "cluster": "village"}
     crossed_by_village = factorial(frame, treatments=["a", "b"], **options)
-    assert [r.has_caveat("few_clusters") for r in crossed_by_village] == [True, True, True, False, False]
-    assert [r.has_caveat("randomisation_inference") for r in crossed_by_village] == [False, False, False, True, True]
+    assert [r.has_caveat("randomisation_inference") for r in crossed_by_village] == [True] * 5
     inside = factorial(frame, treatments=["a", "u"], within=["u"], **options)
     # all ten villages hold both values of u: its main effect rests on all of them
-    assert [r.has_caveat("few_clusters") for r in inside] == [True, False, True, True, True]
-    assert not any(r.has_caveat("randomisation_inference") for r in inside)
+    assert [r.has_caveat("randomisation_inference") for r in inside] == [True, False, True, True, True]
+    assert not any(r.has_caveat("few_clusters") for r in (*crossed_by_village, *inside))

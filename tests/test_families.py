@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from support_studies import PROFIT, cross_section, declare
 
-from impact.errors import DesignError, StudyError
+from impact.errors import StudyError
 from impact.evaluation import evaluate
 from impact.families import families_of
 from impact.inference import holm
@@ -201,13 +201,59 @@ def test_families_that_cannot_hold_are_refused(families, words):
     assert words in str(error.value)
 
 
-def test_lots_are_not_drawn_again_where_nothing_was_drawn_or_weights_are_used():
+def test_lots_are_not_drawn_again_where_nothing_was_drawn():
     with pytest.raises(StudyError, match="nothing was drawn in a matching study"):
         declare("matching", outcomes=[PROFIT, SALES], families=[family("romano_wolf")])
-    study = declare("rct", outcomes=[PROFIT, SALES], families=[family("romano_wolf")], method="ols",
-                    sampling={"weight": "size"})
-    with pytest.raises(DesignError, match="sampling weights are declared"):
-        evaluate(study, firms())
+
+
+@pytest.mark.parametrize("adjust", ["romano_wolf", "westfall_young"])
+def test_sampling_weights_are_held_in_every_draw_of_a_family(adjust):
+    """Twenty draws of 3 of 6, by weighted means and their errors; sales of one firm are missing and keep their own rows."""
+    y = np.array([[1.0, 5.0], [2.0, 3.0], [3.0, np.nan], [7.0, 4.0], [8.0, 8.0], [9.5, 7.0]])
+    weight, offered = np.array([1.0, 2, 3, 1, 4, 2]), np.array([0, 0, 0, 1, 1, 1.0])
+
+    def statistic(rows, column):
+        known = ~np.isnan(y[:, column])
+        top = bottom = 0.0
+        for arm, sign in ((1, 1), (0, -1)):
+            mine = known & (np.isin(np.arange(6), rows) == arm)
+            w, values = weight[mine], y[mine, column]
+            mean = (w * values).sum() / w.sum()
+            top += sign * mean
+            bottom += ((w * (values - mean)) ** 2).sum() / w.sum() ** 2
+        return top / np.sqrt(bottom)
+
+    draws = np.abs([[statistic(rows, j) for j in (0, 1)] for rows in combinations(range(6), 3)])
+    observed = np.abs([statistic((3, 4, 5), j) for j in (0, 1)])
+    if adjust == "westfall_young":
+        observed, draws = (1 - np.array([[(draws[:, j] >= v[j] * (1 - 1e-10)).mean() for j in (0, 1)] for v in rows])
+                           for rows in (observed[None, :], draws))
+        observed = observed[0]
+    first, second = np.argsort(-observed, kind="stable")
+    found = np.empty(2)
+    found[first] = (draws.max(axis=1) >= observed[first] - 1e-10).mean()
+    found[second] = max(found[first], (draws[:, second] >= observed[second] - 1e-10).mean())
+    study = declare("rct", outcomes=[PROFIT, SALES], families=[family(adjust)], method="ols", sampling={"weight": "w"})
+    made = evaluate(study, pd.DataFrame({"firm": list("abcdef"), "offered": offered, "profit": y[:, 0], "sales": y[:, 1],
+                                         "w": weight}))
+    raw, adjusted = p_values(made, "profit", "sales")
+    assert adjusted == pytest.approx([max(p, q) for p, q in zip(raw, found, strict=True)])
+    assert made.main("profit").p_value == pytest.approx((np.abs(
+        [statistic(rows, 0) for rows in combinations(range(6), 3)]) >= abs(statistic((3, 4, 5), 0)) - 1e-10).mean())
+    assert not made.main("sales").has_caveat("family_statistic")
+    assert "all 20 draws of the lots" in made.main("profit").p_family
+
+
+def test_even_weights_are_none_and_a_weight_of_zero_costs_its_row():
+    data = firms(30).assign(w=3.0, zero=lambda f: np.where(f.index == 4, 0.0, 3.0))
+
+    def adjusted(frame, **more):
+        study = declare("rct", outcomes=[PROFIT, SALES], families=[family("romano_wolf")], method="ols", **more)
+        return p_values(evaluate(study, frame), "profit", "sales")[1]
+
+    assert adjusted(data, sampling={"weight": "w"}) == adjusted(data)
+    lacking = data.assign(**{name: data[name].mask(data.index == 4) for name in ("profit", "sales")})
+    assert adjusted(data, sampling={"weight": "zero"}) == adjusted(lacking)
 
 
 def test_as_many_known_rows_as_clusters_is_not_one_row_a_cluster():

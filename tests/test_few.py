@@ -13,11 +13,14 @@ from impact.inference.lots import observed_lots
 from impact.rct import (
     attrition_weighted,
     difference_in_means,
+    dose_response,
     encouragement,
+    factorial,
     late,
     lin,
     ols,
     poisson,
+    pooled_rounds,
     post_double_selection,
     quantile_effects,
     ratio_effect,
@@ -366,6 +369,289 @@ def test_saturations_are_drawn_again_among_markets():
     seen = abs(statistic((0.0, 0.0, 0.5, 0.5, 1.0, 1.0), (4, 6)))
     assert len(found) == 360
     assert e.p_value == pytest.approx(np.mean(np.array(found) >= seen * (1 - 1e-10)), abs=1e-12)
+
+
+def counted(estimate, found, seen, usual=False):
+    """Hold a p-value by lot against statistics of all draws."""
+    found = np.abs(np.array(found))
+    said = next(c for c in estimate.caveats if c.code == "randomisation_inference")
+    assert estimate.p_value == pytest.approx(np.mean(found >= abs(seen) * (1 - 1e-10)), abs=1e-12), estimate.term
+    assert dict(said.values)["draws"] == len(found)
+    assert (dict(said.values).get("interval") == "usual") == usual
+    assert not estimate.has_caveat("few_clusters")
+    assert not estimate.has_caveat("low_df")
+
+
+def ends_are_where_the_p_changes(estimate, p_at):
+    """One step inside each end of the set is not rejected, one step outside is; ``p_at`` moves the outcome."""
+    assert estimate.interval
+    for s in estimate.interval:
+        for edge, inward in ((s.low, 1e-6), (s.high, -1e-6)):
+            if edge is not None:
+                assert p_at(edge + inward) > 0.05 >= p_at(edge - inward)
+
+
+def crossed_markets(seed=2):
+    """Ten markets crossed over two offers, three of them with both and three with none."""
+    rng = np.random.default_rng(seed)
+    market = np.repeat(np.arange(10), 3 + np.arange(10) % 2)
+    frame = pd.DataFrame({"market": market, "x": rng.normal(size=len(market)).round(3),
+                          "w": rng.integers(1, 4, len(market)).astype(float)})
+    frame["a"] = np.isin(market, [0, 1, 2, 6, 7]).astype(int)
+    frame["b"] = np.isin(market, [0, 1, 2, 8, 9]).astype(int)
+    frame["y"] = (9 + 2 * frame["a"] - frame["b"] + frame["x"] + rng.normal(size=len(market))).round(3)
+    return frame
+
+
+def cell_design(base, a, b):
+    """Other columns, then cells 10, 01 and 11."""
+    return np.column_stack([base, a * (1 - b), (1 - a) * b, a * b])
+
+
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_a_main_effect_draws_its_offer_and_holds_the_other(weights):
+    frame = crossed_markets()
+    y, x, g, a, b = (frame[c].to_numpy(dtype=float) for c in ("y", "x", "market", "a", "b"))
+    w = None if weights is None else frame["w"].to_numpy()
+    base = np.column_stack([np.ones(len(y)), x])
+    rows = {r.term: r for r in factorial(frame, outcome="y", treatments=["a", "b"], covariates=["x"], cluster="market",
+                                         weights=weights)}
+    every = [np.isin(g, [*one, *two]).astype(float) for one in combinations([0, 1, 2, 8, 9], 3)
+             for two in combinations([3, 4, 5, 6, 7], 2)]
+
+    def statistic(drawn, outcome):
+        return slope(cell_design(base, drawn, b), outcome, g, w, pick=np.array([0, 0, 0.5, -0.5, 0.5]))
+
+    counted(rows["a"], [statistic(d, y) for d in every], statistic(a, y))
+
+    def p_at(effect):
+        found = np.abs([statistic(d, y - effect * a) for d in every])
+        return np.mean(found >= abs(statistic(a, y - effect * a)) * (1 - 1e-10))
+
+    ends_are_where_the_p_changes(rows["a"], p_at)
+    turned = [np.isin(g, [*one, *two]).astype(float) for one in combinations([0, 1, 2, 6, 7], 3)
+              for two in combinations([3, 4, 5, 8, 9], 2)]
+
+    def other(drawn):
+        return slope(cell_design(base, a, drawn), y, g, w, pick=np.array([0, 0, -0.5, 0.5, 0.5]))
+
+    counted(rows["b"], [other(d) for d in turned], other(b))
+
+
+def test_an_interaction_draws_both_offers_with_their_own_effects_as_estimated():
+    frame = crossed_markets().query("market < 8")
+    frame = frame.assign(district=frame["market"] // 4, a=frame["market"] // 2 % 2, b=frame["market"] % 2)
+    y, g, s, a, b = (frame[c].to_numpy(dtype=float) for c in ("y", "market", "district", "a", "b"))
+    row = factorial(frame, outcome="y", treatments=["a", "b"], strata="district", cluster="market")[2]
+    base = np.column_stack([np.ones(len(y)), s])
+    own = np.linalg.lstsq(np.column_stack([base, a, b]), y, rcond=None)[0][-2:]
+
+    def statistic(one, two, outcome=y, own=own):  # both effects taken off as they were given, and put on as drawn again
+        again = outcome - own[0] * a - own[1] * b + own[0] * one + own[1] * two
+        return slope(cell_design(base, one, two), again, g, pick=np.array([0, 0, -1.0, -1.0, 1.0]))
+
+    cells = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    every = [np.array([*first, *second], dtype=float)[g.astype(int)].T for first in permutations(cells)
+             for second in permutations(cells)]
+    assert len(every) == 576
+    counted(row, [statistic(*drawn) for drawn in every], statistic(a, b))
+    assert "nearly but not wholly exact" in next(c.text for c in row.caveats if c.code == "randomisation_inference")
+
+    def p_at(effect):  # everybody's offers work together by so much
+        moved = y - effect * (a - 0.5) * (b - 0.5)
+        less = np.linalg.lstsq(np.column_stack([base, a, b]), moved, rcond=None)[0][-2:]
+        found = np.abs([statistic(*drawn, moved, less) for drawn in every])
+        return np.mean(found >= abs(statistic(a, b, moved, less)) * (1 - 1e-10))
+
+    ends_are_where_the_p_changes(row, p_at)
+
+
+
+def test_an_offer_that_cannot_move_alone_is_drawn_with_the_other():
+    """Pairs of markets with (neither, both), (one, other) or (both, first): given the second, the first is fixed."""
+    cells = [(0, 0), (1, 1), (1, 0), (0, 1)] * 2 + [(1, 1), (1, 0)]
+    frame = crossed_markets().assign(pair=lambda f: f["market"] // 2)
+    frame["a"], frame["b"] = np.array(cells)[frame["market"]].T
+    y, g, pair, a, b = (frame[c].to_numpy(dtype=float) for c in ("y", "market", "pair", "a", "b"))
+    row = factorial(frame, outcome="y", treatments=["a", "b"], strata="pair", cluster="market").headline
+    base = (pair[:, None] == np.arange(5)).astype(float)
+    others = np.linalg.lstsq(np.column_stack([base, b, (a - 0.5) * (b - 0.5)]), y, rcond=None)[0][-2:]
+
+    def statistic(one, two):
+        again = (y - others[0] * b - others[1] * (a - 0.5) * (b - 0.5) + others[0] * two
+                 + others[1] * (one - 0.5) * (two - 0.5))
+        return slope(cell_design(base, one, two), again, g, pick=np.array([0] * 5 + [0.5, -0.5, 0.5]))
+
+    found = []
+    for turned in product((0, 1), repeat=5):
+        drawn = [cells[m ^ 1] if turned[m // 2] else cells[m] for m in range(10)]
+        found.append(statistic(*np.array(drawn, dtype=float)[g.astype(int)].T))
+    counted(row, found, statistic(a, b))
+
+
+def test_an_offer_drawn_inside_markets_is_drawn_inside_them_again():
+    frame = two_levels(seed=7).rename(columns={"z": "a"})
+    frame["u"] = (frame.index % 3 == frame["market"] % 3).astype(int)
+    y, g, a, u = (frame[c].to_numpy(dtype=float) for c in ("y", "market", "a", "u"))
+    rows = {r.term: r for r in factorial(frame, outcome="y", treatments=["a", "u"], within=["u"], cluster="market")}
+    one = np.ones((12, 1))
+    markets = [np.isin(g, drawn).astype(float) for drawn in combinations(range(4), 2)]
+    firms = [np.isin(np.arange(12), drawn).astype(float) for drawn in product(*(np.flatnonzero(g == m) for m in range(4)))]
+    main, alone = np.array([0, 0.5, -0.5, 0.5]), np.array([0, 1.0, 0, 0])
+    for term, pick in (("a", main), ("a alone", alone)):
+        counted(rows[term], [slope(cell_design(one, d, u), y, g, pick=pick) for d in markets],
+                slope(cell_design(one, a, u), y, g, pick=pick))
+    for term, pick in (("u", main[[0, 2, 1, 3]]), ("u alone", np.array([0, 0, 1.0, 0]))):
+        counted(rows[term], [slope(cell_design(one, a, d), y, g, pick=pick) for d in firms],
+                slope(cell_design(one, a, u), y, g, pick=pick))
+    own = np.linalg.lstsq(np.column_stack([one, a, u]), y, rcond=None)[0][2]
+    both = np.array([0, -1.0, -1.0, 1.0])
+    counted(rows["a × u"], [slope(cell_design(one, a, d), y - own * u + own * d, g, pick=both) for d in firms],
+            slope(cell_design(one, a, u), y, g, pick=both))
+
+
+def waves(seed=4):
+    """Eight markets in two rounds, some firms seen once."""
+    frame = market_data(seed=seed, size=3)
+    frame["firm"] = np.arange(len(frame))
+    both = pd.concat([frame.assign(wave=1), frame.assign(wave=2, y=frame["y"] + frame["d"] + frame["x"])])
+    return both[(both["firm"] % 5 > 0) | (both["wave"] == 1)].reset_index(drop=True)
+
+
+def test_the_effect_in_a_round_is_drawn_again_with_the_other_rounds_effect_as_estimated():
+    frame = waves()
+    y, x, g, d = (frame[c].to_numpy(dtype=float) for c in ("y", "x", "market", "d"))
+    second = (frame["wave"] == 2).to_numpy(dtype=float)
+    found = pooled_rounds(frame, **ASKED, unit="firm", round="wave", covariates=["x"])
+    base = np.column_stack([np.ones(len(y)), second, x])
+    check(found.headline, lambda drawn: slope(np.column_stack([base, drawn]), y, g), frame)
+    for row, mine, other in ((found[1], 1 - second, second), (found[2], second, 1 - second)):
+        def at(effect, mine=mine, other=other):
+            moved = y - effect * d * mine
+            held = np.linalg.lstsq(np.column_stack([base, other * d]), moved, rcond=None)[0][-1]
+            return lambda drawn: slope(np.column_stack([base, drawn * other, drawn * mine]),
+                                       moved - held * d * other + held * drawn * other, g)
+        check(row, at(0.0), frame)
+        ends_are_where_the_p_changes(row, lambda effect, at=at: share(at(effect), d, draws(frame))[0])
+    common = np.linalg.lstsq(np.column_stack([base, d]), y, rcond=None)[0][-1]
+
+    def differ(drawn):
+        return slope(np.column_stack([base, drawn * (1 - second), drawn * second]), y - common * d + common * drawn, g,
+                     pick=np.array([0, 0, 0, -1.0, 1.0]))
+
+    test = dict(dict(found.headline.details)["rounds_test"])
+    assert test["p_value"] == pytest.approx(share(differ, d, draws(frame))[0], abs=1e-12)
+    assert (test["kind"], test["statistic"]) == ("lots", None)
+    assert "by drawing again, 70 draws, all" in next(c.text for c in found.headline.caveats if c.code == "rounds_test")
+    once = pooled_rounds(frame[frame["wave"] == 1], **ASKED, unit="firm", round="wave")
+    assert (once[1].p_value, once[1].interval) == (once.headline.p_value, once.headline.interval)
+    named = pooled_rounds(frame, **ASKED, unit="firm", round="wave", vcov="CR2")
+    assert all(r.has_caveat("few_clusters") for r in named)
+    assert dict(dict(named.headline.details)["rounds_test"])["kind"] == "HTZ"
+
+
+def joint(design, y, cluster, picks):
+    """Quadratic form of several contrasts in their cluster-robust errors, by loops."""
+    bread = np.linalg.inv(design.T @ design)
+    beta = bread @ design.T @ y
+    meat = np.zeros_like(bread)
+    for g in np.unique(cluster):
+        s = design[cluster == g].T @ (y - design @ beta)[cluster == g]
+        meat += np.outer(s, s)
+    value = picks @ beta
+    return value @ np.linalg.inv(picks @ bread @ meat @ bread @ picks.T) @ value
+
+
+def test_the_joint_test_of_groups_is_drawn_again_under_one_effect():
+    frame = market_data(size=9)
+    frame["group"] = np.array(["a", "b", "c"])[np.arange(len(frame)) % 3]
+    y, g, d = (frame[c].to_numpy(dtype=float) for c in ("y", "market", "d"))
+    inside = np.column_stack([(frame["group"] == k).to_numpy(dtype=float) for k in "abc"])
+    common = np.linalg.lstsq(np.column_stack([inside, d]), y, rcond=None)[0][-1]
+    picks = np.array([[0, 0, 0, -1.0, 1, 0], [0, 0, 0, -1.0, 0, 1]])
+
+    def by_hand(drawn):
+        return joint(np.column_stack([inside, inside * drawn[:, None]]), y - common * d + common * drawn, g, picks)
+
+    headline = subgroups(frame, outcome="y", treatment="d", by="group", cluster="market").headline
+    test = dict(dict(headline.details)["joint"])
+    assert test["p_value"] == pytest.approx(share(by_hand, d, draws(frame))[0], abs=1e-12)
+    assert (test["test"], test["df_num"], test["df_denom"]) == ("lots", 2, None)
+    assert "by drawing again, 70 draws, all" in next(c.text for c in headline.caveats if c.code == "joint_test")
+    two = subgroups(frame[frame["group"] != "c"], outcome="y", treatment="d", by="group", cluster="market").headline
+    assert dict(dict(two.details)["joint"])["p_value"] == two.p_value  # one difference is its own joint test
+    named = subgroups(frame, outcome="y", treatment="d", by="group", cluster="market", vcov="CR2").headline
+    assert dict(dict(named.details)["joint"])["test"] == "HTZ"
+
+
+def dosed(amounts, seed=11):
+    rng = np.random.default_rng(seed)
+    market = np.repeat(np.arange(len(amounts)), 2 + np.arange(len(amounts)) % 2)
+    frame = pd.DataFrame({"market": market, "days": np.array(amounts, dtype=float)[market]})
+    frame["y"] = (5 + 0.2 * frame["days"] - 0.004 * frame["days"]**2 + rng.normal(size=len(market))).round(3)
+    return frame
+
+
+DOSES = {"outcome": "y", "dose": "days", "cluster": "market"}
+
+
+def test_drawn_doses_are_drawn_again():
+    frame = dosed([0, 10, 0, 20, 10, 30])
+    y, g, dose = (frame[c].to_numpy(dtype=float) for c in ("y", "market", "days"))
+    every = [np.array(drawn)[frame["market"]] for drawn in sorted(set(permutations([0.0, 10, 0, 20, 10, 30])))]
+    assert len(every) == 180
+    one = np.ones(len(y))
+
+    def line(drawn, outcome=y):
+        return slope(np.column_stack([one, drawn]), outcome, g)
+
+    row = dose_response(frame, **DOSES, dose_drawn=True).headline
+    counted(row, [line(drawn) for drawn in every], line(dose))
+
+    def p_at(effect):
+        found = np.abs([line(drawn, y - effect * dose) for drawn in every])
+        return np.mean(found >= abs(line(dose, y - effect * dose)) * (1 - 1e-10))
+
+    ends_are_where_the_p_changes(row, p_at)
+    # of a curve: the number, what else the curve is made of, and the number's place in powers of the dose
+    mean, curve = dose.mean(), dose_response(frame, **DOSES, dose_drawn=True, shape="quadratic")
+    for row, other, pick in ((curve[0], lambda v: (v - mean)**2, [0, 1, 2 * mean]), (curve[1], lambda v: v**2, [0, 1, 0]),
+                             (curve[2], lambda v: v, [0, 0, 1])):
+        rest = np.linalg.lstsq(np.column_stack([one, other(dose)]), y, rcond=None)[0][-1]
+
+        def part(drawn, other=other, rest=rest, pick=pick):
+            again = y - rest * other(dose) + rest * other(drawn)
+            return slope(np.column_stack([one, drawn, drawn**2]), again, g, pick=np.array(pick))
+
+        counted(row, [part(drawn) for drawn in every], part(dose))
+    said = dose_response(frame, **DOSES, dose_drawn=False).headline
+    assert said.has_caveat("few_clusters")
+    assert not said.has_caveat("randomisation_inference")
+    assert dose_response(frame, **DOSES, dose_drawn=True, vcov="CR2").headline.has_caveat("few_clusters")
+
+
+def test_levels_of_a_dose_are_drawn_again_pair_by_pair():
+    frame = dosed([0, 10, 20, 20, 10, 0, 0])
+    y, g, dose = (frame[c].to_numpy(dtype=float) for c in ("y", "market", "days"))
+    rows = dose_response(frame, **DOSES, dose_drawn=True, shape="levels")
+    for row, amount, clusters in ((rows[1], 10, [0, 1, 4, 5, 6]), (rows[2], 20, [0, 2, 3, 5, 6])):
+        def statistic(drawn, amount=amount):
+            other = (dose == 30 - amount).astype(float)
+            return slope(np.column_stack([np.ones(len(y)), other, drawn]), y, g)
+
+        counted(row, [statistic(np.isin(g, drawn).astype(float)) for drawn in combinations(clusters, 2)],
+                statistic((dose == amount).astype(float)))
+
+
+def test_two_amounts_have_the_p_and_the_interval_of_ols():
+    frame = market_data(groups=9).assign(days=lambda f: 30.0 * f["d"])
+    for options in ({}, {"weights": "w"}, {"covariates": ["x"]}):
+        mine = dose_response(frame, **DOSES, dose_drawn=True, **options).headline
+        plain = ols(frame, **ASKED, **options)
+        assert mine.has_caveat("randomisation_inference")
+        assert mine.p_value == plain.p_value
+        assert (mine.conf_low, mine.conf_high) == tuple(
+            None if x is None else pytest.approx(x / 30) for x in (plain.conf_low, plain.conf_high))
 
 
 def test_lots_of_two_levels_keep_what_was_drawn():

@@ -64,7 +64,7 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
         id="balance", outcome=outcome, title=title, verdict="pass" if not over or randomised else "concern",
         word="alike" if not over else "chance differences" if randomised else "not alike", reason=reason,
         measured=largest, threshold=limit, measure="standard deviations, largest absolute difference",
-        source="Imbens & Rubin (2015, section 14.2)" if randomised else "Austin (2009), Statistics in Medicine 28",
+        source="Imbens & Rubin (2015)" if randomised else "Austin (2009), Statistics in Medicine 28",
         details=tuple(gaps))
 
 

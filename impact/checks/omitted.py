@@ -141,7 +141,7 @@ def robustness_value(data: pd.DataFrame, *, outcome: str, treatment: str, covari
 
     Notes
     -----
-    Cinelli & Hazlett (2020, Journal of the Royal Statistical Society B 82, sections 4.2 to 4.4). Errors are classical: the
+    Cinelli & Hazlett (2020, Journal of the Royal Statistical Society B 82). Errors are classical: the
     algebra is that of partial R². With f = |t|/√df, RV = ½(√(f⁴ + 4f²) − f²). Reference case: bounds_lalonde_sensemakr (R
     sensemakr 0.1.6).
     """

@@ -15,7 +15,7 @@ from impact.results import Check, Dropped
 if TYPE_CHECKING:
     import pandas as pd
 
-SHARE = 1.3  # Oster (2019, section 4.2): what nine in ten randomised results survive
+SHARE = 1.3  # Oster (2019): what nine in ten randomised results survive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def oster(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seque
 
     Notes
     -----
-    Oster (2019, Journal of Business & Economic Statistics 37, propositions 2 and 3): the exact effect is a root of a cubic
+    Oster (2019, Journal of Business & Economic Statistics 37): the exact effect is a root of a cubic
     (a quadratic where delta is 1). Among real roots those are taken that move the effect further the way the traits moved
     it (her assumption 3, as Stata psacalc), of these the nearest. The linear approximation
     b₁ − δ(b₀ − b₁)(Rmax − R₁)/(R₁ − R₀) is a special case and can lie far away: it is shown under its own name only. No

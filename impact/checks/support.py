@@ -27,7 +27,7 @@ def overlap(score: Array | None, treated: Array, *, weights: Array | None = None
     -------
     Check
         ``measured`` is the share of units whose score lies outside the other side's range. Concern above 0.10, or with
-        fewer than 30 effective units on the other side (our thresholds; Imbens & Rubin 2015, section 14.3).
+        fewer than 30 effective units on the other side (our thresholds; Imbens & Rubin 2015).
     """
     d = np.asarray(treated)
     found = [_side(score, d, weights, focal) for focal in {"att": (1,), "atc": (0,)}.get(estimand, (1, 0))]
@@ -38,7 +38,7 @@ def overlap(score: Array | None, treated: Array, *, weights: Array | None = None
     return Check(id="overlap", title="Comparable units exist", verdict="concern" if far or thin else "pass",
                  word="little overlap" if far else "thin" if thin else "overlap", reason=" ".join(s[2] for s in found),
                  measured=outside, threshold=OUTSIDE_LIMIT, measure="share of units outside the other side's range",
-                 outcome=outcome, source="Imbens & Rubin (2015, section 14.3); thresholds are ours",
+                 outcome=outcome, source="Imbens & Rubin (2015); thresholds are ours",
                  details=(("effective_comparison" if estimand == "att" else "effective_units", effective),))
 
 

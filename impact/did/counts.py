@@ -64,7 +64,7 @@ def poisson(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     -----
     Estimand: proportional ATT (ratio of the treated's mean to what it would have been) when the ratio is the same for all.
     Assumes parallel growth, which differs from parallel trends in levels unless groups start alike (Wooldridge 2023,
-    Econometrics Journal 26, section 2; Chen & Roth 2024, QJE 139, section 4). Quasi-likelihood: needs the right mean only,
+    Econometrics Journal 26, section 2; Chen & Roth 2024, QJE 139). Quasi-likelihood: needs the right mean only,
     not a Poisson distribution; no incidental-parameter bias (Wooldridge 1999, Journal of Econometrics 90). Errors: sandwich
     by cluster, (N−1)/(N−K)·G/(G−1), K without effects nested in the cluster, normal distribution, as fixest's fepois.
     Reference case: none stored for panels (rct_jtrain2_ppml is the same likelihood); statsmodels with full dummies, to

@@ -114,7 +114,7 @@ def panel_effect(change: Array, treated: Array, covariates: Array, weights: Arra
 
     Notes
     -----
-    Sant'Anna & Zhao (2020, Journal of Econometrics 219, sections 2 and 3), weights normalised. The error of the improved
+    Sant'Anna & Zhao (2020, Journal of Econometrics 219, section 3.1), weights normalised. The error of the improved
     estimator needs no correction for the estimated parts. Reference cases: did_mpdta_cs_reg_*, _ipw_*, _dr_* (R did 2.3.0
     and DRDID 1.2.3); the improved one: Python moderndid 0.2.0 (tests/test_doubly_robust.py).
     """
@@ -145,7 +145,7 @@ def cross_section_effect(outcome: Array, after: Array, treated: Array, covariate
 
     Notes
     -----
-    Sant'Anna & Zhao (2020, sections 2 and 3): the locally efficient doubly robust estimator and its improved form. The
+    Sant'Anna & Zhao (2020, section 3.1): the locally efficient doubly robust estimator and its improved form. The
     mix of covariates in each group must not change between the periods. Checked: Python drdid (the kernel of csdid 0.4.3)
     and, for the improved one, moderndid 0.2.0 (tests/test_doubly_robust.py).
     """

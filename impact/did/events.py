@@ -55,7 +55,7 @@ def event_study(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
     Notes
     -----
     Estimand: ATT by horizon when all units start together or effects follow the same path in all cohorts; otherwise each
-    coefficient mixes horizons and cohorts (Sun & Abraham 2021, Journal of Econometrics 225, proposition 3). Assumes
+    coefficient mixes horizons and cohorts (Sun & Abraham 2021, Journal of Econometrics 225). Assumes
     parallel trends and no anticipation; a binned end assumes a constant effect inside it. Errors: CR1S, t(G−1). Band:
     Montiel Olea & Plagborg-Møller (2019), 20,000 seeded draws. Reference case: none stored; with one cohort it is
     :func:`sun_abraham`, else statsmodels with full dummies (tests/test_events.py).

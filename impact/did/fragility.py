@@ -75,7 +75,7 @@ def sensitivity(effects: Dynamic, *, kind: str = "relative_magnitudes", bounds: 
     -----
     Estimand: the estimate's own, as a set.
     Assumes that deviations are bounded as said, and coefficients normal with the covariance of the influence functions.
-    Rambachan & Roth (2023, sections 3 and 4): conditional least-favourable hybrid and optimal fixed-length intervals.
+    Rambachan & Roth (2023): conditional least-favourable hybrid (section 3) and optimal fixed-length intervals.
     Reference cases: bounds_honestdid_rm, bounds_honestdid_flci (R HonestDiD 0.2.6).
     """
     if kind not in BOUNDS:

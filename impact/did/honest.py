@@ -64,7 +64,7 @@ def smoothness_set(path: EventPath, bound: float, alpha: float = 0.05) -> tuple[
 
     Notes
     -----
-    Rambachan & Roth (2023, Review of Economic Studies 90, section 4.1), after Armstrong & Kolesár (2018). The estimator
+    Rambachan & Roth (2023, Review of Economic Studies 90), after Armstrong & Kolesár (2018). The estimator
     takes a weighted sum of the earlier coefficients off the parameter; its weights make a straight line harmless and
     minimise s·cv(bias/s), a convex problem. Reference case: bounds_honestdid_flci.
     """
@@ -118,7 +118,7 @@ def relative_magnitudes_set(path: EventPath, bound: float, alpha: float = 0.05, 
 
     Notes
     -----
-    Rambachan & Roth (2023, section 4.2): the set is the union over which earlier change was the largest, up or down; each
+    Rambachan & Roth (2023, section 3): the set is the union over which earlier change was the largest, up or down; each
     piece is tested by the conditional least-favourable hybrid of Andrews, Roth & Pakes (2023) on the later periods'
     moments. The linear programmes of the test are small, so that all corners of their duals are listed once and every
     maximum is a matrix product. Periods after the last one with a weight restrict nothing and are left out.

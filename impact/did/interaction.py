@@ -53,9 +53,9 @@ def sun_abraham(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
     Notes
     -----
     Estimand: ATT by cohort and horizon, averaged by shares of treated rows; effects may differ between cohorts and grow.
-    Assumes parallel trends and no anticipation. Sun & Abraham (2021, Journal of Econometrics 225, section 4.1). Errors:
+    Assumes parallel trends and no anticipation. Sun & Abraham (2021, Journal of Econometrics 225). Errors:
     CR1S, t(G−1), from the regression's covariance with the shares taken as given, as fixest does: the sampling of shares
-    (their equation 31) is not in them. Reference case: did_mpdta_sunab (R fixest 0.12.2).
+    is not in them. Reference case: did_mpdta_sunab (R fixest 0.12.2).
     """
     if not reference < 0:
         raise ValueError(f"reference is a horizon before treatment, below 0, not {reference!r}")

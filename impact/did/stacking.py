@@ -61,8 +61,8 @@ def stacked(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     Notes
     -----
     Estimand: trimmed aggregate ATT, cohorts by their numbers of treated units, the same cohorts at every horizon (Wing,
-    Freedman & Hollingsworth 2024, NBER 32054, sections 3 and 5); without corrective weights the variance-weighted average
-    of Cengiz, Dube, Lindner & Zipperer (2019, QJE 134, appendix D). Assumes parallel trends within each window and no
+    Freedman & Hollingsworth 2024, NBER 32054); without corrective weights the variance-weighted average
+    of Cengiz, Dube, Lindner & Zipperer (2019, QJE 134). Assumes parallel trends within each window and no
     anticipation. Effects for unit by stack, and for horizon (by stack without corrective weights). Errors: CR1S by unit (or
     ``cluster``), so that a unit in several stacks is one cluster; t(G−1). Reference case: none stored; by hand, as the
     weighted mean of two-by-two differences, and with one cohort as :func:`event_study` (tests/test_stacking.py).

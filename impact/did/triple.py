@@ -64,7 +64,7 @@ def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     -----
     Estimand: ATT on affected units of the treated group, mean over its treated periods. Assumes that the gap between
     affected and unaffected would have moved alike in both groups: weaker than parallel trends in each (Olden & Møen 2022,
-    Econometrics Journal 25, section 3). Regression with effects for unit, group by period and affected by period (Gruber
+    Econometrics Journal 25). Regression with effects for unit, group by period and affected by period (Gruber
     1994, AER 84, equation 1, with unit effects). Several start dates are refused: with them this is not the difference of
     two difference-in-differences, and pooling not-yet-treated groups is biased (Ortiz-Villavicencio & Sant'Anna 2025).
     Covariates enter with one slope. Errors: CR1S, K counts the independent period effects, t(G−1). Reference case: none

@@ -157,11 +157,13 @@ class Member:
     ----------
     rows : (m,) positions among the n rows of the draw; outcomes may be missing on different rows.
     outcome : (m,) in its own unit. covariates : (m, k) of full rank, with an intercept.
+    weights : (m,) positive, or None; they stay as they are in every draw.
     """
 
     rows: Codes
     outcome: Array
     covariates: Array
+    weights: Array | None = None
 
 
 def joint_randomisation(members: Sequence[Member], draw: Draw, *, draws: int = DRAWS, seed: int = 0,
@@ -181,7 +183,7 @@ def joint_randomisation(members: Sequence[Member], draw: Draw, *, draws: int = D
     found, observed, drawn = [], [], []
     for member in members:
         part = Draw(cluster=draw.cluster[member.rows], arm=draw.arm, stratum=draw.stratum)
-        sums = _Sums(member.outcome[:, None], member.covariates, part)
+        sums = _Sums(member.outcome[:, None], member.covariates, part, member.weights)
         effect, statistic = _statistics(sums, draw.arm[None, :], True)
         step = max(1, BLOCK // max(draw.groups, sums.zz.shape[1]))
         again = [_statistics(sums, arms[i:i + step], True)[1] for i in range(0, len(arms), step)]

@@ -12,12 +12,13 @@ from itertools import chain
 
 import numpy as np
 
-from impact.errors import DesignError
+from impact.errors import DesignError, Problem
 from impact.inference.assignment import Draw
 from impact.inference.inversion import ROUNDING, TIE, Curves, confidence_set, point_set, studentise
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.lots import Lots
 from impact.inference.sandwich import sum_by_cluster
+from impact.inference.wald import singular
 from impact.results import Segment
 
 DRAWS = 1_999
@@ -106,6 +107,27 @@ def of_fit(fit: Fit, picks: Array, outcomes: Array, clusters: Codes | None) -> S
     fit : gives design and weights. picks : (q, k). outcomes : (n, 2) outcome and shift.
     clusters : (n,) codes, or None where rows were drawn.
     """
+    return from_scores(*_scored(fit, picks, outcomes, clusters))
+
+
+def jointly(fit: Fit, picks: Array, outcome: Array, clusters: Codes | None) -> Statistics:
+    """Statistic of several contrasts together: the root of their quadratic form in the errors of :func:`of_fit`.
+
+    Raises
+    ------
+    DesignError
+        When the contrasts, or their errors, repeat each other.
+    """
+    numbers, scores, _ = _scored(fit, picks, outcome[:, None], clusters)
+    value, parts = numbers[:, 0], scores[:, :, 0]
+    if singular(parts @ parts.T):
+        raise DesignError(Problem(where="draw", what=f"the errors of {len(picks)} contrasts repeat each other",
+                                  cure="Compare fewer groups."))
+    return plain([float(np.sqrt(value @ np.linalg.solve(parts @ parts.T, value)))], [1.0])
+
+
+def _scored(fit: Fit, picks: Array, outcomes: Array, clusters: Codes | None) -> tuple[Array, Array, Array]:
+    """Contrasts (q, v), their scores by cluster (q, G, v) and what they are made of (q,), for outcomes (n, v)."""
     weights = np.ones(fit.n) if fit.weights is None else fit.weights
     weighted = fit.design * weights[:, None]
     beta = fit.bread @ (weighted.T @ outcomes)
@@ -115,7 +137,7 @@ def of_fit(fit: Fit, picks: Array, outcomes: Array, clusters: Codes | None) -> S
     if clusters is not None:
         groups = int(clusters.max()) + 1
         parts = np.stack([sum_by_cluster(clusters, part, groups) for part in parts])
-    return from_scores(picks @ beta, parts, np.linalg.norm(along, axis=0) * float(np.linalg.norm(outcomes[:, 0])))
+    return picks @ beta, parts, np.linalg.norm(along, axis=0) * float(np.linalg.norm(outcomes[:, 0]))
 
 
 def replay(own: Own, draw: Draw | Lots, observed: Codes, *, draws: int = DRAWS, seed: int = 0,

@@ -25,7 +25,7 @@ class WaldTest:
     df_num : q.
     df_denom : denominator df; None for the chi-square law, and where there is no test.
     p_value : None where there is no test.
-    kind : the law that was used, one of :data:`KINDS`.
+    kind : the law that was used, one of :data:`KINDS`, or "lots" where the lots were drawn again instead.
     reason : why there is no test; empty where there is one.
     """
 
@@ -69,11 +69,11 @@ def wald_test(fit: Fit, cov: Covariance, contrasts: Array, kind: str = "HTZ") ->
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     if c.ndim != 2 or c.shape[0] < 1 or c.shape[1] != fit.k:
         raise ValueError(f"contrasts must have {fit.k} columns, one a coefficient, and one row a contrast")
-    if _repeats(c @ c.T):
+    if singular(c @ c.T):
         raise ValueError("the contrasts repeat each other: give each restriction once")
     q = len(c)
     spread = c @ cov.matrix @ c.T
-    if _repeats(spread):
+    if singular(spread):
         groups = f"{cov.n_clusters} clusters" if cov.n_clusters is not None else f"{fit.n} rows"
         return WaldTest(statistic=None, df_num=q, df_denom=None, p_value=None, kind=kind, reason=(
             f"{groups} cannot carry a joint test of {q} contrasts: their covariance is singular"))
@@ -87,7 +87,7 @@ def wald_test(fit: Fit, cov: Covariance, contrasts: Array, kind: str = "HTZ") ->
     return _hotelling(form, q, hotelling_df(fit, cov, c))
 
 
-def _repeats(square: Array) -> bool:
+def singular(square: Array) -> bool:
     """Whether a matrix of inner products, scaled to a diagonal of one, is singular."""
     size = np.diag(square)
     if not (np.isfinite(square).all() and (size > 0).all()):

@@ -154,7 +154,7 @@ def score_estimation(outcome: Array, treated: Array, score: Score, metric: Array
 
     Notes
     -----
-    Abadie & Imbens (2016, Econometrica 84, Theorems 1 and 2): −c'Vc for the ate; −c'Vc + d'Vd for the att, where d is the
+    Abadie & Imbens (2016, Econometrica 84): −c'Vc for the ate; −c'Vc + d'Vd for the att, where d is the
     derivative of the att by the score's coefficients. c uses covariances of covariates and outcome among neighbours on the
     score; d needs neighbours on the covariates themselves, here by Mahalanobis distance. For the atc the arms change
     places. Checked: Stata teffects psmatch on cattaneo2 (tests/test_matching_traps.py): ate to every printed digit, att to

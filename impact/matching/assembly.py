@@ -62,7 +62,7 @@ def set_inference(y: Array, treated: Array, sets: Codes, weights: Array, adjust:
 
     Notes
     -----
-    Abadie & Spiess (2022, JASA 117, section 3): after matching without replacement units of one set are not independent,
+    Abadie & Spiess (2022, JASA 117): after matching without replacement units of one set are not independent,
     and errors clustered by set stay right even where the regression is not. CR1S has df sets − 1, as R MatchIt's vignette.
     """
     used = (weights > 0) & (sets >= 0)
@@ -146,7 +146,7 @@ def lonely(focal: Codes, donors: Codes, unmatched: Mask, metric: Metric, cells: 
 def left_unequal(units: Units, weights: Array, adjust: Array | None) -> tuple[Caveat, ...]:
     """Say that pairs are compared as they are where several continuous covariates leave them unequal.
 
-    Abadie & Imbens (2006, theorem 1): with two or more the bias may outlast the error; by simulation such intervals cover
+    Abadie & Imbens (2006): with two or more the bias may outlast the error; by simulation such intervals cover
     0.88 to 0.90 (tests/reference/matching_simulation.csv).
     """
     if adjust is not None or continuous(units.x) < 2:

@@ -54,7 +54,7 @@ def balancing_weights(columns: Array, base: Array) -> Balanced:
 
     Notes
     -----
-    Hainmueller (2012, Political Analysis 20, section 3.2): least Kullback–Leibler distance; its dual, log Σ base·exp(x'λ),
+    Hainmueller (2012, Political Analysis 20): least Kullback–Leibler distance; its dual, log Σ base·exp(x'λ),
     is convex and is solved by Newton's method with a line search. Nothing is claimed here: where no weights exist the
     search ends with an ``imbalance`` that the caller must look at.
     """

@@ -124,8 +124,8 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     Notes
     -----
     Assumes selection on the covariates given. With replacement: Abadie & Imbens (2006, Econometrica 74) errors,
-    2011 bias adjustment, normal distribution. Without: errors clustered by matched set (Abadie & Spiess 2022, JASA 117,
-    section 3); equal distances go to the unit that stands first, and how often that decided is a caveat. No bootstrap: it
+    2011 bias adjustment, normal distribution. Without: errors clustered by matched set (Abadie & Spiess 2022, JASA
+    117); equal distances go to the unit that stands first, and how often that decided is a caveat. No bootstrap: it
     is wrong for matching (Abadie & Imbens 2008). Reference cases: match_lalonde_ai_* (R Matching 4.10), match_lalonde_nn*
     (R MatchIt 4.7.1), Stata teffects psmatch (tests/test_matching_traps.py).
     """

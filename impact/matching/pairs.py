@@ -64,7 +64,7 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     Notes
     -----
     Estimand: the effect on those matched; assumes selection on the covariates given. Rosenbaum (1989, JASA 84); solved
-    exactly as an assignment problem (Jonker & Volgenant 1987). Errors: Abadie & Spiess (2022, JASA 117, section 3). Several
+    exactly as an assignment problem (Jonker & Volgenant 1987). Errors: Abadie & Spiess (2022, JASA 117). Several
     pairings may have the same total distance; which one is found does not depend on the order of rows, save among units
     alike in every covariate, and then a caveat says so. Reference case: match_lalonde_optimal (R MatchIt 4.7.1, optmatch).
     """

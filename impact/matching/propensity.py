@@ -103,8 +103,8 @@ def propensity_score(data: pd.DataFrame, *, treatment: str, covariates: Sequence
     Notes
     -----
     Estimand: none; the chance of taking part. Assumes nothing of outcomes.
-    Rosenbaum & Rubin (1983, Biometrika 70). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96, section 4; 0.1 to
-    0.9 in section 5). Folds follow from the covariates and the seed, not from the order of the rows. Reference case:
+    Rosenbaum & Rubin (1983, Biometrika 70). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96; 0.1 to 0.9 is
+    their rule of thumb). Folds follow from the covariates and the seed, not from the order of the rows. Reference case:
     match_lalonde_crump.
     """
     _check(learner, folds, trim, estimand, seed)
@@ -211,9 +211,9 @@ def _bounds(score: Array, trim: str | float | None, estimand: str) -> tuple[floa
         return 0.0, 1.0, "no trimming"
     if isinstance(trim, str):
         low, high = optimal_bounds(score, np.ones(len(score)), estimand)
-        return low, high, f"optimal bounds {low:.3g} to {high:.3g} (Crump et al. 2009, section 4)"
+        return low, high, f"optimal bounds {low:.3g} to {high:.3g} (Crump et al. 2009)"
     low, high = (0.0 if estimand == "att" else float(trim)), (1.0 if estimand == "atc" else 1.0 - float(trim))
-    return low, high, f"scores from {low:.3g} to {high:.3g} (rule of thumb, Crump et al. 2009, section 5)"
+    return low, high, f"scores from {low:.3g} to {high:.3g} (rule of thumb, Crump et al. 2009)"
 
 
 def _again(units: Units, kept: Mask, learner: str, folds: int,

@@ -13,13 +13,13 @@ from impact.data.frame import as_names, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import Problem
 from impact.inference.assignment import Draw
-from impact.inference.linear import Array, Codes, Fit
+from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.lots import Lots
 from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
 from impact.rct.assignment import overlap_weighted
-from impact.rct.few import together, with_few_clusters, with_own_draws
+from impact.rct.few import together, with_few_clusters, with_own_draws, without
 from impact.rct.trial import (
     Trial,
     count_sides,
@@ -108,23 +108,29 @@ class CellRegression:
             clusters=self.trial.clusters, seed=seed, weights=self.trial.weights, among=(sides.one > 0) | (sides.zero > 0))
 
     def redrawn(self, rows: Sequence[Estimate], picks: Sequence[Mapping[str, float]], draw: Draw | Lots, observed: Codes,
-                cells: Callable[[Codes], Mapping[str, Array]], *, shift: Array, seed: int, said: str) -> list[Estimate]:
+                cells: Callable[[Codes], Mapping[str, Array]], *, shift: Array, seed: int, said: str,
+                held: Array | None = None) -> list[Estimate]:
         """Draw again for contrasts of cells, with this regression run on every draw.
 
         Parameters
         ----------
         rows, picks : contrasts and their coefficients. draw, observed : of rows, as codes.
-        cells : from codes of rows to the dummies of all cells but the reference.
+        cells : from codes of rows to the columns that are drawn: the dummies of all cells but the reference.
         shift : (n,) what 'everybody gained one' adds; contrasts it does not move keep their usual interval.
         said : under what an inverted interval holds.
+        held : (n, m) what else the draw did, taken out at its estimate: columns that the regression has on every draw
+            and that the contrasts do not see, so that it need not be put back as drawn again.
         """
         trial = self.trial
         if is_constant(trial.y):
             return list(rows)
         both, names = np.column_stack([trial.y, shift]), self.fit.names
+        base = self.base(cells(observed))
+        if held is not None:
+            both = without(held, base, both, trial.weights)
 
         def own(codes: Codes) -> Statistics:
-            fit = regress(trial, cells(codes))
+            fit = self.again(base, cells(codes))
             return of_fit(fit, np.array([picked(fit, each) for each in picks]), both, trial.clusters)
 
         weights = np.ones(self.fit.n) if self.fit.weights is None else self.fit.weights
@@ -132,6 +138,17 @@ class CellRegression:
         turned = [abs(sum(w * moved[names.index(name)] for name, w in each.items())) > MOVES for each in picks]
         return with_own_draws(rows, own, draw, observed, seed=seed, by_cluster=trial.clusters is not None,
                               inverted=turned, said=said)
+
+    def base(self, drawn: Iterable[str]) -> Array:
+        """Columns of the regression that no draw changes."""
+        apart = set(drawn)
+        return self.fit.design[:, [j for j, name in enumerate(self.fit.names) if name not in apart]]
+
+    def again(self, base: Array, columns: Mapping[str, Array]) -> Fit:
+        """Regress on the columns of :meth:`base` and on others as drawn again, which stand last."""
+        names = [name for name in self.fit.names if name not in columns]
+        return least_squares(np.column_stack([base, *columns.values()]), self.trial.y, [*names, *columns],
+                             weights=self.trial.weights, must_keep=list(columns))
 
     def _card(self, counts: Counts, rule: str, recipe: Recipe) -> StandardErrorCard:
         _, card = describe(self.fit, self.trial, self.cov.kind, rule, self.cluster)

@@ -12,10 +12,12 @@ from impact.data.frame import as_names, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.beside import wild_beside
-from impact.inference.linear import Array, Fit, independent_columns
+from impact.inference.linear import Array, Codes, Fit, independent_columns
+from impact.inference.lots import observed_lots
 from impact.inference.report import FEW_CLUSTERS, Counts, is_share, make_estimate, spread
 from impact.rct.assignment import comparison_mean, shares_differ
-from impact.rct.cells import CellRegression, regress_on_cells
+from impact.rct.cells import CellRegression, Sides, regress_on_cells
+from impact.rct.few import with_few_clusters
 from impact.rct.trial import Trial, count_sides, describe, infer_contrast, keep_known, lay_out, picked, with_holm
 from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
 
@@ -29,6 +31,8 @@ DRAWN = (
     "One unit's dose does not change another unit's outcome.",
     "Those found again are comparable between doses.",
 )
+SLOPE = "The interval holds if each unit of the dose adds the same for all."
+PART = "The rest of the curve is taken as estimated; the interval holds if the curve is the same for all."
 NOT_DRAWN = (
     "Nothing here removes what else differs between units with a larger and a smaller dose: who received more was not "
     "decided by lot.",
@@ -95,7 +99,9 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     describe who received how much and stay an association whatever the covariates (caveat ``association_only``); a dose
     that came with an offer by lot is better served by :func:`impact.rct.late` with the amount as take-up. The mean dose
     counts as fixed. Covariance as :func:`impact.rct.ols`; contrasts with their own df. With few clusters the wild cluster
-    bootstrap stands beside a slope; the draw of amounts is not replayed. Reference case: with
+    bootstrap stands beside a slope, and where the dose was drawn the amounts are drawn again among units or clusters (the
+    parts of a curve with the other part as estimated; a level against none as :func:`impact.rct.multi_arm`). An association
+    has no draw to make again, and its words stand. Reference case: with
     doses 0 and 1 :func:`impact.rct.ols`; R clubSandwich 0.5.8 (tests/test_dose.py).
     """
     if not isinstance(dose_drawn, bool | np.bool_):
@@ -115,17 +121,17 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     fit = _fit(sample, {f"{dose}²": away**2, dose: away} if shape == "quadratic" else {dose: away})
     at_mean = "average slope" if shape == "quadratic" else "slope"
     head = _row(sample, fit, {dose: 1.0}, f"{at_mean} per unit of {dose}", _slope_question(sample, shape))
+    curve = [(f"{dose}, linear part", {dose: 1.0, f"{dose}²": -2 * mean}), (f"{dose}, squared part", {f"{dose}²": 1.0})]
+    question = "how the curve of the outcome over the dose is made up; no number of its own"
+    parts = [_row(sample, fit, picks, term, question, part=True) for term, picks in curve if shape == "quadratic"]
+    if vcov is None and sample.drawn:
+        head, *parts = _drawn_again(sample, fit, [head, *parts], [{dose: 1.0}, *(picks for _, picks in curve)], mean, seed)
     if vcov is None and weights is None and sample.trial.clusters is not None and shape != "quadratic":
         head = _beside(head, sample, seed)
     rows = [replace(head, details=(*head.details, ("mean_dose", mean), ("shape", shape), ("dose_drawn", sample.drawn),
-                                           ("left_out", fit.fit.left_out)))]
-    if shape == "quadratic":
-        question = "how the curve of the outcome over the dose is made up; no number of its own"
-        rows.append(_row(sample, fit, {dose: 1.0, f"{dose}²": -2 * mean}, f"{dose}, linear part", question,
-                         part=True))
-        rows.append(_row(sample, fit, {f"{dose}²": 1.0}, f"{dose}, squared part", question, part=True))
+                                           ("left_out", fit.fit.left_out))), *parts]
     if shape == "levels":
-        rows += _levels(sample)
+        rows += _levels(sample, seed)
     return Estimates(rows=tuple(rows))
 
 
@@ -285,7 +291,31 @@ def _beside(head: Estimate, sample: _Dosed, seed: int) -> Estimate:
                        clusters=trial.clusters, treated=some, comparison=int(trial.clusters.max()) + 1 - some, seed=seed)
 
 
-def _levels(sample: _Dosed) -> list[Estimate]:
+def _drawn_again(sample: _Dosed, regression: CellRegression, rows: list[Estimate], picks: Sequence[Mapping[str, float]],
+                 mean: float, seed: int) -> list[Estimate]:
+    """Where few were drawn, draw the amounts again; of a curve each number with what else it is made of as estimated."""
+    trial, dose = sample.trial, sample.dose
+    amounts, label = np.unique(dose, return_inverse=True)
+    if len(amounts) == 2:  # one lot of two sides: as ols
+        return [with_few_clusters(
+            rows[0], outcome=trial.y / np.ptp(amounts), offered=label.astype(float), controls=trial.controls()[0],
+            blocks=trial.blocks, clusters=trial.clusters, seed=seed, weights=trial.weights, beside=False)]
+    drawn = np.arange(len(dose), dtype=np.int64) if trial.clusters is None else trial.clusters
+    lots = observed_lots(drawn, label.astype(np.int64), np.zeros(len(dose)), trial.blocks)
+
+    def columns(codes: Codes) -> dict[str, Array]:
+        away = amounts[codes // 2] - mean
+        return {sample.name: away} if len(rows) == 1 else {f"{sample.name}²": away**2, sample.name: away}
+
+    # what each number counts in units of, and the other part of the curve, which it does not see
+    away = dose - mean
+    ways = [(away, away**2), (dose, dose**2), (dose**2, dose)] if len(rows) > 1 else [(dose, None)]
+    return [regression.redrawn([row], [pick], lots, 2 * label.astype(np.int64), columns, shift=shift, seed=seed,
+                               said=SLOPE if other is None else PART, held=None if other is None else other[:, None])[0]
+            for row, pick, (shift, other) in zip(rows, picks, ways, strict=False)]
+
+
+def _levels(sample: _Dosed, seed: int) -> list[Estimate]:
     """Compare each amount with none, from one regression."""
     amounts = [float(a) for a in np.unique(sample.dose) if a != 0]
     names = [f"{sample.name} = {a:g}" for a in amounts]
@@ -295,5 +325,7 @@ def _levels(sample: _Dosed) -> list[Estimate]:
         question = (f"the average effect of {amount:g} of {sample.name} rather than none" if sample.drawn else
                     f"how much the outcome of units with {amount:g} of {sample.name} differs from that of units with none: "
                     "an association, not an effect")
-        rows.append(_row(sample, fit, {name: 1.0}, f"{name} − none", question, level=amount))
+        row = _row(sample, fit, {name: 1.0}, f"{name} − none", question, level=amount)
+        sides = Sides((sample.dose == amount).astype(float), (sample.dose == 0).astype(float))
+        rows.append(row if sample.vcov is not None or not sample.drawn else fit.with_few(row, sides, name, None, seed))
     return with_holm(rows, "levels")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, product
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,9 @@ import numpy as np
 
 from impact.data.frame import as_names
 from impact.errors import DesignError, Problem
-from impact.inference.linear import Array
+from impact.inference.assignment import declared_draw
+from impact.inference.linear import Array, Codes
+from impact.inference.lots import observed_lots
 from impact.rct.cells import (
     CellRegression,
     Recipe,
@@ -22,6 +26,7 @@ from impact.rct.cells import (
     uneven_caveats,
     varying,
 )
+from impact.rct.few import drawable, is_few
 from impact.rct.trial import with_holm
 from impact.results import Caveat, Estimate, Estimates
 
@@ -29,6 +34,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_FACTORS = 4
+OFFER = ("The other offers are held as they are; the interval holds if this offer adds the same for all, whatever else "
+         "they got.")
+ALONE = ("All other effects of the offers are taken as estimated, and every effect as the same for all, so that the "
+         "p-value is nearly but not wholly exact.")
 ASSUMPTIONS = (
     "Which offers a unit got was decided by lot, each offer crossed with the others.",
     "One unit's offers do not change another unit's outcome.",
@@ -77,7 +86,10 @@ def factorial(data: pd.DataFrame, *, outcome: str, treatments: Sequence[str], co
     the effect against nothing: that is the row 'alone' (Muralidharan, Romero & Wüthrich 2025, Review of Economics and
     Statistics 107: leaving interactions out, or keeping them only when significant, gives wrong inference unless they
     are zero). Covariance as :func:`impact.rct.ols`. Few clusters: the rows 'alone' compare two arms of the draw and follow
-    :func:`impact.rct.multi_arm`, unless an offer was drawn within clusters; averages over cells are flagged instead.
+    :func:`impact.rct.multi_arm`. For a main effect its own offer is drawn again with the others held as they are, which
+    is exact for 'this offer does nothing, whatever the others'; with ``within`` the rows 'alone' go the same way. For an
+    interaction both offers are drawn again (one drawn inside clusters: what was drawn there), with all effects but the
+    interaction taken as estimated; so for a main effect whose offer does not vary in any stratum given the others.
     Reference case: inf_tz_clubsandwich_cr2 (R clubSandwich 0.5.8), and statsmodels' saturated regression
     (tests/test_factors.py).
     """
@@ -101,11 +113,17 @@ def factorial(data: pd.DataFrame, *, outcome: str, treatments: Sequence[str], co
     regression = regress_on_cells(trial, labelled, outcome=outcome, method="factorial", cluster=cluster, vcov=vcov,
                                   transform=transform, conf_level=conf_level)
     each = range(len(treatments))
-    replayed = None if vcov is not None or as_names(within) else seed
-    alone = [_alone(regression, cells, treatments, j, replayed) for j in each]
-    family = [_main(regression, cells, treatments, j, alone[j].estimate, (table,) if j == 0 else ()) for j in each]
-    family += [_interaction(regression, cells, treatments, pair) for pair in combinations(each, 2)]
-    return Estimates(rows=(*with_holm(family, "main effects and interactions"), *alone))
+    pairs = list(combinations(each, 2))
+    alone = [_alone(regression, cells, treatments, j, None if vcov is not None or as_names(within) else seed) for j in each]
+    main = [_main(regression, cells, treatments, j, alone[j].estimate, (table,) if j == 0 else ()) for j in each]
+    both = [_interaction(regression, cells, treatments, pair) for pair in pairs]
+    if vcov is None:
+        lots = _Crossed(regression, treatments, given.astype(np.int64), tuple(t in as_names(within) for t in treatments))
+        for j in each:
+            main[j], *rest = lots.offer([main[j], *([alone[j]] if any(lots.inside) else [])], j, seed)
+            alone[j] = rest[0] if rest else alone[j]
+        both = [lots.effect(row, pair, seed) for row, pair in zip(both, pairs, strict=True)]
+    return Estimates(rows=(*with_holm([*main, *both], "main effects and interactions"), *alone))
 
 
 def _check_names(treatments: Sequence[str], within: Sequence[str], cluster: str | None) -> None:
@@ -134,13 +152,84 @@ def _centred(count: int) -> list[str]:
     return [f"I({letter} - 0.5)" for letter in "abcd"[:count]]
 
 
+def _offered(treatments: Sequence[str]) -> list[tuple[int, ...]]:
+    """List the cells but the one without any offer, as the regression has them."""
+    return [cell for cell in product((0, 1), repeat=len(treatments)) if any(cell)]
+
+
+def _picks(treatments: Sequence[str], some: tuple[int, ...]) -> dict[str, float]:
+    """Lay the effect of some offers out over the cells: of one its main effect, of two their interaction."""
+    return {_label(treatments, c): math.prod(2 * c[i] - 1 for i in some) / 2 ** (len(treatments) - len(some))
+            for c in _offered(treatments)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Crossed:
+    """The lots of a trial that crosses offers; ``inside`` says which of the (n, k) ``given`` were drawn in clusters."""
+
+    regression: CellRegression
+    treatments: Sequence[str]
+    given: Codes
+    inside: tuple[bool, ...]
+
+    def offer(self, rows: list[Estimate], j: int, seed: int) -> list[Estimate]:
+        """Where few were drawn, draw one offer again and hold the others: its main effect and, second, it alone."""
+        mine = self._level(self.inside[j])
+        strata = self._strata(self.inside[j], [i for i in mine if i != j])
+        offered, clusters = self.given[:, j], None if self.inside[j] else self.regression.trial.clusters
+        if not any(is_few(row) for row in rows):
+            return rows
+        if not drawable(offered.astype(float), strata):
+            return [self.effect(rows[0], (j,), seed), *rows[1:]]
+        cell = tuple(int(i == j) for i in range(len(self.treatments)))
+        picks = [_picks(self.treatments, (j,)), {_label(self.treatments, cell): 1.0}][:len(rows)]
+        draw = declared_draw(offered.astype(float), strata=strata, clusters=clusters)
+        return self.regression.redrawn(rows, picks, draw, offered, lambda codes: self._cells([j], codes[:, None]),
+                                       shift=offered.astype(float), seed=seed, said=OFFER)
+
+    def effect(self, row: Estimate, some: tuple[int, ...], seed: int) -> Estimate:
+        """Where few were drawn, draw all offers of one level again for the effect of some, others' effects as estimated."""
+        inside = any(self.inside[i] for i in some)
+        mine = self._level(inside)
+        combined, at = np.unique(self.given[:, mine], axis=0, return_inverse=True)
+        label, clusters = at.ravel().astype(np.int64), self.regression.trial.clusters
+        drawn = np.arange(len(label), dtype=np.int64) if inside or clusters is None else clusters
+        if not is_few(row):
+            return row
+        lots = observed_lots(drawn, label, np.zeros(len(label)), self._strata(inside, []))
+        centred = self.given - 0.5
+        others = [np.prod(centred[:, held], axis=1) for size in range(1, len(self.treatments) + 1)
+                  for held in combinations(range(len(self.treatments)), size) if held != some]
+        return self.regression.redrawn(
+            [row], [_picks(self.treatments, some)], lots, 2 * label,
+            lambda codes: self._cells(mine, combined[codes // 2]), shift=np.prod(centred[:, some], axis=1), seed=seed,
+            said=ALONE, held=np.column_stack(others))[0]
+
+    def _level(self, inside: bool) -> list[int]:
+        return [i for i, within in enumerate(self.inside) if within == inside]
+
+    def _strata(self, inside: bool, held: list[int]) -> Codes | None:
+        """Blocks in which offers were drawn, parted by the offers of the same draw that are held."""
+        trial = self.regression.trial
+        blocks = trial.clusters if inside else trial.blocks
+        parts = [*([] if blocks is None else [blocks]), *(self.given[:, i] for i in held)]
+        return None if not parts else np.unique(
+            np.column_stack(parts), axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+
+    def _cells(self, places: list[int], drawn: Codes) -> dict[str, Array]:
+        """Dummies of the cells with some offers, (n, places), as drawn again."""
+        given = self.given.copy()
+        given[:, places] = drawn
+        return {_label(self.treatments, cell): (given == np.array(cell)).all(axis=1).astype(float)
+                for cell in _offered(self.treatments)}
+
+
 def _main(regression: CellRegression, cells: Cells, treatments: Sequence[str], j: int, alone: float,
           details: Sequence[tuple[str, object]]) -> Estimate:
     """Average effect of one offer over the cells of the others."""
     k, name = len(treatments), treatments[j]
     rest = " and ".join(t for t in treatments if t != name)
-    share = 1 / 2 ** (k - 1)
-    picks = {_label(treatments, c): (2 * c[j] - 1) * share for c in cells if any(c)}
+    share, picks = 1 / 2 ** (k - 1), _picks(treatments, (j,))
     base = mean_over(regression.trial, [(share, rows) for c, rows in cells.items() if not c[j]],
                      f"mean of the cells without {name}, each counting the same", regression.transform)
     with_it = np.asarray(sum(rows for c, rows in cells.items() if c[j]))
@@ -159,13 +248,13 @@ def _interaction(regression: CellRegression, cells: Cells, treatments: Sequence[
     """Difference of differences of two offers, averaged over the cells of the others."""
     (i, j), k = pair, len(treatments)
     a, b = treatments[i], treatments[j]
-    picks = {_label(treatments, c): (2 * c[i] - 1) * (2 * c[j] - 1) / 2 ** (k - 2) for c in cells if any(c)}
     both = np.asarray(sum(rows for c, rows in cells.items() if c[i] and c[j]))
     caveat = Caveat(code="interaction_power", text="Few trials are large enough to see how offers work together: an "
                     "interaction that is not told apart from zero does not show that there is none.")
     coded = _centred(k)
     return regression.row(
-        picks, Sides(both, 1 - both), Recipe(" * ".join(coded), "", f"coefficient {coded[i]}:{coded[j]}"),
+        _picks(treatments, pair), Sides(both, 1 - both),
+        Recipe(" * ".join(coded), "", f"coefficient {coded[i]}:{coded[j]}"),
         term=f"{a} × {b}", name=f"{a}-{b}", estimand="interaction", assumptions=ASSUMPTIONS, caveats=(caveat,),
         question=f"how much more (or less) the offer of {a} does where {b} is offered too than where it is not")
 

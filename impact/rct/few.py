@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from impact.errors import DesignError
 from impact.inference.assignment import Draw, declared_draw
 from impact.inference.beside import wild_beside
 from impact.inference.linear import Array, Codes, Fit, independent_columns
@@ -18,6 +19,7 @@ from impact.inference.lots import Lots
 from impact.inference.randomisation import randomisation_set, randomisation_test
 from impact.inference.replays import DRAWS, Own, replay
 from impact.inference.report import FEW_CLUSTERS, LOW_DF
+from impact.inference.wald import WaldTest
 from impact.rct.trial import is_constant
 from impact.results import Caveat, Estimate, PercentEffect, Segment
 
@@ -28,7 +30,8 @@ SAME = "The interval holds if the effect is the same for all."
 
 def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, controls: Array, blocks: Codes | None,
                       clusters: Codes | None, seed: int, weights: Array | None = None, among: Mask | None = None,
-                      own: Own | None = None, received: Array | None = None, said: str = SAME) -> Estimate:
+                      own: Own | None = None, received: Array | None = None, said: str = SAME,
+                      beside: bool = True) -> Estimate:
     """Apply the rule for few clusters to an estimate of a drawn offer.
 
     Parameters
@@ -43,6 +46,7 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
         estimate is not the coefficient of the offer given the controls (interactions, strata of different shares).
     received : (n,) take-up, where the estimate is the effect of it: the set is then Anderson & Rubin's.
     said : under what the interval holds, and what else is held fixed.
+    beside : whether the wild cluster bootstrap is shown too.
 
     Returns
     -------
@@ -66,10 +70,10 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     if own is not None and not _same_number(estimate, outcome * root, offered * root, design * root[:, None]):
         return with_own_statistic(out, own, offered=offered, blocks=strata, clusters=clusters, seed=seed, inverted=True,
                                   said=said)
-    if few and _drawable(offered, strata):
+    if few and drawable(offered, strata):
         draw = declared_draw(offered, strata=strata, clusters=clusters)
         out = _randomised(out, outcome, draw, design, weights, received, seed, clusters is not None, said)
-    if clusters is None or received is not None:
+    if clusters is None or received is not None or not beside:
         return out
     return wild_beside(out, outcome=outcome * root, treatment=offered * root, controls=design * root[:, None],
                        clusters=clusters, treated=treated, comparison=comparison, seed=seed)
@@ -78,6 +82,11 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
 def is_few(estimate: Estimate) -> bool:
     """Whether an estimate carries the words that its clusters (units) or degrees of freedom are too few."""
     return estimate.has_caveat("few_clusters") or estimate.has_caveat("low_df")
+
+
+def was_few(estimate: Estimate) -> bool:
+    """Whether few were drawn, whether or not the lots have been drawn again for the estimate."""
+    return is_few(estimate) or estimate.has_caveat("randomisation_inference")
 
 
 def with_own_draws(rows: Sequence[Estimate], own: Own, draw: Draw | Lots, observed: Codes, *, seed: int,
@@ -114,11 +123,30 @@ def with_own_statistic(estimate: Estimate, own: Own, *, offered: Array, blocks: 
 
     ``offered``, ``blocks`` and ``clusters`` are those of the rows of the draw; others as :func:`with_own_draws`.
     """
-    if not is_few(estimate) or not _drawable(offered, blocks):
+    if not is_few(estimate) or not drawable(offered, blocks):
         return estimate
     draw = declared_draw(offered, strata=blocks, clusters=clusters)
     return with_own_draws([estimate], own, draw, offered.astype(np.int64), seed=seed, by_cluster=clusters is not None,
                           inverted=(inverted,), said=said)[0]
+
+
+def together_by_lot(test: WaldTest, own: Own, *, offered: Array, blocks: Codes | None, clusters: Codes | None,
+                    seed: int) -> tuple[WaldTest, str]:
+    """Put the p-value of drawing again in the place of a joint test's; returns the test and how it was made.
+
+    ``own`` gives one number; others as :func:`with_own_statistic`. Where no draw or no number exists the test stays.
+    """
+    if not drawable(offered, blocks):
+        return test, ""
+    draw = declared_draw(offered, strata=blocks, clusters=clusters)
+    try:
+        found = replay(own, draw, offered.astype(np.int64), seed=seed)
+    except DesignError:
+        return test, ""
+    if found.draws < 2:
+        return test, ""
+    said = f"by drawing again, {found.draws:,} draws, {'all' if found.enumerated else 'sampled'}"
+    return WaldTest(statistic=None, df_num=test.df_num, df_denom=None, p_value=float(found.p_value[0]), kind="lots"), said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,13 +183,25 @@ def together(fit: Fit, one: str, zero: str | None) -> tuple[Array, Array]:
     return column, np.delete(others, at, axis=1)
 
 
+def without(held: Array, base: Array, values: Array, weights: Array | None) -> Array:
+    """Take the effects of some columns out of outcomes, as estimated beside the columns that stay.
+
+    Parameters
+    ----------
+    held : (n, m) columns. base : (n, k) the others. values : (n, v). weights : (n,) positive, or None.
+    """
+    root = np.ones((len(values), 1)) if weights is None else np.sqrt(weights)[:, None]
+    found = np.linalg.lstsq(np.column_stack([base, held]) * root, values * root, rcond=None)[0]
+    return np.asarray(values - held @ found[base.shape[1]:])
+
+
 def _held(blocks: Codes | None, among: Mask) -> Codes:
     """Put the rows without part in the draw into a stratum in which nothing is drawn."""
     codes = np.zeros(len(among), dtype=np.int64) if blocks is None else blocks
     return np.where(among, codes, codes.max() + 1)
 
 
-def _drawable(offered: Array, blocks: Codes | None) -> bool:
+def drawable(offered: Array, blocks: Codes | None) -> bool:
     """Whether any stratum has both arms, so that another draw was possible."""
     codes = np.zeros(len(offered), dtype=np.int64) if blocks is None else blocks
     return len(np.unique(np.column_stack([codes, offered]), axis=0)) > len(np.unique(codes))

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from impact.inference.linear import Codes, Fit, least_squares
-from impact.inference.replays import Statistics, of_fit
-from impact.rct.few import with_own_statistic
+from impact.inference.linear import Array, Codes, Fit, least_squares
+from impact.inference.replays import Statistics, jointly, of_fit
+from impact.inference.wald import WaldTest
+from impact.rct.few import together_by_lot, with_own_statistic, without
 from impact.rct.trial import Trial, is_constant
 from impact.results import Estimate
 
@@ -47,19 +48,35 @@ def difference_by_lot(row: Estimate, trial: Trial, fit: Fit, names: list[str], g
     if row.p_value is None or is_constant(trial.y):
         return row
     mine = trial.offered * (group == j)
-    common = least_squares(np.column_stack([fit.design[:, :first], trial.offered]), trial.y,
-                           [*fit.names[:first], "common"], weights=trial.weights)
-    weighted = common.design if trial.weights is None else common.design * trial.weights[:, None]
-    y, x = (values - float(common.bread[-1] @ (weighted.T @ values)) * trial.offered for values in (trial.y, mine))
-    both, pick = np.column_stack([y, x]), np.eye(len(names))[j] - np.eye(len(names))[0]
+    both = without(trial.offered[:, None], fit.design[:, :first], np.column_stack([trial.y, mine]), trial.weights)
+    pick = np.eye(len(names))[j] - np.eye(len(names))[0]
 
     def own(drawn: Codes) -> Statistics:
         again = regress_by_group(replace(trial, offered=drawn.astype(float)), names, group, "offer")
-        whole = np.concatenate([np.zeros(again.k - len(pick)), pick])
-        return of_fit(again, whole[None, :], both, trial.clusters)
+        return of_fit(again, _last(again, pick[None, :]), both, trial.clusters)
 
     return with_own_statistic(row, own, offered=trial.offered, blocks=_held(trial, group), clusters=trial.clusters,
                               seed=seed, inverted=True, said=CONSTANT)
+
+
+def same_by_lot(test: WaldTest, trial: Trial, fit: Fit, names: list[str], group: Codes, seed: int) -> tuple[WaldTest, str]:
+    """Draw again for the joint test that all groups have the same effect, as :func:`difference_by_lot` does for two."""
+    if is_constant(trial.y):
+        return test, ""
+    base = fit.design[:, :fit.k - len(names)]
+    outcome = without(trial.offered[:, None], base, trial.y[:, None], trial.weights)[:, 0]
+    picks = np.eye(len(names))[1:] - np.eye(len(names))[0]
+
+    def own(drawn: Codes) -> Statistics:
+        again = regress_by_group(replace(trial, offered=drawn.astype(float)), names, group, "offer")
+        return jointly(again, _last(again, picks), outcome, trial.clusters)
+
+    return together_by_lot(test, own, offered=trial.offered, blocks=_held(trial, group), clusters=trial.clusters, seed=seed)
+
+
+def _last(fit: Fit, picks: Array) -> Array:
+    """Lay contrasts of the last coefficients out over all, (q, k)."""
+    return np.column_stack([np.zeros((len(picks), fit.k - picks.shape[1])), picks])
 
 
 def _held(trial: Trial, group: Codes) -> Codes | None:

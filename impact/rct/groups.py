@@ -19,8 +19,8 @@ from impact.inference.report import FEW_CLUSTERS, is_share, make_estimate, sprea
 from impact.inference.sandwich import Covariance
 from impact.inference.wald import WaldTest, wald_test
 from impact.rct.assignment import comparison_mean, overlap_weighted
-from impact.rct.few import together, with_few_clusters
-from impact.rct.grouped import difference_by_lot, regress_by_group
+from impact.rct.few import together, was_few, with_few_clusters
+from impact.rct.grouped import difference_by_lot, regress_by_group, same_by_lot
 from impact.rct.means import ASSUMPTIONS
 from impact.rct.trial import (
     Trial,
@@ -125,7 +125,8 @@ def subgroups(data: pd.DataFrame, *, outcome: str, treatment: str, by: str, cova
     groups. Joint test: Pustejovsky & Tipton (2018, JBES 36). Rows of groups follow the rule for few clusters of
     :func:`impact.rct.ols`; a difference of effects is drawn again under one effect common to all groups, put at its
     estimate (Ding, Feller & Miratrix 2016, Journal of the Royal Statistical Society B 78, on such plug-in
-    tests), and the wild cluster bootstrap shown beside. The joint test of row 0 is not drawn again.
+    tests), and the wild cluster bootstrap shown beside. The joint test of row 0 is drawn again in the same way, wherever a
+    difference is (``joint``: test 'lots', without statistic and df).
     ``subgroup_not_powered``: 2.8 standard errors of the difference (80 per cent power at the 5 per cent level) are more
     than the planned difference, or, without one, than the whole effect; this states precision and says nothing about the
     true difference. Reference case: the Tanzanian trial by sex and by schooling in R (lm, clubSandwich 0.5.8),
@@ -139,7 +140,7 @@ def subgroups(data: pd.DataFrame, *, outcome: str, treatment: str, by: str, cova
     overall = _overall(setting)
     target = (planned_mde, "planned") if planned_mde is not None else (abs(overall), "overall")
     differences = [_difference(setting, j, target, vcov) for j in range(1, count)]
-    differences[0] = _with_joint(differences, setting, overall)
+    differences[0] = _with_joint(differences, setting, overall, vcov)
     if count > 2:
         differences = with_holm(differences, "differences")
     groups = with_holm([_group(setting, j, vcov) for j in range(count)], "groups")
@@ -346,13 +347,16 @@ def _wild(row: Estimate, setting: _Setting, j: int) -> Estimate:
                        comparison=held[1], seed=setting.seed)
 
 
-def _with_joint(rows: list[Estimate], setting: _Setting, overall: float) -> Estimate:
+def _with_joint(rows: list[Estimate], setting: _Setting, overall: float, vcov: str | None) -> Estimate:
     """Put the joint test and all differences into the first row."""
     count = len(setting.names)
     contrasts = np.array([setting.pick({j: 1.0, 0: -1.0}) for j in range(1, count)])
     thin = any(row.p_value is None for row in rows)
     test = WaldTest(statistic=None, df_num=count - 1, df_denom=None, p_value=None, kind="HTZ", reason=(
         "a group has too few on a side")) if thin else wald_test(setting.fit, setting.cov, contrasts)
+    how = ""
+    if vcov is None and not thin and any(was_few(row) for row in rows):
+        test, how = same_by_lot(test, setting.trial, setting.fit, setting.names, setting.group, setting.seed)
     joint = (("statistic", test.statistic), ("df_num", test.df_num), ("df_denom", test.df_denom), ("p_value", test.p_value),
              ("test", test.kind))
     found = tuple((r.term, r.estimate, r.std_error, r.df, r.p_value) for r in rows)
@@ -361,6 +365,7 @@ def _with_joint(rows: list[Estimate], setting: _Setting, overall: float) -> Esti
     if count == 2:
         return row
     shown = test.reason or ("p below 0.001" if (test.p_value or 0.0) < 0.001 else f"p = {test.p_value:.3f}")
+    shown += f" ({how})" if how else ""
     return row.with_caveats(Caveat(
         code="joint_test", text=f"This row compares two of {count} groups ({listed(setting.names)}). Whether effects "
         f"differ between groups at all is the joint test's to say: {shown}.",

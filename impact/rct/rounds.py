@@ -11,13 +11,15 @@ import numpy as np
 from impact.data.frame import Selection, as_names, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
-from impact.inference.linear import Array, least_squares
+from impact.inference.assignment import declared_draw
+from impact.inference.linear import Array, Codes, least_squares
+from impact.inference.replays import Statistics, jointly
 from impact.inference.sandwich import CLUSTERED, VCOVS
-from impact.inference.wald import wald_test
+from impact.inference.wald import WaldTest, wald_test
 from impact.rct.assignment import comparison_mean, overlap_weighted
 from impact.rct.cells import CellRegression, Recipe, Sides, varying
-from impact.rct.few import with_few_clusters
-from impact.rct.trial import Trial, coefficients, covariance_of, select_trial
+from impact.rct.few import drawable, is_few, together_by_lot, with_few_clusters, without
+from impact.rct.trial import Trial, coefficients, covariance_of, is_constant, select_trial
 from impact.results import Caveat, Estimate, Estimates
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ ASSUMPTIONS = (
     "One unit's offer does not change another unit's outcome.",
     "Those found again are comparable between offered and not offered in every round.",
 )
+ROUND = ("The interval holds if the effect in this round is the same for all; effects in other rounds are taken as "
+         "estimated.")
 ONCE = "It was decided, or measured, before the first round: repeat one value on each of the unit's rows."
 
 
@@ -73,6 +77,8 @@ def pooled_rounds(data: pd.DataFrame, *, outcome: str, treatment: str, unit: str
     the baseline by round, strata and covariates; errors clustered by unit, or by ``cluster`` (CR2). Several rounds average
     out noise that does not last (McKenzie 2012, Journal of Development Economics 99). Effects by round come from
     the same regression with the offer by round. Whether they differ: HTZ test of Pustejovsky & Tipton (2018) for CR2.
+    Few clusters: the pooled effect as :func:`impact.rct.ols`; that of a round, and the test that rounds differ, by drawing
+    again with the other rounds' effects, or the common one, taken as estimated.
     One round gives the numbers of :func:`impact.rct.ols`, or :func:`impact.rct.ancova` with a baseline, whose reference
     cases carry over: Reference case: rct_jtrain2_ancova_hc2; statsmodels for several (tests/test_rounds.py).
     """
@@ -85,16 +91,14 @@ def pooled_rounds(data: pd.DataFrame, *, outcome: str, treatment: str, unit: str
     alone = once and cluster is None  # one row a unit: units are their own clusters, as in ols
     pooled = _pooled(replace(trial, clusters=None) if alone else trial, names, member, before, treatment, outcome,
                      None if alone else cluster or unit, vcov, transform, conf_level)
-    rows, test = _by_round(pooled, names, member, treatment, baseline is not None)
+    rows, test = _by_round(pooled, names, member, treatment, baseline is not None, None if vcov is not None else seed)
     details += (*test[1], ("coefficients", coefficients(pooled.fit, pooled.cov)), ("left_out", pooled.fit.left_out))
     recipe = _recipe(len(names), baseline is not None, "d")
     headline = _row(pooled, np.ones(len(trial.y)), {treatment: 1.0}, treatment, None, recipe, QUESTION,
                     (*caveats, *test[0]), details)
     headline = replace(headline, id=f"{outcome}/pooled_rounds", n_units=counts[0], n_units_treated=counts[1])
     if vcov is None:
-        headline = with_few_clusters(
-            headline, outcome=trial.y, offered=trial.offered, controls=pooled.fit.design[:, 1:-1], blocks=trial.blocks,
-            clusters=pooled.trial.clusters, seed=seed, weights=trial.weights)
+        headline = _few(headline, pooled, seed)
     return Estimates(rows=(headline, *rows))
 
 
@@ -207,8 +211,15 @@ def _pooled(trial: Trial, names: Sequence[str], member: Array, before: Sequence[
 Said = tuple[tuple[Caveat, ...], tuple[tuple[str, object], ...]]
 
 
-def _by_round(pooled: CellRegression, names: Sequence[str], member: Array, treatment: str,
-              baseline: bool) -> tuple[list[Estimate], Said]:
+def _few(row: Estimate, pooled: CellRegression, seed: int) -> Estimate:
+    """Apply the rule for few clusters to the effect over all rounds."""
+    trial = pooled.trial
+    return with_few_clusters(row, outcome=trial.y, offered=trial.offered, controls=pooled.fit.design[:, 1:-1],
+                             blocks=trial.blocks, clusters=trial.clusters, seed=seed, weights=trial.weights)
+
+
+def _by_round(pooled: CellRegression, names: Sequence[str], member: Array, treatment: str, baseline: bool,
+              seed: int | None) -> tuple[list[Estimate], Said]:
     """Effects by round from one regression with the offer by round, and the test that they are the same."""
     trial = pooled.trial
     terms = [f"{treatment} in round {name}" for name in names]
@@ -219,7 +230,31 @@ def _by_round(pooled: CellRegression, names: Sequence[str], member: Array, treat
     rows = [_row(regression, member[:, j], {term: 1.0}, term, names[j], recipe, "the average effect of being offered the "
                  f"programme in round {names[j]}, on all who were in the draw and were found again in it")
             for j, term in enumerate(terms)]
-    return rows, _differ(regression, len(names))
+    if seed is None:
+        return rows, _differ(regression, terms, member, None)
+    if len(rows) == 1:
+        return [_few(rows[0], pooled, seed)], _differ(regression, terms, member, None)
+    few = any(is_few(row) for row in rows)
+    return _rounds_by_lot(rows, regression, terms, member, seed), _differ(regression, terms, member, seed if few else None)
+
+
+def _rounds_by_lot(rows: list[Estimate], regression: CellRegression, terms: Sequence[str], member: Array,
+                   seed: int) -> list[Estimate]:
+    """Where few were drawn, draw the offer again for one round after the other, the others' effects as estimated."""
+    trial = regression.trial
+    if not any(is_few(row) for row in rows) or not drawable(trial.offered, trial.blocks):
+        return rows
+    draw = declared_draw(trial.offered, strata=trial.blocks, clusters=trial.clusters)
+    columns = member * trial.offered[:, None]
+    return [regression.redrawn(
+        [row], [{term: 1.0}], draw, trial.offered.astype(np.int64), lambda codes: _offers(terms, member, codes),
+        shift=columns[:, j], seed=seed, said=ROUND, held=np.delete(columns, j, axis=1))[0]
+        for j, (row, term) in enumerate(zip(rows, terms, strict=True))]
+
+
+def _offers(terms: Sequence[str], member: Array, offered: Array | Codes) -> dict[str, Array]:
+    """Columns of the offer by round."""
+    return {term: member[:, j] * offered for j, term in enumerate(terms)}
 
 
 def _recipe(rounds: int, baseline: bool, offer: str) -> Recipe:
@@ -243,20 +278,34 @@ def _row(regression: CellRegression, used: Array, picks: dict[str, float], term:
                           assumptions=ASSUMPTIONS, caveats=caveats, period=period, details=details)
 
 
-def _differ(regression: CellRegression, rounds: int) -> Said:
-    """Test that all rounds have the same effect."""
+def _differ(regression: CellRegression, terms: Sequence[str], member: Array, seed: int | None) -> Said:
+    """Test that all rounds have the same effect; with a seed by drawing again, the common effect as estimated."""
+    k, rounds = regression.fit.k, len(terms)
     if rounds == 1:
         return (), ()
-    k = regression.fit.k
     contrasts = np.zeros((rounds - 1, k))
     contrasts[:, k - rounds] = -1.0
     contrasts[np.arange(rounds - 1), np.arange(k - rounds + 1, k)] = 1.0
-    test = wald_test(regression.fit, regression.cov, contrasts)
+    test, how = wald_test(regression.fit, regression.cov, contrasts), ""
+    if seed is not None and not is_constant(regression.trial.y):
+        test, how = _same_by_lot(test, regression, terms, member, contrasts, seed)
     details = (("rounds_test", (("statistic", test.statistic), ("df_num", test.df_num), ("df_denom", test.df_denom),
                                 ("p_value", test.p_value), ("kind", test.kind))),)
     if test.p_value is None:
         text = f"Whether the effect differs between rounds cannot be tested: {test.reason}."
     else:
         shown = "p below 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
-        text = f"Joint test that the effect is the same in all {rounds} rounds: {shown}. A high p does not show that it is."
+        text = (f"Joint test that the effect is the same in all {rounds} rounds: {shown}"
+                f"{f' ({how})' if how else ''}. A high p does not show that it is.")
     return (Caveat(code="rounds_test", text=text, values=(("p", test.p_value),)),), details
+
+
+def _same_by_lot(test: WaldTest, regression: CellRegression, terms: Sequence[str], member: Array, contrasts: Array,
+                 seed: int) -> tuple[WaldTest, str]:
+    trial, base = regression.trial, regression.base(terms)
+    outcome = without(trial.offered[:, None], base, trial.y[:, None], trial.weights)[:, 0]
+
+    def own(drawn: Codes) -> Statistics:
+        return jointly(regression.again(base, _offers(terms, member, drawn)), contrasts, outcome, trial.clusters)
+
+    return together_by_lot(test, own, offered=trial.offered, blocks=trial.blocks, clusters=trial.clusters, seed=seed)
