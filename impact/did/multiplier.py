@@ -79,7 +79,7 @@ def uniform_critical(matrix: Array, df: float | None, conf_level: float, seed: i
     -----
     Plug-in sup-t band: quantile of the largest |t| among draws from the estimated joint normal, divided by a chi of the
     same df so that few clusters widen it as they widen the pointwise intervals. Montiel Olea & Plagborg-Møller (2019,
-    Journal of Applied Econometrics 34, algorithm 1). Never below the pointwise value.
+    Journal of Applied Econometrics 34). Never below the pointwise value.
     """
     size = np.sqrt(np.diag(matrix))
     matrix, size = matrix[np.ix_(size > 0, size > 0)], size[size > 0]
