@@ -745,7 +745,18 @@ def test_size_with_five_markets_a_side_by_simulation():
         return subgroups(frame.assign(y=noise + 2 * frame["d"] + rng.normal(size=10)[frame["market"]] * (
             frame["group"] == "b")), outcome="y", treatment="d", by="group", cluster="market").headline
 
-    for make, count in ((moved, 400), (counts, 200), (between, 200)):
+    def jointly(frame, noise, rng):  # the same effect in three groups, whose luck differs by market
+        three = frame.assign(group=np.array(["a", "b", "c"])[np.arange(60) % 3])
+        three["y"] = noise + 2 * frame["d"] + rng.normal(size=10)[frame["market"]] * (three["group"] == "b")
+        row = subgroups(three, outcome="y", treatment="d", by="group", cluster="market").headline
+        return SimpleNamespace(p_value=dict(dict(row.details)["joint"])["p_value"])
+
+    def second(frame, noise, rng):  # an effect in the first round alone, covariates pooled over rounds
+        both = pd.concat([frame.assign(firm=np.arange(60), wave=t, y=noise + 2 * frame["d"] * (t < 2) + rng.normal(size=60))
+                          for t in (1, 2)])
+        return pooled_rounds(both, **ASKED, unit="firm", round="wave", covariates=["x"])[2]
+
+    for make, count in ((moved, 400), (counts, 200), (between, 200), (jointly, 200), (second, 200)):
         rate, error = rejected(make, count), np.sqrt(0.048 * 0.952 / count)
         print(make.__name__, count, rate, error)
         assert abs(rate - 0.048) < 3 * error, (make.__name__, rate)
