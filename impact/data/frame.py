@@ -62,13 +62,16 @@ class Selection:
 
     def numbers(self, name: str) -> Array:
         """Return one column on the rows kept, as floats."""
+        if self.kept.all():
+            return self.data[name].to_numpy(dtype=float, copy=True)
         return self.column(name).to_numpy(dtype=float)
 
     def codes(self, name: str) -> Codes:
         """Return one column on the rows kept, as integer codes 0 … G−1 in order of appearance of sorted values."""
         import pandas as pd
 
-        return np.asarray(pd.factorize(self.column(name), sort=True)[0], dtype=np.int64)
+        column = self.data[name] if self.kept.all() else self.column(name)
+        return np.asarray(pd.factorize(column, sort=True)[0], dtype=np.int64)
 
 
 def listed(names: Iterable[Any], most: int = MAX_SHOWN) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from impact.data.frame import Selection, transformed
 from impact.data.panel import counterfactual
 from impact.did.notes import notes_of, record_of, thin_cells
-from impact.did.opening import Asked, Mask, Opened
+from impact.did.opening import Asked, Mask, Opened, where
 from impact.inference.linear import Array, Codes
 from impact.inference.report import Counterfactual, Counts, is_share, spread
 from impact.results import Caveat
@@ -122,7 +122,7 @@ class Layout:
 def lay_out(opened: Opened) -> Layout:
     """Lay the rows kept out as arrays."""
     asked, rows = opened.asked, opened.rows
-    raw, when, first = rows.numbers(asked.outcome), rows.numbers(asked.time), opened.first[rows.kept]
+    raw, when, first = rows.numbers(asked.outcome), where(opened.when, rows.kept), where(opened.first, rows.kept)
     units = rows.codes(asked.unit) if asked.unit is not None else np.arange(len(raw), dtype=np.int64)
     thin = thin_cells(opened)
     own = asked.cluster in (None, asked.unit)

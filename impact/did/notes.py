@@ -8,7 +8,7 @@ import numpy as np
 
 from impact.data.frame import listed
 from impact.data.panel import EVEN
-from impact.did.opening import Mask, Opened, few
+from impact.did.opening import Mask, Opened
 from impact.did.periods import calendar_caveats
 from impact.inference.linear import Codes
 from impact.results import Caveat
@@ -23,7 +23,7 @@ Thin = tuple[float, float, int, int, str]  # first treated, period, its units se
 def notes_of(opened: Opened, thin: Sequence[Thin]) -> list[Caveat]:
     """List the caveats of one estimate's rows, thin cells among them."""
     asked = opened.asked
-    periods = np.sort(few(opened.when[opened.rows.kept]))
+    periods = opened.periods()
     out = []
     if asked.ever_treated and asked.treatment is not None and not asked.as_coded:
         out.append(Caveat(code="ever_treated", text=f"A unit counts as treated from its first period with "
@@ -70,11 +70,8 @@ def leavers_note(opened: Opened) -> list[Caveat]:
 
 
 def _units(opened: Opened, kept: Mask) -> dict[float, int]:
-    """Units (rows, without a unit column) of each cohort on marked rows, by first treated period."""
-    start = opened.first[kept]
-    if opened.units is not None:
-        start = np.full(int(opened.units.max()) + 1, np.inf)
-        start[opened.units[kept]] = opened.first[kept]
+    """Units (rows, without a unit column) of each cohort on rows kept now or at the opening, by first treated period."""
+    start = opened.start_of(kept)
     cohorts, sizes = np.unique(start[np.isfinite(start)], return_counts=True)
     return {float(g): int(n) for g, n in zip(cohorts, sizes, strict=True)}
 
@@ -84,11 +81,13 @@ def thin_cells(opened: Opened) -> list[Thin]:
     if opened.asked.as_coded:
         return []
     kept = opened.served
-    when, first = opened.when[kept], opened.first[kept]
     used, out = _units(opened, kept), []
     ahead = (opened.asked.anticipation + EVEN) * opened.step
-    periods, cohorts = np.sort(few(when)), sorted(used)
-    at, of = np.searchsorted(periods, when), np.searchsorted(np.array([*cohorts, np.inf]), first)
+    periods, cohorts = opened.periods(kept), sorted(used)
+    at = np.searchsorted(periods, opened.when[kept])
+    of = np.searchsorted(np.array([*cohorts, np.inf]), opened.first[kept] if opened.units is None else
+                         opened.seen(kept).start)
+    of = of if opened.units is None else of[opened.units[kept]]
     table = np.bincount(of * len(periods) + at, minlength=(len(cohorts) + 1) * len(periods)).reshape(-1, len(periods))
     for j, g in enumerate(cohorts):
         for k, t in enumerate(periods):
@@ -112,7 +111,7 @@ def _cohort_notes(opened: Opened, thin: Sequence[Thin]) -> list[Caveat]:
     if alone:
         out.append(Caveat(code="one_unit", text=f"One unit alone was first treated in {listed(alone)}: its luck cannot be "
                           "told from the programme, and the errors do not show it.", values=(("cohorts", len(alone)),)))
-    periods = few(opened.when[opened.served])
+    periods = opened.periods(opened.served)
     single = [f"{g:.12g} ({n} unit{'s' * (n != 1)})" for g, n in used.items() if (periods < g).sum() == 1]
     if single:
         out.append(Caveat(code="one_earlier_period", text=f"Units first treated in {listed(single)} are seen in one period "

@@ -71,6 +71,19 @@ class Asked:
         return self.paired and self.unbalanced != "repeated_cross_section"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What some rows hold of each unit: (units,) first and last period, number of rows, and first treated period.
+
+    Periods are infinite where a unit has no row, and the first treated one where it is never treated.
+    """
+
+    earliest: Array
+    latest: Array
+    count: Codes
+    start: Array
+
+
 @dataclass(slots=True, kw_only=True)
 class Opened:
     """The rows one estimate may use.
@@ -94,11 +107,45 @@ class Opened:
     cohorts: tuple[tuple[float, int], ...] = ()
     served: Mask = field(default_factory=lambda: np.zeros(0, dtype=bool))
     units: Codes | None = None
+    _when: Array | None = field(default=None, repr=False)
+    # rows are only ever taken away, so that their number says which are left
+    _periods: dict[int, Array] = field(default_factory=dict, repr=False)
+    _seen: dict[int, Seen] = field(default_factory=dict, repr=False)
 
     @property
     def when(self) -> Array:
         """Period of every row of the table."""
-        return self.rows.data[self.asked.time].to_numpy(dtype=float)
+        if self._when is None:
+            self._when = self.rows.data[self.asked.time].to_numpy(dtype=float)
+        return self._when
+
+    def periods(self, kept: Mask | None = None) -> Array:
+        """Sorted periods of the rows kept, or of those kept at an earlier time."""
+        kept = self.rows.kept if kept is None else kept
+        number = int(np.count_nonzero(kept))
+        if number not in self._periods:
+            self._periods[number] = np.sort(few(where(self.when, kept)))
+        return self._periods[number]
+
+    def seen(self, kept: Mask | None = None) -> Seen:
+        """What the rows kept, or those kept at an earlier time, hold of each unit."""
+        kept = self.rows.kept if kept is None else kept
+        number = int(np.count_nonzero(kept))
+        if number not in self._seen:
+            self._seen[number] = _see(self, kept)
+        return self._seen[number]
+
+    def start_of(self, kept: Mask | None = None) -> Array:
+        """First treated period of each unit (of each row, without a unit column) on rows kept now or at an earlier time."""
+        if self.units is None:
+            return where(self.first, self.rows.kept if kept is None else kept)
+        seen = self.seen(kept)
+        return seen.start[seen.count > 0]
+
+    def move(self, first: Array) -> None:
+        """Replace the first treated periods."""
+        self.first = first
+        self._seen.clear()
 
 
 def open_panel(data: pd.DataFrame, asked: Asked) -> Opened:
@@ -135,8 +182,8 @@ def open_panel(data: pd.DataFrame, asked: Asked) -> Opened:
         need_constant(opened.rows, units, asked)
     _count_time(opened)
     if units is not None:
-        _take_stock(opened, units)
-    _leave_out(opened, units)
+        _take_stock(opened)
+    _leave_out(opened)
     _need_contrast(opened)
     opened.served = opened.rows.kept.copy()
     return opened
@@ -170,24 +217,29 @@ def _check_words(asked: Asked) -> None:
 
 def _count_time(opened: Opened) -> None:
     """Find the length of one period, and refuse relative time that cannot be counted."""
-    asked, kept = opened.asked, opened.rows.kept
-    periods = np.sort(few(opened.when[kept]))
+    asked, periods = opened.asked, opened.periods()
     opened.step = spacing(periods) or 1.0
-    opened.first = snapped(opened.first, periods, opened.step)
+    if _unknown(few(opened.start_of()), periods):
+        opened.move(snapped(opened.first, periods, opened.step))
+    known = few(opened.start_of())
     problem = miscoded(periods, asked.time)
     if problem is None and asked.even:
-        problem = uneven(periods, few(opened.first[kept]), asked.time, asked.starts)
+        problem = uneven(periods, known, asked.time, asked.starts)
     elif problem is None and asked.by_cells:
-        problem = between(periods, few(opened.first[kept]), asked.starts)
+        problem = between(periods, known, asked.starts)
     if problem is not None:
         raise DesignError(problem, source="design")
-    check_anticipation(asked.anticipation, periods, few(opened.first[kept]), opened.step)
+    check_anticipation(asked.anticipation, periods, known, opened.step)
+
+
+def _unknown(known: Array, periods: Array) -> bool:
+    """Whether starts within the span of the periods equal none of them."""
+    return not np.isin(known[(known >= periods[0]) & (known <= periods[-1])], periods).all()
 
 
 def snapped(first: Array, periods: Array, step: float) -> Array:
     """Give starts that equal a period but for rounding that period's own value."""
-    known = few(first)
-    if np.isin(known[(known >= periods[0]) & (known <= periods[-1])], periods).all():
+    if not _unknown(few(first), periods):
         return first
     right = np.searchsorted(periods, first).clip(0, len(periods) - 1)
     left = (right - 1).clip(0)
@@ -231,71 +283,75 @@ def few(values: Array) -> Array:
     return np.asarray(pd.unique(values))
 
 
-def _span(opened: Opened, units: Codes) -> tuple[Array, Array, Codes]:
-    """First and last period in which each unit is measured, and how often."""
-    kept, count = opened.rows.kept, int(units.max(initial=-1)) + 1
-    earliest, latest = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(earliest, units[kept], opened.when[kept])
-    np.maximum.at(latest, units[kept], opened.when[kept])
-    return earliest, latest, np.bincount(units[kept], minlength=count)
+def where(values: Array, kept: Mask) -> Array:
+    """Values on the rows kept, without a copy where all are."""
+    return values if kept.all() else values[kept]
 
 
-def _take_stock(opened: Opened, units: Codes) -> None:
+def _see(opened: Opened, kept: Mask) -> Seen:
+    codes = opened.units if opened.units is not None else np.arange(len(kept), dtype=np.int64)
+    count = int(codes.max(initial=-1)) + 1
+    units, when, first = (codes, opened.when, opened.first) if kept.all() else (
+        codes[kept], opened.when[kept], opened.first[kept])
+    earliest, latest, start = np.full(count, np.inf), np.full(count, -np.inf), np.full(count, np.inf)
+    np.minimum.at(earliest, units, when)
+    np.maximum.at(latest, units, when)
+    start[units] = first
+    return Seen(earliest=earliest, latest=latest, count=np.bincount(units, minlength=count), start=start)
+
+
+def _take_stock(opened: Opened) -> None:
     """Count cohorts before anybody is left out, and units that are not seen again."""
-    kept = opened.rows.kept
-    _, latest, seen = _span(opened, units)
-    start = np.full(len(seen), np.inf)
-    start[units[kept]] = opened.first[kept]
-    known = few(start[(seen > 0) & np.isfinite(start)])
-    opened.cohorts = tuple((float(g), int((start[seen > 0] == g).sum())) for g in np.sort(known))
-    gone = (seen > 0) & (latest < opened.when[kept].max())
-    ever = np.isfinite(start)
+    seen, start = opened.seen(), opened.start_of()
+    cohorts, sizes = np.unique(start[np.isfinite(start)], return_counts=True)
+    opened.cohorts = tuple((float(g), int(n)) for g, n in zip(cohorts, sizes, strict=True))
+    gone = (seen.count > 0) & (seen.latest < opened.periods()[-1])
+    ever = np.isfinite(seen.start)
     if opened.asked.paired:
         opened.left = int((gone & ever).sum()), int((gone & ~ever).sum())
 
 
-def _leave_out(opened: Opened, units: Codes | None) -> None:
+def _leave_out(opened: Opened) -> None:
     """Drop whoever cannot serve, and count what each way to treat missing rows would keep."""
-    asked, rows, when, first = opened.asked, opened.rows, opened.when, opened.first
+    asked, rows, first, units = opened.asked, opened.rows, opened.first, opened.units
     if asked.as_coded:
-        _choose(opened, units)
+        _choose(opened)
         return
     ahead = (asked.anticipation + EVEN) * opened.step
-    begin, end = float(when[rows.kept].min()), float(when[rows.kept].max())
+    begin, end = float(opened.periods()[0]), float(opened.periods()[-1])
     early = " (less the periods of anticipation)" if asked.anticipation else ""
     if units is not None and not asked.by_cells and asked.control_group == "never_treated":
-        _, latest, _ = _span(opened, units)
-        unseen = np.isfinite(first) & (first > latest[units]) & (units >= 0)
+        unseen = np.isfinite(first) & (first > opened.seen().latest[units]) & (units >= 0)
     else:
         unseen = np.isfinite(first) & (first > end + ahead) & (asked.control_group == "never_treated")
     rows.drop(first - ahead <= begin, "treated_from_start",
               f"first treated{early} in or before {begin:.12g}: no value before treatment")
     rows.drop(unseen, "treated_unseen", f"first treated after {end:.12g}: neither seen treated nor never treated"
               if asked.by_cells else "treated, and no value after")
-    _choose(opened, units)
-    opened.first = np.where(opened.first > end + ahead, np.inf, opened.first)  # untreated throughout
+    _choose(opened)
+    if (few(opened.start_of()) > end + ahead).any():
+        opened.move(np.where(opened.first > end + ahead, np.inf, opened.first))  # untreated throughout
 
 
-def _choose(opened: Opened, units: Codes | None) -> None:
+def _choose(opened: Opened) -> None:
     """Count units and rows under each choice for missing rows, and keep those of the choice made."""
-    asked, rows = opened.asked, opened.rows
+    asked, rows, units = opened.asked, opened.rows, opened.units
     if units is None or not rows.kept.any():
         return
-    earliest, _, seen = _span(opened, units)
-    start = np.full(len(seen), np.inf)
-    start[units[rows.kept]] = opened.first[rows.kept]
-    width = len(few(opened.when[rows.kept]))
-    late = (earliest >= start - (asked.anticipation + EVEN) * opened.step) & (not asked.as_coded)
-    every = seen == width
-    masks = {"within_cell": (seen > 1) & ~late, "balanced": every & ~late,
-             "repeated_cross_section": np.ones(len(seen), dtype=bool)}
+    seen, width = opened.seen(), len(opened.periods())
+    here = seen.count > 0
+    late = here & (seen.earliest >= seen.start - (asked.anticipation + EVEN) * opened.step) & (not asked.as_coded)
+    every = seen.count == width
+    masks = {"within_cell": (seen.count > 1) & ~late, "balanced": every & ~late,
+             "repeated_cross_section": np.ones(len(here), dtype=bool)}
     if asked.paired:
-        opened.choices = tuple((name, int(np.count_nonzero(mask & (seen > 0))), int(seen[mask].sum()))
+        opened.choices = tuple((name, int(np.count_nonzero(mask & here)), int(seen.count[mask].sum()))
                                for name, mask in masks.items() if asked.by_cells or name != "repeated_cross_section")
     if not asked.follows:
         return
-    rows.drop(late[units] & rows.kept, "seen_only_after", "treated, and no value before treatment")
-    if asked.unit is not None:
+    if late.any():
+        rows.drop(late[units] & rows.kept, "seen_only_after", "treated, and no value before treatment")
+    if (seen.count[~late] == 1).any():
         drop_singletons(rows)
     if asked.unbalanced == "balanced":
         rows.drop(~every[units], "not_in_all_periods", f"not measured in all {width} periods")
@@ -304,7 +360,7 @@ def _choose(opened: Opened, units: Codes | None) -> None:
 def _need_contrast(opened: Opened) -> None:
     """Refuse a table without treated or without comparison units."""
     asked, rows = opened.asked, opened.rows
-    first = few(opened.first[rows.kept])
+    first = few(opened.start_of())
     early = sum(d.n_units for d in rows.dropped if d.reason in ("treated_from_start", "seen_only_after"))
     too_early = (f"all {early} treated units are already treated in the first period they are measured: nobody is left to "
                  "follow from before")
@@ -318,7 +374,7 @@ def _need_contrast(opened: Opened) -> None:
                               "choose fewer periods.")
     elif asked.as_coded:
         return
-    elif not (first <= rows.numbers(asked.time).max()).any():
+    elif not (first <= opened.periods()[-1]).any():
         problem = Problem(where=f"column '{asked.starts}'", what=too_early if early else
                           "no unit is treated in the periods analysed: no unit is first treated after the first and by the "
                           "last of them", cure=BEFORE if early else
