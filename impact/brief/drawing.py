@@ -121,7 +121,7 @@ def text_width(words: str, size: float, *, bold: bool = False) -> float:
     return em * size * (1.06 if bold else 1.0)
 
 
-def wrap(words: str, width: float, size: float, *, bold: bool = False, most: int = 3) -> list[str]:
+def wrap(words: str, width: float, size: float, *, bold: bool = False) -> list[str]:
     """Break a text into lines no wider than ``width``; a word too long for a line is broken too."""
     lines: list[str] = [""]
     for word in words.replace("\u200b", "").split(" "):
@@ -134,8 +134,6 @@ def wrap(words: str, width: float, size: float, *, bold: bool = False, most: int
             fits = next(k for k in range(len(lines[-1]) - 1, 0, -1) if k == 1 or (
                 _may_break(lines[-1], k) and text_width(lines[-1][:k], size, bold=bold) <= width))
             lines[-1:] = [lines[-1][:fits], lines[-1][fits:]]
-    if len(lines) > most:
-        lines = [*lines[:most - 1], lines[most - 1].rstrip() + "…"]
     return lines
 
 
@@ -184,17 +182,29 @@ def span(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
     return low - (room if open_low else 0), high + (room if open_high else 0)
 
 
+def clamped(low: float | None, high: float | None, edges: tuple[float, float]) -> tuple[float, float, bool, bool]:
+    """Bring one piece of an interval inside the axis: both ends, and whether each runs on beyond as an arrow.
+
+    A piece wholly beyond an edge is a point there with one arrow.
+    """
+    left, right = (min(max(end, edges[0]), edges[1]) for end in (edges[0] if low is None else low,
+                                                                 edges[1] if high is None else high))
+    if left == right and low != high:
+        return left, right, left == edges[0], left == edges[1]
+    return left, right, low is None or low < left, high is None or high > right
+
+
 def interval_bar(scene: Scene, row: dict[str, Any], y: float, at: Any, edges: tuple[float, float]) -> None:
     """Draw one interval and its mark; ends beyond the axis become arrows."""
     colour = tint(row["verdict"])
     for low, high in row["ranges"]:
-        left = edges[0] if low is None else max(low, edges[0])
-        right = edges[1] if high is None else min(high, edges[1])
-        scene.line(at(left), y, at(right), y, colour, 1.7)
-        for end, edge, head in ((low, left, "left"), (high, right, "right")):
-            if end is None or end != edge:
-                scene.mark(head, at(edge), y, 3.2, colour)
-            else:
-                scene.line(at(edge), y - 2.6, at(edge), y + 2.6, colour, 1.2)
+        left, right, before, beyond = clamped(low, high, edges)
+        if left < right:
+            scene.line(at(left), y, at(right), y, colour, 1.7)
+        for end, arrow, closed, head in ((left, before, low == left, "left"), (right, beyond, high == right, "right")):
+            if arrow:
+                scene.mark(head, at(end), y, 3.2, colour)
+            elif closed:
+                scene.line(at(end), y - 2.6, at(end), y + 2.6, colour, 1.2)
     place = min(max(row["value"], edges[0]), edges[1])
     scene.mark(row["mark"], at(place), y, 3.1 if row["mark"] == "ring" else 3.4, colour)

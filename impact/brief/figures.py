@@ -9,7 +9,7 @@ import itertools
 import math
 from typing import Any
 
-from impact.brief.drawing import Scene, interval_bar, span, text_width, tick_label, ticks, tint, wrap
+from impact.brief.drawing import Scene, clamped, interval_bar, span, text_width, tick_label, ticks, tint, wrap
 from impact.brief.panels import chain, event_study, subgroups
 from impact.brief.theme import COLOURS
 
@@ -35,7 +35,7 @@ def effects(page: dict[str, Any]) -> Scene:
     column = max(text_width(r["column"], 8, bold=True) for r in rows)
     left, right, top = 168.0, min(190.0, column + 12), 15.0
     scene = Scene(510, page["heads"]["effects"], page["effects_alt"])
-    labels = [wrap(r["label"], left - 14, 8.6, bold=r["primary"], most=2) for r in rows]
+    labels = [wrap(r["label"], left - 14, 8.6, bold=r["primary"]) for r in rows]
     tight = len(rows) > 4
     heights = [(13.6 if tight else 17.0) + (len(x) - 1) * 9.6 for x in labels]
     base = top + sum(heights)
@@ -80,11 +80,21 @@ def _axis(scene: Scene, page: dict[str, Any], marks: list[float], at: Any, top: 
         scene.line(at(mark), top, at(mark), base, COLOURS["mute"] if zero else COLOURS["line"], 1 if zero else 0.5)
         label = tick_label(mark, marks[1] - marks[0], tail, page["language"])
         scene.text(at(mark), base + 9, label, size=7, anchor="middle", colour=COLOURS["mute"])
+    _sides(scene, page, marks, at, top - 5, size=7)
+
+
+def _sides(scene: Scene, page: dict[str, Any], marks: list[float], at: Any, y: float, *, size: float) -> None:
+    """Say on which side of zero is lower and on which higher; at the edge of the drawing the words turn inwards."""
     lower, higher = page["sides"]
+    room = 5 + text_width(f"{higher} ›", size)
     if marks[0] < 0:
-        scene.text(at(0) - 5, top - 5, f"‹ {lower}", size=7, anchor="end", colour=COLOURS["mute"])
+        inside = at(0) - 5 - text_width(f"‹ {lower}", size) >= 0
+        scene.text(at(0) - 5 if inside else 0, y, f"‹ {lower}", size=size, anchor="end" if inside else "start",
+                   colour=COLOURS["mute"])
     if marks[-1] > 0:
-        scene.text(at(0) + 5, top - 5, f"{higher} ›", size=7, colour=COLOURS["mute"])
+        inside = at(0) + room <= scene.width
+        scene.text(at(0) + 5 if inside else scene.width, y, f"{higher} ›", size=size, anchor="start" if inside else "end",
+                   colour=COLOURS["mute"])
 
 
 def effects_narrow(page: dict[str, Any]) -> Scene:
@@ -93,12 +103,12 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
     scene = Scene(330, page["heads"]["effects"], page["effects_alt"])
     low, high = span(rows)
     marks = ticks(low, high, 5)
-    top = 18.0
+    top = 22.0
 
     def at(value: float) -> float:
         return 20 + (value - marks[0]) / (marks[-1] - marks[0]) * 290
 
-    labels = [wrap(r["label"], 322, 13, bold=r["primary"], most=2) for r in rows]
+    labels = [wrap(r["label"], 322, 13, bold=r["primary"]) for r in rows]
     heights = [50.0 + (len(lines) - 1) * 15 for lines in labels]
     base = top + sum(heights)
     _zebra(scene, heights, top)
@@ -106,6 +116,8 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
         tail = page["percent"] if page["axis_kind"] == "percent" else ""
         label = tick_label(mark, marks[1] - marks[0], tail, page["language"])
         scene.text(at(mark), base + 13, label, size=11, anchor="middle", colour=COLOURS["mute"])
+    if page["axis_kind"] != "none":
+        _sides(scene, page, marks, at, top - 7, size=11)
     y = top
     for row, lines, height in zip(rows, labels, heights, strict=True):
         for k, words in enumerate(lines):
@@ -118,7 +130,10 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
                            1 if mark == 0 else 0.5)
             interval_bar(scene, row, y + height - 9, at, (marks[0], marks[-1]))
         y += height
-    scene.height = base + 20
+    axis = wrap(page["axis"], 322, 11)
+    for k, words in enumerate(axis):
+        scene.text(165, base + 29 + 14 * k, words, size=11, anchor="middle", colour=COLOURS["mute"])
+    scene.height = base + 20 + 14 * len(axis)
     return scene
 
 
@@ -133,7 +148,7 @@ def trends(page: dict[str, Any]) -> Scene:
     periods, lines = data["periods"], data["series"]
     values = [v for line in lines for v in line["values"] if v is not None]
     marks = ticks(min(values), max(values), 4)
-    names = [wrap(line["name"], 74, 7.4, bold=True, most=2) for line in lines]
+    names = [wrap(line["name"], 74, 7.4, bold=True) for line in lines]
     left, right, top, base = 34.0, 184.0, 8.0, 88.0
 
     def across(i: int) -> float:
@@ -185,7 +200,7 @@ def benchmark(page: dict[str, Any]) -> Scene:
     def at(value: float) -> float:
         return 12 + (value - marks[0]) / (marks[-1] - marks[0]) * 236
 
-    lines = wrap(data["label"], 190 if known is not None else 252, 7.8, bold=True, most=2)
+    lines = wrap(data["label"], 190 if known is not None else 252, 7.8, bold=True)
     place = 34.0 + 9 * len(lines)
     strips = [(13.0, 25.0), *([(place - 6, place + 6)] if known is not None else [])]
     base = strips[-1][1]
@@ -200,13 +215,13 @@ def benchmark(page: dict[str, Any]) -> Scene:
     if row["value"] is not None:
         interval_bar(scene, row, 19, at, (marks[0], marks[-1]))
     if known is None:
-        return _in_words(scene, [*lines, *wrap(data["text"], 252, 7.8, bold=True, most=2)], base + 24)
+        return _in_words(scene, [*lines, *wrap(data["text"], 252, 7.8, bold=True)], base + 24)
     for k, words in enumerate(lines):
         scene.text(4, 34 + 9 * k, words, size=7.8, weight=600, colour=COLOURS["teal"])
     scene.text(256, 34, data["text"], size=7.8, anchor="end", weight=600, colour=COLOURS["teal"])
     for low, high in data["ranges"]:
-        ends = (marks[0] if low is None else max(low, marks[0]), marks[-1] if high is None else min(high, marks[-1]))
-        scene.line(at(ends[0]), place, at(ends[1]), place, COLOURS["teal"], 1.4)
+        left, right, *_ = clamped(low, high, (marks[0], marks[-1]))
+        scene.line(at(left), place, at(right), place, COLOURS["teal"], 1.4)
     scene.mark("square", at(min(max(known, marks[0]), marks[-1])), place, 3.4, COLOURS["teal"])
     scene.height = base + 14
     return scene

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,12 +28,15 @@ from impact.brief.words import messages
 
 CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_few": "ring", "no_interval": "ring",
                "unmeasured": "empty"}
+# a full stop after a word, before a capital: not after an initial, nor before the number of a page or section
+SENTENCE_END = re.compile(r"(?<=[^\W_][^\W_][.!?])(?<!\bal\.)(?<!\bvs\.)(?<!\bNo\.) +(?=[«“\"'(¿¡]?[^\W\d_a-zà-ÿ])")
+HELD = re.compile(rf"\b[A-Z]{{3}} (?=\d)|%[ {NBSP}]d[e'][ {NBSP}](?:moins|plus)\b")  # a currency and its amount; French
 CHECK_MARKS = {"pass": "full", "concern": "half", "fail": "cross", "not_applicable": "empty"}
 
 
 def _tidy(value: Any, language: str) -> Any:
     if isinstance(value, str):
-        return keep_together(value, language)
+        return HELD.sub(lambda m: m[0].replace(" ", NBSP), keep_together(value, language))
     if isinstance(value, dict):
         return {key: _tidy(item, language) for key, item in value.items()}
     if isinstance(value, list):
@@ -63,7 +67,7 @@ def _facts(items: Sequence[Fact], s: Speaker) -> list[dict[str, str]]:
 def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     """Say page 1 and what stands on both pages."""
     rows = _results(brief, s, layout)
-    drawn = rows[:max(layout.drawn, sum(r.primary for r in brief.results))]
+    drawn = _drawn(rows, layout.drawn)
     undrawn = len(rows) - len(drawn)
     level = s.number(brief.results[0].effect.level)
     alt = s.word("alt.effects", rows=" ".join(
@@ -86,11 +90,18 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "results": rows, "drawn": drawn, "drawn_note": s.word(
             "figure.more.one" if undrawn == 1 else "figure.more", n=str(undrawn)) if undrawn > 0 else "",
         "axis_kind": brief.axis, "percent": percent("", brief.language),
-        "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(brief, s),
+        "axis": s.word(f"axis.{brief.axis}", level=level), "legend": _legend(brief, s, drawn),
         "figure_column": s.word("axis.column" if brief.axis == "percent" else "axis.column.unit", level=level),
         "sides": [s.word("axis.lower"), s.word("axis.higher")], "columns": _columns(brief, s, level),
         "effects_alt": alt,
     }
+
+
+def _drawn(rows: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """Choose the outcomes of the figure: every primary one, then the clear ones, then the others, in declared order."""
+    turns = sorted(range(len(rows)), key=lambda i: (not rows[i]["primary"], rows[i]["verdict"] not in CLEAR, i))
+    kept = set(turns[:max(most, sum(r["primary"] for r in rows))])
+    return [row for i, row in enumerate(rows) if i in kept]
 
 
 def _kicker(brief: Brief) -> str:
@@ -108,7 +119,7 @@ def _tile_size(brief: Brief, s: Speaker) -> int:
 
 def _second(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     """Say page 2."""
-    checks = [{"title": s.text(c.title), "word": s.text(c.word), "reason": clip(s.text(c.reason), layout.reason),
+    checks = [{"title": s.text(c.title), "word": s.text(c.word), "reason": whole(s.text(c.reason), layout.reason),
                "mark": CHECK_MARKS[c.verdict]} for c in brief.checks[:layout.checks]]
     return {
         "reading": _reading(brief, s, layout), **pictures(brief, s, layout), "for_whom": split_panels(brief, s, layout),
@@ -178,14 +189,12 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def clip(text: str, most: int) -> str:
-    """Shorten a text of the record where a clause ends, or at a word, with a mark that it goes on in the record."""
+def whole(text: str, most: int) -> str:
+    """Keep the leading sentences of a text of the record that fit into ``most`` characters: whole ones, or none."""
     if len(text) <= most:
         return text
-    kept = text[:most - 1]
-    clause = max(kept.rfind(stop) for stop in (". ", "; ", ", ", ": "))
-    kept = kept[:clause] if clause > most // 3 else kept.rsplit(" ", 1)[0]
-    return kept.rstrip(" .,;:") + NBSP + "…"
+    kept = [text[:end.start()] for end in SENTENCE_END.finditer(text) if end.start() <= most]
+    return next((part for part in reversed(kept) if part.count("(") == part.count(")")), "")
 
 
 def _heads(brief: Brief, s: Speaker) -> dict[str, str]:
@@ -194,11 +203,12 @@ def _heads(brief: Brief, s: Speaker) -> dict[str, str]:
     return heads | {"standard": s.text(brief.standard.title)}
 
 
-def _legend(brief: Brief, s: Speaker) -> dict[str, str]:
+def _legend(brief: Brief, s: Speaker, drawn: list[dict[str, Any]]) -> dict[str, str]:
     legend = {name: s.word(f"legend.{name}") for name in ("favourable", "unfavourable", "primary")}
     found = {"unclear" if r.effect.verdict in ("corrected", "disagree") else r.effect.verdict for r in brief.results}
     open_states = [name for name in ("unclear", "too_few", "no_interval") if name in found] or ["unclear"]
-    return legend | {"unclear": s.word("legend.or").join(s.word(f"legend.{name}") for name in open_states)}
+    corrected = s.word("legend.corrected") if any(r["verdict"] == "corrected" for r in drawn) else ""
+    return legend | {"corrected": corrected, "unclear": s.word("legend.or").join(s.word(f"legend.{name}") for name in open_states)}
 
 
 def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
@@ -209,9 +219,12 @@ def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
          "moved": b.linked and i > 0 and {b.status, chain.boxes[i - 1].status} == {"clear"},
          "word": s.word(f"chain.{b.status}"), "finding": s.said(b.finding) if b.finding else ""}
         for i, b in enumerate(chain.boxes)]
-    told = " ".join(s.word("alt.chain.box", text=b["text"], word=b["word"]) for b in boxes)
+    for box in boxes:
+        box["link"] = s.word("chain.seen" if box["moved"] else "chain.unseen") if box["linked"] else ""
+    told = " ".join(s.word("alt.chain.box", text=b["text"], word=s.word("by.comma").join(filter(None, (b["word"], b["link"]))))
+                    for b in boxes)
     return {"boxes": boxes, "note": s.word("chain.more", n=str(chain.more)) if chain.more else "",
-            "legend": s.word("chain.arrows") if any(b["linked"] for b in boxes) else "",
+            "legend": s.word("chain.arrows") if any(b["moved"] for b in boxes) else "",
             "alt": s.word("alt.chain", boxes=told)}
 
 
@@ -277,8 +290,10 @@ def _reading(brief: Brief, s: Speaker, layout: Layout) -> str:
 def _methods(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     kept = brief.methods[:layout.methods]
     rows = []
+    finest = {kind: max(effect_decimals(m.effect) for m in kept if m.effect.value.kind == kind)
+              for kind in {m.effect.value.kind for m in kept}}
     for m in kept:
-        places = effect_decimals(m.effect)
+        places = finest[m.effect.value.kind]  # one precision down the column
         name = capital(s.text(m.name))
         rows.append({"name": s.word("methods.main", method=name) if m.main else name, "main": m.main,
                      "effect": s.signed(m.effect, places), "interval": s.signed_range(m.effect, places),
@@ -296,13 +311,21 @@ def _checks_note(brief: Brief, s: Speaker, layout: Layout) -> str:
     if not brief.checks:
         return s.word("checks.none")
     more = len(brief.checks) - layout.checks
-    return capital(s.word("and_more", n=str(more))) + "." if more > 0 else ""
+    notes = [capital(s.word("and_more", n=str(more))) + "."] if more > 0 else []
+    if any(len(s.text(c.reason)) > layout.reason for c in brief.checks[:layout.checks]):
+        notes.append(s.word("checks.in_full"))
+    return " ".join(notes)
 
 
 def _limits(brief: Brief, s: Speaker, layout: Layout) -> list[str]:
-    lines = [clip(capital(s.text(t)), layout.limit) for t in brief.limits]
-    more = len(lines) - layout.limits
-    return lines if more <= 0 else [*lines[:layout.limits], capital(s.word("and_more", n=str(more))) + "."]
+    """Say the caveats whole, or their leading sentences; those there is no room for are counted."""
+    texts = [capital(s.text(t)) for t in brief.limits]
+    kept = [(text, said) for text in texts if (said := whole(text, layout.limit))][:layout.limits]
+    more = len(texts) - len(kept)
+    notes = [capital(s.word("and_more", n=str(more))) + "."] if more else []
+    if any(said != text for text, said in kept):
+        notes.append(s.word("limits.in_full"))
+    return [*(said for _, said in kept), *([" ".join(notes)] if notes else [])]
 
 
 def _flow(brief: Brief, s: Speaker) -> dict[str, Any]:
@@ -327,5 +350,5 @@ def _standard(brief: Brief, s: Speaker) -> dict[str, Any]:
         else:
             short = long = s.word("standard.not_examined")
         elements.append({"number": str(e.number), "title": s.text(e.title), "short": short, "long": long})
-    return {"elements": elements, "line": s.text(brief.standard.line),
+    return {"elements": elements, "line": NBSP.join(s.text(brief.standard.line).rsplit(" ", 2)),
             "note": "" if brief.standard.note == brief.standard.line else s.text(brief.standard.note)}

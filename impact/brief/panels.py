@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from impact.brief.drawing import Scene, interval_bar, span, text_width, tick_label, ticks, tint, wrap
+from impact.brief.drawing import Scene, clamped, interval_bar, span, text_width, tick_label, ticks, tint, wrap
 from impact.brief.theme import COLOURS
 
 HALF, FULL = 260.0, 510.0  # widths of a scene for half a page and a whole one
@@ -49,14 +49,14 @@ def _upright(scene: Scene, point: dict[str, Any], x: float, up: Any, edges: tupl
     """Draw one interval upright with its mark; ends beyond the axis become arrows."""
     colour = COLOURS["navy" if point["mark"] == "dot" else "ink"]
     for low, high in point["ranges"]:
-        bottom = edges[0] if low is None else max(low, edges[0])
-        top = edges[1] if high is None else min(high, edges[1])
-        scene.line(x, up(bottom), x, up(top), colour, 1.5)
-        for end, edge, head in ((low, bottom, "down"), (high, top, "up")):
-            if end is None or end != edge:
-                scene.mark(head, x, up(edge), 2.8, colour)
-            else:
-                scene.line(x - 2.4, up(edge), x + 2.4, up(edge), colour, 1.1)
+        bottom, top, before, beyond = clamped(low, high, edges)
+        if bottom < top:
+            scene.line(x, up(bottom), x, up(top), colour, 1.5)
+        for end, arrow, closed, head in ((bottom, before, low == bottom, "down"), (top, beyond, high == top, "up")):
+            if arrow:
+                scene.mark(head, x, up(end), 2.8, colour)
+            elif closed:
+                scene.line(x - 2.4, up(end), x + 2.4, up(end), colour, 1.1)
     scene.mark(point["mark"], x, up(min(max(point["value"], edges[0]), edges[1])), 2.8, colour)
 
 
@@ -77,10 +77,10 @@ def subgroups(page: dict[str, Any]) -> Scene:
 def _split(scene: Scene, split: dict[str, Any], top: float, sides: tuple[float, float]) -> float:
     """Draw one outcome by one subgroup; returns where it ends."""
     y = top + 8.5
-    for words in wrap(split["outcome"], HALF - 8, 8.4, bold=True, most=2):
+    for words in wrap(split["outcome"], HALF - 8, 8.4, bold=True):
         scene.text(4, y, words, size=8.4, weight=700)
         y += 9.6
-    for words in wrap(f"{split['label']}. {split['told']}", HALF - 8, 7.8, most=2):
+    for words in wrap(f"{split['label']}. {split['told']}", HALF - 8, 7.8):
         scene.text(4, y, words, size=7.8, colour=COLOURS["mute"])
         y += 9.0
     y -= 4.5
@@ -90,7 +90,7 @@ def _split(scene: Scene, split: dict[str, Any], top: float, sides: tuple[float, 
     def at(value: float) -> float:
         return left + (value - marks[0]) / (marks[-1] - marks[0]) * (right - left)
 
-    names = [wrap(g["name"], left - 10, 8, most=2) for g in split["groups"]]
+    names = [wrap(g["name"], left - 10, 8) for g in split["groups"]]
     heights = [13.0 + 8.4 * (len(lines) - 1) for lines in names]
     for i, (height, place) in enumerate(zip(heights, _tops(y, heights), strict=True)):
         if i % 2 == 0:
@@ -116,9 +116,9 @@ def chain(page: dict[str, Any]) -> Scene:
     scene = Scene(FULL, page["heads"]["chain"], page["chain"]["alt"])
     gap = 20.0
     width = (FULL - gap * (len(boxes) - 1)) / len(boxes)
-    texts = [wrap(b["text"], width - 12, 8.4, bold=True, most=5) for b in boxes]
-    words = [wrap(b["word"], width - 22, 7.8, bold=True, most=3) for b in boxes]
-    finds = [wrap(b["finding"], width - 12, 7.6, most=3) if b["finding"] else [] for b in boxes]
+    texts = [wrap(b["text"], width - 12, 8.4, bold=True) for b in boxes]
+    words = [wrap(b["word"], width - 22, 7.8, bold=True) for b in boxes]
+    finds = [wrap(b["finding"], width - 12, 7.6) if b["finding"] else [] for b in boxes]
     first = 12 + 9.8 * max(map(len, texts))
     second = first + 9.2 * max(map(len, words))
     height = second + 8.8 * max(map(len, finds)) + 3

@@ -22,7 +22,8 @@ class Layout:
 
     ``body`` and ``small`` are in points, ``lead`` in em, ``gap`` (least space between rows) in millimetres.
     ``limits``, ``checks`` and ``methods`` say how many lines of each list are printed (what is left
-    out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit;
+    out is counted in words); ``reason`` and ``limit`` are the most characters of a check's reason and of a limit, of which
+    whole sentences are printed or none;
     ``rows`` outcomes are in the table and ``drawn`` in the figure, every primary outcome besides; ``flow`` gives the flow
     of units a row of its own, else it is a line of how we know; at most ``pictures`` of trends, event study and benchmark
     and ``splits`` by subgroup are drawn; ``calls`` prints the commands that remake the standard error; ``estimand``
@@ -38,8 +39,8 @@ class Layout:
     limits: int = 6
     checks: int = 6
     methods: int = 4
-    reason: int = 170
-    limit: int = 260
+    reason: int = 400
+    limit: int = 520
     rows: int = 10
     drawn: int = 8
     flow: bool = True
@@ -63,9 +64,9 @@ _CONTENT: dict[str, dict[str, Any]] = {
     "": {},
     ", flow in a line": {"flow": False},
     ", short first page": _FIRST_SHORT,
-    ", shorter lists": {**_FIRST_SHORT, "limits": 4, "checks": 5, "methods": 5, "reason": 120, "limit": 200, "pictures": 1,
+    ", shorter lists": {**_FIRST_SHORT, "limits": 4, "checks": 5, "methods": 5, "reason": 200, "limit": 320, "pictures": 1,
                         "splits": 2, "rows": 8},
-    ", shortest lists": {**_FIRST_SHORT, "limits": 3, "checks": 3, "methods": 4, "reason": 90, "limit": 160, "pictures": 1,
+    ", shortest lists": {**_FIRST_SHORT, "limits": 3, "checks": 3, "methods": 4, "reason": 150, "limit": 240, "pictures": 1,
                          "splits": 2, "rows": 6, "calls": False},
 }
 
@@ -81,8 +82,9 @@ LADDER: tuple[Layout, ...] = (
     *(_step(size, content) for content in (", flow in a line", ", short first page") for size in ("compact", "tight")),
     *(_step(size, content) for content in (", shorter lists", ", shortest lists")
       for size in ("normal", "compact", "tight")),
-    *(Layout(name=f"densest{kept}", body=9.1, small=7.7, lead=0.50, gap=gap, limits=3, checks=3, methods=3, reason=70,
-             limit=120, rows=6, drawn=drawn, flow=False, pictures=1, splits=1, calls=False, head=head, facts=True,
+    *(Layout(name=f"densest{kept}", body=9.1, small=7.7, lead=0.50, gap=gap, limits=3, checks=3, methods=3, reason=reason,
+             limit=limit, rows=6, drawn=drawn, flow=False, pictures=1, splits=1, calls=False, head=head, facts=True,
              estimand=not kept)
-      for kept, gap, drawn, head in (("", 2.0, 5, 17.0), (", shortest first page", 1.6, 3, 16.0))),
+      for kept, gap, drawn, head, reason, limit in (
+          ("", 2.0, 5, 17.0, 110, 180), (", shortest first page", 1.6, 3, 16.0, 70, 120))),
 )
