@@ -75,29 +75,49 @@ def test_three_comparisons_by_hand():
     assert len({e.assumptions[0] for e in rows}) == 3
 
 
-def scores(d: np.ndarray, w: np.ndarray, y: np.ndarray) -> np.ndarray:
-    one, zero = np.where(d == 1, w, 0), np.where(d == 0, w, 0)
-    return one / one.sum() * (y - one @ y / one.sum()) - zero / zero.sum() * (y - zero @ y / zero.sum())
+def test_the_error_of_a_difference_by_hand():
+    """Errors a = √(3/2) and b = √(7/12), and what each unit adds, worked on paper."""
+    rows = matched_did(SMALL, **SMALL_CALL)
+    # matched on age: the partners' changes 2 and 3 lie on a line in age, so that nothing of them is left: their
+    # participants' 7 − 2 and 6 − 3 are left, ±1 about their mean over two participants
+    one = np.array([1, -1, 0, 0, 0]) / 2
+    # all units as they are: 7 and 6 about 6.5, and 2, 3, 1 about 2 over three
+    two = np.array([0.25, -0.25, 0, -1 / 3, 1 / 3])
+    r = one @ two / np.sqrt((one @ one) * (two @ two))
+    gap = dict(rows[0].details)["gaps"][0]
+    assert gap[:2] == ("matched DiD", "plain DiD")
+    assert gap[2] == close(4 - 4.5)
+    assert gap[3] == close(np.sqrt(3 / 2 + 7 / 12 - 2 * r * np.sqrt(3 / 2 * 7 / 12)))
 
 
 @pytest.mark.parametrize("method", ["nearest_neighbour", "full_matching", "optimal_pairs"])
-def test_errors_of_differences_are_sums_over_units_that_share_a_set(method):
-    data = firms(n=60)
-    rows = matched_did(data, **CALL, method=method)
-    d = data["took"].to_numpy()
-    change, after = (data["after"] - data["before"]).to_numpy(), data["after"].to_numpy()
-    one, two = rows[0].matched, rows[2].matched
-    score = scores(d, one.weights, change) - scores(d, two.weights, after)
-    alone = -1 - np.arange(len(d))
-    a, b = (np.where(m.sets >= 0, m.sets, alone) for m in (one, two))
-    sums = {}
-    for name, same in (("a", a[:, None] == a), ("b", b[:, None] == b), ("ab", (a[:, None] == a) & (b[:, None] == b))):
-        groups = len(np.unique(np.argmax(same, axis=1)))
-        sums[name] = float((np.outer(score, score) * same).sum()) * groups / (groups - 1)
-    found = dict(rows.headline.details)["gaps"][1]
-    assert found[:2] == ("matched DiD", "matching on the outcome before")
-    assert found[2] == close(rows[0].estimate - rows[2].estimate)
-    assert found[3] == close(np.sqrt(sums["a"] + sums["b"] - sums["ab"]))
+@pytest.mark.parametrize("distance", ["propensity", "mahalanobis"])
+def test_a_difference_is_no_surer_or_less_sure_than_its_rows_allow(method, distance):
+    rows = matched_did(firms(seed=4, n=200), **CALL, method=method, distance=distance)
+    error = {"matched DiD": rows[0].std_error, "plain DiD": rows[1].std_error,
+             "matching on the outcome before": rows[2].std_error}
+    gaps = dict(rows[0].details)["gaps"]
+    assert len(gaps) == 3
+    for one, two, _, found, *_ in gaps:
+        assert abs(error[one] - error[two]) <= found <= error[one] + error[two]
+
+
+def test_errors_of_differences_are_as_wide_as_the_differences_vary():
+    """All three rows right, 300 draws: mean error over true spread, and how often two rows disagree."""
+    found = []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        x, lasting = rng.normal(size=(2, 300))
+        took = (rng.uniform(size=300) < 1 / (1 + np.exp(0.8 - 0.7 * x))).astype(float)
+        waves = [10 + x + lasting + 0.7 * rng.normal(size=300) for _ in range(2)]
+        data = pd.DataFrame({"took": took, "age": x, "before": waves[0], "after": waves[1]})
+        rows = matched_did(data, outcome="after", baseline="before", treatment="took", covariates=["age"])
+        found.append([(g[2], g[3], g[6]) for g in dict(rows[0].details)["gaps"]])
+    gaps, errors, apart = np.moveaxis(np.array(found, dtype=float), 2, 0)
+    ratio = errors.mean(axis=0) / gaps.std(axis=0, ddof=1)
+    assert ratio == close(np.ones(3), abs=0.12)  # the spread of 300 draws is itself known to 0.04
+    assert (apart.mean(axis=0) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)).all()
+    assert apart.mean() > 0.02
 
 
 def test_rows_are_those_of_the_matching_they_are_made_of():
@@ -259,7 +279,8 @@ def test_opposite_signs_disagree_where_one_is_clear_of_zero():
     y = (data["after"] - data["before"]).to_numpy()
 
     def row(estimate: float, error: float) -> _Row:
-        return _Row(method="plain_did", y=y, weights=weights, sets=sets, inference=infer(estimate, error, None))
+        return _Row(method="plain_did", y=y, weights=weights, sets=sets, x=np.empty((60, 0)),
+                    inference=infer(estimate, error, None))
 
     # the same scores: their difference has no error of its own, and signs decide
     assert _gap(row(1.0, 0.2), row(-0.1, 1.0), waves, 0.95)[6]

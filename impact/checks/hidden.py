@@ -22,6 +22,7 @@ GAMMAS = tuple(round(1 + 0.1 * step, 1) for step in range(21))
 EXACT = 50  # up to so many pairs the law of the rank sum is counted out instead of taken as normal
 SCALES = ("risk_ratio", "odds_ratio", "standardised_difference")
 UNTESTED = "No test can show that there is no such cause."
+MOST_TIMES = 100.0  # an E-value beyond this is told as that
 
 
 class Matched(Protocol):
@@ -286,12 +287,14 @@ class EValue:
     @property
     def reading(self) -> str:
         """What the E-value says, in words."""
-        text = (f"To explain the whole effect away, a hidden cause would have to make both taking part and the outcome at "
-                f"least {self.point:.2f} times as likely (or as unlikely), beyond the traits adjusted for")
-        if self.limit is not None:
-            text += (f"; {self.limit:.2f} times would be enough for the interval to hold no effect" if self.limit > 1 else
-                     "; the interval holds no effect as it is")
         approximate = "" if self.scale == "risk_ratio" else " The risk ratio behind this is approximate."
+        if self.limit == 1:
+            return (f"The interval holds no effect as it is: there is nothing yet for a hidden cause to explain away (the "
+                    f"E-value of the estimate itself is {_times(self.point)}).{approximate} {UNTESTED}")
+        text = (f"To explain the whole effect away, a hidden cause would have to make both taking part and the outcome at "
+                f"least {_times(self.point)} times as likely (or as unlikely), beyond the traits adjusted for")
+        if self.limit is not None:
+            text += f"; {_times(self.limit)} times would be enough for the interval to hold no effect"
         return f"{text}.{approximate} {UNTESTED}"
 
     def check(self, outcome: str = "") -> Check:
@@ -302,6 +305,11 @@ class EValue:
                      word="nothing to explain away" if nothing else "examined", reason=self.reading, outcome=outcome,
                      measured=self.point, measure="risk ratio, both links",
                      source="VanderWeele & Ding (2017), Annals of Internal Medicine 167", details=(("limit", self.limit),))
+
+
+def _times(value: float) -> str:
+    """Beyond a hundred the number says no more than that it is large."""
+    return f"{value:.2f}" if value <= MOST_TIMES else f"more than {MOST_TIMES:g}"
 
 
 def e_value(estimate: float, *, scale: str = "risk_ratio", std_error: float | None = None, conf_low: float | None = None,

@@ -91,8 +91,10 @@ class RobustnessValue:
         times = "as strong as" if b.multiple == 1 else f"{b.multiple:g} times as strong as"
         if b.estimate is None:
             return f"A cause {times} {b.label}: {b.reason}."
+        of_outcome = "all that is left of the outcome, where its strength would ask for more" if b.r2_outcome == 1 else (
+            f"{b.r2_outcome:.1%} of the outcome")
         turned = ": the sign would turn" if b.estimate * self.estimate < 0 else ""
-        return (f"A cause {times} {b.label} ({b.r2_treatment:.1%} of taking part, {b.r2_outcome:.1%} of the outcome) would "
+        return (f"A cause {times} {b.label} ({b.r2_treatment:.1%} of taking part, {of_outcome}) would "
                 f"move the estimate from {figure(self.estimate)} to {figure(b.estimate)}{turned}.")
 
     def check(self) -> Check:

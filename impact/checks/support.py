@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from impact.inference.linear import Array
+from impact.inference.worth import effective_size, equal_units
 from impact.results import Check
 
 OUTSIDE_LIMIT = 0.10  # share of treated units beyond the comparison's range of scores
@@ -53,8 +54,7 @@ def _side(score: Array | None, treated: Array, weights: Array | None, focal: int
         words = f"{outside:.0%} of {own} units have a score beyond every {other} unit's."
     if weights is None:
         return outside, None, words
-    w = np.abs(weights[treated != focal])  # implied weights of a regression may be negative
-    effective = float(w.sum() ** 2 / (w**2).sum()) if (w > 0).any() else 0.0
+    effective = effective_size(weights[treated != focal])
     said = "matched comparison" if focal == 1 else "treated units used"
     verb = "carries" if focal == 1 else "carry"
-    return outside, effective, f"{words} The {said} {verb} as much information as {effective:.0f} units of equal weight."
+    return outside, effective, f"{words} The {said} {verb} as much information as {equal_units(effective)}."

@@ -63,7 +63,7 @@ def study_summary(study: Study, sample: Sample) -> str:
     return "\n".join(lines)
 
 
-def effect_line(estimate: Estimate, outcome: Outcome) -> str:
+def effect_line(estimate: Estimate, outcome: Outcome, noun: str = "units") -> str:
     """Tell one effect with its interval, in per cent where the outcome is in logs."""
     level = f"{estimate.conf_level:.0%}"
     percent = estimate.effect_pct
@@ -84,9 +84,15 @@ def effect_line(estimate: Estimate, outcome: Outcome) -> str:
     if estimate.has_caveat("methods_disagree"):
         mark += "  COMPARISONS DISAGREE: none of them alone"
     if few:
-        mark += "  TOO FEW CLUSTERS TO SAY"
+        mark += f"  TOO FEW {_few(estimate, noun)} TO SAY"
     contrast = f", {estimate.term}" if estimate.method in CONTRASTS and estimate.term else ""
     return f"{words(outcome.label)}{contrast}: {text}{p}{mark}"
+
+
+def _few(estimate: Estimate, noun: str) -> str:
+    """Name what there is too little of: clusters, or single units where each is its own."""
+    alone = estimate.n_clusters is None or estimate.n_clusters == estimate.n_units
+    return noun.upper() if alone else "CLUSTERS"
 
 
 def _signed(x: float | None) -> str:
@@ -105,7 +111,7 @@ def run_summary(evaluation: Evaluation, out: Path) -> str:
         lines.append(f"  {noun if i == 0 else '':9s} {analysed.units} of {enrolled.units} used"
                      + (f"; lost: {lost}" if lost else "; none lost"))
     for i, outcome in enumerate(study.primaries):
-        lines.append(f"  {'effect' if i == 0 else '':9s} {effect_line(evaluation.main(outcome.name), outcome)}")
+        lines.append(f"  {'effect' if i == 0 else '':9s} {effect_line(evaluation.main(outcome.name), outcome, noun)}")
     card = evaluation.headline.se_card
     if card is not None:
         lines.append(f"  errors    {card.formula}; level: {card.level}")

@@ -18,6 +18,7 @@ from impact.inference.randomisation import randomisation_test
 from impact.inference.sandwich import covariance
 from impact.inference.traits import Trait, missing_shares, prognostic_score, read_traits
 from impact.inference.wald import wald_test
+from impact.inference.worth import effective_size
 from impact.results.balance import DENOMINATORS, BalanceRow, BalanceTable, Gap, JointTest
 
 if TYPE_CHECKING:
@@ -110,8 +111,7 @@ def balance_table(data: pd.DataFrame, *, treatment: str, covariates: Sequence[st
     w = sample.weights
     joint = _joint(sample, traits, draws, seed) if w is None or (w >= 0).all() else JointTest(
         statistic=None, df_num=0, df_denom=None, p_value=None, kind="", reason="some weights are below zero")
-    size = [float(w[sample.treated == a].sum() ** 2 / (w[sample.treated == a] ** 2).sum()) for a in (1, 0)] if (
-        w is not None) else [None, None]
+    size = [None if w is None else effective_size(w[sample.treated == a]) for a in (1, 0)]
     return BalanceTable(
         rows=tuple(rows), treatment=treatment, denominator=denominator, n_treated=int(sample.treated.sum()),
         n_comparison=int((1 - sample.treated).sum()), effective_treated=size[0], effective_comparison=size[1], joint=joint,

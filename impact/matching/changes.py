@@ -13,12 +13,12 @@ from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, check_level, infer
 from impact.inference.linear import Array, Codes, least_squares
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
-from impact.inference.sandwich import covariance, satterthwaite_df, sum_by_cluster
+from impact.inference.sandwich import covariance, satterthwaite_df
 from impact.matching.assembly import SETS_VCOV, set_inference
 from impact.matching.nearest import nearest_neighbour
 from impact.matching.pairs import full_matching, optimal_pairs
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import QUESTIONS, check_choice
+from impact.matching.units import QUESTIONS, check_choice, select_units
 from impact.matching.waves import Waves, followed, side_by_side
 from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
 
@@ -44,12 +44,16 @@ ON = {"traits": "stable traits", "trends": "stable traits and earlier trends", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
-    """One of the three comparisons: the outcome it compares (n,), its weights and sets, and the matching behind it."""
+    """One of the three comparisons: the outcome it compares (n,), its weights and sets, and the matching behind it.
+
+    ``x`` (n, p) are the covariates matched on, text as one column a word; none where all units are compared.
+    """
 
     method: str
     y: Array
     weights: Array
     sets: Codes
+    x: Array
     inference: Inference
     matched: MatchedEstimate | None = None
 
@@ -115,9 +119,12 @@ def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = Non
     Two rows disagree if their difference exceeds its own bound, the t quantile of ``conf_level`` times its standard error,
     or if they have opposite signs and at least one interval leaves out zero.
     Errors: a unit's waves are one change, so that errors by matched set hold its waves together too (CR1S, Abadie & Spiess
-    2022); plain: HC2 with Bell–McCaffrey df. Differences between rows: scores of both, clustered by the sets of both
-    (two-way, Cameron, Gelbach & Miller 2011), df of the smaller number of sets. Reference case: worked by
-    hand, and by simulation (tests/test_changes.py).
+    2022); plain: HC2 with Bell–McCaffrey df. Differences between rows: √(a² + b² − 2rab) of the rows' own errors a and b,
+    where r is the correlation of what each unit adds to either number: its weight times what the matching leaves of its
+    outcome (Abadie & Imbens 2006, section 3, for why that part alone is chance), allowing for an estimated score (2016). It
+    lies between |a − b| and a + b; df of the smaller number of sets. Where the score is the distance the rows' errors take
+    it as known, and are somewhat long; where partners run out what stays unequal is no chance, and the difference tells it.
+    Reference case: worked by hand, and by simulation (tests/test_changes.py).
     """
     check_choice("match_on", match_on, MATCH_ON)
     check_choice("method", method, tuple(WAYS))
@@ -133,9 +140,9 @@ def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = Non
     rules: dict[str, Any] = {"treatment": waves.treatment, "distance": distance, "caliper": caliper,
                              "caliper_unit": caliper_unit, "exact": must, "conf_level": conf_level}
     way, change = WAYS[method], levels[-1] - levels[-2]
-    rows = (_matched("matched_did", way(frame, outcome=CHANGE, covariates=on, **rules), change, conf_level),
+    rows = (_matched("matched_did", way(frame, outcome=CHANGE, covariates=on, **rules), change, frame, conf_level),
             _plain(waves, change, conf_level),
-            _matched("lagged_matching", way(frame, outcome=AFTER, covariates=(*traits, *past), **rules), levels[-1],
+            _matched("lagged_matching", way(frame, outcome=AFTER, covariates=(*traits, *past), **rules), levels[-1], frame,
                      conf_level))
     gaps = tuple(_gap(one, two, waves, conf_level) for k, one in enumerate(rows) for two in rows[k + 1:])
     said = (("match_on", match_on), ("matching", method), ("gaps", gaps))
@@ -193,11 +200,12 @@ def _laid_out(waves: Waves, levels: Sequence[Array]) -> tuple[pd.DataFrame, list
     return waves.frame.assign(**columns), [*past, BEFORE], trends
 
 
-def _matched(method: str, found: MatchedEstimate, y: Array, conf_level: float) -> _Row:
+def _matched(method: str, found: MatchedEstimate, y: Array, frame: pd.DataFrame, conf_level: float) -> _Row:
     sample = found.matched
     if sample is None or sample.sets is None:
         raise ValueError("changes are compared within matched sets")
-    return _Row(method=method, y=y, weights=sample.weights, sets=sample.sets, matched=found, inference=set_inference(
+    x = select_units(frame, outcome=None, treatment=sample.treatment, covariates=sample.covariates).x
+    return _Row(method=method, y=y, weights=sample.weights, sets=sample.sets, x=x, matched=found, inference=set_inference(
         y, sample.treated, sample.sets, sample.weights, None, SETS_VCOV, conf_level))
 
 
@@ -209,42 +217,49 @@ def _plain(waves: Waves, y: Array, conf_level: float) -> _Row:
     # each unit its own cluster: CR2 is then HC2, and carries what Bell and McCaffrey's df are made of
     cov = covariance(fit, "CR2")
     found = infer(float(fit.coefficients[1]), cov.std_error(pick), satterthwaite_df(fit, cov, pick), conf_level)
-    return _Row(method="plain_did", y=y, weights=np.ones(len(y)), sets=np.arange(len(y), dtype=np.int64), inference=found)
+    return _Row(method="plain_did", y=y, weights=np.ones(len(y)), sets=np.arange(len(y), dtype=np.int64),
+                x=np.empty((len(y), 0)), inference=found)
 
 
 def _scores(row: _Row, d: Array) -> Array:
-    """What each unit adds to the error of a weighted difference in means: (n,)."""
+    """What each unit adds to the error of a weighted difference in means: (n,).
+
+    Matching takes out what its distance explains: what is left is the outcome less its line, among the comparison units
+    matched (weighted), in the log odds of the score, or in the covariates where the distance uses no score. An estimated
+    score takes out more: what the scores of its logit explain of that (Abadie & Imbens 2016, Econometrica 84).
+    """
+    found = None if row.matched is None or row.matched.matched is None else row.matched.matched.score
+    on = row.x if found is None else np.log(found / (1.0 - found))[:, None]
+    zero = np.where(d == 0, row.weights, 0.0)
+    left = _residual(row.y, np.column_stack([np.ones(len(d)), on]), np.sqrt(zero))
     out = np.zeros(len(d))
     for arm, sign in ((1.0, 1.0), (0.0, -1.0)):
         share = np.where(d == arm, row.weights, 0.0) / row.weights[d == arm].sum()
-        out += sign * share * (row.y - share @ row.y)
+        out += sign * share * (left - share @ left)
+    if found is None:
+        return out
+    return _residual(out, (d - found)[:, None] * np.column_stack([np.ones(len(d)), row.x]), np.ones(len(d)))
+
+
+def _residual(y: Array, x: Array, root: Array) -> Array:
+    """What a line in x (n, p), fitted with weights ``root``², leaves of y: (n,)."""
+    out: Array = y - x @ np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0]
     return out
-
-
-def _alone(sets: Codes) -> Codes:
-    """Number the sets, each unit outside them its own."""
-    own = np.where(sets >= 0, sets, sets.max() + 1 + np.arange(len(sets)))
-    return np.unique(own, return_inverse=True)[1].ravel().astype(np.int64)
 
 
 def _gap(one: _Row, two: _Row, waves: Waves, conf_level: float) -> tuple[str, str, float, float | None, float | None,
                                                                          float | None, bool]:
     """Difference of two rows with its error and interval, and whether they disagree."""
     d = waves.frame[waves.treatment].to_numpy(dtype=float)
-    score = _scores(one, d) - _scores(two, d)
-    sets = [_alone(row.sets) for row in (one, two)]
-    both = np.unique(sets[0] * len(d) + sets[1], return_inverse=True)[1].ravel().astype(np.int64)
-
-    def meat(codes: Codes) -> float:
-        groups = int(codes.max()) + 1
-        return float((sum_by_cluster(codes, score[:, None], groups)**2).sum()) * groups / max(groups - 1, 1)
-
-    first, second = meat(sets[0]), meat(sets[1])
-    variance = first + second - meat(both)
-    variance = variance if variance > 0 else max(first, second)  # the two-way form may fall below zero in small samples
+    first, second = _scores(one, d), _scores(two, d)
+    size = float(np.sqrt((first @ first) * (second @ second)))
+    together = float(first @ second) / size if size > 0 else 0.0
+    a, b = (row.inference.std_error for row in (one, two))
+    error = None if a is None or b is None else float(np.sqrt(max(a * a + b * b - 2 * together * a * b, 0.0)))
     count = min(len(np.unique(row.sets[row.sets >= 0])) for row in (one, two))
     gap = one.inference.estimate - two.inference.estimate
-    found = infer(gap, float(np.sqrt(variance)), max(count - 1, 1), conf_level)
+    found = (Inference(estimate=gap, conf_level=conf_level, reason="a comparison has no standard error") if error is None
+             else infer(gap, error, max(count - 1, 1), conf_level))
     apart = found.conf_low is not None and found.conf_high is not None and not found.conf_low <= 0 <= found.conf_high
     clear = any(r.inference.conf_low is not None and r.inference.conf_high is not None
                 and not r.inference.conf_low <= 0 <= r.inference.conf_high for r in (one, two))

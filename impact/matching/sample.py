@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impact.inference.linear import Array, Codes
+from impact.inference.worth import effective_size, equal_units
 from impact.results import Caveat, Dropped, Estimate
 
 if TYPE_CHECKING:
@@ -51,9 +52,8 @@ class MatchedSample:
     estimand: str = "att"
 
     def effective_size(self, arm: int) -> float:
-        """Effective sample size of one arm: (Σw)² / Σw², the equal-weight rows that carry as much information."""
-        w = self.weights[self.treated == arm]
-        return float(w.sum() ** 2 / (w**2).sum()) if (w > 0).any() else 0.0
+        """Effective sample size of one arm (:func:`impact.inference.worth.effective_size`)."""
+        return effective_size(self.weights[self.treated == arm])
 
     def data(self) -> pd.DataFrame:
         """Return the matched rows with their weight (``matching_weight``), matched set and score, where there are any."""
@@ -123,7 +123,7 @@ def few_units(sample: MatchedSample) -> list[Caveat]:
     if least >= MANY_UNITS:
         return []
     return [Caveat(code="few_units_large_sample", text="The standard error is made for large samples, and one side is "
-                   f"worth {least:.0f} units of equal weight: the interval may be somewhat too short.",
+                   f"worth {equal_units(least)}: the interval may be somewhat too short.",
                    values=(("effective", least),))]
 
 
