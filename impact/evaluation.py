@@ -201,7 +201,21 @@ def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Es
     if study.design.kind == "rct" and study.design.estimand == "ate" and estimate.estimand == "itt":
         estimate = replace(estimate, estimand="ate")
     return replace(estimate, id=f"{outcome.name}/{estimate.method}", outcome=outcome.name, role=role,
-                   unit=estimate.unit or _unit(outcome, method, estimate), question=question, caveats=tuple(caveats))
+                   unit=estimate.unit or _unit(outcome, method, estimate), question=question, caveats=tuple(caveats),
+                   dropped=tuple(replace(loss, text=_in_words(study, outcome, loss.text)) for loss in estimate.dropped))
+
+
+def _in_words(study: Study, outcome: Outcome, text: str) -> str:
+    """Name what was measured where a loss names the column that was made from it."""
+    column, missing, rest = text.partition(" is missing")
+    if not missing:
+        return text
+    for one in (outcome, *study.outcomes):
+        if one.column.startswith("_") and column == one.column:
+            return f"{words(one.label)}{missing}{rest}"
+        if column.startswith("_") and column == one.baseline:
+            return f"{words(one.label)} before the programme{missing}{rest}"
+    return text
 
 
 def _unit(outcome: Outcome, method: str, estimate: Estimate) -> str:

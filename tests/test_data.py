@@ -167,7 +167,7 @@ def test_a_first_treated_period_is_one_for_each_unit_and_some_are_never_treated(
     data = panel()
     study = declare("did", first_treated="first")
     data.loc[4, "first"] = 2004
-    assert "it changes over time for 1 units (F001)" in one_problem(study, data)
+    assert "it changes over time for 1 unit (F001)" in one_problem(study, data)
     assert "no unit is ever treated" in one_problem(study, panel().assign(first=np.nan))
     everyone = panel().assign(first=lambda d: d["firm"].map(lambda f: 2002.0 if f < "F006" else 2003.0))
     assert "no never-treated comparison" in one_problem(study, everyone)

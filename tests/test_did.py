@@ -156,7 +156,7 @@ def test_tables_that_are_no_panel_are_refused_with_all_problems_at_once():
     with pytest.raises(DataError) as caught:
         two_way_fixed_effects(data, **NAMES, first_treated="first")
     assert "F000 in 2002" in str(caught.value)
-    assert "it changes over time for 1 units (F001)" in str(caught.value)
+    assert "it changes over time for 1 unit (F001)" in str(caught.value)
     with pytest.raises(DataError, match="it holds dates"):
         two_way_fixed_effects(panel().assign(year=pd.Timestamp("2001-01-01")), **NAMES, first_treated="first")
 

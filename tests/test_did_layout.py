@@ -328,13 +328,13 @@ def test_a_treatment_that_switches_off_is_said_or_declared():
     assert not did.two_way_fixed_effects(data, **names, treatment="on").has_caveat("switches_off")
     data.loc[(data["firm"] == "F001") & (data["year"] == 2006), "on"] = 0.0
     e = did.two_way_fixed_effects(data, **names, treatment="on")
-    assert "for 1 units (F001)" in next(c.text for c in e.caveats if c.code == "switches_off")
+    assert "for 1 unit (F001)" in next(c.text for c in e.caveats if c.code == "switches_off")
     assert "taken to end when it is switched off" in e.question
     ever = did.two_way_fixed_effects(data, **names, treatment="on", ever_treated=True)
     assert ever.has_caveat("ever_treated")
     lasting = did.two_way_fixed_effects(data, **NAMES)
     assert (ever.estimate, ever.std_error) == close((lasting.estimate, lasting.std_error))
-    with pytest.raises(DataError, match=r"switches off again for 1 units \(F001\)"):
+    with pytest.raises(DataError, match=r"switches off again for 1 unit \(F001\)"):
         did.group_time_att(data, **names, treatment="on")
 
 

@@ -140,7 +140,7 @@ def test_tables_that_are_no_panel_are_refused_naming_rows_and_units(method):
     with pytest.raises(DataError) as caught:
         method(data, **NAMES)
     assert "F000 in 2002" in str(caught.value)
-    assert "it changes over time for 1 units (F001)" in str(caught.value)
+    assert "it changes over time for 1 unit (F001)" in str(caught.value)
     with pytest.raises(DataError, match="holds text"):
         method(panel().assign(year=lambda d: "wave " + d["year"].astype(str)), **NAMES)
     with pytest.raises(DataError, match="no column 'firma'"):

@@ -420,7 +420,7 @@ def test_a_treatment_that_switches_off():
     names = {k: v for k, v in NAMES.items() if k != "first_treated"}
     assert numbers(group_time_att(data, **names, treatment="grant")) == close(want)
     data.loc[(data["firm"] == "F0001") & (data["t"] == 6), "grant"] = 0
-    with pytest.raises(DataError, match=r"switches off again for 1 units \(F0001\)"):
+    with pytest.raises(DataError, match=r"switches off again for 1 unit \(F0001\)"):
         group_time_att(data, **names, treatment="grant")
     ever = group_time_att(data, **names, treatment="grant", ever_treated=True)
     assert numbers(ever) == close(want)

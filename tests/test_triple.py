@@ -108,7 +108,7 @@ def test_the_mark_must_be_a_constant_0_or_1():
     data = firms()
     moving = data.copy()
     moving.loc[2, "women_owned"] = 1 - moving.loc[2, "women_owned"]
-    with pytest.raises(DataError, match=r"it changes over time for 1 units \(F000\)"):
+    with pytest.raises(DataError, match=r"it changes over time for 1 unit \(F000\)"):
         triple_difference(moving, **NAMES)
     with pytest.raises(DataError, match="coded in words"):
         triple_difference(data.assign(women_owned=data["women_owned"].map({0: "no", 1: "yes"})), **NAMES)

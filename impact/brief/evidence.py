@@ -103,6 +103,8 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     notes += list(dict.fromkeys(note for r in rows for note in r.missing))[:3]
     calls = [f"R {e.se_card.r_call}" if e.se_card.r_call else "",
              f"Stata {e.se_card.stata_call}" if e.se_card.stata_call else ""] if e.se_card else []
+    if e.se_card is not None and not any(calls) and evaluation.study.design.kind == "did":
+        notes.append(say("read.calls.none"))
     if any(calls):
         notes.append(say("read.calls", calls=quote("; ".join(c for c in calls if c), "results.json: se_card")))
     return tuple(notes)
@@ -201,10 +203,17 @@ def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:
         if e.method == "ratio_effect" and e.effect_pct is None:
             continue  # a share of a mean that may be zero: the record has its set, and no line here could hold it
         unit = unit_of(e, index, outcome, language)
-        lines.append(Method(name=_asked(evaluation, e, name), effect=main_effect(evaluation, e, outcome, unit),
+        lines.append(Method(name=_dated(evaluation, e, _asked(evaluation, e, name)), effect=main_effect(evaluation, e, outcome, unit),
                             p=take(evaluation, "p_value", "p", e.id), main=e is evaluation.headline,
                             n=need(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)))
     return tuple(lines)
+
+
+def _dated(evaluation: Evaluation, e: Estimate, name: Text) -> Text:
+    """Say beside a method which periods it takes, where they are not those of the main method."""
+    if e.period is None or evaluation.headline.period in (None, e.period):
+        return name
+    return say("methods.periods", method=name, periods=quote(e.period, "results.json: period"))
 
 
 def _asked(evaluation: Evaluation, e: Estimate, name: Text) -> Text:

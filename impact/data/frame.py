@@ -133,7 +133,7 @@ def _split(table: pd.DataFrame, by: str, where: str, noun: str, what: str, cure:
                   for value, name in zip(values, names, strict=True)]
         parts.append(f"{label} ({'; '.join(places)})")
     verb = "holds" if len(bad) == 1 else "hold"
-    return [Problem(where=where, what=f"{_counted(len(bad), noun)} {verb} {what}: {_joined(parts, len(bad))}", cure=cure)]
+    return [Problem(where=where, what=f"{counted(len(bad), noun)} {verb} {what}: {_joined(parts, len(bad))}", cure=cure)]
 
 
 def _joined(parts: list[str], count: int) -> str:
@@ -182,10 +182,11 @@ def _losses(rows: Selection, strata: str, stratum: Any) -> str:
     told = [f"{text}: {rows_text(mine, FEW)}" for text, mine in lost if mine]
     count = sum(len(mine) for _, mine in lost)
     verb = "was" if count == 1 else "were"
-    return f", after {_counted(count)} of it {verb} left out ({'; '.join(told)})" if told else ""
+    return f", after {counted(count)} of it {verb} left out ({'; '.join(told)})" if told else ""
 
 
-def _counted(count: int, noun: str = "row") -> str:
+def counted(count: int, noun: str = "row") -> str:
+    """Write a number with its noun."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -273,9 +274,9 @@ def zero_one_problem(data: pd.DataFrame, name: str) -> Problem | None:
     if not others:
         return None
     places = [rows_text(np.flatnonzero(data[name] == value) + 1, FEW) for value in others[:FEW]]
-    shown = _joined([f"{value:.12g} in {_counted(counts[value])} ({place})"
+    shown = _joined([f"{value:.12g} in {counted(counts[value])} ({place})"
                      for value, place in zip(others, places, strict=False)], len(others))
-    beside = " and ".join(f"{value} in {_counted(counts.get(value, 0))}" for value in (0, 1) if value in counts.index)
+    beside = " and ".join(f"{value} in {counted(counts.get(value, 0))}" for value in (0, 1) if value in counts.index)
     return Problem(where=f"column '{name}'", what=f"it holds {len(others)} value(s) other than 0 and 1: {shown}"
                    + (f"; beside {beside}" if beside else ""), cure=_recode(len(counts)))
 
@@ -298,7 +299,7 @@ def _words_problem(data: pd.DataFrame, name: str) -> Problem:
         parts = []
         for value, label in zip(values, speakable(values), strict=True):
             rows = np.flatnonzero(data[name] == value) + 1
-            parts.append(f"{'a word' if label == 'id hidden' else label} in {_counted(len(rows))} ({rows_text(rows, FEW)})")
+            parts.append(f"{'a word' if label == 'id hidden' else label} in {counted(len(rows))} ({rows_text(rows, FEW)})")
         what = f"it is coded in {len(values)} words, not 0 and 1: {'; '.join(parts)}"
     return Problem(where=f"column '{name}'", what=what, cure=_recode(len(values)))
 
@@ -308,7 +309,7 @@ def missing_problem(data: pd.DataFrame, name: str) -> Problem | None:
     gone = np.flatnonzero(data[name].isna()) + 1
     if not len(gone):
         return None
-    return Problem(where=f"column '{name}'", what=f"{_counted(len(gone))} {'has' if len(gone) == 1 else 'have'} no value, "
+    return Problem(where=f"column '{name}'", what=f"{counted(len(gone))} {'has' if len(gone) == 1 else 'have'} no value, "
                    f"so that their cluster is not known ({rows_text(gone)})", cure="Every row needs the group in which "
                    "treatment was decided: fill it in, or take the rows out and say so.")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import Selection, check_columns, listed, require_columns, rows_text
+from impact.data.frame import Selection, check_columns, counted, listed, require_columns, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DataError, Problem
 from impact.inference.linear import Array
@@ -93,7 +93,7 @@ def panel_problems(data: pd.DataFrame, *, unit: str, time: str, first_treated: s
         moving = moving[moving > 1]
         if len(moving):
             problems.append(Problem(
-                where=f"column '{first_treated}'", what=f"it changes over time for {len(moving)} units "
+                where=f"column '{first_treated}'", what=f"it changes over time for {counted(len(moving), 'unit')} "
                 f"({listed(speakable(moving.index))})",
                 cure="A unit has one first treated period: repeat it on each of its rows."))
     return problems
@@ -167,7 +167,7 @@ def treatment_start(data: pd.DataFrame, *, unit: str, time: str, treatment: str,
     if open_.any():
         names = list(dict.fromkeys(data.loc[open_, unit]))
         raise DataError(Problem(
-            where=f"column '{treatment}'", what=f"it is empty where {len(names)} units may have begun treatment "
+            where=f"column '{treatment}'", what=f"it is empty where {counted(len(names), 'unit')} may have begun treatment "
             f"({listed(speakable(names))}; {rows_text(np.flatnonzero(open_) + 1)})", cure="Write 0 or 1 there, or leave "
             "these "
             "units out: their start is not known."), source="data")
@@ -176,7 +176,7 @@ def treatment_start(data: pd.DataFrame, *, unit: str, time: str, treatment: str,
     if off.any() and not ever_treated:
         names = list(dict.fromkeys(data.loc[off, unit]))
         raise DataError(Problem(
-            where=f"column '{treatment}'", what=f"treatment switches off again for {len(names)} units "
+            where=f"column '{treatment}'", what=f"treatment switches off again for {counted(len(names), 'unit')} "
             f"({listed(speakable(names))})", cure="Correct the data, or give ever_treated=True to study the effect of ever "
             "having been treated."), source="data")
     return start
@@ -188,7 +188,7 @@ def _zero_starts(data: pd.DataFrame, time: str, first_treated: str | None, unit:
         return []
     zero = data[data[first_treated] == 0]
     count = len(zero) if unit is None else int(zero[unit].nunique())
-    return [Problem(where=f"column '{first_treated}'", what=f"it is 0 for {count} {'rows' if unit is None else 'units'}, "
+    return [Problem(where=f"column '{first_treated}'", what=f"it is 0 for {counted(count, 'row' if unit is None else 'unit')}, "
                     f"and 0 "
                     "is no period", cure="Leave it empty (or infinite) where a unit was never treated.")] if count else []
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Estimator = Callable[..., Any]
+OF_OUR_CUT = ("not_seen_again", "unbalanced")  # rows after the true start are left out here, and nobody left the panel
 Part = tuple[str, "pd.DataFrame", dict[str, Any]]  # name, rows, and keywords that differ
 
 
@@ -81,8 +82,8 @@ def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[
                 earlier.assign(**{start: snapped(cohort.to_numpy() - back, known, step)}), pair)
 
     rows, lost = _each(estimator, keywords, (moved(s) for s in shifts))
-    rows = [replace(row, estimand="placebo", question=f"a false effect: the {row.term}, on rows before treatment")
-            for row in rows]
+    rows = [replace(row, estimand="placebo", question=f"a false effect: the {row.term}, on rows before treatment",
+                    caveats=tuple(c for c in row.caveats if c.code not in OF_OUR_CUT)) for row in rows]
     return _placebos(real, rows, lost, "placebo_dates", "False start dates", "false starts")
 
 
@@ -245,7 +246,7 @@ def _moved(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any], p
     turned = real.excludes_zero and any(row.estimate * real.estimate < 0 for row in rows)
     least, most = (amount(pick(r.estimate for r in rows), real.transform) for pick in (min, max))
     reason = (f"Made again it lies between {least} and {most}; the estimate is {amount(real.estimate, real.transform)}; "
-              f"it moves most {far.term} (by {gap:.2g} standard errors)"
+              f"it moves most {far.term} (by {gap:.2g} standard error{'' if f'{gap:.2g}' == '1' else 's'})"
               f"{'; the sign turns' if turned else ''}.")
     check = Check(id=f"{code}:{real.outcome}", title=title, outcome=real.outcome, reason=reason, measured=gap,
                   threshold=1.0,

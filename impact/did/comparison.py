@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METHODS = ("group_time_att", "imputation", "sun_abraham", "two_way_fixed_effects", "stacked", "two_by_two")
+ROWS = ("group_time_att", "two_by_two")  # they can compare rows that are not paired
 WHY = ("These numbers differ because they answer different questions: which units and periods count, and for how much. "
        "None "
        "is the right one for all purposes; the plan says beforehand which is the headline.")
@@ -39,13 +40,14 @@ class Comparison(Estimates):
 def compare(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
             methods: Sequence[str] = METHODS, window: tuple[int, int] | None = None,
             periods: tuple[float, float] | None = None, control_group: str = "not_yet_treated",
-            covariates: Sequence[str] = (), cluster: str | None = None, transform: str = "none", conf_level: float = 0.95,
-            seed: int = 0) -> Comparison:
+            covariates: Sequence[str] = (), cluster: str | None = None, weights: str | None = None,
+            unbalanced: str = "within_cell", transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Comparison:
     """Estimate by several methods and say what each number means.
 
     Parameters
     ----------
-    data, outcome, unit, time, first_treated, control_group, covariates, cluster, transform, conf_level, seed
+    data, outcome, unit, time, first_treated, control_group, covariates, cluster, weights, unbalanced, transform,
+    conf_level, seed
         As :func:`impact.did.group_time_att`; each method gets those it takes.
     methods : names of impact.did, in the order of printing; the first is row 0.
     window : horizons of ``stacked``. periods : the two periods of ``two_by_two``. Without them these two are left out.
@@ -75,8 +77,8 @@ def compare(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     given: dict[str, Any] = {
         "outcome": outcome, "unit": unit, "time": time, "first_treated": first_treated, "window": window,
         "periods": periods,
-        "control_group": control_group, "covariates": tuple(covariates) or None, "cluster": cluster, "transform": transform,
-        "conf_level": conf_level, "seed": seed}
+        "control_group": control_group, "covariates": tuple(covariates) or None, "cluster": cluster, "weights": weights,
+        "unbalanced": unbalanced, "transform": transform, "conf_level": conf_level, "seed": seed}
     family, rows, lost, errors = import_module("impact.did"), [], [], []
     for name in methods:
         function = getattr(family, name)
@@ -85,6 +87,9 @@ def compare(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
         missing = [p.name for p in taken.values() if p.default is p.empty and p.name not in ("data", *keywords)]
         if missing or (name == "two_by_two" and periods is None):
             lost.append((name, f"{missing[0] if missing else 'periods'}= is not given"))
+            continue
+        if unbalanced == "repeated_cross_section" and name not in ROWS:
+            lost.append((name, "it has a fixed effect for each unit, and cannot take rows that are not paired"))
             continue
         try:
             rows.append(function(data, **keywords).headline)

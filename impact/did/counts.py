@@ -11,6 +11,7 @@ import numpy as np
 
 from impact.data.frame import listed
 from impact.data.panel import drop_singletons
+from impact.did.calls import fixest, poisson_in_stata
 from impact.did.effects import Story, staggered, sums_by, tell, within
 from impact.did.estimands import QUESTIONS
 from impact.did.layout import Layout, lay_out
@@ -185,5 +186,4 @@ def _card(lay: Layout) -> StandardErrorCard:
     return StandardErrorCard(
         formula="sandwich by cluster, Poisson quasi-likelihood with unit and period effects",
         correction="(N−1)/(N−K)·G/(G−1), K without effects nested in the cluster", level=lay.level, df_rule="normal",
-        r_call="fixest::fepois(y ~ d | unit + time, vcov = ~unit)",
-        stata_call="ppmlhdfe y d, absorb(unit time) cluster(unit)")
+        r_call=fixest(lay, "d", function="fepois"), stata_call=poisson_in_stata(lay))

@@ -10,6 +10,7 @@ import numpy as np
 from impact.data.frame import listed
 from impact.data.panel import ASSUMPTIONS
 from impact.did.bands import Horizon, by_horizon
+from impact.did.calls import fixest
 from impact.did.effects import Story, clustered, fit_within, regression_card, staggered
 from impact.did.estimands import QUESTIONS
 from impact.did.layout import Layout, lay_out
@@ -85,8 +86,7 @@ def event_study(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
     story = Story(
         method="event_study", vcov="CR1S", assumptions=ASSUMPTIONS, caveats=tuple(_mixed(lay)),
         card=regression_card(
-            lay, "unit and period effects", f"fixest::feols(y ~ i(horizon, ever, ref = {reference}) | unit + time, "
-            "vcov = ~unit)", "xtreg y i.horizon i.time, fe vce(cluster unit)"))
+            lay, "unit and period effects", fixest(lay, f"i(horizon, ever, ref = {reference})")))
     return by_horizon(lay, story, fit, clustered(fit, lay), horizons, clusters=lay.clusters, reference=float(reference),
                       question=QUESTIONS["event_study"][""], seed=seed)
 

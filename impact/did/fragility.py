@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -117,6 +118,13 @@ def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath,
     value = np.array([row.estimate for row in parts])
     fixed = np.diag(covariance) <= 0
     reference = np.flatnonzero(fixed & (horizon < 0) & (value == 0))
+    season = dict(table.headline.details).get("season")
+    if len(reference) != 1 and season is not None:
+        raise DesignError(Problem(
+            where="season", what=f"with season={season} each season has a reference period of its own, and how far trends "
+            "part between neighbouring periods cannot be said", cure="Estimate once more without season=, with "
+            "base_period='universal'; what is said then speaks of that estimate, in which seasons are mixed."),
+            source="design")
     if len(reference) != 1:
         raise DesignError(Problem(where="base_period", what="earlier coefficients are not all compared with one reference "
                                   "period", cure="Estimate again with base_period='universal'."), source="design")
@@ -137,8 +145,7 @@ def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath,
                                   "those beyond the gap."), source="design")
     if np.linalg.matrix_rank(covariance[np.ix_(before, before)]) < len(before):
         raise DesignError(Problem(where="cluster", what=f"{len(before)} earlier coefficients rest on fewer independent "
-                                  f"clusters "
-                                  "than that", cure="Too few clusters to say how far trends part."), source="design")
+                                  "clusters or units than that", cure="Too few clusters or units to say how far trends part."), source="design")
     effect = horizon[after] >= 0
     weights = effect / effect.sum() if parameter == "average" else (np.cumsum(effect) * effect == 1).astype(float)
     order = np.concatenate([before, after])
@@ -239,7 +246,7 @@ def _breakdown(start: Estimate, interval: Interval) -> float | None:
     while high - low > 0.01:
         middle = (low + high) / 2
         low, high = (middle, high) if outside(middle) else (low, middle)
-    return round(low, 2)
+    return math.floor(100 * low + 1e-9) / 100  # down, so that the interval at the bound named does not hold zero
 
 
 def _check(start: Estimate, kind: str, value: float | None, earlier: int, parameter: str) -> Check:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impact.did.arrangement import Arrangement, arrange
+from impact.did.calls import group_time_calls
 from impact.did.cells import Cells, Comparison, estimate_cells, plan
 from impact.did.group_effects import GroupTimeEffects, Report, group_time_effects
 from impact.did.layout import Layout, distinct, lay_out
@@ -55,7 +56,8 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
     season : length of the seasonal cycle in periods, such as 4 for quarters: each period is then compared with one
         of the same season, or the caveat ``season`` says where not.
     unbalanced : how units with missing rows serve: "within_cell" (all pairs of each comparison), "balanced" (only units
-        seen in every period) or "repeated_cross_section" (every row, pairs or not).
+        seen in every period) or "repeated_cross_section" (every row, pairs or not). A unit without the row its comparison
+        starts from is not in that effect, but keeps its weight in its cohort's share of the averages.
     panel : False where different units are surveyed in each period; rows of the same ``unit`` then share an error.
     transform : "none" or "log".
     conf_level : a share. draws, seed : of the bands' bootstrap.
@@ -103,8 +105,7 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
     report = Report(
         outcome=outcome, periods=layout.periods, step=lay.step, conf_level=conf_level, draws=draws, seed=seed,
         transform=transform, share=lay.share, outcome_sd=spread(lay.y[cells.used & ~lay.treated]), counts=counts,
-        card=_card(lay.level, control_group, method, bool(lay.labels), panel,
-                   f"base_period = '{base_period}', anticipation = {anticipation:g}"),
+        card=_card(lay, method, base_period),
         dropped=tuple(lay.rows.dropped), details=_details(lay, cells, season),
         caveats=(*_caveats(lay, cells, comparisons), *_small_cohorts(layout), *few_for_large_samples(counts.clusters)),
         covariates=bool(lay.labels), repeated=not layout.wide, members=_members(layout), anticipation=anticipation)
@@ -146,18 +147,12 @@ def _members(layout: Arrangement) -> tuple[Any, ...] | None:
     return tuple(np.unique(layout.level[layout.first == g]) for g in layout.cohorts)
 
 
-def _card(level: str, control_group: str, method: str, covariates: bool, panel: bool, base: str) -> StandardErrorCard:
-    control = {"never_treated": "nevertreated", "not_yet_treated": "notyettreated"}[control_group]
-    kernel = {"dr": "dripw", "reg": "reg", "ipw": "stdipw"}[method]
-    x = "~ x" if covariates else "~ 1"
+def _card(lay: Layout, method: str, base_period: str) -> StandardErrorCard:
+    r_call, stata_call = group_time_calls(lay, method, base_period)
     return StandardErrorCard(
         formula="influence functions of the group-time effects, shares of cohorts estimated",
-        correction="no small-sample factor", level=level, df_rule="normal distribution",
-        r_call=f"did::aggte(did::att_gt('y', 't', 'unit', 'first', data, xformla = {x}, est_method = '{method}', "
-               f"control_group = '{control}', {base}, panel = {'TRUE' if panel else 'FALSE'}, bstrap = FALSE), "
-               "type = 'simple')",
-        stata_call=f"csdid y{' x' if covariates else ''}, {'ivar(unit) ' if panel else ''}time(t) gvar(first) "
-                   f"method({kernel}){' notyet' if control == 'notyettreated' else ''}; estat simple")
+        correction="no small-sample factor", level=lay.level, df_rule="normal distribution", r_call=r_call,
+        stata_call=stata_call)
 
 
 def _details(lay: Layout, cells: Cells, season: int | None) -> tuple[tuple[str, Any], ...]:

@@ -14,6 +14,7 @@ from impact.data.panel import ASSUMPTIONS
 from impact.did.absorption import Absorbed, absorb, period_names
 from impact.did.again import amount
 from impact.did.averages import CellEffects, CellTable, average, number_cells, overall_of
+from impact.did.calls import fixest, imputation_calls
 from impact.did.effects import Story, regression_card, sums_by, tell
 from impact.did.estimands import QUESTIONS
 from impact.did.layout import Layout, lay_out
@@ -201,12 +202,11 @@ def _small(lay: Layout, members: Codes, leave_out: bool) -> list[Caveat]:
 
 
 def _card(lay: Layout, leave_out: bool) -> StandardErrorCard:
+    r_call, stata_call = imputation_calls(lay, leave_out)
     return StandardErrorCard(
         formula="conservative variance of the imputation estimator (theorem 3)", correction="residual effects about "
         f"{'leave-out ' if leave_out else ''}cohort-by-period averages, no small-sample factor", level=lay.level,
-        df_rule="normal", r_call="" if leave_out else
-        "didimputation::did_imputation(data, yname = 'y', gname = 'first', tname = 'time', idname = 'unit')",
-        stata_call="did_imputation y unit time first, autosample avgeffectsby(first time)" + " leaveout" * leave_out)
+        df_rule="normal", r_call=r_call, stata_call=stata_call)
 
 
 def _check_leads(lay: Layout, leads: int | None) -> None:
@@ -245,7 +245,7 @@ def _pretrend(lay: Layout, most: int | None) -> tuple[tuple[Estimate, ...], Chec
         return infer(float(fit.coefficients[j]), cov.std_error(np.eye(fit.k)[j]), df, lay.conf_level)
 
     story = Story(method="imputation", vcov="CR1S", assumptions=ASSUMPTIONS, card=regression_card(
-        lay, "unit and period effects, untreated rows only", "fixest::feols(y ~ leads | unit + time, vcov = ~unit)"))
+        lay, "unit and period effects, untreated rows only", fixest(lay, "leads")))
     rows = [tell(lay, story, one(j), rows=lay.horizon == h,
                  question=f"the difference {-h:.12g} before treatment from still earlier periods, where no effect can be",
                  term="lead", name=f"lead/{h:.12g}", estimand="placebo", horizon=f"{h:.12g}") for h, j in found]

@@ -10,6 +10,7 @@ import numpy as np
 from impact.data.frame import listed
 from impact.data.panel import ASSUMPTIONS, drop_singletons
 from impact.did.averages import CellEffects, CellTable, average, number_cells, overall_of
+from impact.did.calls import fixest
 from impact.did.effects import Story, clustered, fit_within, regression_card
 from impact.did.estimands import QUESTIONS
 from impact.did.layout import lay_out
@@ -77,9 +78,9 @@ def sun_abraham(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
                   matrix=cov.matrix[-len(size):, -len(size):], df=float((cov.n_clusters or 2) - 1), step=lay.step)
     story = Story(
         method="sun_abraham", vcov="CR1S", assumptions=ASSUMPTIONS, caveats=_last(last),
-        card=regression_card(lay, "cohort-by-horizon effects, shares taken as given",
-                             f"fixest::feols(y ~ sunab(first, time, ref.p = {reference}) | unit + time, vcov = ~unit)",
-                             "eventstudyinteract y leads_lags, cohort(first) control_cohort(never) absorb(i.unit i.time)"))
+        card=regression_card(lay, "cohort-by-horizon effects, shares taken as given", "" if np.isfinite(last) else
+                             f"summary({fixest(lay, f'sunab(first, time, ref.p = {reference * lay.step:g})')}, "
+                             "agg = 'att')"))
     pick = overall_of(cells, "simple", [])
     row = average(lay, story, cells, pick, question=QUESTIONS["sun_abraham"]["simple"],
                   details=(("reference", float(reference)),))

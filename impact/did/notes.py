@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from impact.data.frame import listed
+from impact.data.frame import Selection, listed
 from impact.data.panel import EVEN
 from impact.did.opening import Mask, Opened
 from impact.did.periods import calendar_caveats
-from impact.inference.linear import Codes
+from impact.inference.linear import Array, Codes
 from impact.results import Caveat
 
 WORDS = {"within_cell": "each comparison uses all units seen in its two periods",
@@ -29,11 +29,46 @@ def notes_of(opened: Opened, thin: Sequence[Thin]) -> list[Caveat]:
         out.append(Caveat(code="ever_treated", text=f"A unit counts as treated from its first period with "
                           f"{asked.treatment} = 1 on, also where treatment switched off again: this is the effect of ever "
                           "having been treated."))
+    out += _dates_note(opened)
     out += unbalanced_note(opened)
     out += leavers_note(opened)
     out += calendar_caveats(periods, opened.step, asked.time, asked.season)
     if not asked.as_coded:
         out += _cohort_notes(opened, thin)
+    return out
+
+
+def undated(rows: Selection, first: Array, time: str) -> Mask:
+    """Mark units (by code) treated in the first row seen after a gap: the row of the period before it is not there.
+
+    ``first`` is (rows kept,); whether the outcome was measured before does not matter, the row says that it was untreated.
+    """
+    units, when = rows.codes_of_units(), rows.data[time].to_numpy(dtype=float)
+    periods = np.unique(when[~np.isnan(when)])
+    start = np.full(int(units.max(initial=-1)) + 1, np.inf)
+    start[units[rows.kept]] = first
+    last = np.searchsorted(periods, start) - 1  # the place of the period before
+    before = (units >= 0) & (np.searchsorted(periods, when) == last[units])
+    return np.asarray(np.isfinite(start) & (start > periods[0]) & (np.bincount(units[before], minlength=len(start)) == 0))
+
+
+def _dates_note(opened: Opened) -> list[Caveat]:
+    """Say how many starts read from the treatment column may lie earlier, and how many units were treated from the start."""
+    asked, out = opened.asked, []
+    if asked.unit is not None and asked.treatment is not None and not asked.as_coded:
+        number = int(undated(opened.rows, opened.first[opened.rows.kept], asked.time).sum())
+        treated = int(np.isfinite(opened.start_of()).sum())
+        if number:
+            out.append(Caveat(
+                code="start_not_seen", text=f"{number} of {treated} treated units have no row in the period before their first "
+                f"row with {asked.treatment} = 1: they may have begun earlier, and stand in the wrong group. first_treated= "
+                "takes the true start where it is known.", values=(("units", number), ("treated", treated))))
+    early = sum(d.n_units for d in opened.rows.dropped if d.reason == "treated_from_start")
+    if early:
+        noun = "rows" if asked.unit is None else "unit" if early == 1 else "units"
+        out.append(Caveat(code="treated_from_start", text=f"{early} {noun} treated from the start "
+                          f"{'is' if early == 1 else 'are'} left out: nothing was measured before their treatment, and the "
+                          "number does not speak of them.", values=(("units", early),)))
     return out
 
 
@@ -62,7 +97,8 @@ def leavers_note(opened: Opened) -> list[Caveat]:
     if opened.left is None or not sum(opened.left):
         return []
     treated, others = opened.left
-    return [Caveat(code="not_seen_again", text=f"{treated + others} units ({treated} treated, {others} comparison) are not "
+    return [Caveat(code="not_seen_again", text=f"{treated + others} {'unit' if treated + others == 1 else 'units'} "
+                   f"({treated} treated, {others} comparison) {'is' if treated + others == 1 else 'are'} not "
                    "measured again before the last period. Their later rows are taken as missing, not as zero: a missing "
                    "row does not say that a firm closed. Closures that are known belong in the data with what closing "
                    "means for the outcome, as firm_status in a study does.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from impact.data.frame import Selection, as_names, check_columns, check_weights, listed, require_columns
+from impact.data.frame import Selection, as_names, check_columns, check_weights, counted, listed, require_columns
 from impact.data.panel import CONTROL_GROUPS, EVEN, drop_singletons, select_panel, spacing, treatment_start
 from impact.data.privacy import speakable
 from impact.did.periods import between, check_anticipation, miscoded, uneven
@@ -263,7 +263,7 @@ def need_constant(rows: Selection, units: Codes, asked: Asked) -> None:
         if moved.any():
             names = list(dict.fromkeys(rows.data.loc[kept, asked.unit][moved]))
             more = ", which lie in more than one cluster" if name == asked.cluster else ""
-            problems.append(Problem(where=f"column '{name}'", what=f"it changes within {len(names)} units "
+            problems.append(Problem(where=f"column '{name}'", what=f"it changes within {counted(len(names), 'unit')} "
                                     f"({listed(speakable(names))}){more}", cure=cure))
     if problems:
         raise DataError(problems, source="data")

@@ -33,7 +33,10 @@ def miscoded(periods: Array, time: str) -> Problem | None:
     """Say that periods are numbers on no even scale; a period without a survey is no such thing."""
     part = _year_and_part(periods)
     if part:
-        return _not_even(periods, time, f"they look like a year and its {part}, which jump from one year to the next")
+        cycle = {"month": 12, "quarter": 4}[part]
+        return _not_even(periods, time, f"they look like a year and its {part}, which jump from one year to the next",
+                         f" Say season={cycle} to group_time_att then, which keeps each {part} with its like; other methods "
+                         "compare across seasons.")
     if spacing(periods) is None:
         return _not_even(periods, time, "their steps are no multiples of the shortest one")
     return None
@@ -50,9 +53,9 @@ def between(periods: Array, first: Array, first_treated: str) -> Problem | None:
                    "measured then", cure="Name the first measured period in which the unit was treated.")
 
 
-def _not_even(periods: Array, time: str, why: str) -> Problem:
+def _not_even(periods: Array, time: str, why: str, more: str = "") -> Problem:
     return Problem(where=f"column '{time}'", what="its periods are not evenly coded "
-                   f"({listed(f'{t:.12g}' for t in periods)}): {why}", cure=CURE)
+                   f"({listed(f'{t:.12g}' for t in periods)}): {why}", cure=CURE + more)
 
 
 def _year_and_part(periods: Array) -> str:

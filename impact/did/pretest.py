@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from impact.data.frame import counted
 from impact.did.multiplier import DRAWS, largest_of
 from impact.inference.linear import Array
 from impact.inference.report import FEW_CLUSTERS
@@ -131,8 +132,3 @@ def said(test: JointTest, named: Sequence[str], *, identifier: str, title: str, 
         reason=f"{start} {named[test.place]}. {'For all of them together' if many else 'Its'} {shown}: {tail}{few}"
         f"{skipped}", details=(("largest", test.statistic), ("tested", test.tested), ("left_out", test.left_out),
                                ("fewest", test.fewest), *details))
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number with its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -11,6 +11,7 @@ import numpy as np
 from impact.data.frame import listed
 from impact.data.panel import ASSUMPTIONS
 from impact.did.bands import Horizon, by_horizon
+from impact.did.calls import fixest
 from impact.did.effects import Story, clustered, fit_within, regression_card
 from impact.did.estimands import QUESTIONS
 from impact.did.events import check_reference
@@ -203,6 +204,5 @@ def _effects(horizon: Array, number: Codes) -> Array:
 
 def _card(lay: Layout, corrective: bool, reference: int) -> StandardErrorCard:
     return regression_card(
-        lay, "unit-by-stack and stack-by-horizon effects", "fixest::feols(y ~ i(horizon, "
-        f"treated, ref = {reference}) | unit^stack + stack^horizon{', weights = ~w' if corrective else ''}, "
-        "vcov = ~unit)")
+        lay, "unit-by-stack and stack-by-horizon effects", fixest(
+            lay, f"i(horizon, treated, ref = {reference})", "unit^stack + stack^horizon", weighted=corrective))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import check_columns, listed, require_columns
+from impact.data.frame import check_columns, counted, listed, require_columns
 from impact.data.panel import drop_singletons
 from impact.data.privacy import speakable
+from impact.did.calls import fixest
 from impact.did.effects import Story, clustered, fit_within, infer_along, regression_card, tell
 from impact.did.estimands import QUESTIONS
 from impact.did.layout import Layout, lay_out
@@ -82,7 +83,7 @@ def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     cells = _cells(lay, mine)
     story = Story(method="triple_difference", vcov="CR1S", assumptions=ASSUMPTIONS,
                   card=regression_card(lay, "unit, group-by-period and affected-by-period effects",
-                                       "fixest::feols(y ~ d | unit + group^time + affected^time, vcov = ~g)"))
+                                       fixest(lay, "d", "unit + group^time + affected^time")))
     made = tell(lay, story, infer_along(fit, clustered(fit, lay), pick, conf_level), rows=treated == 1,
                 question=QUESTIONS["triple_difference"][""], period=lay.span, caveats=[_four_groups(cells)],
                 counts=replace(lay.counts(treated == 1), comparison=int((treated == 0).sum())),
@@ -117,7 +118,7 @@ def _check_affected(opened: Opened, unit: str, affected: str) -> None:
     moving = moving[moving > 1]
     if len(moving):
         raise DataError(Problem(
-            where=f"column '{affected}'", what=f"it changes over time for {len(moving)} units "
+            where=f"column '{affected}'", what=f"it changes over time for {counted(len(moving), 'unit')} "
             f"({listed(speakable(moving.index))})", cure="Mark whom the programme is for by a trait from before it, the "
             "same on all rows of a unit."), source="data")
     rows.drop(rows.data[affected].isna(), "affected_missing", f"{affected} is missing")

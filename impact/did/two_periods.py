@@ -211,8 +211,7 @@ def _infer(sample: _Sample, method: str, conf_level: float, level: str) -> tuple
     if sample.x.shape[1] or sample.weights is not None:
         return _by_influence(sample, method, conf_level, StandardErrorCard(
             formula="influence functions", correction="no small-sample factor", level=level, df_rule="normal distribution",
-            **sides, r_call=R_CALLS[method].replace("PANEL", "TRUE" if sample.panel else "FALSE"),
-            stata_call=f"drdid y x, {'ivar(unit) ' if sample.panel else ''}time(t) tr(d) {STATA[method]}"))
+            **sides, r_call=_in_r(sample, method), stata_call=_in_stata(sample, method)))
     if sample.panel:
         found = difference(sample.y, sample.treated, clusters=sample.clusters)
         return infer(found.estimate, found.std_error, found.df, conf_level), found.vcov, StandardErrorCard(
@@ -229,6 +228,19 @@ def _infer(sample: _Sample, method: str, conf_level: float, level: str) -> tuple
                 formula="HC2, four cells" if alone else "CR2, four cells", correction="Bell–McCaffrey adjustment",
                 level=level, df_rule="Bell–McCaffrey" if alone else "Satterthwaite", **sides,
                 r_call="estimatr::lm_robust(y ~ group * after" + (")" if alone else ", clusters = g, se_type = 'CR2')")))
+
+
+def _in_r(sample: _Sample, method: str) -> str:
+    """Call of R's DRDID; it has no clusters."""
+    weights = ", weightsname = 'w'" * (sample.weights is not None)
+    call = R_CALLS[method].replace("PANEL", f"{'TRUE' if sample.panel else 'FALSE'}{weights}")
+    return "" if sample.clusters is not None else call if sample.x.shape[1] else call.replace("~ x", "~ 1")
+
+
+def _in_stata(sample: _Sample, method: str) -> str:
+    x, weights = " x" * bool(sample.x.shape[1]), " [iw=w]" * (sample.weights is not None)
+    return (f"drdid y{x}{weights}, {'ivar(unit) ' * sample.panel}time(t) tr(d) {STATA[method]}"
+            f"{' cluster(g)' * (sample.clusters is not None)}")
 
 
 def _by_influence(sample: _Sample, method: str, conf_level: float,

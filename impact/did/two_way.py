@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import listed
+from impact.data.frame import counted, listed
 from impact.data.panel import ASSUMPTIONS, counterfactual
 from impact.data.privacy import speakable
 from impact.did.absorption import sweep
+from impact.did.calls import fixest, two_way_in_stata
 from impact.did.effects import staggered, within
 from impact.did.estimands import QUESTIONS
 from impact.did.layout import Layout, lay_out
+from impact.did.notes import undated
 from impact.did.opening import Asked, open_panel
 from impact.errors import DesignError, Problem
 from impact.inference.beside import WILD_CLUSTERS, WILD_TREATED, wild_beside
@@ -102,10 +104,10 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
                     clusters_comparison=groups[2])
     estimate = make_estimate(
         outcome=outcome, term=term, method="two_way_fixed_effects", estimand="att", inference=inference, counts=counts,
-        vcov=kind, card=_card(kind, df_rule, lay.level, groups),
+        vcov=kind, card=_card(lay, kind, df_rule, groups),
         base=counterfactual(y[d == 1], inference.estimate, transform), assumptions=ASSUMPTIONS, transform=transform,
         question=QUESTIONS["two_way_fixed_effects"]["as_coded" if off else ""], outcome_sd=spread(y[d == 0]),
-        dropped=lay.rows.dropped, caveats=(*staggered(_starts(units, when, d)), *off, *lay.notes), period=lay.span,
+        dropped=lay.rows.dropped, caveats=(*staggered(lay.first if first_treated is not None else _starts(lay)), *off, *lay.notes), period=lay.span,
         share=lay.share, details=(("coefficients", _coefficients(found)), ("left_out", found.left_out), *lay.record))
     fit = found.fit
     if fit is None or not show_wild or estimate.has_caveat("few_clusters"):
@@ -133,7 +135,7 @@ def _switched_off(lay: Layout, d: Array, column: str) -> list[Caveat]:
     if not off.any():
         return []
     names = lay.rows.column(str(lay.asked.unit))[off].drop_duplicates()
-    return [Caveat(code="switches_off", text=f"Treatment switches off again for {len(names)} units "
+    return [Caveat(code="switches_off", text=f"Treatment switches off again for {counted(len(names), 'unit')} "
                    f"({listed(speakable(names))}) and is taken as coded in '{column}': its effect is taken to end with it. "
                    "ever_treated=True gives the effect of ever having been treated.", values=(("units", len(names)),))]
 
@@ -218,20 +220,19 @@ def _coefficients(found: _Found) -> tuple[tuple[str, float, float], ...]:
                  if not name.startswith("unit "))
 
 
-def _card(vcov: str, df_rule: str, level: str, groups: tuple[int, int, int]) -> StandardErrorCard:
+def _card(lay: Layout, vcov: str, df_rule: str, groups: tuple[int, int, int]) -> StandardErrorCard:
     correction = {"CR1S": "(N−1)/(N−K)·G/(G−1), K without effects nested in the cluster", "CR1": "G/(G−1)",
                   "CR2": "Bell–McCaffrey adjustment, unit effects absorbed", "classical": "N − K, all effects counted",
                   "HC1": "N/(N−K), all effects counted"}.get(vcov, "none")
     clustered = vcov in CLUSTERED
     return StandardErrorCard(
         formula=f"{vcov}, unit and period fixed effects", correction=correction,
-        level=level if clustered else "the row", df_rule=df_rule, clusters_treated=groups[1] if clustered else None,
+        level=lay.level if clustered else "the row", df_rule=df_rule, clusters_treated=groups[1] if clustered else None,
         clusters_comparison=groups[2] if clustered else None,
-        r_call="fixest::feols(y ~ d | unit + time, vcov = " + ("~unit)" if clustered else "'iid')"),
-        stata_call="xtreg y d i.time, fe vce(cluster unit)" if vcov == "CR1S" else "")
+        r_call=fixest(lay, "d", vcov=vcov), stata_call=two_way_in_stata(lay) if vcov == "CR1S" else "")
 
 
-def _starts(units: Codes, when: Array, d: Array) -> Array:
-    starts = np.full(int(units.max()) + 1, np.inf)
-    np.minimum.at(starts, units[d == 1], when[d == 1])
-    return starts
+def _starts(lay: Layout) -> Array:
+    """Starts of the rows whose unit was seen untreated in the period before: only there is the first treated row a start."""
+    unsure = undated(lay.rows, lay.first, lay.asked.time)[lay.rows.codes_of_units()[lay.rows.kept]]
+    return np.where(unsure, np.inf, lay.first)

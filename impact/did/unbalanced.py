@@ -51,7 +51,7 @@ def unbalanced_agreement(data: pd.DataFrame, *, estimator: Callable[..., Any] = 
         return Check(verdict="not_applicable", word="nothing missing", **shared,
                      reason="Every unit is seen in every period." if choices else "Different units are surveyed.")
     if mine.std_error is None:
-        return Check(verdict="concern", word="not examined", **shared,
+        return Check(verdict="not_applicable", word="not examined", **shared,
                      reason="The effect has no standard error to measure a difference by.")
     found, failed = {unbalanced: mine}, []
     for other, _, _ in choices:

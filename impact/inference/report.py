@@ -76,6 +76,8 @@ def few_cluster_caveats(counts: Counts, df: float | None) -> list[Caveat]:
     noun, sides = "clusters", (counts.clusters_treated, counts.clusters_comparison)
     if None in sides:
         noun, sides = "units", (counts.treated, counts.comparison)
+    elif counts.units is not None and counts.units == counts.clusters:
+        noun = "units"
     if min((c for c in sides if c is not None), default=FEW_CLUSTERS) < FEW_CLUSTERS:
         out.append(Caveat(
             code="few_clusters", text=f"Only {sides[0]} treated and {sides[1]} comparison {noun}: too few {noun} to say "
@@ -90,9 +92,9 @@ def few_for_large_samples(clusters: int | None) -> list[Caveat]:
     """Say that an error made for many clusters is too small with few; a rule fixed before results."""
     if clusters is None or clusters >= MANY_CLUSTERS:
         return []
-    return [Caveat(code="few_clusters_large_sample", text=f"The standard error is made for many clusters, and there are "
-                   f"{clusters}: it may be too small, and neither re-randomisation nor the wild bootstrap stands beside it "
-                   "here.", values=(("clusters", clusters),))]
+    return [Caveat(code="few_clusters_large_sample", text="The standard error is made for many clusters or units, and there "
+                   f"are {clusters}: it may be too small, and neither re-randomisation nor the wild bootstrap stands beside "
+                   "it here.", values=(("clusters", clusters),))]
 
 
 def make_estimate(*, outcome: str, method: str, estimand: str, inference: Inference, counts: Counts, vcov: str,

@@ -1,0 +1,161 @@
+"""What a difference-in-differences estimate says of itself: calls to remake it, start dates, who is left out, words."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from impact.did import (
+    compare,
+    event_study,
+    group_time_att,
+    imputation,
+    leave_one_cohort_out,
+    placebo_dates,
+    poisson,
+    sensitivity,
+    stacked,
+    sun_abraham,
+    two_by_two,
+    two_way_fixed_effects,
+)
+from impact.did.fragility import _breakdown
+from impact.errors import DesignError
+from impact.results import Estimate
+
+KEYS = {"outcome": "y", "unit": "firm", "time": "t", "first_treated": "first"}
+WITHOUT = {k: v for k, v in KEYS.items() if k != "first_treated"}
+FEW = {"cluster": "village", "weights": "w"}
+
+
+def panel(n=120, cohorts=(4.0, 6.0, np.nan), miss=0.0, seed=1, years=8):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(n):
+        first, level, w = cohorts[i % len(cohorts)], rng.normal(10, 1), rng.uniform(0.5, 2)
+        rows += [{"firm": i, "t": t, "first": first, "village": i % 20, "w": w, "x": rng.normal(),
+                  "y": level + 0.2 * t + (t >= first) + rng.normal(0, 0.5)} for t in range(1, years + 1)]
+    data = pd.DataFrame(rows)
+    data["on"] = (data["t"] >= data["first"]).astype(float)
+    return data[rng.random(len(data)) >= miss].reset_index(drop=True)
+
+
+def head(found):
+    return found if isinstance(found, Estimate) else found.headline
+
+
+def texts(found, code):
+    return [c.text for c in head(found).caveats if c.code == code]
+
+
+@pytest.mark.parametrize(("function", "options"), [
+    (two_way_fixed_effects, {}), (event_study, {}), (sun_abraham, {}), (poisson, {}), (stacked, {"window": (-2, 1)})])
+def test_calls_name_the_clusters_and_weights_of_the_estimate(function, options):
+    plain = head(function(panel(), **KEYS, **options)).se_card
+    assert "vcov = ~unit" in plain.r_call
+    found = head(function(panel(), **KEYS, **options, **FEW, covariates=["x"])).se_card
+    assert "vcov = ~g" in found.r_call
+    assert "weights = ~w" in found.r_call
+    assert " + x | unit" in found.r_call
+    assert "cluster" not in found.stata_call or "g)" in found.stata_call
+
+
+def test_calls_of_two_way_errors_without_an_equal_in_r_are_not_made_up():
+    calls = {kind: two_way_fixed_effects(panel(), **KEYS, vcov=kind).se_card.r_call
+             for kind in ("CR2", "HC1", "CR1", "CR0", "classical")}
+    assert calls["CR2"] == ""
+    assert calls["HC1"].endswith("vcov = 'hetero')")
+    assert calls["classical"].endswith("vcov = 'iid')")
+    assert "adj = FALSE)" in calls["CR1"]
+    assert "cluster.adj = FALSE" in calls["CR0"]
+
+
+def test_calls_of_imputation_name_clusters_and_weights():
+    card = head(imputation(panel(), **KEYS, **FEW)).se_card
+    assert card.r_call.endswith("wname = 'w', cluster_var = 'g')")
+    assert "[aw=w]" in card.stata_call
+    assert "cluster(g)" in card.stata_call
+
+
+def test_calls_of_group_time_effects_are_those_that_give_the_number():
+    whole = head(group_time_att(panel(), **KEYS, **FEW)).se_card
+    assert "weightsname = 'w', clustervars = 'g', bstrap = TRUE" in whole.r_call
+    assert whole.stata_call == "csdid y [iw=w], ivar(unit) time(t) gvar(first) method(dripw) notyet cluster(g); estat simple"
+    gaps = panel(miss=0.1)
+    cards = {u: head(group_time_att(gaps, **KEYS, unbalanced=u)).se_card
+             for u in ("within_cell", "balanced", "repeated_cross_section")}
+    assert (cards["within_cell"].r_call, cards["within_cell"].stata_call) == ("", "")  # R forms no pairs of a gappy panel
+    assert "allow_unbalanced_panel" not in cards["balanced"].r_call
+    assert "panel = TRUE, allow_unbalanced_panel = TRUE" in cards["repeated_cross_section"].r_call
+    assert head(group_time_att(panel(), **KEYS, season=2)).se_card.r_call == ""
+
+
+def test_calls_of_two_by_two_know_that_r_has_no_clusters():
+    options = {**KEYS, "covariates": ["x"], "periods": (3, 4)}
+    data = panel(cohorts=(4.0, np.nan))
+    assert "weightsname = 'w'" in two_by_two(data, **options, weights="w").se_card.r_call
+    card = two_by_two(data, **options, cluster="village").se_card
+    assert card.r_call == ""
+    assert card.stata_call.endswith("cluster(g)")
+
+
+def test_one_declared_start_is_one_start_whatever_rows_are_missing():
+    gaps = panel(cohorts=(5.0, np.nan), miss=0.15)
+    assert texts(two_way_fixed_effects(gaps, **KEYS), "provisional") == []
+    assert texts(two_way_fixed_effects(gaps, **WITHOUT, treatment="on"), "provisional") == []
+    two = texts(two_way_fixed_effects(panel(miss=0.15), **WITHOUT, treatment="on"), "provisional")
+    assert len(two) == 1
+    assert "began in 4 and 6," in two[0]
+
+
+def test_starts_that_may_lie_earlier_are_counted():
+    data = panel(cohorts=(5.0, np.nan))
+    lost = data[~(data["firm"].isin([0, 2, 4]) & (data["t"] == 4))]
+    told = texts(group_time_att(lost, **WITHOUT, treatment="on"), "start_not_seen")
+    assert len(told) == 1
+    assert told[0].startswith("3 of 60 treated units")
+    assert texts(group_time_att(lost, **KEYS), "start_not_seen") == []
+    unmeasured = data.assign(y=data["y"].where(~((data["firm"] == 0) & (data["t"] == 4))))
+    assert texts(group_time_att(unmeasured, **WITHOUT, treatment="on"), "start_not_seen") == []  # the row shows the date
+
+
+def test_units_treated_from_the_start_are_told_with_their_number():
+    data = panel(cohorts=(1.0, 5.0, np.nan))
+    for function in (group_time_att, imputation):
+        assert texts(function(data, **KEYS), "treated_from_start")[0].startswith("40 units treated from the start are")
+    assert texts(group_time_att(panel(), **KEYS), "treated_from_start") == []
+
+
+def test_a_breakdown_is_rounded_down():
+    start = head(group_time_att(panel(), **KEYS))
+    for edge in (0.4999, 0.5001, 1.3, 0.018):
+        found = _breakdown(start, lambda bound, edge=edge: (edge - bound, 10.0))
+        assert edge - 0.02 <= found < edge
+
+
+def test_the_cure_of_year_quarters_names_the_season():
+    quarters = panel().assign(t=lambda d: 10 * (2020 + (d["t"] - 1) // 4) + (d["t"] - 1) % 4 + 1, first=20213.0)
+    with pytest.raises(DesignError, match="season=4"):
+        group_time_att(quarters, **KEYS)
+
+
+def test_sensitivity_of_seasons_does_not_advise_what_was_done():
+    data = panel(cohorts=(9.0, np.nan), years=12)
+    with pytest.raises(DesignError) as error:
+        sensitivity(group_time_att(data, **KEYS, season=4, base_period="universal"))
+    assert "without season=" in str(error.value)
+
+
+def test_compare_takes_weights_and_the_choice_for_missing_rows():
+    gaps = panel(miss=0.1)
+    found = compare(gaps, **KEYS, methods=("group_time_att", "imputation"), weights="w", unbalanced="balanced")
+    assert found.rows[0].estimate == group_time_att(gaps, **KEYS, weights="w", unbalanced="balanced").headline.estimate
+    assert found.rows[1].estimate == imputation(gaps, **KEYS, weights="w", unbalanced="balanced").headline.estimate
+    rows = compare(gaps, **KEYS, methods=("group_time_att", "imputation"), unbalanced="repeated_cross_section")
+    assert [name for name, _ in rows.left_out] == ["imputation"]
+
+
+def test_false_starts_do_not_speak_of_the_rows_cut_for_them():
+    for row in placebo_dates(group_time_att, panel(), shifts=(1,), **KEYS).rows[1:]:
+        assert not row.has_caveat("not_seen_again")
+        assert not row.has_caveat("unbalanced")
+    assert "by 1 standard errors" not in leave_one_cohort_out(group_time_att, panel(), **KEYS).check.reason
