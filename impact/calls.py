@@ -12,10 +12,9 @@ from impact.errors import DesignError, Problem
 from impact.families import INDEX, index_outcome
 from impact.indicators import money_outcomes
 from impact.results import Estimate, Estimates
-from impact.study.methods import ONE_DIFFERENCE
+from impact.study.methods import BOUNDS, ONE_DIFFERENCE
 from impact.study.types import MethodCall, Outcome, Study
 
-BOUNDS = ("lee_bounds", "manski_bounds")
 SINGLE = ("difference_in_means", "ols", "ancova", "lin", "poisson")  # one offer, one number: bounds say what loss hides
 ROLES = {**dict.fromkeys(BOUNDS, "bounds"), "subgroups": "subgroup"}  # of methods that are no other answer
 UNADJUSTED = ("difference_in_means",)
@@ -122,7 +121,7 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
     if "treatment" in out and design.kind == "did":
         out["treatment"] = None
     taken = signature(method_of(study, call.method)).parameters
-    out = {key: value for key, value in out.items() if key in taken}
+    out = {key: value for key, value in out.items() if key in taken}  # an option that is null takes it away
     out |= {key: _thawed(value) for key, value in call.options}
     return {key: value for key, value in out.items() if value is not None and value != []}
 

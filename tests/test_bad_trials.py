@@ -399,3 +399,14 @@ def test_a_declared_study_of_good_data_runs_as_before():
     design = {"assignment": {"rule": "blocked", "strata": "stratum"}}
     study = declare("rct", method="ols", covariates=["size"], outcomes=[PROFIT | {"baseline": "profit_0"}], **design)
     assert evaluate(study, firms()).headline.n == 40
+
+
+@pytest.mark.parametrize("kind", ["classical", "HC0", "HC1", "HC2", "HC3"])
+@pytest.mark.parametrize("method", ["ols", "ancova", "lin", "late", "multi_arm", "ratio_effect", "subgroups"])
+def test_an_error_that_takes_rows_for_independent_is_refused_where_clusters_were_drawn(method, kind):
+    own = {**OWN, "subgroups": {"by": "stratum"}, "late": {"takeup": "market_took"}}.get(method, {})
+    call = getattr(rct, method)
+    with pytest.raises(DesignError, match="'" + kind + "' takes the rows within one cluster") as caught:
+        call(firms(), outcome="profit", **CLUSTERED, **own, vcov=kind)
+    assert "CR2" in caught.value.problems[0].cure
+    assert call(firms(), outcome="profit", **CLUSTERED, **own, vcov="CR1S")

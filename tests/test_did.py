@@ -179,3 +179,9 @@ def test_designs_that_cannot_answer_are_refused():
         two_way_fixed_effects(data, **NAMES, first_treated="first", treatment="grant")
     with pytest.raises(ValueError, match="control_group"):
         two_by_two(data, **NAMES, first_treated="first", control_group="all")
+
+
+def test_an_error_that_takes_rows_for_independent_is_refused_where_clusters_are_given():
+    data = panel(starts=(2002.0,)).assign(district=lambda t: t["firm"].rank(method="dense") // 4)
+    with pytest.raises(DesignError, match="'HC1' takes the rows within one cluster for independent"):
+        two_way_fixed_effects(data, **NAMES, first_treated="first", cluster="district", vcov="HC1")

@@ -95,6 +95,22 @@ def test_wrong_values_are_told_before_any_data(tmp_path, kind, method, options, 
     assert caught.value.problems[0].cure
 
 
+@pytest.mark.parametrize(("kind", "method"), [("rct", "ols"), ("rct", "lin"), ("rct", "late"),
+                                              ("did", "two_way_fixed_effects")])
+def test_an_error_that_passes_over_the_clusters_is_told_with_its_line(tmp_path, kind, method):
+    more = {"takeup": "took"} if method == "late" else {}
+    folder = written(tmp_path, kind, {"method": method, "options": {**more, "vcov": "HC2"}})
+    read_study(folder)
+    text = (folder / "study.yaml").read_text()
+    (folder / "study.yaml").write_text(text.replace("assigned_by: firm", "assigned_by: market"))
+    with pytest.raises(StudyError) as caught:
+        read_study(folder)
+    told = [str(p) for p in caught.value.problems]
+    assert len(told) == 1
+    assert told[0].startswith(f"line {line_of(folder, 'vcov')}, analysis.robustness[0].options.vcov: ")
+    assert "CR2" in told[0]
+
+
 @pytest.mark.parametrize(CASE, AFTER, ids=shown)
 def test_values_that_do_not_fit_the_data_are_told_with_their_line(tmp_path, capsys, kind, method, options, key, said):
     folder = written(tmp_path, kind, {"method": method, "options": options})

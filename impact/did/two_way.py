@@ -24,7 +24,7 @@ from impact.inference.beside import WILD_CLUSTERS, WILD_TREATED, wild_beside
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.report import Counts, cluster_counts, make_estimate, spread
-from impact.inference.sandwich import CLUSTERED, Covariance, covariance, satterthwaite_df
+from impact.inference.sandwich import CLUSTERED, Covariance, check_clustered, covariance, satterthwaite_df
 from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     (N−1)/(N−K)·G/(G−1), K without effects nested in the cluster, t(G−1). Reference cases: did_jtrain_twfe_iid and
     did_jtrain_twfe_cluster (R fixest 0.12.2); Wooldridge, Econometric Analysis, jtrain example.
     """
+    if vcov is not None and cluster is not None:
+        check_clustered(vcov, cluster)
     coded = treatment is not None and not ever_treated
     lay = lay_out(open_panel(data, Asked(
         outcome=outcome, unit=unit, time=time, first_treated=first_treated, treatment=treatment, ever_treated=ever_treated,

@@ -81,6 +81,14 @@ def covariance(fit: Fit, kind: str, cluster: Codes | None = None, *, count: int 
                       codes=codes)
 
 
+def check_clustered(kind: str, level: str) -> None:
+    """Refuse an error that takes rows for independent where whole groups were assigned; ``level`` is their column."""
+    if kind in VCOVS and kind not in CLUSTERED:
+        raise DesignError(Problem(where="vcov", what=f"'{kind}' takes the rows within one cluster for independent, and "
+                                  f"clusters are given ({level})", cure=f"Write one of {', '.join(CLUSTERED)}, or leave "
+                                  "it out."), source="design")
+
+
 def sum_by_cluster(codes: Codes, values: Array, groups: int) -> Array:
     """Sum rows of (n, k) values within groups: (groups, k)."""
     out = np.zeros((groups, values.shape[1]))

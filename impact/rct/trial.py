@@ -24,7 +24,7 @@ from impact.inference.intervals import Inference, infer
 from impact.inference.linear import COLLINEAR, Array, Codes, Fit, independent_columns, least_squares
 from impact.inference.multiple import holm
 from impact.inference.report import Counts
-from impact.inference.sandwich import CLUSTERED, Covariance, covariance, satterthwaite_df
+from impact.inference.sandwich import CLUSTERED, Covariance, check_clustered, covariance, satterthwaite_df
 from impact.rct.assignment import check_draw, drop_broken_pairs
 from impact.results import Caveat, Estimate, StandardErrorCard
 
@@ -285,7 +285,9 @@ def coefficients(fit: Fit, cov: Covariance) -> tuple[tuple[str, float, float], .
 
 
 def covariance_of(fit: Fit, trial: Trial, vcov: str | None) -> Covariance:
-    """Covariance by name; None is CR2 at the level of the draw."""
+    """Covariance by name; None is CR2 at the level of the draw, and where clusters were drawn only clustered ones will do."""
+    if vcov is not None and trial.clusters is not None:
+        check_clustered(vcov, "the groups that were drawn")
     return covariance(fit, vcov or "CR2", trial.clusters)
 
 

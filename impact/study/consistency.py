@@ -11,7 +11,7 @@ from impact.study.construction import UNIT_DEPENDENT, check_construction
 from impact.study.contract import FILE_TYPES
 from impact.study.costs import check_costs
 from impact.study.families import REDRAWN, check_families
-from impact.study.methods import BESIDE, COMPLIERS, DEFAULT_ESTIMANDS, FOLLOWED, METHODS, ONE_DIFFERENCE, WORKERS
+from impact.study.methods import BESIDE, BOUNDS, COMPLIERS, DEFAULT_ESTIMANDS, FOLLOWED, METHODS, ONE_DIFFERENCE, WORKERS
 from impact.study.options import option_problems
 from impact.study.promises import check_promises
 from impact.study.schema import Field, Validation, did_you_mean, one_of
@@ -214,7 +214,8 @@ def _check_methods(v: Validation, design: dict[str, Any], analysis: dict[str, An
         if isinstance(call.get("options"), dict) or any(f.essential for f in known[call["method"]].values()):
             call["options"] = _check_options(v, call["method"], known[call["method"]], call.get("options") or {}, path)
             _check_draw(v, design, call, path)
-            for key, what, cure in option_problems(call["method"], call["options"], analysis.get("conf_level") or 0.95):
+            for key, what, cure in option_problems(call["method"], call["options"], analysis.get("conf_level") or 0.95,
+                                                   _clustered_by(design, call, known[call["method"]])):
                 if not _complained(v, dotted((*path, "options", key))):
                     v.complain((*path, "options", key), what, cure)
     _check_estimand(v, design, analysis.get("primary") or {})
@@ -274,8 +275,24 @@ def _check_sensitivity(v: Validation, design: dict[str, Any], sensitivity: dict[
                        "Name an outcome the programme cannot have changed that is not matched on.")
 
 
+def _clustered_by(design: dict[str, Any], call: dict[str, Any], known: Mapping[str, Field]) -> str | None:
+    """Column by which a method clusters its errors: its own option, or what was assigned where that is not the unit."""
+    level = call["options"].get("cluster") or design.get("assigned_by")
+    return level if "cluster" in known and level and level not in (design.get("unit"), ROW_NUMBER) else None
+
+
 def _check_draw(v: Validation, design: dict[str, Any], call: dict[str, Any], path: Path_) -> None:
-    """Refuse options that pass over what was drawn: other strata, or a dose nobody drew told as the effect."""
+    """Refuse options that pass over what was drawn: other strata, or a dose nobody drew told as the effect.
+
+    null takes a declared value away; strata may go in bounds alone, where small ones have no bounds.
+    """
+    taken = [key for key in ("cluster", "strata") if key in call["options"] and call["options"][key] is None]
+    if "cluster" in taken and design.get("assigned_by") not in (design.get("unit"), ROW_NUMBER, None):
+        v.complain((*path, "options", "cluster"), f"'{shown(design['assigned_by'])}' was assigned whole, and null would take "
+                   "its units for independent", "Leave cluster out here.")
+    if "strata" in taken and (design.get("assignment") or {}).get("strata") and call["method"] not in BOUNDS:
+        v.complain((*path, "options", "strata"), "the draw was made within strata, and null would ignore that",
+                   "Leave strata out here: the declared strata are used.")
     drawn, given = (design.get("assignment") or {}).get("strata"), call["options"].get("strata")
     if drawn and given and given != drawn:
         v.complain((*path, "options", "strata"), f"the draw was made within '{shown(drawn)}', and '{shown(given)}' would "

@@ -30,6 +30,8 @@ _PAIRS = {"covariates": _COLUMNS, "distance": _DISTANCE, "caliper": _CALIPER, "c
           "exact": _COLUMNS, "vcov": _VCOV}
 _WEIGHTED = {"covariates": _COLUMNS, "cluster": _COLUMN, "weights": _COLUMN}
 
+BOUNDS = ("lee_bounds", "manski_bounds")
+
 METHODS: dict[str, dict[str, dict[str, Field]]] = {
     "rct": {
         "difference_in_means": {"strata": _COLUMN, "cluster": _COLUMN, "weights": _COLUMN, "pairs": _YES_NO},

@@ -15,19 +15,25 @@ Options = Mapping[str, Any]
 Found = Iterator[tuple[str, str, str]]  # the option, what is wrong, the cure
 
 CLUSTERED = ("CR0", "CR1", "CR1S", "CR2", "CR3")
+UNCLUSTERED = ("classical", "HC0", "HC1", "HC2", "HC3")
 SCORES = ("propensity", "linear_propensity")
 SHARE_OR_CRUMP = "Write crump, or a share above 0 and below 0.5, such as 0.05."
 CUT_OFFS = "Write sturges, exact, or a whole number of bins such as 5."
 
 
-def option_problems(method: str, options: Options, conf_level: float) -> Found:
+def option_problems(method: str, options: Options, conf_level: float, cluster: str | None = None) -> Found:
     """Yield what is wrong with the values of a method's options before any data are seen.
 
     Parameters
     ----------
     method, options : as declared, each option of its kind; None and missing options are the method's own choice.
     conf_level : of the study; quantile intervals need draws enough for it.
+    cluster : the column of the groups that were assigned, where the method clusters its errors by it.
     """
+    kind = options.get("vcov")
+    if cluster and kind in UNCLUSTERED and _CHECKS.get(method) is not _together:
+        yield ("vcov", f"'{kind}' takes the units within one '{cluster}' for independent, and whole groups were assigned",
+               f"Write one of {', '.join(CLUSTERED)}, or leave it out.")
     check = _CHECKS.get(method)
     if check is not None:
         yield from check({key: value for key, value in options.items() if value is not None}, conf_level)
