@@ -231,15 +231,15 @@ def test_too_few_clusters_are_never_called_clear(code):
     brief = compose(evaluation)
     page = present(brief, LADDER[0])
     assert brief.results[0].effect.verdict == "too_few"
-    assert page["title"] == "Scrap rate among firms in the programme: too few units to say"
+    assert page["title"] == "Scrap rate among firms in the programme: too few clusters or units to say"
     assert page["tiles"][0]["hollow"]
-    assert page["tiles"][0]["note"].startswith("95%\u00a0interval −67%\u00a0to\u00a0−50%: too few units to say")
-    assert page["messages"][0]["lead"] == "Scrap rate: too few units to say."
+    assert page["tiles"][0]["note"].startswith("95%\u00a0interval −67%\u00a0to\u00a0−50%: too few clusters or units to say")
+    assert page["messages"][0]["lead"] == "Scrap rate: too few clusters or units to say."
     assert (page["chain"]["boxes"][2]["mark"], page["chain"]["boxes"][2]["word"]) == (
-        "ring", "measured, too few units to say")
+        "ring", "measured, too few clusters or units to say")
     row = page["results"][0]
-    assert (row["mark"], row["tags"], row["cells"][2]) == ("ring", ["too few units to say"], "−67%\u00a0to\u00a0−50%")
-    assert page["legend"]["unclear"] == "too few units to say"
+    assert (row["mark"], row["tags"], row["cells"][2]) == ("ring", ["too few clusters or units to say"], "−67%\u00a0to\u00a0−50%")
+    assert page["legend"]["unclear"] == "too few clusters or units to say"
     assert page["limits"][0] == "Only 3 treated clusters."
     text = " ".join(pages_of(render_pdf(brief)[0]))
     assert not re.search(r"measured and clear|so this is favourable|: favourable", text)
@@ -352,7 +352,7 @@ def test_no_primary_is_cut_and_every_outcome_counts():
     good = sum(r.effect.verdict == "favourable" for r in brief.results if r.primary)
     assert (good, bad) == (1, 1)
     assert page["title"] == ("Of 12 primary outcomes, 1 favourable and 1 unfavourable; on 9 the data cannot tell; "
-                             "on 1 too few units to say")
+                             "on 1 too few clusters or units to say")
     assert page["title"] in page["bottom_line"]
     assert "Unfavourable: Item 10." in page["bottom_line"]
     assert all(f"Item {i}:" in page["messages"][i > 0]["lead"] + page["messages"][i > 0]["body"] for i in range(12))
