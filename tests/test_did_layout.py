@@ -154,8 +154,9 @@ def test_rows_that_serve_no_comparison_are_in_the_ledger_and_not_in_n():
     # without a base period a pair is in no comparison
     gap = panel().query("not (firm == 'F001' and year == 2002)")
     used = did.group_time_att(gap, **NAMES, base_period="universal").headline
-    assert [(d.reason, d.n_rows, d.n_units) for d in used.dropped] == [("in_no_comparison", 7, 1)]
-    assert used.n + 7 == len(gap)
+    assert [(d.reason, d.n_rows, d.n_units) for d in used.dropped] == [
+        ("no_base_period", 7, 1), ("earlier_only", 2 * 59, 0)]  # of the others the two periods before 2002
+    assert used.n + 7 + 2 * 59 == len(gap)
 
 
 @pytest.mark.parametrize("name", PLAIN)
