@@ -78,7 +78,9 @@ def test_each_choice_for_missing_rows_is_recorded_and_counted(name):
     assert kept["within_cell"] == (59, 59 * 8 - 6)
     assert kept["balanced"] == (53, 53 * 8)
     if name != "stacked":
-        assert (balanced.n_units, balanced.n) == kept["balanced"]
+        early = sum(d.n_rows for d in balanced.dropped if d.reason == "earlier_only")  # in no effect after treatment
+        assert (balanced.n_units, balanced.n + early) == kept["balanced"]
+        assert early == (2 * 53 if name == "group_time_att" else 0)  # the base of those of 2003 is 2002
         assert by_default.n_units == 59
     assert "not_in_all_periods" in {d.reason for d in balanced.dropped}
 
@@ -144,15 +146,17 @@ def test_agreement_is_examined_for_every_primary_of_a_study(name):
 def test_rows_that_serve_no_comparison_are_in_the_ledger_and_not_in_n():
     data = panel(starts=(2003.0, 2005.0))
     e = did.group_time_att(data, **NAMES).headline
-    assert (e.n, e.n_treated, e.n_units, e.n_units_treated) == (60 * 5, 60, 60, 30)
-    assert [(d.reason, d.n_rows, d.n_units) for d in e.dropped] == [("no_comparison", 180, 0)]
+    # effects of those of 2003 in 2003 and 2004, against 2002
+    assert (e.n, e.n_treated, e.n_units, e.n_units_treated) == (60 * 3, 60, 60, 30)
+    assert [(d.reason, d.n_rows, d.n_units) for d in e.dropped] == [("no_comparison", 180, 0), ("earlier_only", 120, 0)]
     assert "from 2005 on every unit is treated" in e.dropped[0].text
     assert e.n + sum(d.n_rows for d in e.dropped) == len(data)
     # without a base period a pair is in no comparison
     gap = panel().query("not (firm == 'F001' and year == 2002)")
     used = did.group_time_att(gap, **NAMES, base_period="universal").headline
-    assert [(d.reason, d.n_rows, d.n_units) for d in used.dropped] == [("in_no_comparison", 7, 1)]
-    assert used.n + 7 == len(gap)
+    assert [(d.reason, d.n_rows, d.n_units) for d in used.dropped] == [
+        ("no_base_period", 7, 1), ("earlier_only", 2 * 59, 0)]  # of the others the two periods before 2002
+    assert used.n + 7 + 2 * 59 == len(gap)
 
 
 @pytest.mark.parametrize("name", PLAIN)

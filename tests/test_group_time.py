@@ -107,7 +107,9 @@ def test_two_cohorts_three_periods_by_hand():
     # with the shares' error: a ±1/6 + 1/9, b ±1/6 − 1/9, c ±1/6, so Σφ² = 70/324
     assert e.headline.std_error == close(math.sqrt(70) / 18)
     assert e.headline.comparison_mean == close((4 + 7 + 7) / 3 - 5 / 3)
-    assert (e.headline.n, e.headline.n_treated, e.headline.n_units, e.headline.n_units_treated) == (18, 6, 6, 4)
+    # b in 1 serves the earlier move alone
+    assert (e.headline.n, e.headline.n_treated, e.headline.n_units, e.headline.n_units_treated) == (16, 6, 6, 4)
+    assert [(d.reason, d.n_rows, d.n_units) for d in e.headline.dropped] == [("earlier_only", 2, 0)]
     assert [r.estimate for r in e.aggregate("dynamic")] == close([1.875, 0.5, 1.25, 2.5])
     assert [r.estimate for r in e.aggregate("group")] == close([1.5, 2.0, 1.0])
     assert [r.estimate for r in e.aggregate("calendar")] == close([1.625, 1.5, 1.75])
@@ -226,15 +228,15 @@ def test_missing_rows_are_counted_under_each_choice():
     assert dict(e.headline.details)["unbalanced_choices"] == (
         ("within_cell", 39, 232), ("balanced", 37, 222), ("repeated_cross_section", 40, 233))
     assert e.headline.has_caveat("unbalanced")
-    assert [(d.reason, d.n_rows, d.n_units) for d in e.headline.dropped] == [("seen_once", 1, 1)]
+    assert [(d.reason, d.n_rows, d.n_units) for d in e.headline.dropped] == [("seen_once", 1, 1), ("earlier_only", 37, 0)]
     balanced = group_time_att(data, **NAMES, unbalanced="balanced")
-    assert (balanced.headline.n, balanced.headline.n_units) == (222, 37)
-    assert [d.reason for d in balanced.headline.dropped] == ["seen_once", "not_in_all_periods"]
+    assert (balanced.headline.n, balanced.headline.n_units) == (222 - 37, 37)  # period 1 of all is in no effect
+    assert [d.reason for d in balanced.headline.dropped] == ["seen_once", "not_in_all_periods", "earlier_only"]
     pairs = {(r.cohort, r.period): r.n_units for r in e.rows[1:]}
     assert pairs["4", "2"] == 37  # all but the three without a first period
     assert pairs["5", "3"] == 29  # those not treated by 3, but the one seen once
     every = group_time_att(data, **NAMES, unbalanced="repeated_cross_section")
-    assert every.headline.n == 233
+    assert every.headline.n == 233 - 37
     same = unbalanced_agreement(data, **NAMES)
     assert same.verdict == "pass"
     assert same.measured < 0.5
@@ -360,7 +362,7 @@ def test_units_treated_after_the_end():
     as_never = group_time_att(data, **NAMES)
     assert {r.cohort for r in as_never.rows[1:]} == {"3", "4"}
     strict = group_time_att(data, **NAMES, control_group="never_treated")
-    assert [(d.reason, d.n_units) for d in strict.headline.dropped] == [("treated_unseen", 30)]
+    assert [(d.reason, d.n_units) for d in strict.headline.dropped] == [("treated_unseen", 30), ("earlier_only", 0)]
 
 
 def test_a_cohort_of_one_has_no_error_and_says_so():
@@ -403,14 +405,93 @@ def test_few_clusters_are_said():
     assert not group_time_att(firms(), **NAMES, cluster="village").headline.has_caveat("few_clusters")
 
 
+def districts(starts: tuple[float, ...], each: int = 6, periods: int = 6) -> pd.DataFrame:
+    """Districts of some firms each, by their first treated period; no effect, and luck of districts."""
+    rng = np.random.default_rng(4)
+    place = np.repeat(np.arange(len(starts)), each * periods)
+    t = np.tile(np.arange(1, periods + 1), len(starts) * each)
+    luck = rng.normal(size=(len(starts), periods + 1))
+    return pd.DataFrame({"firm": np.repeat(np.arange(len(starts) * each), periods), "t": t, "district": place,
+                         "first": np.array(starts)[place], "y": luck[place, t] + rng.normal(size=len(t))})
+
+
+def test_the_gate_counts_the_fewest_comparison_clusters_of_any_cell():
+    # 3 districts start in 3 and 3 in 5, 4 never: in 3 and 4 seven are untreated, from 5 on four
+    never = np.nan
+    e = group_time_att(districts((3, 3, 3, 5, 5, 5, never, never, never, never)), **NAMES, cluster="district")
+    card = e.headline.se_card
+    assert (card.clusters_treated, card.clusters_comparison, e.headline.n_clusters) == (6, 4, 10)
+    few = next(c for c in e.headline.caveats if c.code == "few_clusters")
+    assert few.values == (("treated", 6), ("comparison", 4))
+    sides = {r.id.removeprefix("y/group_time_att/"): (r.se_card.clusters_treated, r.se_card.clusters_comparison)
+             for kind in KINDS for r in e.aggregate(kind) if r.has_caveat("few_clusters")}
+    assert [sides[k] for k in ("dynamic", "group", "calendar")] == [(6, 4)] * 3
+    assert (sides["dynamic/0"], sides["dynamic/2"], sides["group/3"], sides["calendar/3"], sides["calendar/5"]) == (
+        (6, 4), (3, 4), (3, 4), (3, 7), (6, 4))
+    # 6 of each side in every cell pass, though no start date has 6 districts
+    six = group_time_att(districts((3,) * 3 + (5,) * 3 + (never,) * 6), **NAMES, cluster="district").headline
+    assert not six.has_caveat("few_clusters")
+    # without never treated, the last start dates are the comparison: 6 treated by 5, 4 of 6
+    late = group_time_att(districts((3,) * 3 + (5,) * 3 + (6,) * 4), **NAMES, cluster="district").headline
+    assert (late.se_card.clusters_treated, late.se_card.clusters_comparison) == (6, 4)
+
+
+def test_an_average_with_a_start_date_of_one_district_has_no_error():
+    never = np.nan
+    e = group_time_att(districts((3,) + (5,) * 8 + (never,) * 8), **NAMES, cluster="district")
+    why = "start date 3 is one district: its luck cannot be told from an effect"
+    for row in [e.headline, *(e.aggregate(kind).headline for kind in KINDS)]:
+        assert (row.std_error, row.p_value, row.conf_low, dict(row.reasons)["std_error"]) == (None, None, None, why)
+    parts = {r.id.removeprefix("y/group_time_att/"): r for kind in KINDS for r in e.aggregate(kind)}
+    for name in ("group/3", "calendar/3", "calendar/5", "dynamic/0", "dynamic/3"):
+        assert (parts[name].std_error, parts[name].details) == (None, ())
+    alone = group_time_att(districts((5,) * 8 + (never,) * 8), **NAMES, cluster="district").aggregate("group").rows[1]
+    assert parts["group/5"].std_error > 0
+    assert len(alone.details) == len(parts["group/5"].details) == 2  # a band
+    assert "One district alone was first treated in 3" in next(c.text for c in e.headline.caveats if c.code == "one_unit")
+    # one comparison district
+    one = group_time_att(districts((3,) * 6 + (5,) * 6 + (never,)), **NAMES, cluster="district").headline
+    assert "is compared with one district" in dict(one.reasons)["std_error"]
+    # waves: each start date is one cluster
+    waves = districts((3, 4, 5, never)).rename(columns={"district": "wave"})
+    assert group_time_att(waves, **NAMES, cluster="wave").headline.std_error is None
+    # firms: one alone
+    firm = districts((3,) + (5,) * 30 + (never,) * 30, each=1)
+    assert dict(group_time_att(firm, **NAMES).headline.reasons)["std_error"].startswith("start date 3 is one unit")
+
+
+def test_who_has_no_base_is_not_counted():
+    # 10 firms from 3 on and 10 never; the first 4 of each lack 2, the base of all effects
+    data = districts((3, np.nan), each=10, periods=4)
+    short = data[~((data["t"] == 2) & (data["firm"] % 10 < 4))]
+    e = group_time_att(short, **NAMES).headline
+    assert (e.n_units, e.n_units_treated, e.n, e.n_treated) == (12, 6, 36, 12)
+    assert (e.se_card.clusters_treated, e.se_card.clusters_comparison) == (6, 6)
+    assert [(d.reason, d.n_rows, d.n_units) for d in e.dropped] == [("no_base_period", 24, 8), ("earlier_only", 12, 0)]
+    assert e.n + sum(d.n_rows for d in e.dropped) == len(short)
+    assert next(c for c in e.caveats if c.code == "no_base_period").values == (("units", 4),)
+    whole = short[short.groupby("firm")["t"].transform("count") == 4]
+    only = group_time_att(whole, **NAMES).headline
+    assert (e.estimate, e.std_error) == close((only.estimate, only.std_error))
+    # of two start dates, one firm of the second without its base; 2–3, where it would serve as comparison, is gone too
+    two = districts((3, 4, np.nan), each=10, periods=4)
+    gap = two[~((two["t"] == 3) & (two["firm"] == 10))]
+    late = group_time_att(gap, **NAMES).headline
+    assert (late.n_units, late.n_units_treated) == (29, 19)
+    # it keeps its weight: (10, 10) of 20 for three cells, not (10, 9)
+    cells = {(r.cohort, r.period): r.estimate for r in group_time_att(gap, **NAMES).rows[1:]}
+    assert late.estimate == close(np.mean([cells["3", "3"], cells["3", "4"], cells["4", "4"]]))
+
+
 def test_treated_from_the_start_are_in_the_ledger():
     data = firms()
     data.loc[data["firm"].isin(["F0001", "F0005"]), "first"] = 1.0
     e = group_time_att(data, **NAMES)
-    assert [(d.reason, d.n_rows, d.n_units) for d in e.headline.dropped] == [("treated_from_start", 12, 2)]
+    assert [(d.reason, d.n_rows, d.n_units) for d in e.headline.dropped] == [
+        ("treated_from_start", 12, 2), ("earlier_only", 118, 0)]  # all others in 1
     assert "1" not in {r.cohort for r in e}
     late = group_time_att(firms(), **NAMES, anticipation=2)  # those of 3 have no clean period
-    assert [(d.reason, d.n_units) for d in late.headline.dropped] == [("treated_from_start", 30)]
+    assert {d.reason: d.n_units for d in late.headline.dropped}["treated_from_start"] == 30
 
 
 def test_a_treatment_that_switches_off():

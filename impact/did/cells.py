@@ -45,7 +45,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What was found: effect, who stands behind it, and the treated units' later mean with its standard error."""
+    """What was found: effect, who stands behind it, and the treated units' later mean with its standard error.
+
+    ``groups`` counts clusters (or units) on the treated and on the comparison side; ``members`` are the treated clusters,
+    None where units are on their own.
+    """
 
     comparison: Comparison
     effect: float
@@ -54,6 +58,7 @@ class Cell:
     others: int = 0
     rows: int = 0
     groups: tuple[int, int] = (0, 0)
+    members: Codes | None = None
     mean: float = math.nan
     mean_error: float = math.nan
     trimmed: int = 0
@@ -67,7 +72,8 @@ class Cells:
     ----------
     cells : k of them, by cohort and period. grid : their effects and the cohorts' shares.
     influence : (units or clusters, k + cohorts) what each adds to each effect's error, then to each cohort's share.
-    covariance : (k + cohorts,) squared, influence' · influence. used : (n,) rows of the layout that stand in any effect.
+    covariance : (k + cohorts,) squared, influence' · influence. used : (n,) rows of the layout that stand in any cell.
+    entered : (n,) rows that stand in an effect after treatment, and so in the averages.
     """
 
     cells: tuple[Cell, ...]
@@ -75,6 +81,7 @@ class Cells:
     influence: Array
     covariance: Array
     used: Mask
+    entered: Mask
 
 
 def plan(periods: Array, cohorts: Array, *, base_period: str, anticipation: float = 0, season: int | None = None,
@@ -129,7 +136,8 @@ def estimate_cells(layout: Arrangement, comparisons: Sequence[Comparison], *, ne
     cohorts = layout.cohorts
     entries = layout.first.size if layout.level is None else int(layout.level.max()) + 1
     influence = np.zeros((entries, len(comparisons) + len(cohorts)), order="F")  # untouched zeros take no memory
-    cells, reach, used = [], [], np.zeros(layout.y.shape, dtype=bool)
+    cells, reach = [], []
+    used, entered = np.zeros((2, *layout.y.shape), dtype=bool)
     for k, comparison in enumerate(comparisons):
         cell, pieces = _estimate(layout, comparison, never_only, anticipation, method)
         cells.append(cell)
@@ -138,6 +146,8 @@ def estimate_cells(layout: Arrangement, comparisons: Sequence[Comparison], *, ne
             reach.append((k, *_ends(where)))
             for period in (comparison.period, comparison.base):
                 used[(period, where) if layout.wide else where] = True
+                if layout.periods[comparison.period] >= comparison.cohort:
+                    entered[(period, where) if layout.wide else where] = True
     total = float(layout.share.sum())
     shares = np.empty(len(cohorts))
     for j, g in enumerate(cohorts):
@@ -148,9 +158,9 @@ def estimate_cells(layout: Arrangement, comparisons: Sequence[Comparison], *, ne
     grid = Grid(effects=np.array([c.effect for c in cells]), cohort=np.array([c.comparison.cohort for c in cells]),
                 period=layout.periods[[c.comparison.period for c in cells]], cohorts=cohorts, shares=shares,
                 step=layout.layout.step)
-    stands = np.zeros(layout.layout.n, dtype=bool)
-    stands[layout.row[used]] = True
-    return Cells(cells=tuple(cells), grid=grid, influence=influence, used=stands,
+    stands, counts = np.zeros((2, layout.layout.n), dtype=bool)
+    stands[layout.row[used]], counts[layout.row[entered]] = True, True
+    return Cells(cells=tuple(cells), grid=grid, influence=influence, used=stands, entered=counts,
                  covariance=_products(influence, reach if layout.level is None else None))
 
 
@@ -218,12 +228,12 @@ def _size(where: slice | Codes) -> int:
     return where.stop - where.start if isinstance(where, slice) else len(where)
 
 
-def _groups(layout: Arrangement, *sides: slice | Codes) -> tuple[int, int]:
+def _groups(layout: Arrangement, one: slice | Codes, zero: slice | Codes) -> dict[str, Any]:
     """Clusters (or units) on the treated and on the comparison side."""
     if layout.level is None:
-        return _size(sides[0]), _size(sides[1])
-    level = layout.level
-    return len(np.unique(level[sides[0]])), len(np.unique(level[sides[1]]))
+        return {"groups": (_size(one), _size(zero))}
+    members = np.unique(layout.level[one])
+    return {"groups": (len(members), len(np.unique(layout.level[zero]))), "members": members}
 
 
 def _wide_cell(layout: Arrangement, comparison: Comparison, threshold: float, never_only: bool,
@@ -234,7 +244,7 @@ def _wide_cell(layout: Arrangement, comparison: Comparison, threshold: float, ne
     after, w = layout.y[t, one], [layout.weights[i] if layout.weights is not None else None for i in (one, zero)]
     known: dict[str, Any] = {
         "comparison": comparison, "treated": n_one, "others": n_zero, "rows": 2 * (n_one + n_zero),
-        "groups": _groups(layout, one, zero), **_mean_of(after, w[0])}
+        **_groups(layout, one, zero), **_mean_of(after, w[0])}
     if t == b:  # nothing to subtract: a reference period, or a cell that has no base
         return Cell(**known | {"rows": n_one + n_zero}, effect=0.0 if comparison.reference else math.nan,
                     reason=comparison.reason), []
@@ -266,8 +276,7 @@ def _long_cell(layout: Arrangement, comparison: Comparison, threshold: float, ne
     w = [None if layout.weights is None else layout.weights[i] for i in wheres]
     known: dict[str, Any] = {
         "comparison": comparison, "treated": sizes[0] + sizes[2], "others": sizes[1] + sizes[3], "rows": sum(sizes),
-        "groups": _groups(layout, np.concatenate(wheres[::2]), np.concatenate(wheres[1::2])),
-        **_mean_of(layout.y[wheres[0]], w[0])}
+        **_groups(layout, np.concatenate(wheres[::2]), np.concatenate(wheres[1::2])), **_mean_of(layout.y[wheres[0]], w[0])}
     if comparison.period == comparison.base:
         return Cell(**known | {"rows": sizes[0] + sizes[1], "treated": sizes[0], "others": sizes[1]},
                     effect=0.0 if comparison.reference else math.nan, reason=comparison.reason), []

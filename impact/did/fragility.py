@@ -117,6 +117,10 @@ def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath,
     horizon = np.array([float(row.horizon or "nan") for row in parts])
     value = np.array([row.estimate for row in parts])
     fixed = np.diag(covariance) <= 0
+    lone = [dict(row.reasons).get("std_error") for row, zero in zip(parts, fixed, strict=True) if not zero]
+    if any(lone):
+        raise DesignError(Problem(where="cluster", what=str(next(filter(None, lone))),
+                                  cure="Nothing in the data mends this: say so."), source="design")
     reference = np.flatnonzero(fixed & (horizon < 0) & (value == 0))
     season = dict(table.headline.details).get("season")
     if len(reference) != 1 and season is not None:

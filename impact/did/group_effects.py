@@ -36,7 +36,7 @@ PARTS = {
 class Report:
     """All that is needed to write any average of the cells as an estimate; no row of data.
 
-    ``members`` are, for each cohort, the clusters with treated units (None where units are on their own).
+    ``counts`` are those of the effects after treatment. ``noun`` names the level of assignment in sentences.
     """
 
     outcome: str
@@ -55,7 +55,7 @@ class Report:
     details: tuple[tuple[str, Any], ...]
     covariates: bool
     repeated: bool
-    members: tuple[Codes, ...] | None
+    noun: str
     anticipation: float = 0
 
 
@@ -136,11 +136,15 @@ def _averages(cells: Cells, report: Report, kind: str) -> tuple[Estimate, ...]:
     overall, parts = aggregate(cells.grid, kind)
     jacobian = np.array([p.gradient for p in (overall, *parts)])
     variance = jacobian @ cells.covariance @ jacobian.T
+    reasons = [_no_error(part, cells, report) for part in (overall, *parts)]
+    told = np.array([not reason for reason in reasons])
+    variance = variance * np.outer(told, told)  # what has no error has no place in the band
     reach = critical_value(variance[1:, 1:], conf_level=report.conf_level, draws=report.draws, seed=report.seed)
     rows = []
-    for j, part in enumerate((overall, *parts)):
+    for j, (part, reason) in enumerate(zip((overall, *parts), reasons, strict=True)):
         error = math.sqrt(max(float(variance[j, j]), 0.0))
-        row = _average(part, error, cells, report, kind if part.key is None else PARTS[kind])
+        row = _average(part, _infer(part.value, error, report, reason), cells, report,
+                       kind if part.key is None else PARTS[kind])
         rows.append(_placed(row, part, kind, error, reach))
     if parts:
         rows[0] = replace(rows[0], details=(("band_critical", reach), ("band_draws", report.draws),
@@ -170,33 +174,48 @@ def _infer(value: float, error: float, report: Report, reason: str) -> Inference
     return infer(value, error, None, report.conf_level)
 
 
-def _average(part: Average, error: float, cells: Cells, report: Report, words: str) -> Estimate:
+def _no_error(part: Average, cells: Cells, report: Report) -> str:
+    """Why an average has no standard error: all zero by construction, or a cell in it that rests on one cluster or unit.
+
+    The one's deviation from its own mean is zero, so that the error would leave its luck out altogether.
+    """
+    mine = [c for c in (cells.cells[k] for k in part.cells) if not c.comparison.reference]
+    if not mine:
+        return "a reference period: zero by construction"
+    lone = next((c for c in mine if min(c.groups) < 2), None)
+    if lone is None:
+        return ""
+    start, luck = f"start date {lone.comparison.cohort:.12g}", "its luck cannot be told from an effect"
+    when = f"{report.periods[lone.comparison.period]:.12g}"
+    if lone.groups[0] > 1:
+        return f"in {when} {start} is compared with one {report.noun}: {luck}"
+    whole = all(c.groups[0] < 2 for c in cells.cells if c.comparison.cohort == lone.comparison.cohort)
+    return f"{start} is one {report.noun}: {luck}" if whole else f"in {when} {start} rests on one {report.noun}: {luck}"
+
+
+def _average(part: Average, inference: Inference, cells: Cells, report: Report, words: str) -> Estimate:
     mine = [cells.cells[k] for k in part.cells]
-    reason = "a reference period: zero by construction" if all(c.comparison.reference for c in mine) else ""
     after = all(report.periods[c.comparison.period] >= c.comparison.cohort for c in mine)
     mean = float(sum(w * c.mean for w, c in zip(part.weights, mine, strict=True)))
     # as if all means moved together, so that it is never too small
     spread = float(sum(w * c.mean_error for w, c in zip(part.weights, mine, strict=True)))
-    treated = sum(c.treated for c in mine)
     overall = part.key is None
-    groups = _groups(mine, cells, report)
-    counts = replace(report.counts, treated=treated, comparison=report.counts.comparison if overall else None,
-                     clusters_treated=groups[0], clusters_comparison=groups[1])
-    return _write(_infer(part.value, error, report, reason), counts, report,
+    counts = replace(report.counts, clusters_comparison=min(c.groups[1] for c in mine))
+    if not overall:
+        counts = replace(counts, treated=sum(c.treated for c in mine), comparison=None, clusters_treated=_treated(mine))
+    return _write(inference, counts, report,
                   (*(report.caveats if overall else ()), *_missing(cells, report, overall)),
                   _base(mean, spread, part.value, report) if after else None,
                   QUESTIONS[METHOD][words] if overall else words.replace("{}", f"{part.key:.12g}"))
 
 
-def _groups(mine: Sequence[Cell], cells: Cells, report: Report) -> tuple[int, int]:
-    """Clusters or units behind an average: all with treated units in it, and the most that served as comparison at once."""
-    starts = sorted({c.comparison.cohort for c in mine})
-    if report.members is not None:
-        places = np.searchsorted(cells.grid.cohorts, starts)
-        treated = len(np.unique(np.concatenate([report.members[int(j)] for j in places])))
-    else:
-        treated = sum(max(c.groups[0] for c in mine if c.comparison.cohort == g) for g in starts)
-    return treated, max((c.groups[1] for c in mine), default=0)
+def _treated(mine: Sequence[Cell]) -> int:
+    """Clusters with treated units in any of some cells; of units on their own the most of each cohort at once."""
+    members = [c.members for c in mine if c.members is not None]
+    if members:
+        return len(np.unique(np.concatenate(members)))
+    starts = {c.comparison.cohort for c in mine}
+    return sum(max(c.groups[0] for c in mine if c.comparison.cohort == g) for g in starts)
 
 
 def _base(mean: float, error: float, effect: float, report: Report) -> Counterfactual:
@@ -311,7 +330,7 @@ def _pretrend(cells: Cells, report: Report) -> Check:
              f"{report.periods[m.start]:.12g} and {report.periods[m.end]:.12g})"
              for m, value in zip(moves, values, strict=True)]
     return said(test, named, identifier="pretrend_group_time", title=TITLE, outcome=report.outcome, source=SOURCE,
-                noun="unit" if report.members is None else "cluster", details=_wald(cells))
+                noun="unit" if cells.cells[0].members is None else "cluster", details=_wald(cells))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

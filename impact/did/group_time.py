@@ -11,11 +11,12 @@ from impact.did.arrangement import Arrangement, arrange
 from impact.did.calls import group_time_calls
 from impact.did.cells import Cells, Comparison, estimate_cells, plan
 from impact.did.group_effects import GroupTimeEffects, Report, group_time_effects
-from impact.did.layout import Layout, distinct, lay_out
+from impact.did.layout import Layout, lay_out
 from impact.did.multiplier import DRAWS
-from impact.did.opening import Asked, Mask, open_panel
+from impact.did.opening import Asked, open_panel
+from impact.did.standing import count_entered, leave_out, no_base_note
 from impact.errors import DesignError, Problem
-from impact.inference.report import Counts, few_for_large_samples, spread
+from impact.inference.report import few_for_large_samples, spread
 from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -83,9 +84,13 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
     covariates) between each cohort and its comparison, and no anticipation beyond what is declared. Callaway & Sant'Anna
     (2021, Journal of Econometrics 225, sections 2–4); kernels of Sant'Anna & Zhao (2020). Errors: influence functions,
     summed by cluster, no small-sample factor, normal distribution; below 20 treated units (clusters) a start date they are
-    somewhat too small, and ``small_cohorts`` says so. Where nobody is never treated, the last cohort serves as
-    comparison only. Units first treated after the last period are never-treated for "not_yet_treated" and left out for
-    "never_treated". Reference cases: did_mpdta_cs_* and did_jtrain_cs_* (R did 2.3.0; tests/test_group_time.py).
+    somewhat too small, and ``small_cohorts`` says so. Too few clusters (``few_clusters``) are judged by all treated ones
+    in an average, since their luck is averaged, and by the fewest comparison ones of any of its cells: an early cell that
+    borrows those treated later makes no late cell surer. An average with a cell that rests on one treated or comparison
+    cluster (unit) has no standard error. Counts are of rows and units in effects after treatment. Where nobody is never
+    treated, the last cohort serves as comparison only. Units first treated after the last period are never-treated for
+    "not_yet_treated" and left out for "never_treated". Reference cases: did_mpdta_cs_* and did_jtrain_cs_* (R did 2.3.0;
+    tests/test_group_time.py).
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
@@ -100,15 +105,16 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
     cells = estimate_cells(layout, comparisons, never_only=control_group == "never_treated", anticipation=anticipation,
                            method=method)
     _need_effects(cells)
-    counts = _counts(lay, cells.used)
-    _leave_out_unused(lay, cells.used)
+    counts = count_entered(lay, cells.entered)
+    baseless = leave_out(layout, cells)
     report = Report(
         outcome=outcome, periods=layout.periods, step=lay.step, conf_level=conf_level, draws=draws, seed=seed,
         transform=transform, share=lay.share, outcome_sd=spread(lay.y[cells.used & ~lay.treated]), counts=counts,
         card=_card(lay, method, base_period),
         dropped=tuple(lay.rows.dropped), details=_details(lay, cells, season),
-        caveats=(*_caveats(lay, cells, comparisons), *_small_cohorts(layout), *few_for_large_samples(counts.clusters)),
-        covariates=bool(lay.labels), repeated=not layout.wide, members=_members(layout), anticipation=anticipation)
+        caveats=(*_caveats(lay, cells, comparisons), *no_base_note(baseless), *_small_cohorts(layout),
+                 *few_for_large_samples(counts.clusters)),
+        covariates=bool(lay.labels), repeated=not layout.wide, noun=_noun(lay), anticipation=anticipation)
     return group_time_effects(cells, report)
 
 
@@ -122,29 +128,11 @@ def _need_effects(cells: Cells) -> None:
                  "group, fewer covariates, or more periods.") for reason in reasons], source="design")
 
 
-def _leave_out_unused(lay: Layout, used: Mask) -> None:
-    """Enter rows that stand in no effect in the ledger, with the reason."""
-    places = np.flatnonzero(lay.rows.kept)
-    spent, other = np.zeros((2, len(lay.rows.kept)), dtype=bool)
-    last = np.inf if not lay.ever.all() else float(lay.first.max())
-    spent[places], other[places] = ~used & (lay.when >= last), ~used
-    lay.rows.drop(spent, "no_comparison", f"from {last:.12g} on every unit is treated: nothing to compare with")
-    lay.rows.drop(other, "in_no_comparison", "stands in no comparison of a cohort and period that can be estimated")
-
-
-def _counts(lay: Layout, used: Mask) -> Counts:
-    """Rows, units and clusters that stand in any effect; treated are rows from the first treated period on."""
-    treated, n = int((lay.treated & used).sum()), int(used.sum())
-    followed = lay.asked.unit is not None
-    return Counts(n=n, treated=treated, comparison=n - treated, units=distinct(lay.units, used) if followed else None,
-                  units_treated=distinct(lay.units, used & lay.treated) if lay.asked.follows else None,
-                  clusters=distinct(lay.clusters, used))
-
-
-def _members(layout: Arrangement) -> tuple[Any, ...] | None:
-    if layout.level is None:
-        return None
-    return tuple(np.unique(layout.level[layout.first == g]) for g in layout.cohorts)
+def _noun(lay: Layout) -> str:
+    """Name the level of assignment in a sentence."""
+    if lay.asked.cluster in (None, lay.asked.unit):
+        return "unit" if lay.asked.unit is not None else "row"
+    return str(lay.asked.cluster)
 
 
 def _card(lay: Layout, method: str, base_period: str) -> StandardErrorCard:

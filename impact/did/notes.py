@@ -112,12 +112,22 @@ def _units(opened: Opened, kept: Mask) -> dict[float, int]:
     return {float(g): int(n) for g, n in zip(cohorts, sizes, strict=True)}
 
 
+def _alone(opened: Opened, kept: Mask, used: dict[float, int]) -> list[float]:
+    """First treated periods of one unit, or of one cluster where treatment was decided above the unit."""
+    asked = opened.asked
+    if asked.cluster in (None, asked.unit):
+        return [g for g, n in used.items() if n == 1]
+    first, clusters = opened.first[kept], opened.rows.data[asked.cluster].to_numpy()[kept]
+    return [g for g in used if (mine := clusters[first == g]).size and (mine == mine[0]).all()]
+
+
 def thin_cells(opened: Opened) -> list[Thin]:
     """List cohort–periods from the start on that have one unit, or no untreated unit beside them, each with its N."""
     if opened.asked.as_coded:
         return []
     kept = opened.served
     used, out = _units(opened, kept), []
+    alone = _alone(opened, kept, used)
     ahead = (opened.asked.anticipation + EVEN) * opened.step
     periods, cohorts = opened.periods(kept), sorted(used)
     at = np.searchsorted(periods, opened.when[kept])
@@ -128,7 +138,7 @@ def thin_cells(opened: Opened) -> list[Thin]:
     for j, g in enumerate(cohorts):
         for k, t in enumerate(periods):
             others = _untreated(table[:, k], cohorts, float(t) + ahead, opened.asked.control_group)
-            why = [*(["one unit"] if used[g] == 1 else []), *(["no comparison"] if not others else [])]
+            why = [*(["one unit"] if g in alone else []), *(["no comparison"] if not others else [])]
             if t >= g and why and table[j, k]:
                 out.append((g, float(t), int(table[j, k]), others, " and ".join(why)))
     return out
@@ -143,10 +153,12 @@ def _untreated(column: Codes, cohorts: list[float], t: float, control_group: str
 def _cohort_notes(opened: Opened, thin: Sequence[Thin]) -> list[Caveat]:
     """Say which cohorts are one unit, have one earlier period or no comparison, each with its N."""
     out, used = [], _units(opened, opened.served)
-    alone = [f"{g:.12g}" for g, n in used.items() if n == 1 and opened.asked.follows]
+    asked = opened.asked
+    alone = [f"{g:.12g}" for g in _alone(opened, opened.served, used) if asked.follows]
+    noun = "unit" if asked.cluster in (None, asked.unit) else asked.cluster
     if alone:
-        out.append(Caveat(code="one_unit", text=f"One unit alone was first treated in {listed(alone)}: its luck cannot be "
-                          "told from the programme, and the errors do not show it.", values=(("cohorts", len(alone)),)))
+        out.append(Caveat(code="one_unit", text=f"One {noun} alone was first treated in {listed(alone)}: its luck cannot "
+                          "be told from the programme, and no standard error shows it.", values=(("cohorts", len(alone)),)))
     periods = opened.periods(opened.served)
     single = [f"{g:.12g} ({n} unit{'s' * (n != 1)})" for g, n in used.items() if (periods < g).sum() == 1]
     if single:

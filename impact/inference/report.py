@@ -104,7 +104,7 @@ def make_estimate(*, outcome: str, method: str, estimand: str, inference: Infere
                   details: Sequence[tuple[str, object]] = (), share: bool = False) -> Estimate:
     """Put one effect together; the only place where an Estimate is built from its parts."""
     sides = (counts.clusters_treated, counts.clusters_comparison)
-    if min((s for s in sides if s is not None), default=2) < 2:
+    if not inference.reason and min((s for s in sides if s is not None), default=2) < 2:
         inference = Inference(estimate=inference.estimate, conf_level=inference.conf_level,
                               reason="with one cluster on a side its luck cannot be told from the programme")
     reasons: list[tuple[str, str]] = []
