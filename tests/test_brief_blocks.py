@@ -291,7 +291,7 @@ def test_a_target_is_held_against_the_level_of_participants_and_not_an_effect():
     level = next(p.mean for p in evaluation.trends if (p.outcome, p.group, p.period) == ("profit", "treated", "after"))
     row = found["rows"][0]
     assert (row["label"], row["target"], row["level"], row["word"]) == (
-        "Monthly profit", "130 by 2025-12-31", f"{level:.0f}", "not at target")
+        "Monthly profit", "130 by 31 Dec 2025", f"{level:.0f}", "not at target")
     assert found["rows"][1]["target"].startswith("85.0%")
     assert found["note"].endswith("A level is not an effect.")
     assert page_of(sample_evaluation())["targets"]["rows"] == []

@@ -46,7 +46,8 @@ def test_a_language_has_every_sentence_with_the_same_gaps(language):
     assert list(own) == list(english)
     assert {k: sorted(set(gaps(v))) for k, v in own.items()} == {k: sorted(set(gaps(v))) for k, v in english.items()}
     same = {k for k in own if own[k] == english[k] and re.search("[a-z]{4}", re.sub(r"{\w+}", "", own[k]))}
-    alike = {"fact.programme", "head.sources", "method.imputation", "points", "proof.date", "rule.simple",
+    alike = {"fact.programme", "head.sources", "method.imputation", "check", "check.alone", "points", "point",
+             "amount.point", "unit.scale", "proof.date", "rule.simple",
              "cost.participants", "status.final", "amount.points", "cost.kind.public", "target.column.level"}
     assert same <= alike
 
@@ -210,7 +211,7 @@ def test_a_code_is_said_with_the_records_own_figures_and_the_fullest_sentence_it
 
 def test_a_check_is_said_by_its_word_and_verdict():
     fr = Speaker("fr")
-    c = Check(id="attrition", title="Few units lost, evenly", verdict="fail", word="uneven", reason="Many.", measured=0.661,
+    c = Check(id="attrition", title="Losses of units", verdict="fail", word="uneven", reason="Many.", measured=0.661,
               details=(("lost_treated", 0.5), ("lost_comparison", 0.75), ("difference", -0.165)))
     assert fr.text(check_title(c)) == "Pertes d’unités"
     assert fr.text(check_word(c)) == "inégales"

@@ -18,7 +18,7 @@ Verdict = Literal["favourable", "unfavourable", "unclear", "corrected", "disagre
 CLEAR: tuple[Verdict, ...] = ("favourable", "unfavourable")
 Kind = Literal["amount", "percent", "points", "count", "p", "level", "plain", "sd"]
 JOINERS = "\u200c\u200d"
-Form = Literal["size", "range", "range_unit", "signed", "signed_range", "full"]
+Form = Literal["size", "range", "range_unit", "signed", "signed_range", "full", "extent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ def logo_picture(evaluation: Evaluation, language: str) -> LogoPicture | None:
     return LogoPicture(data=logo.data, kind=logo.kind, alt=quote(words(logo.alt, language), "study.yaml: brief.logo.alt"))
 
 
-def provenance(evaluation: Evaluation) -> tuple[Fact, ...]:
+def provenance(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
     """Give what identifies record, data, study and toolkit, and the command that makes the brief again."""
     p = evaluation.provenance
     record = sha256(evaluation_to_json(evaluation))
@@ -75,7 +75,9 @@ def provenance(evaluation: Evaluation) -> tuple[Fact, ...]:
         ("toolkit", quote(p.toolkit, where)), ("seed", quote(p.seed, where)),
         ("date", day(evaluation.study.brief.date))]
     if p.command:
-        lines.append(("command", quote(p.command, where)))
+        own_language = language == evaluation.study.brief.language
+        lines.append(("command", quote(p.command, where) if own_language else Join(
+            parts=(quote(p.command, where), quote(f" --language {language}", "brief: language")))))
     return tuple(Fact(name=say(f"proof.{name}"), text=text) for name, text in lines)
 
 

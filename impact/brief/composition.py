@@ -105,7 +105,7 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         kicker=facts.own(study.brief.title, "brief.title", language),
         title=findings.title(evaluation, rows, language), bottom_line=findings.bottom_line(evaluation, rows, language),
         meta=programme.meta(evaluation, language),
-        messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines)),
+        messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines, language)),
         tiles=findings.tiles(evaluation, rows, language),
         question=quote(words(study.question, language), "study.yaml: question"),
         open_result=promises.open_result(evaluation, rows, language),
@@ -115,12 +115,12 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         reading=evidence.reading(evaluation, rows, language), trends=periods.trends(evaluation, language),
         event_study=periods.event_study(evaluation, language), benchmark=known, for_whom=for_whom(evaluation, language),
         targets=promises.targets(evaluation, language), methods=evidence.methods(evaluation, language),
-        costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation), limits=lines,
+        costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation, language), limits=lines,
         lessons=evidence.lessons(evaluation, rows, language), flow=facts.flow(evaluation, language),
         standard=evidence.standard(audit), ethics=colophon.ethics(evaluation, language),
         sources=colophon.sources(evaluation, language), credits=colophon.credit_lines(evaluation, language),
         disclaimer=colophon.disclaimer(evaluation, language), logo=colophon.logo_picture(evaluation, language),
-        provenance=colophon.provenance(evaluation),
+        provenance=colophon.provenance(evaluation, language),
         contact=facts.own(study.brief.contact, "brief.contact", language) or say("contact.none"))
 
 

@@ -43,7 +43,7 @@ def render_docx(brief: Brief, layout: Layout = LADDER[-1]) -> bytes:
     """
     refuse(character_problems(brief))
     page = present(brief, layout)
-    paper = Paper(page["language"], layout)
+    paper = Paper(page["language"], layout, page["colon"])
     drawn = figures.drawings(page)
     before, _, after = page["pages"][0].partition("1")
     paper.margins(page["series"], "   ".join(page["stamps"]), f"{page['contact']} · {page['footer']}", (before, after))
@@ -261,7 +261,7 @@ def _pairs(paper: Paper, items: list[dict[str, str]], width: float, title: str) 
 def _checks(paper: Paper, page: dict[str, Any]) -> None:
     for check in page["checks"]:
         paragraph = paper.text(f"{SIGNS[check['mark']]} {check['title']}", "Fact", bold=True)
-        paper.run(paragraph, f": {check['word']}. ")
+        paper.run(paragraph, f"{page['colon']}{check['word']}. ")
         paper.run(paragraph, check["reason"], colour="mute")
     if page["checks_note"]:
         paper.text(page["checks_note"], "Note")

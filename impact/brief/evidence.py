@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from impact.brief.effects import main_effect, plain_range, unit_of
 from impact.brief.facts import estimand, method_name
 from impact.brief.findings import CONTRASTS, contrast
-from impact.brief.limitations import caveats
+from impact.brief.limitations import caveats, titled
 from impact.brief.model import (
     Benchmark,
     Chain,
@@ -34,9 +34,9 @@ from impact.brief.model import (
     say,
     take,
 )
-from impact.brief.translation import card, check_reason, check_title, check_word, fragment
+from impact.brief.translation import card, check_reason, check_word, fragment
 from impact.results.estimate import Estimate
-from impact.results.evaluation import Check, Evaluation
+from impact.results.evaluation import Evaluation
 from impact.study.methods import WORKERS
 from impact.study.types import words
 
@@ -134,15 +134,12 @@ def _base_notes(evaluation: Evaluation, rows: tuple[Result, ...]) -> list[Text]:
     return notes
 
 
-def checks(evaluation: Evaluation) -> tuple[CheckLine, ...]:
+def checks(evaluation: Evaluation, language: str) -> tuple[CheckLine, ...]:
     """List the checks, those that raise a concern first; each keeps its own word."""
     order = {"fail": 0, "concern": 1, "not_applicable": 2, "pass": 3}
     lines = sorted(evaluation.checks, key=lambda c: order[c.verdict])
-    return tuple(_check(c) for c in lines)
-
-
-def _check(c: Check) -> CheckLine:
-    return CheckLine(title=check_title(c), word=check_word(c), reason=check_reason(c), verdict=c.verdict)
+    return tuple(CheckLine(title=titled(evaluation, c, language), word=check_word(c), reason=check_reason(c),
+                           verdict=c.verdict) for c in lines)
 
 
 def lessons(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Lesson, ...]:

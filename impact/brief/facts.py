@@ -39,11 +39,12 @@ def stated(evaluation: Evaluation, value: Words | str | None, key: str, language
     return say("none_given" if evaluation.study.state(key) == "null" else "not_stated")
 
 
-def day(date: str, where: str = "study.yaml: brief.date") -> Phrase:
-    """Write an ISO date in words."""
+def day(date: str, where: str = "study.yaml: brief.date", *, short: bool = False) -> Phrase:
+    """Write an ISO date in words; short ones are for a narrow column."""
     year, month, number = date[:10].split("-")
-    key = "day.first" if number == "01" else "day"
-    return say(key, day=quote(int(number), where), month=say(f"month.{month}"), year=quote(year, where))
+    key = "day.short" if short else "day.first" if number == "01" else "day"
+    name = f"month.short.{month}" if short else f"month.{month}"
+    return say(key, day=quote(int(number), where), month=say(name), year=quote(year, where))
 
 
 def method(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:

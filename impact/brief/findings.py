@@ -126,8 +126,9 @@ def title(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Te
 def _counts(primaries: list[Result]) -> Join:
     """Count how all the primary outcomes came out; nothing is left out of the count."""
     found = [r.effect.verdict for r in primaries]
-    parts: list[Value] = [say("title.many", n=_count(len(found)), good=_count(found.count("favourable")),
-                              bad=_count(found.count("unfavourable")))]
+    good, bad = found.count("favourable"), found.count("unfavourable")
+    key = "title.many" if good and bad else "title.many.good" if good else "title.many.bad" if bad else "title.many.neither"
+    parts: list[Value] = [say(key, n=_count(len(found)), good=_count(good), bad=_count(bad))]
     for key, states in (("title.many.open", ("unclear", "corrected", "disagree")), ("title.many.few", ("too_few",)),
                         ("title.many.none", ("no_interval",))):
         n = sum(state in states for state in found)

@@ -48,7 +48,7 @@ def limits(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
     poor, unseen = poor_checks(evaluation), [c for c in evaluation.checks if c.verdict == "not_applicable"]
     if poor:
         lines.append(say("limit.check", checks=Join(parts=tuple(
-            say("check", title=check_title(c), word=check_word(c)) for c in poor), by=", ")))
+            say("check", title=titled(evaluation, c, language), word=check_word(c)) for c in poor), by=", ")))
     if unseen:
         lines.append(say("limit.unexamined", checks=Join(by=", ", parts=tuple(
             {(c.title, c.word): _unseen(c) for c in unseen}.values()))))
@@ -59,7 +59,7 @@ def limits(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
     return tuple(lines) or (say("limit.none"),)
 
 
-def first_limit(evaluation: Evaluation, lines: tuple[Text, ...]) -> Message | None:
+def first_limit(evaluation: Evaluation, lines: tuple[Text, ...], language: str) -> Message | None:
     """Say the gravest limit for the key box, and there too that the groups are not alike where they are not."""
     first, poor = lines[0], poor_checks(evaluation)
     if first == say("limit.none"):
@@ -68,12 +68,14 @@ def first_limit(evaluation: Evaluation, lines: tuple[Text, ...]) -> Message | No
     lead = say("key.limit.lead")
     if isinstance(first, Phrase) and first.key == "limit.check":
         gravest = poor[0]
-        first = say("limit.check.first", title=check_title(gravest), word=check_word(gravest), reason=check_reason(gravest))
+        first = say("limit.check.first", title=titled(evaluation, gravest, language), word=check_word(gravest),
+                    reason=check_reason(gravest))
         unlike = None if gravest is unlike else unlike
     elif isinstance(first, Phrase) and first.key == "read.provisional":
         lead, first = say("key.provisional.lead"), Join(parts=(dict(first.values)["text"],))
     if unlike is not None:
-        first = Join(parts=(first, say("limit.check.short", title=check_title(unlike), word=check_word(unlike))))
+        first = Join(parts=(first, say("limit.check.short", title=titled(evaluation, unlike, language),
+                                        word=check_word(unlike))))
     return Message(lead=lead, body=first)
 
 
@@ -85,9 +87,21 @@ def poor_checks(evaluation: Evaluation) -> list[Check]:
     return sorted((c for c in evaluation.checks if c.verdict in ("concern", "fail")), key=weight)
 
 
+def titled(evaluation: Evaluation, c: Check, language: str) -> Text:
+    """Name a check, with its outcome where the same check was made for several."""
+    names = [o.name for o in evaluation.study.outcomes]
+    several = len({other.outcome for other in evaluation.checks if other.title == c.title}) > 1
+    if not several or c.outcome not in names:
+        return check_title(c)
+    index = names.index(c.outcome)
+    label = quote(words(evaluation.study.outcomes[index].label, language), f"study.yaml: outcomes[{index}].label")
+    return say("check.of", title=check_title(c), outcome=label)
+
+
 def _unseen(c: Check) -> Text:
     title = check_title(c)
-    return title if c.word == "not examined" else say("check", title=title, word=check_word(c))
+    return say("check.alone", title=title) if c.word == "not examined" else say(
+        "check", title=title, word=check_word(c))
 
 
 def _caveat(evaluation: Evaluation, outcome: str, caveat: Caveat, language: str) -> Text:

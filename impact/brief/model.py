@@ -249,7 +249,7 @@ class TargetLine:
 
     label: Quote
     target: Number
-    by: Quote | None
+    by: Text | None
     reached: Number | None
     met: bool | None
 

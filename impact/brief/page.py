@@ -163,7 +163,7 @@ def _targets(brief: Brief, s: Speaker) -> dict[str, Any]:
     """Say the target levels and the levels reached."""
     rows = []
     for t in brief.targets:
-        by = s.word("target.by", target=s.number(t.target), date=t.by.text) if t.by else s.number(t.target)
+        by = s.word("target.by", target=s.number(t.target), date=s.text(t.by)) if t.by else s.number(t.target)
         state = "unknown" if t.met is None else "reached" if t.met else "short"
         level = s.number(t.reached) if t.reached else s.word("table.missing")
         rows.append({"label": t.label.text, "target": by, "level": level, "word": s.word(f"target.{state}"),

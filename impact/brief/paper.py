@@ -31,11 +31,11 @@ ORDER = {
 class Paper:
     """A Word document being written from top to bottom, in one column or in several."""
 
-    def __init__(self, language: str, layout: Layout) -> None:
+    def __init__(self, language: str, layout: Layout, colon: str = ": ") -> None:
         import docx
         from docx.shared import Mm
 
-        self.language = language
+        self.language, self.colon = language, colon
         self._columns, self._column_ends = 1, False
         self.page = docx.Document()
         self.section = self.page.sections[0]
@@ -154,7 +154,7 @@ class Paper:
     def facts(self, items: Sequence[dict[str, str]], style: str = "Fact") -> None:
         """Write names and what is said under each, one paragraph a pair."""
         for item in items:
-            paragraph = self.text(f"{item['name']}: ", style, bold=True, colour="navy")
+            paragraph = self.text(item["name"] + self.colon, style, bold=True, colour="navy")
             self.run(paragraph, item["text"])
 
     def gap(self, points: float = 3) -> None:

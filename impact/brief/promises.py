@@ -23,6 +23,7 @@ from impact.brief.model import (
     take,
 )
 from impact.brief.view import short_unit
+from impact.brief.words import sentence
 from impact.results.estimate import Estimate, Segment
 from impact.results.evaluation import Evaluation
 from impact.study.types import Outcome, words
@@ -46,7 +47,8 @@ def targets(evaluation: Evaluation, language: str) -> tuple[TargetLine, ...]:
         by = outcome.target.by
         lines.append(TargetLine(
             label=quote(words(outcome.label, language), f"study.yaml: outcomes[{i}].label"), target=target,
-            by=None if by is None else quote(by, f"study.yaml: outcomes[{i}].target.by"), reached=reached, met=met))
+            by=None if by is None else day(by, f"study.yaml: outcomes[{i}].target.by", short=True),
+            reached=reached, met=met))
     return tuple(lines)
 
 
@@ -102,14 +104,14 @@ def _left_out(effect: Effect) -> Phrase:
     only = effect.ranges[0] if len(effect.ranges) == 1 else Range()
     low, high = only.low, only.high
     if low is not None and high is not None and low.value < 0 < high.value:
-        return say("open.both", low=_size(effect, low), high=_size(effect, high))
+        return say("open.both", low=_extent(effect, low), high=_extent(effect, high))
     if len(effect.ranges) == 1 and low is None and high is None:
         return say("open.nothing")
     return say("open.but", range=said(effect, "range_unit"))
 
 
-def _size(effect: Effect, end: Number) -> Text:
-    return Join(parts=(said(replace(effect, value=end), "size"),))
+def _extent(effect: Effect, end: Number) -> Text:
+    return Join(parts=(said(replace(effect, value=end), "extent"),))
 
 
 def _planned(evaluation: Evaluation, rows: list[Result], language: str) -> tuple[Text, ...]:
@@ -124,15 +126,17 @@ def _planned(evaluation: Evaluation, rows: list[Result], language: str) -> tuple
             continue
         number = need(evaluation, f"study.plan.minimum_detectable_effect[{e.outcome}]", "plain")
         held = say(f"open.held.{_held(e, number)}")
-        lines.append(say("open.planned", label=r.label, size=_amount(number, e, r), held=held))
+        lines.append(say("open.planned", label=r.label, size=_amount(number, e, r, language), held=held))
     if not lines:
         return (say("open.plan_silent", day=day(plan.frozen, "study.yaml: plan.frozen")),)
     return tuple(lines)
 
 
-def _amount(number: Number, e: Estimate, r: Result) -> Text:
+def _amount(number: Number, e: Estimate, r: Result, language: str) -> Text:
     if e.transform == "share":
-        return say("amount.points", x=replace(number, value=100 * number.value, derived=f"100·{number.path}"))
+        many = abs(100 * number.value) >= float(sentence("points.from", language))
+        return say("amount.points" if many else "amount.point",
+                   x=replace(number, value=100 * number.value, derived=f"100·{number.path}"))
     return say("amount.unit", x=number, unit=replace(r.unit, text=short_unit(r.unit.text)))
 
 

@@ -145,6 +145,8 @@ class Speaker:
         places = effect_decimals(effect)
         if value.form == "size":
             return self._size(effect.value, effect, places)
+        if value.form == "extent":
+            return self._with_unit(abs(scaled(effect.value)), effect, places) + self._behind(effect)
         if value.form == "signed":
             return self.signed(effect, places)
         if value.form == "signed_range":
@@ -158,7 +160,12 @@ class Speaker:
         text = self.figure(scaled(effect.value), places, sign=True)
         kind = effect.value.kind
         return percent(text, self.language) if kind == "percent" else (
-            f"{text}{NBSP}{self.word('points')}" if kind == "points" else text)
+            text + NBSP + self.points(scaled(effect.value), places) if kind == "points" else text)
+
+    def points(self, value: float, places: int) -> str:
+        """Say 'points' of a figure as written: some languages have the singular below two."""
+        many = abs(round(value, places)) >= float(sentence("points.from", self.language))
+        return self.word("points" if many else "point")
 
     def signed_range(self, effect: Effect, places: int) -> str:
         """Write the confidence set in signs: −45% to +3%; an open end and several pieces are said to be so."""
@@ -195,15 +202,25 @@ class Speaker:
         value = scaled(n)
         if round(value, places) == 0:
             return self.word("size.same") if n is effect.value else self._with_unit(0, effect, places)
-        return self.word("size.lower" if value < 0 else "size.higher", x=self._with_unit(abs(value), effect, places))
+        x = self._with_unit(abs(value), effect, places)
+        return self.word("size.lower" if value < 0 else "size.higher", x=x) + self._behind(effect)
 
     def _with_unit(self, value: float, effect: Effect, places: int) -> str:
         text = self.figure(value, places)
         if effect.value.kind == "percent":
             return percent(text, self.language)
         if effect.value.kind == "points":
-            return text + NBSP + self.word("points")
-        return f"{text}{NBSP}{short_unit(self.text(effect.unit))}" if effect.unit else text
+            return text + NBSP + self.points(value, places)
+        return f"{text}{NBSP}{short_unit(self.text(effect.unit))}" if effect.unit and not self._behind(effect) else text
+
+    def _behind(self, effect: Effect) -> str:
+        """Give a unit that reads ill between a figure and its direction: '0.5 higher (score from 0 to 10)'."""
+        if effect.unit is None or effect.value.kind in ("percent", "points"):
+            return ""
+        unit = short_unit(self.text(effect.unit))
+        if re.match(rf"({sentence('unit.rate', self.language)})\s", unit, re.IGNORECASE):
+            return f" {unit}"
+        return f" ({unit})" if re.match(rf"({sentence('unit.scale', self.language)})\b", unit, re.IGNORECASE) else ""
 
     def _range_words(self, effect: Effect, places: int, *, unit: bool) -> str:
         if not effect.ranges:
@@ -230,7 +247,9 @@ class Speaker:
                 return self.word("range.below", high=end(r.high))
             return self.word("range.above", low=end(r.low)) if r.low else self.word("range.none")
 
-        return self._pieces([piece(r) for r in effect.ranges])
+        bounded = any(end for r in effect.ranges for end in (r.low, r.high))
+        return self._pieces([piece(r) for r in effect.ranges]) + (
+            self._behind(effect) if bounded and not said_elsewhere else "")
 
 
 def short_unit(unit: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 MESSAGES = Path(__file__).parent / "messages"
 LANGUAGES = ("en", "fr", "es")  # each has its file of messages; a test holds their keys and gaps against each other
-GAP = re.compile(r"\{(\w+)(?:\|(\w+))?\}")  # a name, and in sentences of the record the form a figure takes
+GAP = re.compile(r"\{(\w+)(?:\|(\w+))?\}")  # a name, and a form: a figure's in the record, or 'low' for a small initial
 
 
 @functools.cache
@@ -53,7 +53,12 @@ def sentence(key: str, language: str) -> str:
 
 def fill(template: str, values: Mapping[str, str]) -> str:
     """Fill the gaps of a sentence in one pass: what fills a gap is never itself searched for gaps."""
-    return fill_with(template, lambda name, _: values[name])
+    return fill_with(template, lambda name, form: lowered(values[name]) if form == "low" else values[name])
+
+
+def lowered(text: str) -> str:
+    """Begin words that stand inside a sentence with a small letter; abbreviations stay."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
 
 
 def fill_with(template: str, say: Callable[[str, str], str]) -> str:

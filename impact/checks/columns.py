@@ -63,5 +63,5 @@ def unexplained(fit: Fit) -> float:
 
 
 def figure(x: float) -> str:
-    """Write an effect in a sentence: four digits, a true minus."""
-    return (f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}").replace("-", "−")
+    """Write an effect in a sentence: three digits, thousands apart, a true minus."""
+    return (f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.3g}").replace("-", "−")

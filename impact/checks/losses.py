@@ -24,7 +24,7 @@ BOUNDARIES: dict[str, tuple[float, ...]] = {
         0.9, 0.7, 0.5, 0.3),
 }
 SOURCE = "What Works Clearinghouse (2020), Standards Handbook 4.1, table II.1; interval: Newcombe (1998), method 10"
-TITLE, MEASURE = "Few units lost, evenly", "share of units lost"
+TITLE, MEASURE = "Losses of units", "share of units lost"
 
 
 def attrition(found: Array, treated: Array, *, outcome: str = "", what: str = "not found again", unknown: int = 0,
@@ -69,7 +69,7 @@ def attrition(found: Array, treated: Array, *, outcome: str = "", what: str = "n
                      reason="One of the two groups is empty.", measure=MEASURE)
     if not lost.any() and not unknown:
         return Check(id="attrition", title=TITLE, verdict="not_applicable", word="none in the file", outcome=outcome,
-                     reason=f"All {len(lost)} units in the file have the outcome. If the file leaves out units that were "
+                     reason=f"All {len(lost):,} units in the file have the outcome. If the file leaves out units that were "
                      "not found again, losses cannot be seen here.", measured=0.0, measure=MEASURE)
     shares = [float(lost[d == arm].mean()) for arm in (1, 0)]
     overall, gap = float(lost.mean()), shares[0] - shares[1]
@@ -79,7 +79,7 @@ def attrition(found: Array, treated: Array, *, outcome: str = "", what: str = "n
         verdict, word = ("concern", "arm not known for some") if verdict == "pass" else (verdict, word)
         judged += f" {unknown} more unit{'s have' if unknown > 1 else ' has'} no known arm and cannot be judged."
     said = f" ({conf_level:.0%} interval {_points(interval[0])} to {_points(interval[1])})" if interval else ""
-    reason = (f"{int(lost.sum())} of {len(lost)} units ({overall:.0%}) {what}: {shares[0]:.1%} of the treated, "
+    reason = (f"{int(lost.sum()):,} of {len(lost):,} units ({overall:.0%}) {what}: {shares[0]:.1%} of the treated, "
               f"{shares[1]:.1%} of the comparison, a difference of {_points(gap)} points{said}.{judged}")
     low, high = interval or (None, None)
     return Check(id="attrition", title=TITLE, verdict=verdict, word=word, outcome=outcome, reason=reason, measured=overall,

@@ -82,7 +82,7 @@ def command_run(arguments: argparse.Namespace) -> int:
         if made:
             remove_empty(out)
         raise
-    print(run_summary(evaluation, out))
+    print(run_summary(evaluation, out, tuple(pages), arguments.language or study.brief.language))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from impact.data import Sample
@@ -99,11 +100,11 @@ def _signed(x: float | None) -> str:
     return ("+" if x is not None and x > 0 else "") + number(x)
 
 
-def run_summary(evaluation: Evaluation, out: Path) -> str:
+def run_summary(evaluation: Evaluation, out: Path, made: Collection[str] = ("brief.html",), language: str = "en") -> str:
     """Tell the design, the units used and lost, the main effects, and which file to open."""
     study = evaluation.study
     noun = words(study.design.unit_label[-1])
-    lines = [words(study.title), f"  design    {design_line(study)}"]
+    lines = [words(study.title, language), f"  design    {design_line(study)}"]
     for i, outcome in enumerate(study.primaries):
         flow = evaluation.flow(outcome.name)
         enrolled, analysed = flow.stage("enrolled"), flow.stage("analysed")
@@ -117,5 +118,7 @@ def run_summary(evaluation: Evaluation, out: Path) -> str:
         lines.append(f"  errors    {card.formula}; level: {card.level}")
     if evaluation.provenance.simulated:
         lines.append("  SIMULATED data: no firm or person was asked")
-    lines.append(f"open {out / 'brief.html'}")
+    briefs = [name for name in made if name.startswith("brief.")]
+    first = "brief.html" if "brief.html" in briefs else next(iter(briefs), "results.json")
+    lines.append(f"open {out / first}")
     return "\n".join(lines)

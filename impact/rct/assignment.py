@@ -42,8 +42,8 @@ def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered"
     if not shares_differ(offered, strata) and (
             overlap.sum() == 0 or 0.5 * np.abs(overlap / overlap.sum() - sizes / sizes.sum()).sum() <= MOVED):
         return []
-    return [Caveat(code="overlap_weighted", text=f"Strata have different shares {what}: with one dummy a stratum the "
-                   "effect gives more weight to strata with both arms well represented.")]
+    return [Caveat(code="overlap_weighted", text=f"Strata have different shares {what}: with each stratum compared "
+                   "within itself the effect gives more weight to strata with both arms well represented.")]
 
 
 def check_draw(rows: Selection, *, treatment: str, strata: str | None = None, cluster: str | None = None,

@@ -209,8 +209,8 @@ def uneven_caveats(trial: Trial, cells: Iterable[Array], noun: str) -> list[Cave
     """Say that strata count unevenly where they have different shares in the cells."""
     if not any(overlap_weighted(rows, trial.blocks) for rows in cells):
         return []
-    return [Caveat(code="overlap_weighted", text=f"Strata have different shares in the {noun}: with one dummy a stratum, "
-                   f"strata with all {noun} well represented count more.")]
+    return [Caveat(code="overlap_weighted", text=f"Strata have different shares in the {noun}: with each stratum "
+                   f"compared within itself, strata with all {noun} well represented count more.")]
 
 
 def thin(trial: Trial, cells: Mapping[str, Array], cure: str) -> list[Problem]:

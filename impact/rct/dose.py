@@ -189,8 +189,9 @@ def _check(sample: _Dosed, shape: str) -> None:
         raise DesignError(problems, source="design")
     few = amounts[:MOST_LEVELS]  # with more amounts than that no stratum can hold each in its share
     if trial.blocks is not None and any(shares_differ((sample.dose == a).astype(float), trial.blocks) for a in few):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Doses are spread differently over the strata: with one "
-                                    "dummy a stratum the numbers give more weight to strata in which doses differ more."))
+        trial.caveats.append(Caveat(code="overlap_weighted", text="Doses are spread differently over the strata: with "
+                                    "each stratum compared within itself the numbers "
+                                    "give more weight to strata in which doses differ more."))
 
 
 def _level_problems(sample: _Dosed, amounts: Array, place: str) -> list[Problem]:

@@ -195,8 +195,9 @@ def note_strata(trial: Trial, drawn: Array) -> None:
         return
     firsts = np.unique(trial.clusters, return_index=True)[1]
     if shares_differ(drawn[firsts], trial.blocks[firsts]):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares of clusters drawn: with a "
-                                    "dummy a stratum, strata with both kinds of cluster well represented count more."))
+        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares of clusters drawn: with "
+                                    "each stratum compared within itself, strata with both kinds of cluster well "
+                                    "represented count more."))
 
 
 def _total(regression: CellRegression, groups: Mapping[str, Array], share: float, found: tuple[float, ...]) -> Estimate:
