@@ -262,7 +262,8 @@ def _checks(paper: Paper, page: dict[str, Any]) -> None:
     for check in page["checks"]:
         paragraph = paper.text(f"{SIGNS[check['mark']]} {check['title']}", "Fact", bold=True)
         paper.run(paragraph, f": {check['word']}. ")
-        paper.run(paragraph, check["reason"], colour="mute")
+        if check["reason"]:
+            paper.run(paragraph, check["reason"], colour="mute")
     if page["checks_note"]:
         paper.text(page["checks_note"], "Note")
 

@@ -99,9 +99,14 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
 
 def _drawn(rows: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     """Choose the outcomes of the figure: every primary one, then the clear ones, then the others, in declared order."""
-    turns = sorted(range(len(rows)), key=lambda i: (not rows[i]["primary"], rows[i]["verdict"] not in CLEAR, i))
-    kept = set(turns[:max(most, sum(r["primary"] for r in rows))])
+    kept = _first_told([(row["primary"], row["verdict"]) for row in rows], most)
     return [row for i, row in enumerate(rows) if i in kept]
+
+
+def _first_told(rows: list[tuple[bool, str]], most: int) -> set[int]:
+    """Choose among (primary, verdict) of outcomes: every primary one, then what is clear, then the others, in order."""
+    turns = sorted(range(len(rows)), key=lambda i: (not rows[i][0], rows[i][1] not in CLEAR, i))
+    return set(turns[:max(most, sum(primary for primary, _ in rows))])
 
 
 def _kicker(brief: Brief) -> str:
@@ -251,8 +256,9 @@ def _results(brief: Brief, s: Speaker, layout: Layout) -> list[dict[str, Any]]:
 
 
 def _shown(brief: Brief, layout: Layout) -> tuple[Result, ...]:
-    """Keep every primary outcome, and as many of the others as there is room for."""
-    return brief.results[:max(layout.rows, sum(r.primary for r in brief.results))]
+    """Keep every primary outcome, and as many of the others as there is room for, the clear ones first."""
+    kept = _first_told([(r.primary, r.effect.verdict) for r in brief.results], layout.rows)
+    return tuple(r for i, r in enumerate(brief.results) if i in kept)
 
 
 def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
@@ -350,5 +356,5 @@ def _standard(brief: Brief, s: Speaker) -> dict[str, Any]:
         else:
             short = long = s.word("standard.not_examined")
         elements.append({"number": str(e.number), "title": s.text(e.title), "short": short, "long": long})
-    return {"elements": elements, "line": NBSP.join(s.text(brief.standard.line).rsplit(" ", 2)),
+    return {"elements": elements, "line": re.sub(r"\([^()]*\)", lambda m: m[0].replace(" ", NBSP), s.text(brief.standard.line)),
             "note": "" if brief.standard.note == brief.standard.line else s.text(brief.standard.note)}
