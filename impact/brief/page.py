@@ -29,7 +29,7 @@ from impact.brief.words import messages
 CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_few": "ring", "no_interval": "ring",
                "unmeasured": "empty"}
 # a full stop after a word, before a capital: not after an initial, nor before the number of a page or section
-SENTENCE_END = re.compile(r"(?<=[^\W_][^\W_][.!?])(?<!\bal\.)(?<!\bvs\.)(?<!\bNo\.) +(?=[«“\"'(¿¡]?[^\W\d_a-zà-ÿ])")
+SENTENCE_END = re.compile(r"(?<=[^\W_][^\W_][.!?])(?<!\bal\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\bNo\.) +(?=[«“\"'(¿¡]?[^\W\d_a-zà-ÿ])")
 HELD = re.compile(rf"\b[A-Z]{{3}} (?=\d)|%[ {NBSP}]d[e'][ {NBSP}](?:moins|plus)\b")  # a currency and its amount; French
 CHECK_MARKS = {"pass": "full", "concern": "half", "fail": "cross", "not_applicable": "empty"}
 
@@ -226,8 +226,8 @@ def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
         for i, b in enumerate(chain.boxes)]
     for box in boxes:
         box["link"] = s.word("chain.seen" if box["moved"] else "chain.unseen") if box["linked"] else ""
-    told = " ".join(s.word("alt.chain.box", text=b["text"], word=s.word("by.comma").join(filter(None, (b["word"], b["link"]))))
-                    for b in boxes)
+    told = " ".join(s.word("alt.chain.box", text=b["text"], word=s.word("by.comma").join(
+        words for words in (b["word"], b["link"]) if words)) for b in boxes)
     return {"boxes": boxes, "note": s.word("chain.more", n=str(chain.more)) if chain.more else "",
             "legend": s.word("chain.arrows") if any(b["moved"] for b in boxes) else "",
             "alt": s.word("alt.chain", boxes=told)}
@@ -356,5 +356,6 @@ def _standard(brief: Brief, s: Speaker) -> dict[str, Any]:
         else:
             short = long = s.word("standard.not_examined")
         elements.append({"number": str(e.number), "title": s.text(e.title), "short": short, "long": long})
-    return {"elements": elements, "line": re.sub(r"\([^()]*\)", lambda m: m[0].replace(" ", NBSP), s.text(brief.standard.line)),
+    line = re.sub(r"\([^()]*\)", lambda m: m[0].replace(" ", NBSP), s.text(brief.standard.line))
+    return {"elements": elements, "line": line,
             "note": "" if brief.standard.note == brief.standard.line else s.text(brief.standard.note)}

@@ -87,5 +87,6 @@ LADDER: tuple[Layout, ...] = (
              estimand="first page" not in kept)
       for kept, gap, drawn, head, reason, limit in (
           ("", 2.0, 5, 17.0, 170, 240), (", few reasons", 2.0, 5, 17.0, 70, 120),
-          (", shortest first page", 1.6, 3, 16.0, 170, 240), (", shortest first page, few reasons", 1.6, 3, 16.0, 70, 120))),
+          (", shortest first page", 1.6, 3, 16.0, 170, 240),
+          (", shortest first page, few reasons", 1.6, 3, 16.0, 70, 120))),
 )
