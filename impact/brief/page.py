@@ -29,7 +29,8 @@ from impact.brief.words import messages
 CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_few": "ring", "no_interval": "ring",
                "unmeasured": "empty"}
 # a full stop after a word, before a capital: not after an initial, nor before the number of a page or section
-SENTENCE_END = re.compile(r"(?<=[^\W_][^\W_][.!?])(?<!\bal\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\bNo\.) +(?=[«“\"'(¿¡]?[^\W\d_a-zà-ÿ])")
+SENTENCE_END = re.compile(r"(?<=[\w%)][\w%)][.!?])(?<!\bal\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\bNo\.) +"
+                          r"(?=[«“\"'(¿¡]?[^\W\d_a-zà-ÿ])")
 HELD = re.compile(rf"\b[A-Z]{{3}} (?=\d)|%[ {NBSP}]d[e'][ {NBSP}](?:moins|plus)\b")  # a currency and its amount; French
 CHECK_MARKS = {"pass": "full", "concern": "half", "fail": "cross", "not_applicable": "empty"}
 
