@@ -214,7 +214,8 @@ def _legend(brief: Brief, s: Speaker, drawn: list[dict[str, Any]]) -> dict[str, 
     found = {"unclear" if r.effect.verdict in ("corrected", "disagree") else r.effect.verdict for r in brief.results}
     open_states = [name for name in ("unclear", "too_few", "no_interval") if name in found] or ["unclear"]
     corrected = s.word("legend.corrected") if any(r["verdict"] == "corrected" for r in drawn) else ""
-    return legend | {"corrected": corrected, "unclear": s.word("legend.or").join(s.word(f"legend.{name}") for name in open_states)}
+    either = s.word("legend.or").join(s.word(f"legend.{name}") for name in open_states)
+    return legend | {"corrected": corrected, "unclear": either}
 
 
 def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
