@@ -83,7 +83,7 @@ def test_longer_languages_fit_too(language):
     brief = compose(evaluation, impact.audit(evaluation))
     assert len(pages_of(render_pdf(brief)[0])) == 2
     last = present(brief, LADDER[-1])
-    assert len(last["method"]) == len(present(brief, LADDER[-2])["method"]) - 1  # what is estimated stands under the table
+    assert len(last["method"]) == len(present(brief, LADDER[-3])["method"]) - 1  # what is estimated stands under the table
     assert last["reading"].startswith(present(brief, WIDE)["reading"][:40])
 
 
@@ -136,8 +136,8 @@ def test_what_was_done_has_dose_reach_by_sex_cost_and_what_others_gave():
         "Cost": "USD 133,400 in all, USD 257 for each offered",
         "Others gave": "Ministry of Trade, USD 18,000 (public); Owners' own time, USD 9,500 (in kind)"}
     told = {f["name"]: f["text"] for f in page_of(rich())["costs"]}
-    assert told["Total cost"] == "USD 133,400"  # what others gave is beside it
-    assert told["Given by others"] == "USD 27,500"
+    assert told["Total cost"] == "USD\u00a0133,400"  # what others gave is beside it
+    assert told["Given by others"] == "USD\u00a027,500"
     assert "beside the total, not in it" in page_of(rich())["cost_note"]
     assert page_of(sample_evaluation(study={"intervention": None}))["done_facts"] == []
 
@@ -522,3 +522,17 @@ def test_what_is_left_out_of_the_study_file_is_named():
         assert name in line
     with pytest.raises(RenderError):
         compose(sample_evaluation(estimates=()))
+
+
+@pytest.mark.parametrize("make", [rich, uncertain])
+def test_no_text_of_the_page_is_clipped(make):
+    evaluation = make()
+    brief = compose(evaluation, impact.audit(evaluation))
+    for layout in (LADDER[0], LADDER[len(LADDER) // 2], LADDER[-1]):
+        page = present(brief, layout)
+        page.pop("provenance")  # where the first letters of a hash stand, and say so
+        words = [item["t"] for scene in figures.drawings(page).values() for item in scene.items if item["k"] == "text"]
+        assert "…" not in str(page) + "".join(words)
+        full = [check["reason"] for check in present(brief, LADDER[0])["checks"]]  # there every reason is whole
+        cut = any(check["reason"] != reason for check, reason in zip(page["checks"], full, strict=False))
+        assert ("Reasons in full" in page["checks_note"]) == cut

@@ -4,6 +4,7 @@ import io
 import shutil
 
 import pytest
+from support_briefs import rich, uncertain
 from support_records import sample_evaluation
 
 from impact.brief import render_brief
@@ -63,4 +64,14 @@ def test_the_page_prints_on_two_sheets_with_its_heads_in_order(browser, page_fil
     heads = page.locator("h1, h2").all_text_contents()
     assert len(sheets) == 2
     assert heads.index("What was found") < heads.index("Results in full") < heads.index("Check this brief")
+    page.close()
+
+
+@pytest.mark.parametrize("make", [rich, uncertain])
+def test_a_full_brief_does_not_scroll_sideways_on_a_phone(browser, make, tmp_path):
+    file = tmp_path / "brief.html"
+    file.write_text(str(render_brief(make(), formats=("html",))["html"]), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.goto(file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.close()

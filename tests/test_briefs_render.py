@@ -25,7 +25,9 @@ from support_records import (
 
 from impact.brief import check_texts, compose, figures, render_html, render_pdf, write_brief
 from impact.brief import model as m
-from impact.brief.page import present
+from impact.brief.drawing import Scene, clamped, interval_bar
+from impact.brief.page import _drawn, present, whole
+from impact.brief.pdf import _overfull
 from impact.brief.texts import covered, points
 from impact.brief.theme import LADDER, OTHER_SCRIPTS
 from impact.brief.words import LANGUAGES, messages, record_sentences
@@ -471,7 +473,7 @@ def test_costs_are_divided_by_participants_and_nothing_more():
     evaluation = sample_evaluation(study={"costs": costs})
     evaluation = dataclasses.replace(evaluation, money=value_for_money(evaluation.study, evaluation.estimates))
     facts = {f["name"]: f["text"] for f in present(compose(evaluation), LADDER[0])["costs"]}
-    assert facts == {"Cost per participant": "USD 200", "Total cost": "USD 10,000", "Participants": "50"}
+    assert facts == {"Cost per participant": "USD\u00a0200", "Total cost": "USD\u00a010,000", "Participants": "50"}
 
 
 EARNINGS = {"name": "earnings", "column": "re78", "label": "Real earnings", "unit": "thousand US dollars",
@@ -552,7 +554,7 @@ def test_the_self_check_counts_and_never_rates():
     words = json.dumps(strip).lower()
     assert not re.search(r"\b(met|gap|score|pass|fail)\b|%", words)
     assert "paraphrased" in strip["note"]
-    assert strip["line"] == ("This study provides evidence for elements 1 Element 1 (1 of 5 items); "
+    assert strip["line"].replace("\u00a0", " ") == ("This study provides evidence for elements 1 Element 1 (1 of 5 items); "
                              "2 Element 2 (2 of 5 items); 3 Element 3 (3 of 5 items); 5 Element 5 (3 of 5 items); "
                              "6 Element 6 (3 of 5 items); 7 Element 7 (3 of 5 items).")
     assert "No self-check was run" in present(compose(sample_evaluation()), LADDER[0])["standard"]["line"]
@@ -678,6 +680,47 @@ def test_a_brief_that_cannot_fit_names_the_section(monkeypatch):
     named = r"page 1: \d+ mm too long.*Cut about \d+ characters from challenge \(brief\.challenge"
     with pytest.raises(RenderError, match=named):
         render_pdf(compose(sample_evaluation(study=study)))
+
+
+def test_advice_asks_for_no_more_than_a_text_holds():
+    brief = compose(sample_evaluation())
+    one_result = dataclasses.replace(brief.results[0], label=m.Quote(text="Ab", where="study.yaml: outcomes[0].label"))
+    many = dataclasses.replace(brief, results=(one_result,) * 12)
+    section = {"width": 178.0, "row": 0, "height": 80.0, "id": "effects"}
+    fit = [{"page": 1, "room": 268.0, "need": 293.0, "sections": [section]}]
+    (problem,) = _overfull(fit, LADDER[-1], many)
+    assert problem.cure == "About 6 primary outcomes fit; 12 are declared."  # labels of two characters have none to give
+    long = dataclasses.replace(one_result, label=m.Quote(text="x" * 52, where="study.yaml: outcomes[3].label"))
+    (problem,) = _overfull(fit, LADDER[-1], dataclasses.replace(many, results=(*many.results[:-1], long)))
+    assert "(study.yaml: outcomes[3].label)" in problem.cure
+    assert "Cut about 40 characters from effects" in problem.cure  # 52 less the 12 a label keeps
+
+
+@pytest.mark.parametrize(("low", "high", "shown"), [
+    (None, -2.0, (-1.0, -1.0, True, False)), (4.0, None, (1.0, 1.0, False, True)), (3.0, 4.0, (1.0, 1.0, False, True)),
+    (-0.5, 0.5, (-0.5, 0.5, False, False)), (-3.0, 0.5, (-1.0, 0.5, True, False)), (0.5, None, (0.5, 1.0, False, True))])
+def test_a_piece_of_an_interval_stays_inside_the_axis(low, high, shown):
+    assert clamped(low, high, (-1.0, 1.0)) == shown
+    scene = Scene(100, "", "")
+    row = {"verdict": "unclear", "mark": "ring", "value": 0.0, "ranges": [[low, high]]}
+    interval_bar(scene, row, 5, lambda x: 50 + 40 * x, (-1.0, 1.0))
+    assert all(10 <= item["x"] <= 90 for item in scene.items)
+    assert all(item["x"] < item["x2"] or (item["x"] == item["x2"] and item["y"] < item["y2"])
+               for item in scene.items if item["k"] == "line")
+
+
+def test_a_text_of_the_record_is_kept_in_whole_sentences():
+    text = "Lost: 5% (see p. 4. Then more). The rest stayed, cf. J. Angrist et al. Others left."
+    assert whole(text, 100) == text
+    assert whole(text, 80) == "Lost: 5% (see p. 4. Then more). The rest stayed, cf. J. Angrist et al. Others left."[:31]
+    assert whole(text, 30) == ""
+
+
+def test_clear_secondary_outcomes_are_drawn_before_open_ones():
+    rows = [{"primary": i == 0, "verdict": v, "i": i}
+            for i, v in enumerate(("unclear", "unclear", "favourable", "unclear", "unfavourable"))]
+    assert [r["i"] for r in _drawn(rows, 3)] == [0, 2, 4]
+    assert [r["i"] for r in _drawn(rows, 4)] == [0, 1, 2, 4]
 
 
 def test_a_record_without_its_primary_estimate_is_refused():

@@ -176,7 +176,8 @@ def _second(paper: Paper, page: dict[str, Any], drawn: dict[str, figures.Scene])
 
 def _results(paper: Paper, page: dict[str, Any]) -> None:
     columns, rows = page["columns"], page["results"]
-    shares = [2.7, 1.1, 1.3, 1.75, *([0.95] if len(columns) == 8 else []), 0.65, 0.8, max(0.7, 0.095 * max(map(len, columns[-1].split())))]
+    shares = [2.7, 1.1, 1.3, 1.75, *([0.95] if len(columns) == 8 else []), 0.65, 0.8,
+              max(0.7, 0.095 * max(map(len, columns[-1].split())))]
     table = paper.table(1 + len(rows), [WIDTH * s / sum(shares) for s in shares], title=page["heads"]["table"])
     for i, (cell, head) in enumerate(zip(table.rows[0].cells, columns, strict=True)):
         paper.cell(cell, head, "Cell Head", right=i > 0)
@@ -262,7 +263,8 @@ def _checks(paper: Paper, page: dict[str, Any]) -> None:
     for check in page["checks"]:
         paragraph = paper.text(f"{SIGNS[check['mark']]} {check['title']}", "Fact", bold=True)
         paper.run(paragraph, f"{page['colon']}{check['word']}. ")
-        paper.run(paragraph, check["reason"], colour="mute")
+        if check["reason"]:
+            paper.run(paragraph, check["reason"], colour="mute")
     if page["checks_note"]:
         paper.text(page["checks_note"], "Note")
 

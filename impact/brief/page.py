@@ -29,7 +29,8 @@ from impact.brief.words import messages
 CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_few": "ring", "no_interval": "ring",
                "unmeasured": "empty"}
 # a full stop after a word, before a capital: not after an initial, nor before the number of a page or section
-SENTENCE_END = re.compile(r"(?<=[^\W_][^\W_][.!?])(?<!\bal\.)(?<!\bvs\.)(?<!\bNo\.) +(?=[«“\"'(¿¡]?[^\W\d_a-zà-ÿ])")
+SENTENCE_END = re.compile(r"(?<=[\w%)][\w%)][.!?])(?<!\bal\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\bNo\.) +"
+                          r"(?=[«“\"'(¿¡]?[^\W\d_a-zà-ÿ])")
 HELD = re.compile(rf"\b[A-Z]{{3}} (?=\d)|%[ {NBSP}]d[e'][ {NBSP}](?:moins|plus)\b")  # a currency and its amount; French
 CHECK_MARKS = {"pass": "full", "concern": "half", "fail": "cross", "not_applicable": "empty"}
 
@@ -99,9 +100,14 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
 
 def _drawn(rows: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     """Choose the outcomes of the figure: every primary one, then the clear ones, then the others, in declared order."""
-    turns = sorted(range(len(rows)), key=lambda i: (not rows[i]["primary"], rows[i]["verdict"] not in CLEAR, i))
-    kept = set(turns[:max(most, sum(r["primary"] for r in rows))])
+    kept = _first_told([(row["primary"], row["verdict"]) for row in rows], most)
     return [row for i, row in enumerate(rows) if i in kept]
+
+
+def _first_told(rows: list[tuple[bool, str]], most: int) -> set[int]:
+    """Choose among (primary, verdict) of outcomes: every primary one, then what is clear, then the others, in order."""
+    turns = sorted(range(len(rows)), key=lambda i: (not rows[i][0], rows[i][1] not in CLEAR, i))
+    return set(turns[:max(most, sum(primary for primary, _ in rows))])
 
 
 def _kicker(brief: Brief) -> str:
@@ -208,7 +214,8 @@ def _legend(brief: Brief, s: Speaker, drawn: list[dict[str, Any]]) -> dict[str, 
     found = {"unclear" if r.effect.verdict in ("corrected", "disagree") else r.effect.verdict for r in brief.results}
     open_states = [name for name in ("unclear", "too_few", "no_interval") if name in found] or ["unclear"]
     corrected = s.word("legend.corrected") if any(r["verdict"] == "corrected" for r in drawn) else ""
-    return legend | {"corrected": corrected, "unclear": s.word("legend.or").join(s.word(f"legend.{name}") for name in open_states)}
+    either = s.word("legend.or").join(s.word(f"legend.{name}") for name in open_states)
+    return legend | {"corrected": corrected, "unclear": either}
 
 
 def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
@@ -221,8 +228,8 @@ def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
         for i, b in enumerate(chain.boxes)]
     for box in boxes:
         box["link"] = s.word("chain.seen" if box["moved"] else "chain.unseen") if box["linked"] else ""
-    told = " ".join(s.word("alt.chain.box", text=b["text"], word=s.word("by.comma").join(filter(None, (b["word"], b["link"]))))
-                    for b in boxes)
+    told = " ".join(s.word("alt.chain.box", text=b["text"], word=s.word("by.comma").join(
+        words for words in (b["word"], b["link"]) if words)) for b in boxes)
     return {"boxes": boxes, "note": s.word("chain.more", n=str(chain.more)) if chain.more else "",
             "legend": s.word("chain.arrows") if any(b["moved"] for b in boxes) else "",
             "alt": s.word("alt.chain", boxes=told)}
@@ -251,8 +258,9 @@ def _results(brief: Brief, s: Speaker, layout: Layout) -> list[dict[str, Any]]:
 
 
 def _shown(brief: Brief, layout: Layout) -> tuple[Result, ...]:
-    """Keep every primary outcome, and as many of the others as there is room for."""
-    return brief.results[:max(layout.rows, sum(r.primary for r in brief.results))]
+    """Keep every primary outcome, and as many of the others as there is room for, the clear ones first."""
+    kept = _first_told([(r.primary, r.effect.verdict) for r in brief.results], layout.rows)
+    return tuple(r for i, r in enumerate(brief.results) if i in kept)
 
 
 def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
@@ -350,5 +358,6 @@ def _standard(brief: Brief, s: Speaker) -> dict[str, Any]:
         else:
             short = long = s.word("standard.not_examined")
         elements.append({"number": str(e.number), "title": s.text(e.title), "short": short, "long": long})
-    return {"elements": elements, "line": NBSP.join(s.text(brief.standard.line).rsplit(" ", 2)),
+    line = re.sub(r"\([^()]*\)", lambda m: m[0].replace(" ", NBSP), s.text(brief.standard.line))
+    return {"elements": elements, "line": line,
             "note": "" if brief.standard.note == brief.standard.line else s.text(brief.standard.note)}

@@ -18,6 +18,8 @@ from impact.errors import Problem, RenderError
 
 HERE = Path(__file__).parent
 POINT = 0.3528  # millimetres
+LEAST = 12  # characters that a label keeps
+ROW = 4.75  # millimetres of an outcome in the figure
 STANDARDS = ["ua-1", "a-2a"]
 
 # Sections whose length an officer can change, with the keys to shorten.
@@ -67,7 +69,7 @@ def render_pdf(brief: Brief, *, ladder: tuple[Layout, ...] = LADDER) -> tuple[by
         pdf, fit = _compile(compiler, brief, layout)
         if fit[-1]["pages"] == 2 and all(page["need"] <= page["room"] + 0.01 for page in fit):
             return pdf, layout
-    raise RenderError(_overfull(fit, ladder[-1]), source="brief")
+    raise RenderError(_overfull(fit, ladder[-1], brief), source="brief")
 
 
 def _compiler() -> Any:
@@ -107,25 +109,57 @@ def _timestamp(brief: Brief) -> int:
     return int(datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.UTC).timestamp())
 
 
-def _overfull(fit: list[dict[str, Any]], layout: Layout) -> list[Problem]:
+def _overfull(fit: list[dict[str, Any]], layout: Layout, brief: Brief) -> list[Problem]:
     """Name the sections that can win the space back, the longest first, with about how many characters to cut."""
     line, letter = layout.body * POINT * (0.72 + layout.lead), layout.body * POINT * 0.46
-    problems = []
+    spare, problems = _spare(brief), []
     for page in fit:
         over = page["need"] - page["room"]
         if over <= 0:
             continue
-        advice = []
-        for section, can_win in _gains(page["sections"], line)[:3]:
-            win = min(over, can_win)
-            cut = math.ceil(win / line) * int(section["width"] / letter)
-            name = OWN_TEXT.get(section["id"]) or FROM_RECORD[section["id"]]
-            advice.append(f"Cut about {cut} characters from {section['id']} ({name}).")
+        advice, won = [], 0.0
+        for section, can_win in _gains(page["sections"], line):
+            name = section["id"]
+            cut = math.ceil(min(over, can_win) / line) * int(section["width"] / letter)
+            kept = min(cut, spare.get(name, cut))
+            if kept >= LEAST and len(advice) < 3:
+                where = OWN_TEXT.get(name) or FROM_RECORD[name]
+                advice.append(f"Cut about {kept} characters from {name} ({where}).")
+                won = max(won, min(over, can_win) * kept / cut)
+        if won < over:
+            advice = [*_fewer(brief, over), *advice]
         problems.append(Problem(
             where=f"page {page['page']}", what=f"{over:.0f} mm too long at the smallest type",
             cure=" Or: ".join(advice) or "Shorten the longest texts."))
     return problems or [Problem(where="brief.pdf", what="the brief does not fit on two pages",
                                 cure="Shorten the longest texts of study.yaml.")]
+
+
+def _spare(brief: Brief) -> dict[str, int]:
+    """Count the characters that the texts of a section could give up: a label keeps some, a paragraph more."""
+    page = present(brief, LADDER[-1])
+
+    def spare(texts: list[str], least: int) -> int:
+        return sum(max(0, len(text) - least) for text in texts)
+
+    labels = spare([r.label.text for r in brief.results if r.primary], LEAST)
+    table = spare([text for r in page["results"] for text in (r["label"], r["unit"])], LEAST)
+    return {"title": labels, "key": labels, "effects": labels, "tiles": labels, "table": table,
+            "targets": spare([r["label"] for r in page["targets"]["rows"]], LEAST),
+            "challenge": spare([page["question"], *page["challenge"], page["done"]], 60),
+            "chain": spare([box["text"] for box in page["chain"]["boxes"]], LEAST),
+            "lessons": spare([lesson["text"] for lesson in page["lessons"]], 60)}
+
+
+def _fewer(brief: Brief, over: float) -> list[str]:
+    """Say how many primary outcomes there is room for, by the height of a row of the figure."""
+    primary = [r for r in brief.results if r.primary]
+    fit = len(primary) - math.ceil(over / ROW)
+    if fit < 1 or len(primary) < 2:
+        return []
+    longest = max(primary, key=lambda r: len(r.label.text)).label
+    named = f" The longest label is '{longest.text}' ({longest.where})." if len(longest.text) > 2 * LEAST else ""
+    return [f"About {fit} primary outcomes fit; {len(primary)} are declared.{named}"]
 
 
 def _gains(sections: list[dict[str, Any]], line: float) -> list[tuple[dict[str, Any], float]]:

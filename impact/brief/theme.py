@@ -84,7 +84,9 @@ LADDER: tuple[Layout, ...] = (
       for size in ("normal", "compact", "tight")),
     *(Layout(name=f"densest{kept}", body=9.1, small=7.7, lead=0.50, gap=gap, limits=3, checks=3, methods=3, reason=reason,
              limit=limit, rows=6, drawn=drawn, flow=False, pictures=1, splits=1, calls=False, head=head, facts=True,
-             estimand=not kept)
+             estimand="first page" not in kept)
       for kept, gap, drawn, head, reason, limit in (
-          ("", 2.0, 5, 17.0, 110, 180), (", shortest first page", 1.6, 3, 16.0, 70, 120))),
+          ("", 2.0, 5, 17.0, 170, 240), (", few reasons", 2.0, 5, 17.0, 70, 120),
+          (", shortest first page", 1.6, 3, 16.0, 170, 240),
+          (", shortest first page, few reasons", 1.6, 3, 16.0, 70, 120))),
 )
