@@ -139,7 +139,7 @@ BAD = {  # what is done to the data, and what the message must say
     "time is text": (lambda d: d.assign(year=d["year"].astype(str)), "numbers stored as text"),
     "time is dates": (lambda d: d.assign(year=pd.to_datetime(d["year"].astype(str))), "it holds dates, not numbers"),
     "doubled rows": (lambda d: pd.concat([d, d.iloc[[0, 9]]]), r"2 unit–periods stand .*F000 in 2000, F001 in 2001"),
-    "a start that moves": (lambda d: d.assign(first=d["first"].where(d.index != 9, 2006.0)), r"for 1 units \(F001\)"),
+    "a start that moves": (lambda d: d.assign(first=d["first"].where(d.index != 9, 2006.0)), r"for 1 unit \(F001\)"),
     "all treated from the start": (lambda d: d.assign(first=2000.0), "already treated|same treatment in every period|"
                                    "0 periods before|there is one cohort only"),
     "nobody treated": (lambda d: d.assign(first=np.nan), "no unit is treated|0 treated|ever treated|same treatment|"
@@ -147,7 +147,7 @@ BAD = {  # what is done to the data, and what the message must say
     "no comparison": (lambda d: d.assign(first=2003.0), "same period|0 comparison|0 other|same treatment|never-treated|"
                       "there is one cohort only"),
     "a cluster below the unit": (lambda d: d.assign(market=d["firm"] + d["year"].astype(str)), "changes within 60 units"),
-    "a cluster that moves": (lambda d: d.assign(market=d["market"].where(d.index != 9, 99)), r"within 1 units \(F001\)"),
+    "a cluster that moves": (lambda d: d.assign(market=d["market"].where(d.index != 9, 99)), r"within 1 unit \(F001\)"),
 }
 
 

@@ -79,7 +79,8 @@ def test_calls_of_imputation_name_clusters_and_weights():
 def test_calls_of_group_time_effects_are_those_that_give_the_number():
     whole = head(group_time_att(panel(), **KEYS, **FEW)).se_card
     assert "weightsname = 'w', clustervars = 'g', bstrap = TRUE" in whole.r_call
-    assert whole.stata_call == "csdid y [iw=w], ivar(unit) time(t) gvar(first) method(dripw) notyet cluster(g); estat simple"
+    assert whole.stata_call == ("csdid y [iw=w], ivar(unit) time(t) gvar(first) method(dripw) notyet cluster(g); "
+                                "estat simple")
     gaps = panel(miss=0.1)
     cards = {u: head(group_time_att(gaps, **KEYS, unbalanced=u)).se_card
              for u in ("within_cell", "balanced", "repeated_cross_section")}

@@ -170,7 +170,7 @@ def test_clusters_lie_at_or_above_the_unit(method):
     assert method(data, **NAMES, cluster="district").headline.n_clusters == 6
     with pytest.raises(DataError, match=r"within 24 units \(F000, F001.*16 more\), which lie in more than one cluster"):
         method(data, **NAMES, cluster="year")
-    with pytest.raises(DataError, match=r"changes within 1 units .*\(F003\)"):
+    with pytest.raises(DataError, match=r"changes within 1 unit .*\(F003\)"):
         method(data.assign(district=data["district"].where(data.index != 13, 5)), **NAMES, cluster="district")
 
 

@@ -200,8 +200,9 @@ def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:
         if e.method == "ratio_effect" and e.effect_pct is None:
             continue  # a share of a mean that may be zero: the record has its set, and no line here could hold it
         unit = unit_of(e, index, outcome, language)
-        lines.append(Method(name=_dated(evaluation, e, _asked(evaluation, e, name)), effect=main_effect(evaluation, e, outcome, unit),
-                            p=take(evaluation, "p_value", "p", e.id), main=e is evaluation.headline,
+        lines.append(Method(name=_dated(evaluation, e, _asked(evaluation, e, name)),
+                            effect=main_effect(evaluation, e, outcome, unit), p=take(evaluation, "p_value", "p", e.id),
+                            main=e is evaluation.headline,
                             n=need(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)))
     return tuple(lines)
 

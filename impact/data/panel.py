@@ -188,9 +188,9 @@ def _zero_starts(data: pd.DataFrame, time: str, first_treated: str | None, unit:
         return []
     zero = data[data[first_treated] == 0]
     count = len(zero) if unit is None else int(zero[unit].nunique())
-    return [Problem(where=f"column '{first_treated}'", what=f"it is 0 for {counted(count, 'row' if unit is None else 'unit')}, "
-                    f"and 0 "
-                    "is no period", cure="Leave it empty (or infinite) where a unit was never treated.")] if count else []
+    noun = "row" if unit is None else "unit"
+    return [Problem(where=f"column '{first_treated}'", what=f"it is 0 for {counted(count, noun)}, and 0 is no period",
+                    cure="Leave it empty (or infinite) where a unit was never treated.")] if count else []
 
 
 def drop_singletons(rows: Selection) -> None:

@@ -41,7 +41,8 @@ def compare(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
             methods: Sequence[str] = METHODS, window: tuple[int, int] | None = None,
             periods: tuple[float, float] | None = None, control_group: str = "not_yet_treated",
             covariates: Sequence[str] = (), cluster: str | None = None, weights: str | None = None,
-            unbalanced: str = "within_cell", transform: str = "none", conf_level: float = 0.95, seed: int = 0) -> Comparison:
+            unbalanced: str = "within_cell", transform: str = "none", conf_level: float = 0.95,
+            seed: int = 0) -> Comparison:
     """Estimate by several methods and say what each number means.
 
     Parameters

@@ -122,7 +122,7 @@ def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath,
         raise DesignError(Problem(where="cluster", what=str(next(filter(None, lone))),
                                   cure="Nothing in the data mends this: say so."), source="design")
     reference = np.flatnonzero(fixed & (horizon < 0) & (value == 0))
-    season = dict(table.headline.details).get("season")
+    season = dict(getattr(effects, "headline", table.headline).details).get("season")
     if len(reference) != 1 and season is not None:
         raise DesignError(Problem(
             where="season", what=f"with season={season} each season has a reference period of its own, and how far trends "
@@ -149,7 +149,8 @@ def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath,
                                   "those beyond the gap."), source="design")
     if np.linalg.matrix_rank(covariance[np.ix_(before, before)]) < len(before):
         raise DesignError(Problem(where="cluster", what=f"{len(before)} earlier coefficients rest on fewer independent "
-                                  "clusters or units than that", cure="Too few clusters or units to say how far trends part."), source="design")
+                                  "clusters or units than that", cure="Too few clusters or units to say "
+                                  "how far trends part."), source="design")
     effect = horizon[after] >= 0
     weights = effect / effect.sum() if parameter == "average" else (np.cumsum(effect) * effect == 1).astype(float)
     order = np.concatenate([before, after])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from impact.data.frame import Selection, listed
+from impact.data.frame import Selection, counted, listed
 from impact.data.panel import EVEN
 from impact.did.opening import Mask, Opened
 from impact.did.periods import calendar_caveats
@@ -53,20 +53,21 @@ def undated(rows: Selection, first: Array, time: str) -> Mask:
 
 
 def _dates_note(opened: Opened) -> list[Caveat]:
-    """Say how many starts read from the treatment column may lie earlier, and how many units were treated from the start."""
+    """Say how many starts read from the treatment column may lie earlier, and how many units never were untreated."""
     asked, out = opened.asked, []
     if asked.unit is not None and asked.treatment is not None and not asked.as_coded:
         number = int(undated(opened.rows, opened.first[opened.rows.kept], asked.time).sum())
         treated = int(np.isfinite(opened.start_of()).sum())
         if number:
             out.append(Caveat(
-                code="start_not_seen", text=f"{number} of {treated} treated units have no row in the period before their first "
-                f"row with {asked.treatment} = 1: they may have begun earlier, and stand in the wrong group. first_treated= "
-                "takes the true start where it is known.", values=(("units", number), ("treated", treated))))
+                code="start_not_seen", text=f"{number} of {counted(treated, 'treated unit')} "
+                f"{'has' if number == 1 else 'have'} no row in the period before the first one with {asked.treatment} = 1: "
+                "treatment may have begun earlier, and the unit stand in the wrong group. first_treated= takes the true "
+                "start where it is known.", values=(("units", number), ("treated", treated))))
     early = sum(d.n_units for d in opened.rows.dropped if d.reason == "treated_from_start")
     if early:
-        noun = "rows" if asked.unit is None else "unit" if early == 1 else "units"
-        out.append(Caveat(code="treated_from_start", text=f"{early} {noun} treated from the start "
+        noun = "row" if asked.unit is None else "unit"
+        out.append(Caveat(code="treated_from_start", text=f"{counted(early, noun)} treated from the start "
                           f"{'is' if early == 1 else 'are'} left out: nothing was measured before their treatment, and the "
                           "number does not speak of them.", values=(("units", early),)))
     return out

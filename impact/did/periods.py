@@ -35,8 +35,8 @@ def miscoded(periods: Array, time: str) -> Problem | None:
     if part:
         cycle = {"month": 12, "quarter": 4}[part]
         return _not_even(periods, time, f"they look like a year and its {part}, which jump from one year to the next",
-                         f" Say season={cycle} to group_time_att then, which keeps each {part} with its like; other methods "
-                         "compare across seasons.")
+                         f" Say season={cycle} to group_time_att then, which keeps each {part} with its like; other "
+                         "methods compare across seasons.")
     if spacing(periods) is None:
         return _not_even(periods, time, "their steps are no multiples of the shortest one")
     return None

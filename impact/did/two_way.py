@@ -109,7 +109,8 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
         vcov=kind, card=_card(lay, kind, df_rule, groups),
         base=counterfactual(y[d == 1], inference.estimate, transform), assumptions=ASSUMPTIONS, transform=transform,
         question=QUESTIONS["two_way_fixed_effects"]["as_coded" if off else ""], outcome_sd=spread(y[d == 0]),
-        dropped=lay.rows.dropped, caveats=(*staggered(lay.first if first_treated is not None else _starts(lay)), *off, *lay.notes), period=lay.span,
+        dropped=lay.rows.dropped, period=lay.span,
+        caveats=(*staggered(lay.first if first_treated is not None else _starts(lay)), *off, *lay.notes),
         share=lay.share, details=(("coefficients", _coefficients(found)), ("left_out", found.left_out), *lay.record))
     fit = found.fit
     if fit is None or not show_wild or estimate.has_caveat("few_clusters"):
@@ -235,6 +236,6 @@ def _card(lay: Layout, vcov: str, df_rule: str, groups: tuple[int, int, int]) ->
 
 
 def _starts(lay: Layout) -> Array:
-    """Starts of the rows whose unit was seen untreated in the period before: only there is the first treated row a start."""
+    """Starts of rows whose unit was seen untreated in the period before: elsewhere the first treated row is none."""
     unsure = undated(lay.rows, lay.first, lay.asked.time)[lay.rows.codes_of_units()[lay.rows.kept]]
     return np.where(unsure, np.inf, lay.first)

@@ -92,9 +92,9 @@ def few_for_large_samples(clusters: int | None) -> list[Caveat]:
     """Say that an error made for many clusters is too small with few; a rule fixed before results."""
     if clusters is None or clusters >= MANY_CLUSTERS:
         return []
-    return [Caveat(code="few_clusters_large_sample", text="The standard error is made for many clusters or units, and there "
-                   f"are {clusters}: it may be too small, and neither re-randomisation nor the wild bootstrap stands beside "
-                   "it here.", values=(("clusters", clusters),))]
+    return [Caveat(code="few_clusters_large_sample", text="The standard error is made for many clusters or units, and "
+                   f"there are {clusters}: it may be too small, and neither re-randomisation nor the wild bootstrap stands "
+                   "beside it here.", values=(("clusters", clusters),))]
 
 
 def make_estimate(*, outcome: str, method: str, estimand: str, inference: Inference, counts: Counts, vcov: str,
