@@ -123,7 +123,7 @@ def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
             "weighting" if estimate.method in WEIGHTING else "matching")
         pair = [checks.balance(matched.frame.iloc[matched.rows], treatment=treatment, covariates=covariates,
                                 weights=matched.weights, after=after, made_equal=estimate.method in EQUAL, outcome=name),
-                 checks.overlap(matched.score, matched.treated, weights=matched.weights, estimand=estimate.estimand,
+                 checks.overlap(matched.standing, matched.treated, weights=matched.weights, estimand=estimate.estimand,
                                 outcome=name)]
         out += [replace(check, id=f"{check.id}:{name}") if name else check for check in pair]
     return out

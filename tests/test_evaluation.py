@@ -161,7 +161,7 @@ def test_a_method_that_cannot_do_what_is_declared_says_so():
     assert panel_weighted.estimate != evaluate(declare("did"), heavy).headline.estimate
     assert not panel_weighted.has_caveat("unweighted")
     compared = cross_section().assign(village=lambda d: d.index // 8)
-    assert evaluate(declare("matching", assigned_by="village"), compared).headline.has_caveat("assignment_level")
+    assert not evaluate(declare("matching", assigned_by="village"), compared).headline.has_caveat("assignment_level")
     assert not evaluate(declare("matching"), compared).headline.has_caveat("assignment_level")
 
 

@@ -322,11 +322,12 @@ def test_a_caliper_that_leaves_participants_out_changes_the_question():
     assert lost == {"units": 185 - e.n_treated, "of": 185}
     assert f"({e.n_treated} of 185)" in e.question
     assert not e.has_caveat("unmatched")
-    assert sum(d.n_rows for d in e.matched.outside) == lost["units"]
-    assert {d.reason for d in e.matched.outside} <= {"beyond_caliper", "none_left"}
+    without = [d for d in e.matched.outside if d.reason != "outside_support"]  # those are kept, and told
+    assert sum(d.n_rows for d in without) == lost["units"]
+    assert {d.reason for d in without} <= {"beyond_caliper", "none_left"}
     whole = nearest_neighbour(**lalonde(), replace=True)
     assert whole.question == "the average effect on those who took part"
-    assert whole.matched.outside == ()
+    assert {d.reason for d in whole.matched.outside} <= {"outside_support"}
 
 
 def test_calipers_in_units_of_the_score():
@@ -453,10 +454,10 @@ def test_perfect_separation_names_the_covariate():
         propensity_score(mixed, treatment="d", covariates=["a", "u", "v"])
 
 
-def test_no_overlap_with_another_distance_is_for_the_caliper_to_tell():
+def test_no_overlap_is_refused_whatever_the_distance():
     call = made()
     data = call["data"].assign(a=lambda t: t["a"] + 100 * t["d"])
-    with pytest.raises(DesignError, match=r"no unit has a match.*Widen the caliper"):
+    with pytest.raises(DesignError, match=r"column 'a': its values predict treatment"):
         nearest_neighbour(**call | {"data": data}, distance="standardised_euclidean", caliper=0.1)
 
 

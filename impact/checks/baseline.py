@@ -13,6 +13,8 @@ from impact.results import Check
 if TYPE_CHECKING:
     import pandas as pd
 
+FAILED_LIMIT = 1.0  # standard deviations left after matching or weighting; ours
+
 
 def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], weights: Array | None = None,
             randomised: bool = False, remedy: str = "", after: str = "matching", made_equal: bool = False,
@@ -31,7 +33,9 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
     Returns
     -------
     Check
-        ``measured`` is the largest absolute standardised difference, in standard deviations.
+        ``measured`` is the largest absolute standardised difference, in standard deviations. Without a draw: concern above
+        0.1, and a failure above 1 after matching or weighting (ours, fixed before results: the groups then hardly share
+        a trait's range, and no regression within it can be trusted).
     """
     title = "Groups alike at the start" if randomised else f"Groups alike after {after}" if weights is not None else (
         "Groups alike before the programme")
@@ -61,7 +65,8 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
     if made_equal:
         reason += " The method makes these means equal by construction: this is no test of it."
     return Check(
-        id="balance", outcome=outcome, title=title, verdict="pass" if not over or randomised else "concern",
+        id="balance", outcome=outcome, title=title, verdict="pass" if not over or randomised else
+        "fail" if weights is not None and largest is not None and largest > FAILED_LIMIT else "concern",
         word="alike" if not over else "chance differences" if randomised else "not alike", reason=reason,
         measured=largest, threshold=limit, measure="standard deviations, largest absolute difference",
         source="Imbens & Rubin (2015)" if randomised else "Austin (2009), Statistics in Medicine 28",

@@ -201,6 +201,35 @@ def separating(columns: Array, treated: Array) -> list[int]:
     return [j for j in range(columns.shape[1]) if abs(found.x[j + 1]) > SEPARATES]
 
 
+def separation(columns: Array, treated: Array) -> tuple[Array | None, bool]:
+    """Find the direction that tells a part of the treated from the others without error, and whether it may tell all.
+
+    Parameters
+    ----------
+    columns, treated : as for :func:`separating`.
+
+    Returns
+    -------
+    (n,) or None, bool
+        Place of each unit along the direction, comparison units at 0 or below and treated at 0 or above; None where there
+        is none. True where some direction puts every unit off the dividing line (complete separation).
+
+    Notes
+    -----
+    As :func:`separating`; complete separation is a linear programme of its own: the largest distance every unit can have.
+    """
+    sign = np.where(treated == 1, 1.0, -1.0)[:, None]
+    table = np.column_stack([np.ones(len(columns)), columns])
+    signed, k = table * sign, table.shape[1]
+    found = optimize.linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1.0, 1.0),
+                             method="highs")
+    if not found.success or -found.fun <= SEPARATES:
+        return None, False
+    margin = optimize.linprog(np.append(np.zeros(k), -1.0), A_ub=np.column_stack([-signed, np.ones(len(signed))]),
+                              b_ub=np.zeros(len(signed)), bounds=[(-1.0, 1.0)] * k + [(0.0, 1.0)], method="highs")
+    return np.asarray(table @ found.x), bool(margin.success and -margin.fun > SEPARATES)
+
+
 def hull_gap(points: Array, target: Array) -> Array:
     """Measure how far weighted means of points stay away from a target: 0 in each column where it can be reached.
 

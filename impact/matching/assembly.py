@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,27 @@ import numpy as np
 from impact.data.frame import Selection
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, check_level, infer
-from impact.inference.linear import Array, Codes, least_squares
-from impact.inference.report import Counterfactual, Counts, make_estimate, spread
+from impact.inference.linear import Array, Codes, Fit, least_squares
+from impact.inference.report import (
+    FEW_CLUSTERS,
+    Counterfactual,
+    Counts,
+    cluster_counts,
+    few_for_large_samples,
+    make_estimate,
+    spread,
+)
 from impact.inference.sandwich import CLUSTERED, VCOVS, covariance, satterthwaite_df
 from impact.matching.distance import Metric
 from impact.matching.neighbours import Mask, cells_in_common, nearest
-from impact.matching.sample import MatchedEstimate, MatchedSample, few_units
-from impact.matching.units import ASSUMPTIONS, QUESTIONS, Units, continuous
+from impact.matching.sample import KEPT, MatchedEstimate, MatchedSample, few_units
+from impact.matching.support import BEYOND, TOLD_APART, Standing, outside_support
+from impact.matching.units import ASSUMPTIONS, QUESTIONS, Units, continuous, joint_codes
 from impact.results import Caveat, Dropped, Estimate, StandardErrorCard
 
+NOTHING = 1e-9  # standard deviations; a gap this small is rounding
 SETS_VCOV = "CR1S"
+TWO_WAY = ("CR0", "CR1", "CR1S")  # the covariances that add up over two ways of clustering
 PAIRED = ("nearest_neighbour", "optimal_pairs")  # their sets are as many as the focal units matched
 Why = tuple[str, str, Codes]  # reason, text, positions
 WHO = {"att": "participants", "atc": "non-participants", "ate": "units"}
@@ -38,6 +49,7 @@ class Found:
     weights : (n,). sets : (n,) codes of the matched sets, −1 where unmatched, or None with replacement.
     lost : (n,) of True for focal units without a counterpart. why : the same by reason. pairs : of positions.
     limit : words for what kept counterparts away ('within the caliper of 0.2'), or '' where donors ran out.
+    score, place : of each unit; ``place`` where the method itself uses no score.
     """
 
     method: str
@@ -52,18 +64,22 @@ class Found:
     why: tuple[Why, ...] = ()
     limit: str = ""
     score: Array | None = None
+    place: Standing | None = None
     caveats: tuple[Caveat, ...] = ()
     details: tuple[tuple[str, Any], ...] = ()
 
 
 def set_inference(y: Array, treated: Array, sets: Codes, weights: Array, adjust: Array | None, vcov: str,
-                  conf_level: float) -> Inference:
+                  conf_level: float, clusters: Codes | None = None) -> Inference:
     """Weighted difference of means, or regression on covariates, with errors clustered by matched set.
 
     Notes
     -----
     Abadie & Spiess (2022, JASA 117): after matching without replacement units of one set are not independent,
     and errors clustered by set stay right even where the regression is not. CR1S has df sets − 1, as R MatchIt's vignette.
+    With ``clusters`` (those chosen together, (n,)) two units may be alike by their set or by their cluster: variance by set
+    plus by cluster less by both (Cameron, Gelbach & Miller 2011, JBES 29), never below the larger of the first two, and df
+    the smallest count (sets, clusters of either side) − 1. By simulation with 10 and 20 villages: tests/test_matching_clusters.py.
     """
     used = (weights > 0) & (sets >= 0)
     columns = [np.ones(int(used.sum()))]
@@ -80,14 +96,37 @@ def set_inference(y: Array, treated: Array, sets: Codes, weights: Array, adjust:
     if vcov in CLUSTERED and groups < 2:
         return Inference(estimate=effect, conf_level=check_level(conf_level),
                          reason="with one matched set, chance cannot be told from the programme")
+    if clusters is not None:
+        return _two_way(fit, pick, vcov, codes, clusters[used], treated[used], conf_level)
     cov = covariance(fit, vcov, codes if vcov in CLUSTERED else None)
     df = satterthwaite_df(fit, cov, pick) if vcov in ("CR2", "CR3") else (
         float(groups - 1) if vcov in CLUSTERED else float(fit.n - fit.k))
     return infer(effect, cov.std_error(pick), df, conf_level)
 
 
-def set_card(vcov: str, noun: str, groups: int, correction: str, r_call: str) -> StandardErrorCard:
-    """Card of an error made from matched sets."""
+def _two_way(fit: Fit, pick: Array, vcov: str, sets: Codes, clusters: Codes, treated: Array,
+             conf_level: float) -> Inference:
+    """Error by set and by cluster of assignment; df from the side with fewer clusters, which has most of the luck."""
+    ways = [np.unique(codes, return_inverse=True)[1].ravel().astype(np.int64) for codes in (sets, clusters)]
+    counts = [int(ways[0].max()) + 1, *(len(np.unique(clusters[treated == arm])) for arm in (1, 0))]
+    effect = float(pick @ fit.coefficients)
+    if min(counts) < 2:
+        return Inference(estimate=effect, conf_level=check_level(conf_level),
+                         reason="with one cluster chance cannot be told from the programme")
+    by_set, by_cluster, by_both = (covariance(fit, vcov, codes).std_error(pick) ** 2
+                                   for codes in (*ways, joint_codes(ways)))
+    variance = max(by_set, by_cluster, by_set + by_cluster - by_both)
+    return infer(effect, float(np.sqrt(variance)), float(min(counts) - 1), conf_level)
+
+
+def set_card(vcov: str, noun: str, groups: int, correction: str, r_call: str,
+             units: Units | None = None) -> StandardErrorCard:
+    """Card of an error made from matched sets, and from the clusters of ``units`` where there are any."""
+    if units is not None and units.cluster is not None:
+        return StandardErrorCard(
+            formula=f"{vcov} by {noun} and by {units.cluster}, two ways (Cameron, Gelbach & Miller 2011)",
+            correction=f"{correction}; never below the error by {noun} or by {units.cluster} alone",
+            level=f"the {noun} and {units.cluster}", df_rule="the smallest of sets and clusters on either side, − 1")
     if vcov not in CLUSTERED:
         return StandardErrorCard(formula=f"{vcov} of the weighted regression", correction=correction, level="the unit",
                                  df_rule="n − k", r_call=r_call)
@@ -97,10 +136,14 @@ def set_card(vcov: str, noun: str, groups: int, correction: str, r_call: str) ->
                              stata_call="regress y d [pweight = w], vce(cluster set)")
 
 
-def check_vcov(vcov: str | None) -> str:
+def check_vcov(vcov: str | None, cluster: str | None = None) -> str:
     """Return the covariance asked for, by default errors clustered by matched set."""
     if vcov is None:
         return SETS_VCOV
+    if cluster is not None and vcov in VCOVS and vcov not in TWO_WAY:
+        raise DesignError(Problem(where="vcov", what=f"{vcov} leaves out that '{cluster}' was chosen as a whole",
+                                  cure=f"Leave vcov out, or take one of {', '.join(TWO_WAY)}: they cluster by matched set "
+                                  f"and by '{cluster}'."), source="design")
     if vcov not in VCOVS:
         raise ValueError(f"vcov must be one of {', '.join(VCOVS)}, not {vcov!r}")
     return vcov
@@ -143,19 +186,21 @@ def lonely(focal: Codes, donors: Codes, unmatched: Mask, metric: Metric, cells: 
         ("none_left", "those near enough were all taken by others", reachable & ~far)) if mask.any())
 
 
-def left_unequal(units: Units, weights: Array, adjust: Array | None) -> tuple[Caveat, ...]:
-    """Say that pairs are compared as they are where several continuous covariates leave them unequal.
+def left_unequal(units: Units, weights: Array, adjust: Array | None, least: int = 2) -> tuple[Caveat, ...]:
+    """Say that matched units are compared as they are where so many continuous covariates may leave them unequal.
 
     Abadie & Imbens (2006): with two or more the bias may outlast the error; by simulation such intervals cover
     0.88 to 0.90 (tests/reference/matching_simulation.csv).
     """
-    if adjust is not None or continuous(units.x) < 2:
+    if adjust is not None or continuous(units.x) < least:
         return ()
     one, zero = (np.average(units.x[units.treated == arm], axis=0, weights=weights[units.treated == arm])
                  for arm in (1, 0))
     spread = units.x[units.treated == 1].std(axis=0)
     gaps = np.abs(one - zero) / np.where(spread > 0, spread, np.inf)
     far = int(gaps.argmax())
+    if gaps[far] <= NOTHING:
+        return ()
     return (Caveat(code="not_bias_adjusted", text=f"What matching leaves unequal is not adjusted for (largest: "
                    f"{units.columns[far]}, {gaps[far]:.2f} standard deviations): the number carries that difference, and "
                    "the interval does not know of it.", values=(("largest", float(gaps[far])),)),)
@@ -173,7 +218,7 @@ def matched_estimate(units: Units, found: Found) -> MatchedEstimate:
     rows, treated, weights = units.rows, units.treated, found.weights
     positions = np.flatnonzero(rows.kept)
     outside = tuple(Dropped(reason=reason, text=text, n_rows=len(p), n_units=len(p),
-                            rows=tuple(int(r) + 1 for r in positions[p])) for reason, text, p in found.why)
+                            rows=tuple(int(r) + 1 for r in positions[p])) for reason, text, p in (*found.why, *_beyond(found, treated)))
     lost = found.lost
     _drop(rows, positions, lost, "no_match", "no comparable unit within the caliper or the exact groups" if found.limit
           else "no comparison unit was left to match")
@@ -181,20 +226,25 @@ def matched_estimate(units: Units, found: Found) -> MatchedEstimate:
           "unit that is in no pair" if found.method == "optimal_pairs" else
           "comparison unit that is nobody's nearest neighbour" if found.method in PAIRED
           else "unit in a group without a unit of the other arm")
-    sample = MatchedSample(frame=rows.data, rows=positions, treated=treated, weights=weights, score=found.score,
+    sample = MatchedSample(frame=rows.data, rows=positions, treated=treated, weights=weights, score=found.score, place=found.place,
                            pairs=found.pairs, sets=found.sets, outside=outside, treatment=units.treatment,
                            covariates=units.covariates, estimand=found.estimand)
     used = weights > 0
     one, zero = int((used & (treated == 1)).sum()), int((used & (treated == 0)).sum())
     groups = None if found.sets is None else len(np.unique(found.sets[used]))
     strata = groups if groups != 1 and found.method not in PAIRED else None
-    counts = Counts(n=one + zero, treated=one, comparison=zero, units=one + zero, units_treated=one, clusters=groups,
-                    clusters_treated=strata, clusters_comparison=strata)
+    said = (groups, strata, strata) if units.clusters is None else cluster_counts(
+        np.unique(units.clusters[used], return_inverse=True)[1].ravel(), treated[used])
+    counts = Counts(n=one + zero, treated=one, comparison=zero, units=one + zero, units_treated=one, clusters=said[0],
+                    clusters_treated=said[1], clusters_comparison=said[2])
+    card = found.card if units.clusters is None else replace(found.card, clusters_treated=said[1],
+                                                             clusters_comparison=said[2])
+    more = [] if units.clusters is None else few_for_large_samples(said[0])
     plain: Estimate = make_estimate(
         outcome=units.outcome, term=units.treatment, method=found.method, estimand=found.estimand,
-        inference=found.inference, counts=counts, vcov=found.vcov, card=found.card, base=_base(units, found),
+        inference=found.inference, counts=counts, vcov=found.vcov, card=card, base=_base(units, found),
         question=_question(found, treated, lost), assumptions=ASSUMPTIONS, transform=units.transform,
-        outcome_sd=spread(units.y[used & (treated == 0)]), dropped=rows.dropped, caveats=_caveats(units, found, lost),
+        outcome_sd=spread(units.y[used & (treated == 0)]), dropped=rows.dropped, caveats=[*_caveats(units, found, lost), *more],
         share=units.share, details=(*found.details, ("effective_comparison", sample.effective_size(0))))
     return MatchedEstimate(**{f.name: getattr(plain, f.name) for f in fields(plain)}, matched=sample)
 
@@ -203,6 +253,16 @@ def _drop(rows: Selection, positions: Codes, mask: Mask, reason: str, text: str)
     whole = np.zeros(len(rows.kept), dtype=bool)
     whole[positions[mask]] = True
     rows.drop(whole, reason, text)
+
+
+def _beyond(found: Found, treated: Array) -> tuple[Why, ...]:
+    """Units compared although nobody of the other arm stands as far out as they do."""
+    place = found.score if found.score is not None else None if found.place is None else found.place.value
+    if place is None:
+        return ()
+    out = outside_support(place, treated, found.estimand)
+    out = out[(found.weights[out] != 0) & ~found.lost[out]]
+    return ((KEPT, BEYOND if found.place is None or found.place.chance else TOLD_APART, out),) if len(out) else ()
 
 
 def _focal(estimand: str, treated: Array) -> int:
@@ -221,7 +281,7 @@ def _caveats(units: Units, found: Found, lost: Mask) -> list[Caveat]:
     caveats = [Caveat(code="selection_on_observables", text="Not randomised: participants and the others were "
                       "matched on the measured traits only; what was not measured, or not matched well, may still differ."),
                *units.caveats()]
-    if found.vcov == "AI":
+    if units.clusters is None and (found.vcov == "AI" or found.method not in PAIRED):
         caveats += few_units(MatchedSample(frame=units.rows.data, rows=np.flatnonzero(units.rows.kept),
                                            treated=units.treated, weights=found.weights, score=None))
     gone, whole, who = int(lost.sum()), _focal(found.estimand, units.treated), WHO[found.estimand]
@@ -230,6 +290,11 @@ def _caveats(units: Units, found: Found, lost: Mask) -> list[Caveat]:
             code=f"{found.estimand}_of_matched", text=f"{gone} of {whole} {who} have no counterpart {found.limit} and are "
             f"left out: the number speaks of the other {whole - gone}, not of all {who}.",
             values=(("units", gone), ("of", whole))))
+        if whole - gone < FEW_CLUSTERS:
+            caveats.append(Caveat(
+                code="few_matched", text=f"Only {whole - gone} of {whole} {who} are left {found.limit}: too few to say "
+                "anything by. Widen the caliper or the bins, or match exactly on fewer columns.",
+                values=(("units", whole - gone), ("of", whole))))
     elif gone:
         caveats.append(Caveat(code="unmatched", text=f"{gone} units have no match: the number is for the matched "
                               "ones only.", values=(("units", gone),)))

@@ -9,6 +9,7 @@ from scipy import stats
 
 from impact.inference.linear import Array
 from impact.matching.score import Score, propensity
+from impact.matching.support import Standing, standing
 from impact.matching.units import Units, check_choice, need_enough_units
 
 DISTANCES = ("propensity", "linear_propensity", "mahalanobis", "robust_mahalanobis", "standardised_euclidean")
@@ -32,6 +33,7 @@ class Metric:
     score: Score | None
     largest_first: Array
     unit: float = 1.0
+    place: Standing | None = None
 
     @property
     def probability(self) -> Array | None:
@@ -64,8 +66,9 @@ def metric_of(distance: str, units: Units) -> Metric:
         z = _ranked(units.x)
     else:
         z = whitened(units.x, treated)
+    place = standing(units.x, treated, list(units.columns))  # no distance makes up for nobody being alike
     far = [((z - z[treated == arm].mean(axis=0)) ** 2).sum(axis=1) for arm in (0, 1)]
-    return Metric(coordinates=z, score=None, largest_first=np.where(treated == 1, far[0], -far[1]))
+    return Metric(coordinates=z, score=None, largest_first=np.where(treated == 1, far[0], -far[1]), place=place)
 
 
 def whitened(x: Array, treated: Array) -> Array:

@@ -72,7 +72,7 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
                       caliper: float | None = None, caliper_unit: str = "sd", exact: Sequence[str] = (),
                       order: str | None = None, seed: int | None = None, bias_adjustment: bool | None = None,
                       variance_matches: int = 1, estimated_score: bool = False, tie_tolerance: float = 0.0,
-                      transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
+                      cluster: str | None = None, transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
     """Compare each unit with the most similar units of the other arm.
 
     Parameters
@@ -105,6 +105,7 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
         of the att. Without it the score is treated as known, and the estimate says so.
     tie_tolerance : with replacement, squared distances (in standard deviations) this much beyond the nearest's count as
         ties; 0 merges equal distances only, 1e-5 is the default of R Matching.
+    cluster : column of those who were chosen together (villages); errors then allow for it.
     transform : "none" or "log".
     conf_level : a share.
 
@@ -135,7 +136,7 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
                    tie_tolerance=tie_tolerance)
     _check_rules(rules)
     units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, exact=exact,
-                         transform=transform)
+                         transform=transform, cluster=cluster)
     metric = metric_of(distance, units)
     cells = cells_of(units.rows, rules.exact)
     arms = {"att": (1,), "atc": (0,), "ate": (1, 0)}[estimand]
@@ -211,7 +212,7 @@ def _adjusting(rules: _Rules, x: Array) -> bool:
 def _with_replacement(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Side, ...], adjust: Array | None,
                       rules: _Rules, conf_level: float) -> Found:
     effect = matched_effect(units.y, units.treated, sides, metric.coordinates, adjust, rules.variance_matches,
-                            rules.tie_tolerance)
+                            rules.tie_tolerance, units.clusters)
     error, added = effect.std_error, None
     if rules.estimated_score and metric.score is not None:
         added = score_estimation(units.y, units.treated, metric.score, metric.coordinates, units.x,
@@ -225,11 +226,13 @@ def _with_replacement(units: Units, metric: Metric, cells: Codes | None, sides: 
     if metric.score is not None and added is None:
         caveats.append(Caveat(code="score_known", text="The standard error treats the estimated propensity score as "
                               "known."))
+    weights = _weights(effect, sides)
+    caveats += left_unequal(units, weights, adjust)
     details = () if added is None else (("std_error_score_known", effect.std_error),)
     shared = _shared(units, metric, cells, sides, adjust, rules, details)
-    return Found(method="nearest_neighbour", estimand=rules.estimand, vcov="AI", weights=_weights(effect, sides), sets=None,
-                 inference=infer(effect.estimate, error, None, conf_level), caveats=tuple(caveats),
-                 card=_card(rules, adjust is not None, added), **shared)
+    return Found(method="nearest_neighbour", estimand=rules.estimand, vcov="AI", weights=weights, sets=None,
+                 inference=infer(effect.estimate, error, effect.df, conf_level), caveats=tuple(caveats),
+                 card=_card(rules, adjust is not None, added, units.cluster), **shared)
 
 
 def _without(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Side, ...], adjust: Array | None,
@@ -244,9 +247,10 @@ def _without(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Sid
         "first in the data: another order of the rows may give another number.",
         values=(("partners", side.matches.by_order),)),)
     return Found(method="nearest_neighbour", estimand=rules.estimand, vcov=SETS_VCOV, weights=weights, sets=sets,
-                 inference=set_inference(units.y, units.treated, sets, weights, adjust, SETS_VCOV, conf_level),
+                 inference=set_inference(units.y, units.treated, sets, weights, adjust, SETS_VCOV, conf_level,
+                                         units.clusters),
                  caveats=(*caveats, *left_unequal(units, weights, adjust)),
-                 card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), ""),
+                 card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), "", units),
                  **_shared(units, metric, cells, sides, adjust, rules, (("order", rules.order or "default"),)))
 
 
@@ -259,7 +263,8 @@ def _shared(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Side
         alone = ~side.matches.found
         lost[side.focal[alone]] = True
         why += lonely(side.focal, side.donors, alone, metric, cells, caliper)
-    return {"lost": lost, "why": tuple(why), "limit": rules.limit, "score": metric.probability, "pairs": _pairs(sides),
+    return {"lost": lost, "why": tuple(why), "limit": rules.limit, "score": metric.probability,
+            "place": metric.place, "pairs": _pairs(sides),
             "details": (("distance", rules.distance), ("bias_adjusted", adjust is not None), *details,
                         ("total_distance", total_distance(metric, sides)))}
 
@@ -305,8 +310,13 @@ def _extra(adjusted: bool) -> str:
     return "with regression bias adjustment (Abadie & Imbens 2011)" if adjusted else "no bias adjustment"
 
 
-def _card(rules: _Rules, adjusted: bool, added: float | None) -> StandardErrorCard:
+def _card(rules: _Rules, adjusted: bool, added: float | None, cluster: str | None) -> StandardErrorCard:
     m = rules.variance_matches
+    if cluster is not None:
+        return StandardErrorCard(
+            formula=f"the largest of three: matched pairs that share a {cluster} (Fafchamps & Gubert 2007); each side's mean "
+                    f"by {cluster}; Abadie & Imbens (2006)", correction=f"G/(G − 1); {_extra(adjusted)}", level=cluster,
+            df_rule="clusters of the smaller side − 1")
     rule = f"{m} same-arm neighbour(s) for the variance" if m else "one conditional variance for all"
     if added is not None:
         stata = {"att": ", atet", "ate": ""}.get(rules.estimand)

@@ -32,8 +32,9 @@ from impact.inference.report import (
     spread,
 )
 from impact.inference.worth import equal_units
-from impact.matching.sample import MatchedEstimate, MatchedSample, few_units
+from impact.matching.sample import KEPT, MatchedEstimate, MatchedSample, few_units
 from impact.matching.score import Score, propensity
+from impact.matching.support import BEYOND, SURE, TOLD_APART, Standing, outside_support, standing
 from impact.matching.units import QUESTIONS, as_numbers, in_words, need_both_arms, said_encoded
 from impact.results import Caveat, Dropped, Estimate, StandardErrorCard
 
@@ -49,7 +50,6 @@ WITHOUT = {"att": "participants without the programme", "atc": "the others, as t
 LOGIT = "A logit of the covariates describes the chance of taking part."
 WORDS = {1: "treated", 0: "comparison"}
 LARGE_SHARE, LARGE_TIMES = 0.05, 3.0  # one unit with this share of its arm's weight, and so many equal shares, is said
-SURE = 15.0  # log odds beyond which a fitted score is examined for perfect separation
 
 
 @dataclass(slots=True, kw_only=True)
@@ -194,6 +194,7 @@ def comparison_estimate(sample: Comparison, means: Means, *, outcome: str, treat
                         formula: str, correction: str, calls: tuple[str, str], assumptions: Sequence[str], vcov: str = "M",
                         details: Sequence[tuple[str, Any]] = ()) -> MatchedEstimate:
     """Put together the estimate of any comparison on observed traits, with its sample and what a reader must know."""
+    place = Standing(score, True) if score is not None else standing(sample.covariates, sample.treated, sample.names)
     error = sampled_error(means.influence_one - means.influence_zero, sample.clusters)
     base_error = sampled_error(means.influence_zero, sample.clusters).std_error
     label, zero = WITHOUT[estimand], means.zero
@@ -204,8 +205,8 @@ def comparison_estimate(sample: Comparison, means: Means, *, outcome: str, treat
     counts = Counts(n=n, treated=int(treated.sum()), comparison=int((1 - treated).sum()), units=n,
                     units_treated=int(treated.sum()), clusters=found[0], clusters_treated=found[1],
                     clusters_comparison=found[2])
-    kept = MatchedSample(frame=sample.rows.data, rows=sample.positions, treated=treated, weights=weights, score=score,
-                         outside=_outside(sample, score, estimand), treatment=treatment, estimand=estimand,
+    kept = MatchedSample(frame=sample.rows.data, rows=sample.positions, treated=treated, weights=weights, score=score, place=None if score is not None else place,
+                         outside=_outside(sample, place, estimand), treatment=treatment, estimand=estimand,
                          covariates=(*sample.names, *sample.left_out))
     card = StandardErrorCard(
         formula=formula, correction=correction + ("" if cluster is None else "; G/(G − 1)"), level=cluster or "the unit",
@@ -234,10 +235,11 @@ def _diagnostics(sample: Comparison, kept: MatchedSample, estimand: str) -> tupl
         if share[top] > max(LARGE_SHARE, LARGE_TIMES / len(mine)):
             row = int(sample.positions[mine[top]]) + 1
             caveats.append(Caveat(code="large_weight", text=f"One {word} unit (row {row}) carries {share[top]:.0%} of the "
-                                  f"weight of its side, which is worth "
-                                  f"{equal_units(kept.effective_size(arm))}: the number leans on it.", values=(("row", row), ("share", float(share[top])))))
+                                  "weight of its side, which is worth "
+                                  f"{equal_units(kept.effective_size(arm))}: the number leans on it.",
+                                  values=(("row", row), ("share", float(share[top])))))
     if kept.score is not None:
-        outside = _outside_support(kept.score, sample.treated, estimand)
+        outside = outside_support(kept.score, sample.treated, estimand)
         shown.append(("outside_support", len(outside)))
         if len(outside):
             caveats.append(Caveat(code="outside_support", text=f"{len(outside)} units "
@@ -249,24 +251,14 @@ def _diagnostics(sample: Comparison, kept: MatchedSample, estimand: str) -> tupl
     return shown, caveats + few_for_large_samples(None if sample.clusters is None else int(sample.clusters.max()) + 1)
 
 
-def _outside(sample: Comparison, score: Array | None, estimand: str) -> tuple[Dropped, ...]:
+def _outside(sample: Comparison, place: Standing | None, estimand: str) -> tuple[Dropped, ...]:
     """Units without a like on the other side: those trimmed, and those kept with a score beyond the other side's."""
     out = [lost for lost in sample.rows.dropped if lost.reason == "trimmed"]
-    found = np.empty(0, dtype=np.int64) if score is None else _outside_support(score, sample.treated, estimand)
+    found = np.empty(0, dtype=np.int64) if place is None else outside_support(place.value, sample.treated, estimand)
     if len(found):
         rows = tuple(int(r) + 1 for r in sample.positions[found])
-        out.append(Dropped(reason="outside_support", text="kept, with a chance of taking part beyond that of every unit of "
-                           "the other side", n_rows=len(rows), n_units=len(rows), rows=rows))
+        out.append(Dropped(reason=KEPT, text=BEYOND if place is None or place.chance else TOLD_APART, n_rows=len(rows), n_units=len(rows), rows=rows))
     return tuple(out)
-
-
-def _outside_support(score: Array, treated: Array, estimand: str) -> Codes:
-    """Find units the estimand speaks of whose score lies outside the other arm's range."""
-    out = np.zeros(len(score), dtype=bool)
-    for arm in {"att": (1,), "atc": (0,)}.get(estimand, (1, 0)):
-        other = score[treated != arm]
-        out |= (treated == arm) & ((score < other.min()) | (score > other.max()))
-    return np.flatnonzero(out).astype(np.int64)
 
 
 def fit_score(sample: Comparison) -> Score:

@@ -39,7 +39,7 @@ MOST_EDGES = 20_000_000  # possible matches held at once
 def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str], estimand: str = "att",
                   distance: str = "propensity", caliper: float | None = None, caliper_unit: str = "sd",
                   exact: Sequence[str] = (), bias_adjustment: bool = False, vcov: str | None = None,
-                  transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
+                  cluster: str | None = None, transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
     """Pair each unit with one of the other arm so that the sum of distances is the smallest possible.
 
     Parameters
@@ -50,6 +50,7 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     estimand : "att" (those who took part) or "atc" (the others).
     bias_adjustment : regression on the covariates within the matched sample.
     vcov : None clusters errors by pair (CR1S, df pairs − 1); any of classical, HC0 … CR3 by name.
+    cluster : column of those who were chosen together (villages): errors are then clustered by pair and by it.
 
     Returns
     -------
@@ -70,8 +71,8 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     """
     check_choice("estimand", estimand, ("att", "atc"))
     units, metric, cells, reach = _prepared(data, outcome, treatment, covariates, exact, distance, caliper, caliper_unit,
-                                            transform)
-    kind = check_vcov(vcov)
+                                            transform, cluster)
+    kind = check_vcov(vcov, cluster)
     arm = 1 if estimand == "att" else 0
     mine, theirs = _canonical(units, arm), _canonical(units, 1 - arm)
     pairs = []
@@ -89,23 +90,24 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     lost = np.zeros(len(units.y), dtype=bool)
     lost[focal] = weights[focal] == 0
     card = set_card(kind, "matched pair", len(chosen), "with regression adjustment" if bias_adjustment else
-                    "no bias adjustment", f'MatchIt::matchit(d ~ x, method = "optimal", estimand = "{estimand.upper()}")')
+                    "no bias adjustment", f'MatchIt::matchit(d ~ x, method = "optimal", estimand = "{estimand.upper()}")',
+                    units)
     total = _length(metric, chosen[:, 0], chosen[:, 1])
     limit = _limit(caliper, caliper_unit, as_names(exact), distance)
     return matched_estimate(units, Found(
         method="optimal_pairs", estimand=estimand, vcov=kind, card=card, weights=weights, sets=sets, lost=lost,
-        inference=set_inference(units.y, units.treated, sets, weights, adjust, kind, conf_level),
+        inference=set_inference(units.y, units.treated, sets, weights, adjust, kind, conf_level, units.clusters),
         pairs=tuple((int(i), int(j), 1.0) for i, j in chosen), limit=limit,
         why=lonely(focal, np.flatnonzero(units.treated != arm), lost[focal], metric, cells, reach),
-        score=metric.probability,
+        score=metric.probability, place=metric.place,
         caveats=(*_twins(units, cells, chosen[:, 1]), *left_unequal(units, weights, adjust)),
         details=(("distance", distance), ("bias_adjusted", bias_adjustment), ("total_distance", total))))
 
 
 def full_matching(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str], estimand: str = "att",
                   distance: str = "propensity", caliper: float | None = None, caliper_unit: str = "sd",
-                  exact: Sequence[str] = (), vcov: str | None = None, transform: str = "none",
-                  conf_level: float = 0.95) -> MatchedEstimate:
+                  exact: Sequence[str] = (), vcov: str | None = None, cluster: str | None = None,
+                  transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
     """Put every unit into a set of one treated and several comparison units, or the reverse, at the least total distance.
 
     Parameters
@@ -114,6 +116,7 @@ def full_matching(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
         As :func:`impact.matching.nearest_neighbour`. Units without a possible counterpart are left out and counted.
     estimand : "att", "atc" or "ate": whose share of each set is the weight of its two arms.
     vcov : None clusters errors by matched set (CR1S, df sets − 1); any of classical, HC0 … CR3 by name.
+    cluster : column of those who were chosen together (villages): errors are then clustered by set and by it.
 
     Returns
     -------
@@ -135,8 +138,8 @@ def full_matching(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     """
     check_choice("estimand", estimand, tuple(QUESTIONS))
     units, metric, cells, reach = _prepared(data, outcome, treatment, covariates, exact, distance, caliper, caliper_unit,
-                                            transform)
-    kind = check_vcov(vcov)
+                                            transform, cluster)
+    kind = check_vcov(vcov, cluster)
     one, zero = _canonical(units, 1), _canonical(units, 0)
     found = [_cheapest_cover(metric, f, d, None if reach is None else float(reach))
              for f, d in _groups(one, zero, cells)]
@@ -150,23 +153,24 @@ def full_matching(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     sizes = np.bincount(sets[sets >= 0])
     limit = _limit(caliper, caliper_unit, as_names(exact), distance)
     card = set_card(kind, "matched set", len(sizes), "no bias adjustment",
-                    f'MatchIt::matchit(d ~ x, method = "full", estimand = "{estimand.upper()}")')
+                    f'MatchIt::matchit(d ~ x, method = "full", estimand = "{estimand.upper()}")', units)
     return matched_estimate(units, Found(
         method="full_matching", estimand=estimand, vcov=kind, card=card, weights=weights, sets=sets, lost=lost,
-        inference=set_inference(units.y, units.treated, sets, weights, None, kind, conf_level),
+        inference=set_inference(units.y, units.treated, sets, weights, None, kind, conf_level, units.clusters),
         pairs=tuple((int(i), int(j), 1.0) for i, j in edges), limit=limit,
-        why=_why(units, metric, cells, reach, lost), score=metric.probability,
+        caveats=left_unequal(units, weights, None),
+        why=_why(units, metric, cells, reach, lost), score=metric.probability, place=metric.place,
         details=(("distance", distance), ("total_distance", _length(metric, edges[:, 0], edges[:, 1])),
                  ("sets", len(sizes)), ("largest_set", int(sizes.max())))))
 
 
 def _prepared(data: pd.DataFrame, outcome: str, treatment: str, covariates: Sequence[str], exact: Sequence[str],
-              distance: str, caliper: float | None, caliper_unit: str,
-              transform: str) -> tuple[Units, Metric, Codes | None, float | None]:
+              distance: str, caliper: float | None, caliper_unit: str, transform: str,
+              cluster: str | None) -> tuple[Units, Metric, Codes | None, float | None]:
     check_choice("distance", distance, DISTANCES)
     check_caliper(caliper, caliper_unit)
     units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, exact=exact,
-                         transform=transform)
+                         transform=transform, cluster=cluster)
     metric = metric_of(distance, units)
     return units, metric, cells_of(units.rows, as_names(exact)), caliper_of(caliper, caliper_unit, metric)
 

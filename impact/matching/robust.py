@@ -66,7 +66,7 @@ def aipw(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequen
     vcov : "M" (all estimated parts allowed for; needs folds=None), "IF" (influence function, models taken as known, right
         in large samples if both are). None is "M", and "IF" with folds.
     folds : None fits the models on all rows; a number of at least 2 fits them on the other folds (cross-fitting). Folds
-        are drawn within arms, or by cluster; they depend on the order of the rows.
+        are drawn within arms, or by cluster, and do not hang on the order of the rows.
     learner : "parametric" (logit, and least squares by arm) or "forest" (random forests of scikit-learn; needs folds).
     seed : of the folds and forests.
     cluster : column of groups that took part, or were sampled, together.
@@ -136,7 +136,7 @@ def regression_adjustment(data: pd.DataFrame, *, outcome: str, treatment: str, c
     Raises
     ------
     DataError, DesignError
-        As :func:`impact.matching.aipw`, except that nothing is refused for perfect separation.
+        As :func:`impact.matching.aipw`; perfect separation only where it sets all units apart.
 
     Notes
     -----
@@ -259,7 +259,11 @@ def _corrected(sample: Comparison, models: Models, balance: Balancing, estimand:
 
 
 def _cross_fit(sample: Comparison, estimand: str, folds: int, learner: str, seed: int) -> Models:
-    """Predict each fold from models fitted on the others."""
+    """Predict each fold from models fitted on the others, rows first put into an order that follows from their values."""
+    order = np.lexsort((sample.sampling, sample.y, sample.treated, *sample.covariates.T[::-1]))
+    sample = replace(
+        sample, y=sample.y[order], treated=sample.treated[order], covariates=sample.covariates[order],
+        sampling=sample.sampling[order], clusters=None if sample.clusters is None else sample.clusters[order])
     n, arms, clipped = len(sample.y), PREDICTED[estimand], 0
     log_odds, predicted = np.zeros(n), {arm: np.zeros(n) for arm in arms}
     for train, test in _splits(sample, folds, seed):
@@ -272,7 +276,9 @@ def _cross_fit(sample: Comparison, estimand: str, folds: int, learner: str, seed
             log_odds[test], outcomes = _parametric(sample, train, test, arms)
         for arm in arms:
             predicted[arm][test] = outcomes[arm]
-    return Models(log_odds=log_odds, outcome=predicted, clipped=clipped)
+    back = np.empty(len(order), dtype=np.int64)
+    back[order] = np.arange(len(order))
+    return Models(log_odds=log_odds[back], outcome={arm: values[back] for arm, values in predicted.items()}, clipped=clipped)
 
 
 def _splits(sample: Comparison, folds: int, seed: int) -> Iterator[tuple[Codes, Codes]]:

@@ -14,6 +14,7 @@ from impact.results import Caveat, Dropped, Estimate
 if TYPE_CHECKING:
     import pandas as pd
 
+    from impact.matching.support import Standing
     from impact.results.balance import BalanceTable
     from impact.results.plots import Plot
 
@@ -34,8 +35,9 @@ class MatchedSample:
     score : (n,) propensity score, or None where the distance uses none.
     pairs : (treated position, comparison position, weight) of each match; for the atc the first is the comparison unit.
     sets : (n,) number of the matched set or stratum, −1 where unmatched; None with replacement.
-    outside : units the estimand speaks of that have no counterpart, by reason; row numbers count from 1. Weighting keeps
-        units beyond the other side's scores, and says so in the text.
+    outside : units the estimand speaks of that have no counterpart, by reason; row numbers count from 1. Units kept
+        although they stand beyond all of the other side are there too, as "outside_support", and the text says so.
+    place : where units stand by a logit of their covariates, where the method itself uses no score.
     treatment, covariates : column names, for balance tables. estimand : of whom the weights speak.
     """
 
@@ -47,6 +49,7 @@ class MatchedSample:
     pairs: tuple[tuple[int, int, float], ...] = field(repr=False, default=())
     sets: Codes | None = field(repr=False, default=None)
     outside: tuple[Dropped, ...] = ()
+    place: Standing | None = field(repr=False, default=None)
     treatment: str = ""
     covariates: tuple[str, ...] = ()
     estimand: str = "att"
@@ -54,6 +57,11 @@ class MatchedSample:
     def effective_size(self, arm: int) -> float:
         """Effective sample size of one arm (:func:`impact.inference.worth.effective_size`)."""
         return effective_size(self.weights[self.treated == arm])
+
+    @property
+    def standing(self) -> Array | None:
+        """Score of each unit, or where it stands by its covariates, (n,); None where neither can be said."""
+        return self.score if self.place is None else self.place.value
 
     def data(self) -> pd.DataFrame:
         """Return the matched rows with their weight (``matching_weight``), matched set and score, where there are any."""
@@ -102,6 +110,8 @@ class MatchedSample:
         from impact.results.plots import overlap_plot
 
         score, made = self.score, self.score is None
+        if score is None and self.place is not None and self.place.chance:
+            score = self.place.value
         if score is None:
             from impact.matching.score import propensity
             from impact.matching.units import select_units

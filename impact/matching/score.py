@@ -92,7 +92,12 @@ def propensity(covariates: Array, treated: Array, names: list[str]) -> Score:
 def _refusal(columns: Array, treated: Array, names: list[str]) -> DesignError:
     """Say that the covariates predict treatment perfectly, naming those that do."""
     found = separating(columns, treated) if columns.size <= LARGEST_SEARCH else []
-    named = list(dict.fromkeys(names[j] for j in found))
+    return separated([names[j] for j in found])
+
+
+def separated(names: list[str]) -> DesignError:
+    """Refuse covariates, named where known, that predict treatment perfectly."""
+    named = list(dict.fromkeys(names))
     where = f"column '{named[0]}'" if len(named) == 1 else "covariates"
     who = "its values" if len(named) == 1 else f"{listed(named)} together" if named else "they"
     return DesignError(Problem(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +13,19 @@ from impact.data.frame import holds_words, listed, number_problem
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.linear import Array, Codes
 from impact.inference.sandwich import CLUSTERED
-from impact.matching.assembly import Found, check_vcov, matched_estimate, set_card, set_inference, set_weights
+from impact.matching.assembly import (
+    Found,
+    check_vcov,
+    left_unequal,
+    matched_estimate,
+    set_card,
+    set_inference,
+    set_weights,
+)
 from impact.matching.distance import metric_of
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, joint_codes, select_units
+from impact.matching.support import standing
+from impact.matching.units import QUESTIONS, Units, as_numbers, cells_of, check_choice, joint_codes, select_units
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -28,7 +38,8 @@ AS_IT_IS = "exact"
 
 
 def exact(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str], estimand: str = "att",
-          vcov: str | None = None, transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
+          vcov: str | None = None, cluster: str | None = None, transform: str = "none",
+          conf_level: float = 0.95) -> MatchedEstimate:
     """Compare units that are equal in every covariate.
 
     Parameters
@@ -38,6 +49,7 @@ def exact(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seque
     covariates : columns measured before treatment, numbers or text; rows with a missing value are left out and counted.
     estimand : "att" (those who took part), "atc" (the others) or "ate" (all): whose share of each stratum is its weight.
     vcov : None clusters errors by stratum (CR1S, df strata − 1); any of classical, HC0 … CR3 by name.
+    cluster : column of those who were chosen together (villages): errors are then clustered by stratum and by it.
     transform : "none" or "log".
     conf_level : a share.
 
@@ -62,20 +74,20 @@ def exact(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seque
     """
     check_choice("estimand", estimand, tuple(QUESTIONS))
     units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, transform=transform,
-                         numeric=False)
+                         numeric=False, cluster=cluster)
     strata = cells_of(units.rows, units.covariates)
     return _within(units, strata, "exact", estimand, vcov, conf_level, limit=f"of the same {listed(units.covariates)}",
                    r_call=f'MatchIt::matchit(d ~ x, method = "exact", estimand = "{estimand.upper()}")')
 
 
 def coarsened_exact(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str], estimand: str = "att",
-                    bins: Bins | Mapping[str, Bins] = AUTOMATIC, vcov: str | None = None, transform: str = "none",
-                    conf_level: float = 0.95) -> MatchedEstimate:
+                    bins: Bins | Mapping[str, Bins] = AUTOMATIC, vcov: str | None = None, cluster: str | None = None,
+                    transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
     """Compare units whose covariates fall into the same bins.
 
     Parameters
     ----------
-    data, outcome, treatment, covariates, estimand, vcov, transform, conf_level
+    data, outcome, treatment, covariates, estimand, vcov, cluster, transform, conf_level
         As :func:`impact.matching.exact`.
     bins : for all numeric covariates, or by name: "sturges" (1 + log2 n bins of equal width, rounded up, the automatic
         rule), a number of bins of equal width, a list of cut points in the covariate's unit (a value equal to a cut point
@@ -100,7 +112,7 @@ def coarsened_exact(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
     """
     check_choice("estimand", estimand, tuple(QUESTIONS))
     units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, transform=transform,
-                         numeric=False)
+                         numeric=False, cluster=cluster)
     rules = _rules(units, bins)
     codes, said = [], []
     for name in units.covariates:
@@ -113,13 +125,13 @@ def coarsened_exact(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
 
 
 def subclassification(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str],
-                      estimand: str = "att", classes: int = 6, vcov: str | None = None, transform: str = "none",
-                      conf_level: float = 0.95) -> MatchedEstimate:
+                      estimand: str = "att", classes: int = 6, vcov: str | None = None, cluster: str | None = None,
+                      transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
     """Compare units within classes of the propensity score.
 
     Parameters
     ----------
-    data, outcome, treatment, estimand, vcov, transform, conf_level
+    data, outcome, treatment, estimand, vcov, cluster, transform, conf_level
         As :func:`impact.matching.exact`.
     covariates : columns measured before treatment; text becomes one yes/no column for each of its words.
     classes : how many, cut at quantiles of the scores of the units the estimand speaks of.
@@ -144,7 +156,8 @@ def subclassification(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     check_choice("estimand", estimand, tuple(QUESTIONS))
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
         raise ValueError("classes must be a whole number of at least 2")
-    units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, transform=transform)
+    units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, transform=transform,
+                         cluster=cluster)
     score = metric_of("propensity", units).probability
     if score is None:
         raise ValueError("subclassification needs a score")
@@ -200,11 +213,21 @@ def _binned(values: Array, rule: Bins, n: int) -> Codes:
     return np.searchsorted(points, values, side="right").astype(np.int64)
 
 
+def _counted(units: Units) -> Units:
+    """Lay covariates that are compared as they stand out as numbers too, where they are numbers that vary."""
+    if units.columns:
+        return units
+    names = [c for c in units.covariates if number_problem(units.rows.data, c) is None and c not in units.left_out]
+    return replace(units, columns=tuple(names), x=as_numbers(units.rows, names, ())[0]) if names else units
+
+
 def _within(units: Units, strata: Codes | None, method: str, estimand: str, vcov: str | None, conf_level: float, *,
             limit: str, r_call: str, score: Array | None = None,
             details: tuple[tuple[str, Any], ...] = ()) -> MatchedEstimate:
     """Weight, estimate and report any comparison within strata."""
-    kind = check_vcov(vcov)
+    kind = check_vcov(vcov, units.cluster)
+    units = _counted(units)
+    place = None if score is not None or not units.columns else standing(units.x, units.treated, list(units.columns))
     if strata is None:
         raise ValueError("there are no strata")
     treated = units.treated
@@ -222,11 +245,12 @@ def _within(units: Units, strata: Codes | None, method: str, estimand: str, vcov
     alone = np.flatnonzero(lost).astype(np.int64)
     why = (("no_counterpart_in_stratum", "nobody of the other arm in its stratum", alone),) if len(alone) else ()
     held = int((sets >= 0).sum()) / int(both.sum())
-    caveats = (Caveat(code="large_strata", text=f"The strata hold {held:.0f} units on average, and the error counts "
+    caveats = left_unequal(units, weights, None, least=1)
+    caveats += (Caveat(code="large_strata", text=f"The strata hold {held:.0f} units on average, and the error counts "
                       "differences between strata as chance: with so large strata the interval is usually too wide.",
                       values=(("units", held),)),) if kind in CLUSTERED and held > MOST_IN_STRATUM else ()
-    card = set_card(kind, "stratum", int(both.sum()), "no bias adjustment", r_call)
+    card = set_card(kind, "stratum", int(both.sum()), "no bias adjustment", r_call, units)
     return matched_estimate(units, Found(
         method=method, estimand=estimand, vcov=kind, card=card, weights=weights, sets=sets, lost=lost, why=why, limit=limit,
-        inference=set_inference(units.y, treated, sets, weights, None, kind, conf_level), score=score, caveats=caveats,
+        inference=set_inference(units.y, treated, sets, weights, None, kind, conf_level, units.clusters), score=score, place=place, caveats=caveats,
         details=(("strata", int(both.sum())), ("strata_of_one_arm", int((~both).sum())), *details)))

@@ -40,6 +40,7 @@ class Units:
     y, raw : (n,) outcome on the scale of analysis, and as it came. treated : (n,) of 0 and 1.
     x : (n, p) covariates that vary, text as one 0/1 column a word. columns : the covariate behind each column.
     encoded : text covariates. left_out : covariates with one value on every row.
+    cluster, clusters : column of those who were chosen together, and its codes (n,), or None.
     """
 
     rows: Selection
@@ -54,6 +55,8 @@ class Units:
     columns: tuple[str, ...]
     encoded: tuple[str, ...]
     left_out: tuple[str, ...]
+    cluster: str | None = None
+    clusters: Codes | None = None
 
     @property
     def share(self) -> bool:
@@ -70,7 +73,8 @@ class Units:
 
 
 def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, covariates: Sequence[str],
-                 exact: Sequence[str] = (), transform: str = "none", numeric: bool = True) -> Units:
+                 exact: Sequence[str] = (), transform: str = "none", numeric: bool = True,
+                 cluster: str | None = None) -> Units:
     """Check columns, leave out rows that cannot be used, and lay the rest out.
 
     Parameters
@@ -89,14 +93,15 @@ def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, cov
     if not covariates:
         raise DesignError(Problem(where="covariates", what="there is nothing to match on",
                                   cure="List columns measured before treatment."), source="design")
-    require_columns(data, outcome=outcome, treatment=treatment, covariates=covariates, exact=exact)
+    require_columns(data, outcome=outcome, treatment=treatment, covariates=covariates, exact=exact, cluster=cluster)
     measured = () if outcome is None else (outcome,)
     twice = [Problem(where=f"column '{name}'", what=f"it is the {role} and a covariate too", cure="It cannot be both.")
              for name, role in ((outcome, "outcome"), (treatment, "treatment")) if name in (*covariates, *exact)]
     if twice:
         raise DataError(twice, source="data")
     words = tuple(c for c in covariates if in_words(data, c)) if numeric else ()
-    check_columns(data, numbers=(*measured, *(c for c in covariates if numeric and c not in words)), zero_one=(treatment,))
+    check_columns(data, numbers=(*measured, *(c for c in covariates if numeric and c not in words)), zero_one=(treatment,),
+                  complete=() if cluster is None else (cluster,))
     rows = Selection(data)
     for name, reason in ((treatment, "treatment"), *((c, "outcome") for c in measured),
                          *((c, "covariate") for c in covariates), *((c, "exact") for c in exact)):
@@ -112,8 +117,9 @@ def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, cov
                                   cure="List columns in which units differ."), source="design")
     return Units(rows=rows, outcome=outcome, treatment=treatment, covariates=covariates, transform=transform, raw=raw,
                  y=transformed(raw, transform, outcome, rows.kept.nonzero()[0]), treated=treated, x=x[:, varies],
-                 columns=columns, encoded=words,
-                 left_out=tuple(c for c in covariates if numeric and c not in columns))
+                 columns=columns, encoded=words, cluster=cluster,
+                 clusters=None if cluster is None else rows.codes(cluster),
+                 left_out=tuple(c for c in covariates if (c not in columns if numeric else rows.codes(c).max() == 0)))
 
 
 def said_encoded(names: Sequence[str]) -> list[Caveat]:
