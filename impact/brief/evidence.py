@@ -103,7 +103,8 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     if any(c.code == "provisional" for _, _, c in caveats(evaluation)):
         notes.append(say("read.provisional.short"))
     notes += list(dict.fromkeys(note for r in rows for note in r.missing))[:3]
-    calls = [f"R{':' if e.se_card.r_call.startswith('no equivalent') else ''} {e.se_card.r_call}" if e.se_card.r_call else "",
+    r = e.se_card is not None and e.se_card.r_call and not e.se_card.r_call.startswith("no equivalent call")
+    calls = [f"R {e.se_card.r_call}" if r else "",
              f"Stata {e.se_card.stata_call}" if e.se_card.stata_call else ""] if e.se_card else []
     if any(calls):
         notes.append(say("read.calls", calls=quote("; ".join(c for c in calls if c), "results.json: se_card")))
@@ -203,7 +204,8 @@ def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:
         if e.method == "ratio_effect" and e.effect_pct is None:
             continue  # a share of a mean that may be zero: the record has its set, and no line here could hold it
         unit = unit_of(e, index, outcome, language)
-        lines.append(Method(name=_resting(_asked(evaluation, e, name), e), same=_same(evaluation, e), effect=main_effect(evaluation, e, outcome, unit),
+        told = _resting(_asked(evaluation, e, name), e)
+        lines.append(Method(name=told, same=_same(evaluation, e), effect=main_effect(evaluation, e, outcome, unit),
                             p=take(evaluation, "p_value", "p", e.id), main=e is evaluation.headline,
                             n=need(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)))
     return tuple(lines)

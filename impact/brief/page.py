@@ -7,8 +7,8 @@ from typing import Any
 
 from impact.brief.illustration import MARKS, pictures, split_panels
 from impact.brief.model import (
-    Brief,
     CLEAR,
+    Brief,
     Chain,
     Fact,
     Join,

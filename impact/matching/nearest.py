@@ -310,8 +310,8 @@ def _extra(adjusted: bool) -> str:
 
 def _card(rules: _Rules, adjusted: bool, added: float | None) -> StandardErrorCard:
     m = rules.variance_matches
-    rule = (f"conditional variance: the sample variance of a unit and its {m} same-arm neighbour{'' if m == 1 else 's'}, "
-            "with those tied (as R Matching)") if m else "one conditional variance for all"
+    rule = (f"{m} same-arm neighbour(s) for the variance, sampled with the unit and ties as R Matching does" if m else
+            "one conditional variance for all")
     if added is not None:
         stata = {"att": ", atet", "ate": ""}.get(rules.estimand)
         return StandardErrorCard(

@@ -234,8 +234,9 @@ def _diagnostics(sample: Comparison, kept: MatchedSample, estimand: str) -> tupl
         if share[top] > max(LARGE_SHARE, LARGE_TIMES / len(mine)):
             row = int(sample.positions[mine[top]]) + 1
             caveats.append(Caveat(code="large_weight", text=f"One {word} unit (row {row}) carries {share[top]:.0%} of the "
-                                  f"weight of its side, which is worth "
-                                  f"{equal_units(kept.effective_size(arm))}: the number leans on it.", values=(("row", row), ("share", float(share[top])))))
+                                  f"weight of its side, which is "
+                                  f"worth {equal_units(kept.effective_size(arm))}: the number leans on it.",
+                                  values=(("row", row), ("share", float(share[top])))))
     if kept.score is not None:
         outside = _outside_support(kept.score, sample.treated, estimand)
         shown.append(("outside_support", len(outside)))
