@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 MOST_BOXES = 6
 MOST_PARTS = 4  # further rows of the main method named under the table
 ASKED = {**CONTRASTS, "late": "complier", "encouragement": "complier", "rank_test": "shift"}  # a question of their own
+OPEN = ("ato", "matching")  # these speak of units for whom taking part was open
+TOGETHER = ("matched_did", "plain_did", "lagged_matching")  # one call, three assumptions
 APART = ("lee_bounds", "manski_bounds", "subgroups")  # not other answers to the same question
 
 
@@ -101,7 +103,8 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     if any(c.code == "provisional" for _, _, c in caveats(evaluation)):
         notes.append(say("read.provisional.short"))
     notes += list(dict.fromkeys(note for r in rows for note in r.missing))[:3]
-    calls = [f"R {e.se_card.r_call}" if e.se_card.r_call else "",
+    r = e.se_card is not None and e.se_card.r_call and not e.se_card.r_call.startswith("no equivalent call")
+    calls = [f"R {e.se_card.r_call}" if r else "",
              f"Stata {e.se_card.stata_call}" if e.se_card.stata_call else ""] if e.se_card else []
     if e.se_card is not None and not any(calls) and evaluation.study.design.kind == "did":
         notes.append(say("read.calls.none"))
@@ -177,7 +180,7 @@ def benchmark(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -
 def _others_from(evaluation: Evaluation, r: Result, known: Number) -> tuple[Effect, Effect] | None:
     """How far the lowest and the highest answer of the other methods lie from the known one."""
     others = [e for e in evaluation.robustness(evaluation.estimate(r.estimate).outcome)
-              if e.method not in APART and asked(evaluation, e) == asked(evaluation, evaluation.headline)]
+              if e.method not in APART and _same(evaluation, e)]
     if not others:
         return None
     ends = [min(others, key=lambda e: e.estimate), max(others, key=lambda e: e.estimate)]
@@ -194,15 +197,15 @@ def methods(evaluation: Evaluation, language: str) -> tuple[Method, ...]:
     calls = {c.method for c in (evaluation.study.analysis.primary, *evaluation.study.analysis.robustness)}
     own = [e for e in others if e.method in calls]  # the others are further rows of a method
     named = [(e, _call_name(evaluation, e, own.index(e), len(own)) if e in own else method_name(e.method)) for e in others]
-    named.sort(key=lambda pair: asked(evaluation, pair[0]) != asked(evaluation, evaluation.headline))
+    named.sort(key=lambda pair: not _same(evaluation, pair[0]))
     lines = []
     for e, name in ((evaluation.headline, method_name(evaluation.headline.method)), *named):
         if e.method == "ratio_effect" and e.effect_pct is None:
             continue  # a share of a mean that may be zero: the record has its set, and no line here could hold it
         unit = unit_of(e, index, outcome, language)
-        lines.append(Method(name=_dated(evaluation, e, _asked(evaluation, e, name)),
-                            effect=main_effect(evaluation, e, outcome, unit), p=take(evaluation, "p_value", "p", e.id),
-                            main=e is evaluation.headline,
+        told = _resting(_dated(evaluation, e, _asked(evaluation, e, name)), e)
+        lines.append(Method(name=told, same=_same(evaluation, e), effect=main_effect(evaluation, e, outcome, unit),
+                            p=take(evaluation, "p_value", "p", e.id), main=e is evaluation.headline,
                             n=need(evaluation, "n_units" if e.n_units is not None else "n", "count", e.id)))
     return tuple(lines)
 
@@ -214,11 +217,20 @@ def _dated(evaluation: Evaluation, e: Estimate, name: Text) -> Text:
     return say("methods.periods", method=name, periods=quote(e.period, "results.json: period"))
 
 
+def _same(evaluation: Evaluation, e: Estimate) -> bool:
+    return asked(evaluation, e) == asked(evaluation, evaluation.headline)
+
+
+def _resting(name: Text, e: Estimate) -> Text:
+    """Say beside comparisons that are read together what each of them assumes."""
+    return say("methods.resting", method=name, what=say(f"resting.{e.method}")) if e.method in TOGETHER else name
+
+
 def _asked(evaluation: Evaluation, e: Estimate, name: Text) -> Text:
     """Say beside a method what it answers where that is not what the main method answers."""
-    key = asked(evaluation, e)
-    if key == asked(evaluation, evaluation.headline):
+    if _same(evaluation, e):
         return name
+    key = asked(evaluation, e)
     return say("methods.asked", method=name, what=say(f"asked.{key}", **contrast(evaluation, e)))
 
 
@@ -226,6 +238,8 @@ def asked(evaluation: Evaluation, e: Estimate) -> str:
     """Tell which question a method answers; most answer that of the offer's effect, each row counting once."""
     if e.method in WORKERS and evaluation.study.design.weighting == "worker":
         return "offer"
+    if e.estimand in OPEN:
+        return "open"
     return "association" if e.estimand == "association" else ASKED.get(e.method, "offer")
 
 

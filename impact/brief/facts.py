@@ -87,6 +87,7 @@ def estimand(evaluation: Evaluation, language: str) -> Phrase:
     """Say in words what is estimated."""
     design, e = evaluation.study.design, evaluation.headline
     key = ESTIMANDS.get(e.method, design.estimand) if design.kind == "rct" else design.estimand
+    key = e.estimand if e.estimand in ("ato", "matching") else key
     text = say(f"estimand.{key}.{design.weighting}" if key in ("worker", "incumbent") else f"estimand.{key}",
                units=unit_noun(evaluation, language), unit=unit_noun(evaluation, language, 0), **contrast(evaluation, e))
     if design.ever_treated:

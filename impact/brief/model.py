@@ -149,6 +149,7 @@ class Method:
     p: Number | None
     n: Number
     main: bool
+    same: bool = True  # whether it answers the question of the main one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

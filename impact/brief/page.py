@@ -13,6 +13,7 @@ from impact.brief.model import (
     Chain,
     Fact,
     Join,
+    Method,
     Phrase,
     Quote,
     Result,
@@ -295,8 +296,24 @@ def _reading(brief: Brief, s: Speaker, layout: Layout) -> str:
     return " ".join(parts)
 
 
+def _kept(methods: tuple[Method, ...], room: int) -> tuple[Method, ...]:
+    """Keep what there is room for: the main answer, the lowest and highest of the others, then in the order declared."""
+    if len(methods) <= room:
+        return methods
+    main, rest = methods[:1], methods[1:]
+    same = [m for m in rest if m.same] or list(rest)
+    ends = [min(same, key=_size), max(same, key=_size)]
+    first = tuple(dict.fromkeys(id(m) for m in ends))
+    ordered = sorted(rest, key=lambda m: first.index(id(m)) if id(m) in first else len(first))
+    return (*main, *ordered)[:room]
+
+
+def _size(method: Method) -> float:
+    return method.effect.value.value
+
+
 def _methods(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
-    kept = brief.methods[:layout.methods]
+    kept = _kept(brief.methods, layout.methods)
     rows = []
     finest = {kind: max(effect_decimals(m.effect) for m in kept if m.effect.value.kind == kind)
               for kind in {m.effect.value.kind for m in kept}}

@@ -25,6 +25,7 @@ from impact.matching.assembly import (
     set_inference,
 )
 from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, check_caliper, metric_of
+from impact.matching.equivalents import matching, matchit, none
 from impact.matching.neighbours import greedy_pairs, nearest
 from impact.matching.sample import MatchedEstimate
 from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, continuous, select_units
@@ -99,7 +100,9 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     seed : of order="random"; nothing else draws.
     bias_adjustment : regression adjustment for what matching leaves unequal; None is on with two or more continuous
         covariates, unless ``estimated_score``, or where fewer units are matched than such a regression needs.
-    variance_matches : same-arm neighbours for the conditional variance; 0 assumes one variance for all.
+    variance_matches : same-arm neighbours for the conditional variance, which is the sample variance of the unit and those
+        (as R Matching), with one neighbour the J/(J + 1) rule of Abadie & Imbens (2006), with more or ties not quite that
+        rule; 0 assumes one variance for all.
     estimated_score : allow for the score having been estimated (Abadie & Imbens 2016); with replacement, a score as the
         distance, no caliper, no exact groups and no bias adjustment. It lowers the variance of the ate and may raise that
         of the att. Without it the score is treated as known, and the estimate says so.
@@ -250,7 +253,7 @@ def _without(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Sid
                  inference=set_inference(units.y, units.treated, sets, weights, adjust, SETS_VCOV, conf_level,
                                          units.clusters),
                  caveats=(*caveats, *left_unequal(units, weights, adjust)),
-                 card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), "", units),
+                 card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), _pairs_call(rules), units),
                  **_shared(units, metric, cells, sides, adjust, rules, (("order", rules.order or "default"),)))
 
 
@@ -317,7 +320,8 @@ def _card(rules: _Rules, adjusted: bool, added: float | None, cluster: str | Non
             formula=f"the largest of three: matched pairs that share a {cluster} (Fafchamps & Gubert 2007); each side's mean "
                     f"by {cluster}; Abadie & Imbens (2006)", correction=f"G/(G − 1); {_extra(adjusted)}", level=cluster,
             df_rule="clusters of the smaller side − 1")
-    rule = f"{m} same-arm neighbour(s) for the variance" if m else "one conditional variance for all"
+    rule = (f"{m} same-arm neighbour(s) for the variance, sampled with the unit and ties as R Matching does" if m else
+            "one conditional variance for all")
     if added is not None:
         stata = {"att": ", atet", "ate": ""}.get(rules.estimand)
         return StandardErrorCard(
@@ -327,5 +331,14 @@ def _card(rules: _Rules, adjusted: bool, added: float | None, cluster: str | Non
     return StandardErrorCard(
         formula="Abadie & Imbens (2006), matching with replacement", correction=f"{rule}; {_extra(adjusted)}",
         level="the unit", df_rule="normal",
-        r_call=f"Matching::Match(Y, Tr, X, ties = TRUE, Var.calc = {m}, distance.tolerance = "
-               f"{rules.tie_tolerance or 1e-14:g}" + (", BiasAdjust = TRUE)" if adjusted else ")"))
+        r_call=matching(rules.estimand, rules.distance, neighbours=rules.neighbours, variance_matches=m,
+                        tolerance=rules.tie_tolerance, adjusted=adjusted, caliper=rules.caliper,
+                        caliper_unit=rules.caliper_unit, exact=rules.exact))
+
+
+def _pairs_call(rules: _Rules) -> str:
+    if rules.order == "random":
+        return none("another package draws another order")
+    order = "" if rules.order is None else f', m.order = "{rules.order}"'
+    return matchit("nearest", rules.estimand, rules.distance, caliper=rules.caliper, caliper_unit=rules.caliper_unit,
+                   exact=rules.exact, extra=f"ratio = {rules.neighbours}{order}")

@@ -25,6 +25,7 @@ from impact.matching.assembly import (
     set_weights,
 )
 from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, check_caliper, metric_of
+from impact.matching.equivalents import matchit
 from impact.matching.neighbours import BLOCK, TIE, Mask, cells_in_common
 from impact.matching.sample import MatchedEstimate
 from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, select_units
@@ -90,8 +91,8 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     lost = np.zeros(len(units.y), dtype=bool)
     lost[focal] = weights[focal] == 0
     card = set_card(kind, "matched pair", len(chosen), "with regression adjustment" if bias_adjustment else
-                    "no bias adjustment", f'MatchIt::matchit(d ~ x, method = "optimal", estimand = "{estimand.upper()}")',
-                    units)
+                    "no bias adjustment", matchit("optimal", estimand, distance, caliper=caliper, caliper_unit=caliper_unit,
+                                                  exact=as_names(exact)), units)
     total = _length(metric, chosen[:, 0], chosen[:, 1])
     limit = _limit(caliper, caliper_unit, as_names(exact), distance)
     return matched_estimate(units, Found(
@@ -153,7 +154,8 @@ def full_matching(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     sizes = np.bincount(sets[sets >= 0])
     limit = _limit(caliper, caliper_unit, as_names(exact), distance)
     card = set_card(kind, "matched set", len(sizes), "no bias adjustment",
-                    f'MatchIt::matchit(d ~ x, method = "full", estimand = "{estimand.upper()}")', units)
+                    matchit("full", estimand, distance, caliper=caliper, caliper_unit=caliper_unit,
+                            exact=as_names(exact)), units)
     return matched_estimate(units, Found(
         method="full_matching", estimand=estimand, vcov=kind, card=card, weights=weights, sets=sets, lost=lost,
         inference=set_inference(units.y, units.treated, sets, weights, None, kind, conf_level, units.clusters),

@@ -107,6 +107,7 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
         "subclassification": {"covariates": _COLUMNS, "cluster": _COLUMN, "vcov": _VCOV,
                               "classes": Field(kind="integer", low=2, high=1000)},
         "inverse_probability": {**_WEIGHTED, "stabilised": _YES_NO,
+                                "estimand": Field(kind="choice", choices=("ato", "matching")),  # none of a study's own
                                 "trim": Field(kind="value", cure="Write crump, or a share such as 0.05.")},
         "entropy_balance": {**_WEIGHTED, "moments": Field(kind="integer", low=1, high=3), "base_weights": _COLUMN,
                             "fixed_target": _YES_NO},

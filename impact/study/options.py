@@ -126,6 +126,8 @@ def _trim(o: Options, _: float) -> Found:
     trim = o.get("trim")
     if trim is not None and trim != "crump" and not (isinstance(trim, int | float) and 0 < trim < 0.5):
         yield "trim", f"{_text(trim)} is no rule to leave units out by", SHARE_OR_CRUMP
+    elif trim is not None and "estimand" in o:
+        yield "trim", f"with estimand {o['estimand']} no unit's weight can be large", "Leave trim or estimand out."
 
 
 def _bins(o: Options, _: float) -> Found:
