@@ -121,7 +121,7 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
     if "treatment" in out and design.kind == "did":
         out["treatment"] = None
     taken = signature(method_of(study, call.method)).parameters
-    out = {key: value for key, value in out.items() if key in taken}  # an option that is null takes it away
+    out = {key: value for key, value in out.items() if key in taken}  # options: {strata: null} takes that away
     out |= {key: _thawed(value) for key, value in call.options}
     return {key: value for key, value in out.items() if value is not None and value != []}
 

@@ -94,3 +94,30 @@ def test_tanzania_gives_the_stored_bounds():
     assert dict(rows[0].details)["trim_share"] == pytest.approx(0.0314191419141913, rel=1e-6)
     bounds = manski_bounds(data, outcome="bint11", treatment="dtreat", low=0, high=1, draws=49)
     assert [b.estimate for b in bounds] == [pytest.approx(0.0493561610802991, rel=1e-6)] * 2  # bounds_tz_manski
+
+
+def pairs_with_losses():
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"pair": np.repeat(np.arange(30), 2), "d": np.tile([0.0, 1.0], 30), "y": rng.normal(size=60)})
+    frame.loc[[3, 8, 20, 44], "y"] = np.nan
+    return frame
+
+
+def test_drawn_pairs_are_taken_together():
+    frame = pairs_with_losses()
+    asked = {"outcome": "y", "treatment": "d", "draws": 19}
+    within, pooled = lee_bounds(frame, strata="pair", **asked), lee_bounds(frame, **asked)
+    for one, other in zip(within, pooled, strict=True):
+        assert one.estimate == pytest.approx(other.estimate)
+        assert dict(next(c for c in one.caveats if c.code == "pairs_pooled").values) == {"strata": 30}
+        assert not other.has_caveat("pairs_pooled")
+    assert manski_bounds(frame, strata="pair", low=-9, high=9, **asked).headline.has_caveat("pairs_pooled")
+
+
+def test_clusters_drawn_in_pairs_are_taken_together_and_larger_strata_stay():
+    frame = pairs_with_losses()
+    whole = pd.concat([frame.assign(village=frame.index), frame.assign(village=frame.index, y=frame["y"] + 1)])
+    rows = lee_bounds(whole, outcome="y", treatment="d", strata="pair", cluster="village", draws=19)
+    assert rows.headline.has_caveat("pairs_pooled")
+    fours = frame.assign(pair=frame["pair"] // 2)
+    assert not lee_bounds(fours, outcome="y", treatment="d", strata="pair", draws=19).headline.has_caveat("pairs_pooled")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from impact.calls import run_method
+from impact.calls import arguments, run_method
 from impact.cli import main
 from impact.data.sample import load_sample
 from impact.errors import DesignError, ImpactError, Problem, StudyError
@@ -206,3 +206,26 @@ def refused(tree: dict[str, Any], data: Any) -> tuple[tuple[Problem, ...], tuple
     except ImpactError as error:
         return (), error.problems
     return (), ()
+
+
+def test_null_takes_the_declared_strata_from_bounds_and_from_nothing_else(tmp_path):
+    bounds = {"method": "lee_bounds", "options": {"strata": None, "draws": 99}}
+    folder = written(tmp_path, "rct", bounds)
+    path = folder / "study.yaml"
+    tree = yaml.safe_load(path.read_text())
+    tree["design"]["assignment"] = {"rule": "blocked", "strata": "sector"}
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    sample = load_sample(read_study(folder), cross_section())
+    call = sample.study.analysis.robustness[0]
+    outcome = sample.study.outcomes[0]
+    assert "strata" not in arguments(sample, outcome, call)
+    assert arguments(sample, outcome, sample.study.analysis.primary)["strata"] == "sector"
+    tree["analysis"]["robustness"] = [{"method": "lin", "options": {"strata": None}}]
+    tree["design"]["assigned_by"] = "market"
+    tree["analysis"]["robustness"].append({"method": "lin", "options": {"cluster": None}})
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    with pytest.raises(StudyError) as caught:
+        read_study(folder)
+    told = " ".join(str(p) for p in caught.value.problems)
+    assert "within strata, and null would ignore that" in told
+    assert "'market' was assigned whole" in told

@@ -187,11 +187,11 @@ def cleaning_caveats(cleaning: Sequence[Cleaning], outcome: Outcome, *, status_d
     steps = {step.code: step for step in cleaning if step.outcome == outcome.name and step.code}
     rate = rules.kind == "rate"
     texts = (
-        ("not_found", "not_found", "{n} rows are of firms not found: they are missing and do not count as zero; bounds say "
-         "what that could hide."),
+        ("not_found", "not_found", "{n} rows are of firms not found: they are missing and do not count as zero; bounds, "
+         "where they are given, say what that could hide."),
         ("closed_verified", "survivors_only" if rate else "closed_as_zero",
          "{n} rows are of firms whose closure was verified: the outcome does not exist there, so this compares "
-         "survivors; see the bounds and the effect on survival." if rate
+         "survivors; see the effect on survival, and bounds where they are given." if rate
          else "{n} rows are of firms whose closure was verified: they count as zero."),
         ("merged", "merged_left_out", "{n} rows are of firms that merged into another: their amounts are not their own and "
          "are left out."),

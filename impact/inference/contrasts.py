@@ -14,7 +14,10 @@ from impact.inference.sandwich import covariance, satterthwaite_df
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """A difference of means, its standard error, df, and the rules that made them."""
+    """A difference of means, its standard error, df, and the rules that made them.
+
+    ``careful_df`` is Satterthwaite's for blocks, where ``df`` counts what was drawn.
+    """
 
     estimate: float
     std_error: float
@@ -24,6 +27,7 @@ class Contrast:
     correction: str
     df_rule: str
     r_call: str
+    careful_df: float | None = None
 
 
 def difference(outcome: Array, treated: Array, *, blocks: Codes | None = None, clusters: Codes | None = None,
@@ -58,7 +62,7 @@ def difference(outcome: Array, treated: Array, *, blocks: Codes | None = None, c
     if blocks is not None:
         return _blocked(outcome, treated, blocks, clusters, weights)
     if clusters is not None:
-        estimate, std_error, df = _clustered(outcome, treated, clusters, weights)
+        estimate, std_error, df, _ = _clustered(outcome, treated, clusters, weights)
         return Contrast(estimate=estimate, std_error=std_error, df=df, vcov="CR2", formula=f"CR2, {_noun(weights)}",
                         correction="Bell–McCaffrey adjustment", df_rule="Satterthwaite", r_call=(
                             "estimatr::difference_in_means(y ~ d, clusters = g)" if weights is None else
@@ -94,57 +98,59 @@ def _plain(outcome: Array, treated: Array) -> Contrast:
 def _weighted(outcome: Array, treated: Array, weights: Array) -> Contrast:
     """Difference of Hájek means; each row is its own cluster."""
     _need_two(outcome, treated, "data")
-    estimate, std_error, df = _clustered(outcome, treated, np.arange(len(outcome), dtype=np.int64), weights)
+    estimate, std_error, df, _ = _clustered(outcome, treated, np.arange(len(outcome), dtype=np.int64), weights)
     return Contrast(estimate=estimate, std_error=std_error, df=df, vcov="CR2", formula=f"HC2, {_noun(weights)}",
                     correction="CR2, each row a cluster", df_rule="Bell–McCaffrey",
                     r_call="estimatr::lm_robust(y ~ d, weights = w, clusters = id, se_type = 'CR2')")
 
 
-def _clustered(outcome: Array, treated: Array, clusters: Codes, weights: Array | None) -> tuple[float, float, float]:
+def _clustered(outcome: Array, treated: Array, clusters: Codes,
+               weights: Array | None) -> tuple[float, float, float, float]:
+    """Difference, standard error, df, and the variance expected of it where all rows vary alike by one."""
     codes = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
     fit = least_squares(np.column_stack([np.ones(len(outcome)), treated]), outcome, ("intercept", "treatment"),
                         weights=weights, must_keep=("treatment",))
     cov = covariance(fit, "CR2", codes)
     pick = np.array([0.0, 1.0])
-    return float(fit.coefficients[1]), cov.std_error(pick), satterthwaite_df(fit, cov, pick)
+    row = (fit.design @ (fit.bread @ pick)) * (1.0 if weights is None else weights)
+    return float(fit.coefficients[1]), cov.std_error(pick), satterthwaite_df(fit, cov, pick), float(row @ row)
 
 
 def _blocked(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | None, weights: Array | None) -> Contrast:
-    effects, variances, sizes, groups = [], [], [], 0
+    parts, sizes, groups = [], [], 0
     size: Array = np.ones(len(outcome)) if weights is None else weights
     for b in np.unique(blocks):
         rows = blocks == b
         if clusters is None:
-            _need_two(outcome[rows], treated[rows], f"the block of {few_rows(rows)}")
-            whole = (_plain(outcome[rows], treated[rows]) if weights is None else
-                     _weighted(outcome[rows], treated[rows], weights[rows]))
-            part = whole.estimate, whole.std_error
+            one, zero = _need_two(outcome[rows], treated[rows], f"the block of {few_rows(rows)}")
+            if weights is None:
+                whole, inverse = _plain(outcome[rows], treated[rows]), 1 / np.array([len(one), len(zero)])
+                free = inverse.sum() ** 2 / (inverse**2 / (1 / inverse - 1)).sum()  # Bell & McCaffrey's, in closed form
+                parts.append((whole.estimate, whole.std_error, float(free), float(inverse.sum())))
+            else:
+                parts.append(_clustered(outcome[rows], treated[rows], np.arange(int(rows.sum()), dtype=np.int64),
+                                        weights[rows]))
         else:
             place = f"the block of {few_rows(rows)} (clusters)"
-            part = _clusters_in_block(outcome[rows], treated[rows], clusters[rows], place,
-                                      None if weights is None else weights[rows])
+            firsts = np.array([treated[rows & (clusters == c)][0] for c in np.unique(clusters[rows])])
+            _need_two(firsts, firsts, place)
+            parts.append(_clustered(outcome[rows], treated[rows], clusters[rows],
+                                    None if weights is None else weights[rows]))
             groups += len(np.unique(clusters[rows]))
-        effects.append(part[0])
-        variances.append(part[1] ** 2)
         sizes.append(float(size[rows].sum()))
     share = np.array(sizes) / sum(sizes)
+    effects, errors, free_of, expected = (np.array(column) for column in zip(*parts, strict=True))
+    mine = share**2 * expected  # each block's part of the variance where all rows vary alike, as Satterthwaite's rule takes
     n_free = groups if clusters is not None else len(outcome)
     kind = "CR2" if clusters is not None or weights is not None else "HC2"
-    return Contrast(estimate=float(share @ np.array(effects)), std_error=float(np.sqrt(share**2 @ np.array(variances))),
+    return Contrast(estimate=float(share @ effects), std_error=float(np.sqrt(share**2 @ errors**2)),
                     df=float(n_free - 2 * len(sizes)), vcov=kind,
+                    careful_df=float(mine.sum() ** 2 / (mine**2 / free_of).sum()),
                     formula=f"{'Neyman variance' if kind == 'HC2' else 'CR2'} within {len(sizes)} blocks, weighted by "
                             f"{'block size' if weights is None else 'the sum of weights'}", correction="within-block",
                     df_rule="number drawn − 2 × blocks",
                     r_call="" if weights is not None else "estimatr::difference_in_means(y ~ d, blocks = b" +
                            (", clusters = g)" if clusters is not None else ")"))
-
-
-def _clusters_in_block(outcome: Array, treated: Array, clusters: Codes, place: str,
-                       weights: Array | None) -> tuple[float, float]:
-    firsts = np.array([treated[clusters == c][0] for c in np.unique(clusters)])
-    _need_two(firsts, firsts, place)
-    estimate, std_error, _ = _clustered(outcome, treated, clusters, weights)
-    return estimate, std_error
 
 
 def _paired(outcome: Array, treated: Array, blocks: Codes, clusters: Codes | None, weights: Array | None) -> Contrast:

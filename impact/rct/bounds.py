@@ -17,7 +17,7 @@ from impact.inference.linear import Array, Codes
 from impact.inference.report import Counts, cluster_counts, is_share, make_estimate
 from impact.rct.assignment import check_draw
 from impact.rct.trial import is_constant, keep_known
-from impact.results import Estimate, Estimates, Segment, StandardErrorCard
+from impact.results import Caveat, Estimate, Estimates, Segment, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,7 @@ class _Enrolled:
     cells: Codes
     clusters: Codes | None
     share: bool
+    caveats: tuple[Caveat, ...] = ()
 
 
 def lee_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str | None = None,
@@ -57,7 +58,8 @@ def lee_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str 
     ----------
     data : DataFrame, one row for each unit in the draw; the outcome is missing where a unit was not found.
     outcome : column, in its own unit. treatment : column of 1 (offered) and 0 (not).
-    strata : column of the blocks of the draw; bounds are taken within them and averaged.
+    strata : column of the blocks of the draw; bounds are taken within them and averaged. Strata of two units (or clusters),
+        as in a matched-pair draw, are taken together, with a caveat.
     tighten : columns with few values, measured before the offer; bounds within their cells are never wider.
     cluster : column of the groups that were drawn; they are drawn again whole for the standard errors.
     weights : column of positive sampling weights: shares found and trimmed are shares of the weight, means are weighted,
@@ -160,8 +162,11 @@ def _enrolled(data: pd.DataFrame, outcome: str, treatment: str, strata: str | No
     y = np.full(len(raw), np.nan)
     y[known] = transformed(raw[known], transform, outcome, rows.kept.nonzero()[0][known])
     codes = np.zeros(len(raw), dtype=np.int64)
+    caveats: list[Caveat] = []
     if cells:
         table = np.column_stack([rows.codes(c) for c in cells])
+        if strata is not None:
+            caveats = _pool_pairs(table[:, 0], clusters)
         codes = np.unique(table, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
     problems = [_empty_cell(rows, cells, codes == cell, arm, offered) for cell in range(int(codes.max()) + 1)
                 for arm in (0, 1) if not (known & (codes == cell) & (offered == arm)).any()]
@@ -169,7 +174,20 @@ def _enrolled(data: pd.DataFrame, outcome: str, treatment: str, strata: str | No
         raise DesignError(problems, source="design")
     heavy = rows.numbers(weights) if weights is not None else np.ones(len(raw))
     return _Enrolled(rows=rows, y=y, offered=offered, weights=heavy, cells=codes, clusters=clusters,
-                     share=is_share(raw[known]))
+                     share=is_share(raw[known]), caveats=tuple(caveats))
+
+
+def _pool_pairs(strata: Codes, clusters: Codes | None) -> list[Caveat]:
+    """Put all strata of two units (or clusters) into one, in place, and say how many: a pair has no bounds of its own."""
+    members = np.arange(len(strata)) if clusters is None else clusters
+    first = np.unique(members, return_index=True)[1]
+    small = np.bincount(strata[first], minlength=int(strata.max()) + 1) == 2
+    if small.sum() < 2:
+        return []
+    strata[small[strata]] = np.flatnonzero(small)[0]
+    return [Caveat(code="pairs_pooled", text=f"{int(small.sum())} strata of two are taken together: a pair in which one "
+                   "was not found has no bounds of its own. In each of them one of two was drawn, so that the bounds hold; "
+                   "they are wider than bounds within pairs would be.", values=(("strata", int(small.sum())),))]
 
 
 def _empty_cell(rows: Selection, cells: list[str], inside: np.ndarray[Any, np.dtype[np.bool_]], arm: int,
@@ -287,6 +305,6 @@ def _two_rows(sample: _Enrolled, bounds: tuple[float, float], errors: tuple[floa
             outcome=outcome, term=name, method=method, inference=infer(value, error, None, conf_level),
             counts=counts, vcov="bootstrap", card=card, base=None, question=question, assumptions=assumptions,
             estimand="always_observed" if method == "lee_bounds" else "itt", transform=transform,
-            dropped=sample.rows.dropped, share=sample.share, details=details)
+            dropped=sample.rows.dropped, share=sample.share, details=details, caveats=sample.caveats)
         rows.append(replace(estimate, id=f"{outcome}/{method}/{name}", interval=(together,)))
     return Estimates(rows=tuple(rows))

@@ -18,20 +18,20 @@ from impact.inference.linear import Array, Codes, Fit, independent_columns
 from impact.inference.lots import Lots
 from impact.inference.randomisation import randomisation_set, randomisation_test
 from impact.inference.replays import DRAWS, Own, replay
-from impact.inference.report import FEW_CLUSTERS, LOW_DF
+from impact.inference.report import FEW_CLUSTERS, LOW_DF, few_for_large_samples
 from impact.inference.wald import WaldTest
 from impact.rct.trial import is_constant
 from impact.results import Caveat, Estimate, PercentEffect, Segment
 
 Mask = NDArray[np.bool_]
-WORDS = ("few_clusters", "low_df", "few_clusters_large_sample")  # what a p-value by lot takes the place of
+WORDS = ("few_clusters", "low_df", "few_clusters_large_sample", "blocked_df")  # what a p-value by lot takes the place of
 SAME = "The interval holds if the effect is the same for all."
 
 
 def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, controls: Array, blocks: Codes | None,
                       clusters: Codes | None, seed: int, weights: Array | None = None, among: Mask | None = None,
                       own: Own | None = None, received: Array | None = None, said: str = SAME,
-                      beside: bool = True) -> Estimate:
+                      beside: bool = True, others: Array | None = None) -> Estimate:
     """Apply the rule for few clusters to an estimate of a drawn offer.
 
     Parameters
@@ -47,6 +47,8 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     received : (n,) take-up, where the estimate is the effect of it: the set is then Anderson & Rubin's.
     said : under what the interval holds, and what else is held fixed.
     beside : whether the wild cluster bootstrap is shown too.
+    others : (n, k) the other columns, of full rank, of the regression whose coefficient of ``offered`` the number of
+        ``own`` is; None where it is no coefficient.
 
     Returns
     -------
@@ -68,15 +70,27 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     root = np.ones(len(outcome)) if weights is None else np.sqrt(weights)
     few = is_few(estimate) or min(treated, comparison) < FEW_CLUSTERS or (estimate.df is not None and estimate.df < LOW_DF)
     if own is not None and not _same_number(estimate, outcome * root, offered * root, design * root[:, None]):
-        return with_own_statistic(out, own, offered=offered, blocks=strata, clusters=clusters, seed=seed, inverted=True,
-                                  said=said)
-    if few and drawable(offered, strata):
+        out = with_own_statistic(out, own, offered=offered, blocks=strata, clusters=clusters, seed=seed, inverted=True,
+                                 said=said)
+        if others is None:
+            return wanting_many(out, clusters)
+        design = others
+    elif few and drawable(offered, strata):
         draw = declared_draw(offered, strata=strata, clusters=clusters)
         out = _randomised(out, outcome, draw, design, weights, received, seed, clusters is not None, said)
-    if clusters is None or received is not None or not beside:
+    if received is not None:
+        return wanting_many(out, clusters)
+    if clusters is None or not beside:
         return out
     return wild_beside(out, outcome=outcome * root, treatment=offered * root, controls=design * root[:, None],
                        clusters=clusters, treated=treated, comparison=comparison, seed=seed)
+
+
+def wanting_many(estimate: Estimate, clusters: Codes | None) -> Estimate:
+    """Say that an error wants many clusters, where neither drawing again nor the wild bootstrap stands beside it."""
+    if clusters is None or estimate.has_caveat("randomisation_inference"):
+        return estimate
+    return replace(estimate, caveats=(*estimate.caveats, *few_for_large_samples(len(np.unique(clusters)))))
 
 
 def is_few(estimate: Estimate) -> bool:

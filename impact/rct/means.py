@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impact.data.frame import as_names, check_columns, require_columns, transformed
-from impact.inference.contrasts import difference
+from impact.inference.contrasts import Contrast, difference
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes
 from impact.inference.replays import Own, Statistics, from_scores
@@ -16,11 +16,12 @@ from impact.inference.sandwich import sum_by_cluster
 from impact.rct.assignment import check_draw, check_pairs, comparison_mean, drop_broken_pairs
 from impact.rct.few import with_few_clusters
 from impact.rct.trial import count_sides, keep_known
-from impact.results import Estimate, StandardErrorCard
+from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
 
+CLEARLY = 0.8  # of the counted degrees of freedom: below it Satterthwaite's are said beside
 QUESTION = "the average effect of being offered the programme, on all who were in the draw and were found again"
 ASSUMPTIONS = (
     "Who was offered the programme was decided by lot.",
@@ -66,6 +67,8 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
     Estimand: intention to treat (ITT), the average over the units in the draw. Assumes assignment by lot.
     Neyman (1923); Imbens & Rubin (2015, Cambridge) for blocks and pairs; CR2 for clusters
     (Pustejovsky & Tipton 2018), and for weighted means, where each unit is its own cluster if units were drawn.
+    Within strata df are the number drawn less two a stratum; where Satterthwaite's (of the same number as a coefficient,
+    Lin 2013) are clearly fewer, the caveat ``blocked_df`` gives the p-value with those, and a verdict needs both.
     Reference cases: rct_jtrain2_dim_welch, rct_tz_dim_clustered, rct_tz_dim_block_clustered, against R estimatr 1.0.0;
     weights by hand (tests/test_trial_weights.py).
     """
@@ -93,17 +96,39 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
         clusters_comparison=counts.clusters_comparison or counts.comparison, r_call=found.r_call,
         stata_call="" if blocks is not None or clusters is not None else "ttest y, by(d) welch" if sampling is None else
         "regress y d [pw=w], vce(hc2, dfadjust)")
+    careful = _careful(found, conf_level)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="difference_in_means", estimand="itt", inference=inference,
         counts=counts, vcov=found.vcov, card=card, question=QUESTION,
         base=comparison_mean(y, treated, transform, weights=sampling, blocks=blocks, clusters=clusters),
         assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(y[treated == 0]), dropped=rows.dropped,
-        share=is_share(raw))
+        caveats=careful, share=is_share(raw))
     dummies = np.empty((len(y), 0)) if blocks is None else np.asarray(
         blocks[:, None] == np.arange(1, int(blocks.max()) + 1)[None, :], dtype=float)
     own = None if blocks is None else _own(np.column_stack([y, treated]), blocks, clusters, pairs, sampling)
     return with_few_clusters(estimate, outcome=y, offered=treated, controls=dummies, blocks=blocks, clusters=clusters,
-                             seed=seed, weights=sampling, own=own)
+                             seed=seed, weights=sampling, own=own,
+                             others=None if pairs or blocks is None else _others(dummies, treated, sampling))
+
+
+def _others(dummies: Array, treated: Array, weights: Array | None) -> Array:
+    """Columns beside which the coefficient of the offer is the blocks' average (Lin 2013)."""
+    centred = dummies - np.average(dummies, axis=0, weights=weights)
+    return np.column_stack([np.ones(len(treated)), centred, centred * treated[:, None]])
+
+
+def _careful(found: Contrast, conf_level: float) -> list[Caveat]:
+    """Say what p is with Satterthwaite's degrees of freedom, where those counted from the draw are clearly more."""
+    if found.careful_df is None or not found.careful_df < CLEARLY * found.df:
+        return []
+    p = infer(found.estimate, found.std_error, found.careful_df, conf_level).p_value
+    if p is None:
+        return []
+    shown = "p below 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return [Caveat(code="blocked_df", text=f"The p-value and the interval count {found.df:.0f} degrees of freedom, those "
+                   f"of the draw, and the error carries about {found.careful_df:.1f} (Satterthwaite): blocks have few on a "
+                   f"side, or clusters of unlike size. With the smaller number {shown}.",
+                   values=(("df", found.careful_df), ("p", p)))]
 
 
 def _own(both: Array, blocks: Codes, clusters: Codes | None, pairs: bool, weights: Array | None) -> Own:

@@ -19,7 +19,7 @@ from impact.inference.linear import Codes, Fit, least_squares
 from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import make_estimate, spread
 from impact.inference.sandwich import Covariance
-from impact.rct.few import with_own_statistic
+from impact.rct.few import wanting_many, with_own_statistic
 from impact.rct.means import ASSUMPTIONS
 from impact.rct.trial import Trial, contrast_df, covariance_of, describe, picked, select_trial
 from impact.results import Caveat, Estimate, PercentEffect, Segment, StandardErrorCard
@@ -140,7 +140,8 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
         again = _centred(replace(trial, offered=drawn.astype(float)), treatment)
         return of_fit(again, picked(again, {treatment: 1.0})[None, :], both, trial.clusters)
 
-    return with_own_statistic(estimate, own, offered=trial.offered, blocks=trial.blocks, clusters=trial.clusters, seed=seed)
+    return wanting_many(with_own_statistic(estimate, own, offered=trial.offered, blocks=trial.blocks,
+                                           clusters=trial.clusters, seed=seed), trial.clusters)
 
 
 def _card(card: StandardErrorCard, trial: Trial, method: str) -> StandardErrorCard:

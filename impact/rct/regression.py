@@ -170,7 +170,8 @@ def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str
         return estimate
     return with_few_clusters(estimate, outcome=trial.y, offered=trial.offered, controls=trial.controls()[0],
                              blocks=trial.blocks, clusters=trial.clusters, seed=seed, weights=trial.weights,
-                             own=_own(trial, treatment) if interacted else None)
+                             own=_own(trial, treatment) if interacted else None,
+                             others=fit.design[:, :-1])
 
 
 def _own(trial: Trial, treatment: str) -> Own:

@@ -23,7 +23,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import COLLINEAR, Array, Codes, Fit, independent_columns, least_squares
 from impact.inference.multiple import holm
-from impact.inference.report import Counts
+from impact.inference.report import Counts, few_for_large_samples
 from impact.inference.sandwich import CLUSTERED, Covariance, check_clustered, covariance, satterthwaite_df
 from impact.rct.assignment import check_draw, drop_broken_pairs
 from impact.results import Caveat, Estimate, StandardErrorCard
@@ -285,7 +285,7 @@ def coefficients(fit: Fit, cov: Covariance) -> tuple[tuple[str, float, float], .
 
 
 def covariance_of(fit: Fit, trial: Trial, vcov: str | None) -> Covariance:
-    """Covariance by name; None is CR2 at the level of the draw, and where clusters were drawn only clustered ones will do."""
+    """Covariance by name; None is CR2 at the level of the draw, and of clusters only clustered ones will do."""
     if vcov is not None and trial.clusters is not None:
         check_clustered(vcov, "the groups that were drawn")
     return covariance(fit, vcov or "CR2", trial.clusters)
@@ -297,8 +297,13 @@ _STATA = {"classical": "", "HC1": ", vce(robust)", "HC2": ", vce(hc2)", "HC3": "
 
 def describe(fit: Fit, trial: Trial, kind: str, df_rule: str, cluster: str | None, *,
              instrumented: bool = False, interacted: bool = False) -> tuple[Counts, StandardErrorCard]:
-    """Count rows and clusters by arm, and print how the error was made with the R and Stata lines that remake it."""
+    """Count rows and clusters by arm, and print how the error was made with the R and Stata lines that remake it.
+
+    With few clusters an error made for many is said to be one among the trial's caveats.
+    """
     counts = count_sides(trial.offered > 0, trial.offered <= 0, trial.clusters)
+    if kind in ("CR0", "CR1", "CR1S") and not any(c.code == "few_clusters_large_sample" for c in trial.caveats):
+        trial.caveats += few_for_large_samples(counts.clusters)
     unit_level = kind in ("CR2", "CR3") and trial.clusters is None
     formula = {"CR2": "HC2", "CR3": "HC3"}[kind] if unit_level else kind
     x = " + x" if fit.k > 2 else ""

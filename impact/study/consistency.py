@@ -288,8 +288,8 @@ def _check_draw(v: Validation, design: dict[str, Any], call: dict[str, Any], pat
     """
     taken = [key for key in ("cluster", "strata") if key in call["options"] and call["options"][key] is None]
     if "cluster" in taken and design.get("assigned_by") not in (design.get("unit"), ROW_NUMBER, None):
-        v.complain((*path, "options", "cluster"), f"'{shown(design['assigned_by'])}' was assigned whole, and null would take "
-                   "its units for independent", "Leave cluster out here.")
+        v.complain((*path, "options", "cluster"), f"'{shown(design['assigned_by'])}' was assigned whole, and null would "
+                   "take its units for independent", "Leave cluster out here.")
     if "strata" in taken and (design.get("assignment") or {}).get("strata") and call["method"] not in BOUNDS:
         v.complain((*path, "options", "strata"), "the draw was made within strata, and null would ignore that",
                    "Leave strata out here: the declared strata are used.")

@@ -379,5 +379,6 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_frozen(item) for item in value)
     if isinstance(value, Mapping):
-        return tuple((key, _frozen(item)) for key, item in value.items() if item is not None)
+        kept = ((k, v) for k, v in value.items() if v is not None or k == "strata")  # null takes the declared strata away
+        return tuple((k, _frozen(v)) for k, v in kept)
     return value
