@@ -117,7 +117,8 @@ def _overfull(fit: list[dict[str, Any]], layout: Layout, brief: Brief) -> list[P
         over = page["need"] - page["room"]
         if over <= 0:
             continue
-        advice, won = [], 0.0
+        advice: list[str] = []
+        won = 0.0
         for section, can_win in _gains(page["sections"], line):
             name = section["id"]
             cut = math.ceil(min(over, can_win) / line) * int(section["width"] / letter)
