@@ -335,7 +335,7 @@ def test_a_study_shows_all_three_and_its_brief_none_alone(gap, word):
     assert ("the comparisons disagree, no one number can be told" in told["title"]) == (word == "disagree")
     names = [row["name"] for row in told["methods"]["rows"]]
     resting = ("if alike units change alike", "if both groups change alike", "if alike before means alike after")
-    assert all(what in name for name, what in zip(names, resting, strict=False))  # each with what it assumes
+    assert all(any(what in name for name in names) for what in resting)  # each with what it assumes
     assert len(compose(evaluation).methods) == 5
 
 

@@ -454,3 +454,30 @@ def test_they_take_any_estimator_of_the_library():
                                     covariates=["size", "skill", "age"])
     assert len(found.estimates) == 4
     assert found.estimates.headline.method == "nearest_neighbour"
+
+
+def test_large_e_values_are_told_as_large_and_an_open_interval_is_not_explained_away():
+    assert "more than 100 times" in e_value(20_000.0).reading
+    assert "explain the whole effect away" not in e_value(1.2, conf_low=0.9, conf_high=1.6).reading
+
+
+def test_one_effective_size_keeps_the_sign_of_weights():
+    from impact.checks import overlap
+    from impact.inference.worth import effective_size, equal_units
+
+    w = np.array([2.0, -1.0])  # (2 − 1)² / (4 + 1)
+    assert effective_size(w) == close(0.2)
+    assert dict(overlap(None, np.array([1, 0, 0]), weights=np.r_[1.0, w]).details)["effective_comparison"] == close(0.2)
+    assert (equal_units(1.2), equal_units(19.0)) == ("1 unit of equal weight", "19 units of equal weight")
+
+
+def test_calls_that_remake_a_match_name_all_that_makes_it():
+    from impact.matching.equivalents import matching, matchit
+
+    assert matchit("optimal", "att", "linear_propensity", caliper=0.2) == (
+        'MatchIt::matchit(d ~ x, method = "optimal", estimand = "ATT", distance = "glm", link = "linear.logit", '
+        "caliper = 0.2)")
+    plain = {"neighbours": 3, "variance_matches": 1, "tolerance": 0.0, "adjusted": False, "caliper": None,
+             "caliper_unit": "sd", "exact": ()}
+    assert matching("atc", "mahalanobis", **plain).startswith("no equivalent call")
+    assert 'estimand = "ATC", M = 3' in matching("atc", "propensity", **plain)
