@@ -218,7 +218,8 @@ def matched_estimate(units: Units, found: Found) -> MatchedEstimate:
     rows, treated, weights = units.rows, units.treated, found.weights
     positions = np.flatnonzero(rows.kept)
     outside = tuple(Dropped(reason=reason, text=text, n_rows=len(p), n_units=len(p),
-                            rows=tuple(int(r) + 1 for r in positions[p])) for reason, text, p in (*found.why, *_beyond(found, treated)))
+                            rows=tuple(int(r) + 1 for r in positions[p]))
+                    for reason, text, p in (*found.why, *_beyond(found, treated)))
     lost = found.lost
     _drop(rows, positions, lost, "no_match", "no comparable unit within the caliper or the exact groups" if found.limit
           else "no comparison unit was left to match")
