@@ -27,8 +27,9 @@ def overlap(score: Array | None, treated: Array, *, weights: Array | None = None
     Returns
     -------
     Check
-        ``measured`` is the share of units whose score lies outside the other side's range. Fails where it is above 0.50 among
-        the units kept; concern above 0.10, or with fewer than 30 effective units on the other side (our thresholds; Imbens & Rubin 2015).
+        ``measured`` is the share of units whose score lies outside the other side's range. Fails where it is above 0.50
+        among the units kept; concern above 0.10, or with fewer than 30 effective units on the other side (our thresholds; Imbens &
+        Rubin 2015).
     """
     d = np.asarray(treated)
     focal = {"att": (1,), "atc": (0,)}.get(estimand, (1, 0))
@@ -41,7 +42,8 @@ def overlap(score: Array | None, treated: Array, *, weights: Array | None = None
     none = score is not None and max(_share(score, d, kept, side) for side in focal) > NONE_LIMIT
     return Check(id="overlap", title="Comparable units exist", outcome=outcome,
                  verdict="fail" if none else "concern" if far or thin else "pass",
-                 word="no overlap" if none else "little overlap" if far else "thin" if thin else "overlap", reason=" ".join(s[2] for s in found),
+                 word="no overlap" if none else "little overlap" if far else "thin" if thin else "overlap",
+                 reason=" ".join(s[2] for s in found),
                  measured=outside, threshold=OUTSIDE_LIMIT, measure="share of units outside the other side's range",
                  source="Imbens & Rubin (2015); thresholds are ours",
                  details=(("effective_comparison" if estimand == "att" else "effective_units", effective),))

@@ -79,7 +79,8 @@ def set_inference(y: Array, treated: Array, sets: Codes, weights: Array, adjust:
     and errors clustered by set stay right even where the regression is not. CR1S has df sets − 1, as R MatchIt's vignette.
     With ``clusters`` (those chosen together, (n,)) two units may be alike by their set or by their cluster: variance by set
     plus by cluster less by both (Cameron, Gelbach & Miller 2011, JBES 29), never below the larger of the first two, and df
-    the smallest count (sets, clusters of either side) − 1. By simulation with 10 and 20 villages: tests/test_matching_clusters.py.
+    the smallest count (sets, clusters of either side) − 1. By simulation with 10 and 20 villages:
+    tests/test_matching_clusters.py.
     """
     used = (weights > 0) & (sets >= 0)
     columns = [np.ones(int(used.sum()))]
@@ -227,7 +228,8 @@ def matched_estimate(units: Units, found: Found) -> MatchedEstimate:
           "unit that is in no pair" if found.method == "optimal_pairs" else
           "comparison unit that is nobody's nearest neighbour" if found.method in PAIRED
           else "unit in a group without a unit of the other arm")
-    sample = MatchedSample(frame=rows.data, rows=positions, treated=treated, weights=weights, score=found.score, place=found.place,
+    sample = MatchedSample(frame=rows.data, rows=positions, treated=treated, weights=weights, score=found.score,
+                           place=found.place,
                            pairs=found.pairs, sets=found.sets, outside=outside, treatment=units.treatment,
                            covariates=units.covariates, estimand=found.estimand)
     used = weights > 0
@@ -245,7 +247,8 @@ def matched_estimate(units: Units, found: Found) -> MatchedEstimate:
         outcome=units.outcome, term=units.treatment, method=found.method, estimand=found.estimand,
         inference=found.inference, counts=counts, vcov=found.vcov, card=card, base=_base(units, found),
         question=_question(found, treated, lost), assumptions=ASSUMPTIONS, transform=units.transform,
-        outcome_sd=spread(units.y[used & (treated == 0)]), dropped=rows.dropped, caveats=[*_caveats(units, found, lost), *more],
+        outcome_sd=spread(units.y[used & (treated == 0)]), dropped=rows.dropped,
+        caveats=[*_caveats(units, found, lost), *more],
         share=units.share, details=(*found.details, ("effective_comparison", sample.effective_size(0))))
     return MatchedEstimate(**{f.name: getattr(plain, f.name) for f in fields(plain)}, matched=sample)
 

@@ -314,8 +314,8 @@ def _card(rules: _Rules, adjusted: bool, added: float | None, cluster: str | Non
     m = rules.variance_matches
     if cluster is not None:
         return StandardErrorCard(
-            formula=f"the largest of three: matched pairs that share a {cluster} (Fafchamps & Gubert 2007); each side's mean "
-                    f"by {cluster}; Abadie & Imbens (2006)", correction=f"G/(G − 1); {_extra(adjusted)}", level=cluster,
+            formula=f"the largest of three: matched pairs that share a {cluster} (Fafchamps & Gubert 2007); each side's "
+                    f"mean by {cluster}; Abadie & Imbens (2006)", correction=f"G/(G − 1); {_extra(adjusted)}", level=cluster,
             df_rule="clusters of the smaller side − 1")
     rule = f"{m} same-arm neighbour(s) for the variance" if m else "one conditional variance for all"
     if added is not None:
