@@ -243,7 +243,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     "perfect separation, weights": (told, {"method": "inverse_probability"}, {"covariates": ["age", "grant"]},
                                     ("column 'grant'", "predict who took part")),
     "no overlap": (lambda d: d.assign(size=d["size"] + 100 * d["offered"]),
-                   {"options": {"distance": "mahalanobis", "caliper": 0.1}}, {}, ("no unit has a match", "Widen")),
+                   {"options": {"distance": "mahalanobis", "caliper": 0.1}}, {}, ("column 'size'", "predict treatment")),
     "no overlap, balancing": (lambda d: d.assign(size=d["size"] + 4 * d["offered"] * (d["age"] > 3)
                                                  + 30 * d["offered"] * (d["age"] <= 3)), {"method": "entropy_balance"}, {},
                               ("size",)),

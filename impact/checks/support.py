@@ -29,8 +29,8 @@ def overlap(score: Array | None, treated: Array, *, weights: Array | None = None
     -------
     Check
         ``measured`` is the share of units whose score lies outside the other side's range. Fails where it is above 0.50
-        among the units kept; concern above 0.10, or with fewer than 30 effective units on the other side (our thresholds;
-        Imbens & Rubin 2015).
+        among the units kept; concern above 0.10, or with fewer than 30 effective units on the other side (ours; Imbens &
+        Rubin 2015).
     """
     d = np.asarray(treated)
     focal = {"att": (1,), "atc": (0,)}.get(estimand, (1, 0))

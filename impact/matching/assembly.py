@@ -229,7 +229,8 @@ def matched_estimate(units: Units, found: Found) -> MatchedEstimate:
           "comparison unit that is nobody's nearest neighbour" if found.method in PAIRED
           else "unit in a group without a unit of the other arm")
     sample = MatchedSample(frame=rows.data, rows=positions, treated=treated, weights=weights, score=found.score,
-                           place=found.place, pairs=found.pairs, sets=found.sets, outside=outside, treatment=units.treatment,
+                           place=found.place,
+                           pairs=found.pairs, sets=found.sets, outside=outside, treatment=units.treatment,
                            covariates=units.covariates, estimand=found.estimand)
     used = weights > 0
     one, zero = int((used & (treated == 1)).sum()), int((used & (treated == 0)).sum())

@@ -318,7 +318,7 @@ def _card(rules: _Rules, adjusted: bool, added: float | None, cluster: str | Non
     if cluster is not None:
         return StandardErrorCard(
             formula=f"the largest of three: matched pairs that share a {cluster} (Fafchamps & Gubert 2007); each side's "
-                    f"mean by {cluster}; Abadie & Imbens (2006)", correction=f"G/(G − 1); {_extra(adjusted)}", level=cluster,
+                    f"mean by {cluster}; Abadie & Imbens (2006)", correction=f"G/(G−1); {_extra(adjusted)}", level=cluster,
             df_rule="clusters of the smaller side − 1")
     rule = (f"{m} same-arm neighbour(s) for the variance, sampled with the unit and ties as R Matching does" if m else
             "one conditional variance for all")

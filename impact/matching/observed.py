@@ -205,8 +205,8 @@ def comparison_estimate(sample: Comparison, means: Means, *, outcome: str, treat
     counts = Counts(n=n, treated=int(treated.sum()), comparison=int((1 - treated).sum()), units=n,
                     units_treated=int(treated.sum()), clusters=found[0], clusters_treated=found[1],
                     clusters_comparison=found[2])
-    kept = MatchedSample(frame=sample.rows.data, rows=sample.positions, treated=treated, weights=weights,
-                         score=score, place=None if score is not None else place,
+    kept = MatchedSample(frame=sample.rows.data, rows=sample.positions, treated=treated, weights=weights, score=score,
+                         place=None if score is not None else place,
                          outside=_outside(sample, place, estimand), treatment=treatment, estimand=estimand,
                          covariates=(*sample.names, *sample.left_out))
     card = StandardErrorCard(
@@ -258,8 +258,8 @@ def _outside(sample: Comparison, place: Standing | None, estimand: str) -> tuple
     found = np.empty(0, dtype=np.int64) if place is None else outside_support(place.value, sample.treated, estimand)
     if len(found):
         rows = tuple(int(r) + 1 for r in sample.positions[found])
-        text = BEYOND if place is None or place.chance else TOLD_APART
-        out.append(Dropped(reason=KEPT, text=text, n_rows=len(rows), n_units=len(rows), rows=rows))
+        out.append(Dropped(reason=KEPT, text=BEYOND if place is None or place.chance else TOLD_APART,
+                           n_rows=len(rows), n_units=len(rows), rows=rows))
     return tuple(out)
 
 

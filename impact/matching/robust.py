@@ -278,8 +278,8 @@ def _cross_fit(sample: Comparison, estimand: str, folds: int, learner: str, seed
             predicted[arm][test] = outcomes[arm]
     back = np.empty(len(order), dtype=np.int64)
     back[order] = np.arange(len(order))
-    return Models(log_odds=log_odds[back], clipped=clipped,
-                  outcome={arm: values[back] for arm, values in predicted.items()})
+    return Models(log_odds=log_odds[back], outcome={arm: values[back] for arm, values in predicted.items()},
+                  clipped=clipped)
 
 
 def _splits(sample: Comparison, folds: int, seed: int) -> Iterator[tuple[Codes, Codes]]:

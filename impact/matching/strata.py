@@ -252,6 +252,6 @@ def _within(units: Units, strata: Codes | None, method: str, estimand: str, vcov
     card = set_card(kind, "stratum", int(both.sum()), "no bias adjustment", r_call, units)
     return matched_estimate(units, Found(
         method=method, estimand=estimand, vcov=kind, card=card, weights=weights, sets=sets, lost=lost, why=why, limit=limit,
-        inference=set_inference(units.y, treated, sets, weights, None, kind, conf_level, units.clusters), score=score,
-        place=place, caveats=caveats,
+        inference=set_inference(units.y, treated, sets, weights, None, kind, conf_level, units.clusters),
+        score=score, place=place, caveats=caveats,
         details=(("strata", int(both.sum())), ("strata_of_one_arm", int((~both).sum())), *details)))
