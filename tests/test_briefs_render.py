@@ -408,8 +408,8 @@ def test_limits_are_told_gravest_first_and_the_assumption_stands_in_the_method_b
     evaluation = one(-0.3, 0.1, caveats=(Caveat(code="ties", text="Some ties."), few, *KIND_CAVEATS["did"]),
                      study={"ethics": None, "programme": {"name": "P", "country": "C"}})
     page = present(compose(evaluation), LADDER[0])
-    kinds = ["PROVISIONAL: ", "Only 3", "Checks of concern: Firms lost (large loss), Enough firms",
-             "Not examined: Trends before the grant.", "Some ties.", "Firms applied", "Not stated in the study file: donor"]
+    kinds = ["PROVISIONAL: ", "Only 3", "Checks of concern: firms lost (large loss), enough firms",
+             "Not examined: trends before the grant.", "Some ties.", "Firms applied", "Not stated in the study file: donor"]
     assert len(page["limits"][:6]) == 6
     lines = present(compose(evaluation), dataclasses.replace(LADDER[0], limits=9))["limits"]
     assert [line[:len(k)] for line, k in zip(lines, kinds, strict=True)] == kinds

@@ -340,7 +340,8 @@ ENGLISH = re.compile(
     r"programme of|missing|examined|clusters?)\b", re.IGNORECASE)
 NAMES = re.compile(  # works and journals are called what they are called; the rest is the data's
     r"What Works Clearinghouse \(2020\), Standards Handbook|Journal of [A-Z]\w+( [A-Z]\w+)*|Annals of Internal Medicine|"
-    r"Statistics in Medicine|Observational Studies|ILR Review|AER: Insights|results\.json|impact run \S+|impact \d[\d.]*|"
+    r"Statistics in Medicine|Observational Studies|ILR Review|AER: Insights|results\.json|impact \d[\d.]*|"
+    r"impact run [\w-]+(?:- [\w-]+)*|"  # a long slug goes on in the next line
     r"wild bootstrap|\b(re7\d|lasso)\b|R \S+::.*?\)|Stata .*")
 
 

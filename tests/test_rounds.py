@@ -100,6 +100,11 @@ def test_one_round_is_ols_or_ancova(panel, vcov, options):
     one = panel[panel["wave"] == 2].assign(w=lambda f: 1 + f["firm"] % 3)
     one.loc[one.index[[3, 17]], "before"] = np.nan
     one.loc[one.index[5], "profit"] = np.nan
+    if "cluster" in options and vcov in ("HC2", "HC1", "classical"):  # rows of one cluster are not independent
+        for method, call in ((pooled_rounds, COLUMNS), (ols, {"outcome": "profit", "treatment": "offered"})):
+            with pytest.raises(DesignError, match="clusters are given"):
+                method(one, **call, **options, vcov=vcov)
+        return
     mine = pooled_rounds(one, **COLUMNS, **options, vcov=vcov)
     plain = (ancova if "baseline" in options else ols)(one, outcome="profit", treatment="offered", **options, vcov=vcov)
     for name in FIELDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -363,5 +364,5 @@ def _spoken(text: str) -> str:
     """Say the made columns in words."""
     for name, words in ((CHANGE, "the change"), (BEFORE, "the outcome before"), (AFTER, "the outcome after"),
                         (EARLIER, "an earlier outcome"), (TREND, "an earlier trend")):
-        text = text.replace(name, words)
+        text = re.sub(rf"{name}(_\d+)?", words, text)
     return text
