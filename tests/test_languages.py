@@ -394,6 +394,7 @@ def test_a_brief_of_a_design_has_two_pages_and_no_english_left(records, name, la
     assert left_in_english(re.sub(rf"impact\s+run\s+{broken}", " ", pdf_text(pdf))) == []
     assert left_in_english(html_text(page)) == []
     assert f'<html lang="{language}">' in page
+    assert f"impact run {name} --language {language}" in page
     assert not re.search(r"\d\.\d", NAMES.sub(" ", re.sub(r"SHA-256 \S+|\b14\.[23]|4\.[14]", " ", html_text(page))))
 
 

@@ -76,8 +76,7 @@ def provenance(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
         ("date", day(evaluation.study.brief.date))]
     if p.command:
         own_language = language == evaluation.study.brief.language
-        lines.append(("command", quote(p.command, where) if own_language else Join(
-            parts=(quote(p.command, where), quote(f" --language {language}", "brief: language")))))
+        lines.append(("command", quote(p.command if own_language else f"{p.command} --language {language}", where)))
     return tuple(Fact(name=say(f"proof.{name}"), text=text) for name, text in lines)
 
 
