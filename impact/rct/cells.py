@@ -151,14 +151,8 @@ class CellRegression:
                              weights=self.trial.weights, must_keep=list(columns))
 
     def _card(self, counts: Counts, rule: str, recipe: Recipe) -> StandardErrorCard:
-        _, card = describe(self.fit, self.trial, self.cov.kind, rule, self.cluster)
-        more = self.fit.k > 2
-        own = self.trial.extra.shape[1] > 0
-        r = card.r_call.replace(f"y ~ d{' + x' if more else ''}", f"y ~ {recipe.r}{' + x' if own else ''}", 1)
-        stata = card.stata_call.replace(f"regress y d{' x' if more else ''}",
-                                        f"regress y {recipe.stata}{' x' if own else ''}", 1)
-        return replace(card, r_call=f"{r} # {recipe.reads}",
-                       stata_call=stata if recipe.stata else "",
+        _, card = describe(self.fit, self.trial, self.cov.kind, rule, self.cluster, r=recipe.r, stata=recipe.stata)
+        return replace(card, r_call=f"{card.r_call} # {recipe.reads}",
                        clusters_treated=counts.clusters_treated or counts.treated,
                        clusters_comparison=counts.clusters_comparison or counts.comparison)
 

@@ -104,7 +104,7 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
     offer = infer_last(reduced, covariance_of(reduced, trial, vcov), conf_level, clustered=trial.clusters is not None)[0]
     segments = () if flat else _anderson_rubin(trial, first, reduced, cov, conf_level)
     f = strength.statistic**2 if strength.statistic is not None else math.inf
-    counts, card = describe(fit, trial, cov.kind, df_rule, cluster, instrumented=True)
+    counts, card = describe(fit, trial, cov.kind, df_rule, cluster, form="instrumented")
     estimate = make_estimate(
         outcome=outcome, term=takeup, method="late", estimand="late", inference=inference, counts=counts,
         vcov=cov.kind, card=card, base=_complier_base(trial, took, treatment, transform), question=QUESTION,

@@ -19,7 +19,7 @@ from impact.rct.assignment import comparison_mean, shares_differ
 from impact.rct.cells import CellRegression, Sides, regress_on_cells
 from impact.rct.few import with_few_clusters
 from impact.rct.trial import Trial, count_sides, describe, infer_contrast, keep_known, lay_out, picked, with_holm
-from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
+from impact.results import Caveat, Estimate, Estimates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -229,10 +229,13 @@ def _row(sample: _Dosed, regression: CellRegression, contrast: Mapping[str, floa
     trial, fit, cov = sample.trial, regression.fit, regression.cov
     inference, rule = infer_contrast(fit, cov, picked(fit, contrast), sample.conf_level,
                                      clustered=trial.clusters is not None)
-    counts, card = describe(fit, trial, cov.kind, rule, sample.cluster)
+    r, stata = _shape(fit, level)
+    counts, card = describe(fit, trial, cov.kind, rule, sample.cluster, r=r, stata=stata)
     mine = Counts(n=fit.n, units=fit.n, clusters=counts.clusters)
     if level is not None:
         mine = _level_counts(trial, sample.dose, level)
+        card = replace(card, clusters_treated=mine.clusters_treated or mine.treated,
+                       clusters_comparison=mine.clusters_comparison or mine.comparison)
     none = trial.offered == 0
     base = None
     if none.sum() > 1 and not part:
@@ -240,7 +243,7 @@ def _row(sample: _Dosed, regression: CellRegression, contrast: Mapping[str, floa
                                label="mean of units with no dose")
     estimate = make_estimate(
         outcome=sample.outcome, term=term, method="dose_response", estimand="itt" if sample.drawn else "association",
-        inference=inference, counts=mine, vcov=cov.kind, card=_card(card, fit, mine), base=base, question=question,
+        inference=inference, counts=mine, vcov=cov.kind, card=card, base=base, question=question,
         assumptions=DRAWN if sample.drawn else NOT_DRAWN, transform=sample.transform, outcome_sd=spread(trial.y[none]),
         dropped=trial.rows.dropped, caveats=(*trial.caveats, *_caveats(sample, level)), share=is_share(trial.raw))
     if level is None:
@@ -249,18 +252,11 @@ def _row(sample: _Dosed, regression: CellRegression, contrast: Mapping[str, floa
     return replace(estimate, id=f"{sample.outcome}/dose_response/{term}")
 
 
-def _card(card: StandardErrorCard, fit: Fit, counts: Counts) -> StandardErrorCard:
-    """Write the shape into the R and Stata lines; a level counts its own sides."""
-    if counts.treated is not None:
-        r, stata = "y ~ factor(d)", "regress y i.d"
-        card = replace(card, clusters_treated=counts.clusters_treated or counts.treated,
-                       clusters_comparison=counts.clusters_comparison or counts.comparison)
-    elif fit.names[-2].endswith("²"):
-        r, stata = "y ~ d + I(d^2)", "regress y c.d##c.d"
-    else:
-        return card
-    return replace(card, r_call=card.r_call.replace("y ~ d", r, 1),
-                   stata_call=card.stata_call.replace("regress y d", stata, 1))
+def _shape(fit: Fit, level: float | None) -> tuple[str, str]:
+    """Write the dose in R's and in Stata's words: by level, squared or in a straight line."""
+    if level is not None:
+        return "factor(d)", "i.d"
+    return ("d + I(d^2)", "c.d##c.d") if fit.names[-2].endswith("²") else ("d", "d")
 
 
 def _level_counts(trial: Trial, dose: Array, level: float) -> Counts:

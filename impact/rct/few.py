@@ -21,7 +21,7 @@ from impact.inference.replays import DRAWS, Own, replay
 from impact.inference.report import FEW_CLUSTERS, LOW_DF, few_for_large_samples
 from impact.inference.wald import WaldTest
 from impact.rct.trial import is_constant
-from impact.results import Caveat, Estimate, PercentEffect, Segment
+from impact.results import Caveat, Estimate, PercentEffect, Segment, StandardErrorCard
 
 Mask = NDArray[np.bool_]
 WORDS = ("few_clusters", "low_df", "few_clusters_large_sample", "blocked_df")  # what a p-value by lot takes the place of
@@ -247,13 +247,24 @@ def _by_lot(estimate: Estimate, p: float, segments: tuple[Segment, ...] | None, 
         *((("interval", "usual"),) if segments is None else ())))
     kept = tuple(c for c in estimate.caveats if c.code not in WORDS)
     reasons = tuple(r for r in estimate.reasons if r[0] != "statistic")
-    out = replace(estimate, p_value=p, statistic=None, caveats=(*kept, caveat))
+    out = replace(estimate, p_value=p, statistic=None, caveats=(*kept, caveat),
+                  se_card=_drawn_card(estimate.se_card, segments is not None))
     if segments is None:
         return replace(out, reasons=(*reasons, ("statistic", "the p-value comes from re-randomisation")))
     one = segments[0] if len(segments) == 1 else Segment()
     return replace(out, conf_low=one.low, conf_high=one.high, interval=segments, df=None,
                    effect_pct=_rescaled(estimate, one),
                    reasons=(*reasons, ("df", "the p-value comes from re-randomisation")))
+
+
+def _drawn_card(card: StandardErrorCard | None, interval: bool) -> StandardErrorCard | None:
+    """Say on the lines of R and Stata that they remake the standard error, and what draws the lots again."""
+    if card is None:
+        return None
+    said = f"p{' and interval' if interval else ''}: draw again, "
+    r, stata = card.r_call, card.stata_call
+    return replace(card, r_call=f"{r}{'; ' if ' # ' in r else ' # '}{said}ri2::conduct_ri" if r else "",
+                   stata_call=f"{stata}{'; ' if ' // ' in stata else ' // '}{said}ritest" if stata else "")
 
 
 def _rescaled(estimate: Estimate, one: Segment) -> PercentEffect | None:

@@ -247,24 +247,17 @@ def _row(setting: _Setting, pick: Array, groups: Sequence[int], **said: Any) -> 
     trial, inside = setting.trial, setting.inside(*groups)
     inference, rule = _infer(setting, pick, groups)
     counts = count_sides(inside & (trial.offered == 1), inside & (trial.offered == 0), trial.clusters)
-    _, card = describe(setting.fit, trial, setting.cov.kind, rule, setting.cluster)
+    own = "factor(by):d" if trial.blocks is not None else "factor(by) + factor(by):d"
+    _, card = describe(setting.fit, trial, setting.cov.kind, rule, setting.cluster, r=own, stata="",
+                       covariates="factor(by):x", strata="interaction(s, by)")
     card = replace(card, correction=f"full design matrix, {setting.fit.k} coefficients in {len(setting.names)} groups",
                    clusters_treated=counts.clusters_treated or counts.treated,
-                   clusters_comparison=counts.clusters_comparison or counts.comparison,
-                   r_call=_r_call(card.r_call, trial), stata_call="")
+                   clusters_comparison=counts.clusters_comparison or counts.comparison)
     return make_estimate(
         outcome=setting.outcome, method="subgroups", estimand="itt", inference=inference, counts=counts,
         vcov=setting.cov.kind, card=card, transform=setting.transform, dropped=trial.rows.dropped,
         share=is_share(trial.raw), outcome_sd=spread(trial.y[inside & (trial.offered == 0)]),
         assumptions=(*ASSUMPTIONS, GROUPS_FIRST), **said)
-
-
-def _r_call(plain: str, trial: Trial) -> str:
-    """Interact everything of a regression with the group, in R's words."""
-    intercepts, slopes = ([] if trial.blocks is not None else ["factor(by)"]), (["factor(by):x"] if trial.labels else [])
-    terms = [*intercepts, "factor(by):d", *slopes]
-    options = plain.removesuffix(")").split(", ")[1:]
-    return f"estimatr::lm_robust({', '.join(['y ~ ' + ' + '.join(terms), *options])})".replace("~s", "~interaction(s, by)")
 
 
 def _small(setting: _Setting, groups: Sequence[int]) -> list[Caveat]:

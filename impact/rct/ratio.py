@@ -116,11 +116,12 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
     fit = _centred(trial, treatment)
     cov = covariance_of(fit, trial, vcov)
     pair = _pair(fit, cov, trial, treatment, outcome)
-    counts, card = describe(fit, trial, cov.kind, pair.rule, cluster)
+    counts, card = describe(fit, trial, cov.kind, pair.rule, cluster,
+                            form="interacted" if trial.labels or trial.blocks is not None else "")
     inference = infer(pair.ratio, pair.ratio_error, pair.df_ratio, level) if method == "delta" else _tested(pair, level)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="ratio_effect", estimand="itt", inference=inference, counts=counts,
-        vcov=cov.kind, card=_card(card, trial, method), base=None, question=QUESTION, assumptions=ASSUMPTIONS,
+        vcov=cov.kind, card=_card(card, method), base=None, question=QUESTION, assumptions=ASSUMPTIONS,
         outcome_sd=spread(trial.y[trial.offered == 0]), dropped=trial.rows.dropped,
         caveats=[*trial.caveats, *_denominator_caveats(pair)], details=(
             ("ratio_by", method), ("effect", pair.effect), ("effect_std_error", math.sqrt(max(pair.v11, 0.0))),
@@ -144,15 +145,11 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
                                            clusters=trial.clusters, seed=seed), trial.clusters)
 
 
-def _card(card: StandardErrorCard, trial: Trial, method: str) -> StandardErrorCard:
-    """Say how the ratio was made, and correct the R and Stata lines where controls are centred and interacted."""
-    controls = [*(["x"] if trial.labels else []), *(["factor(s)"] if trial.blocks is not None else [])]
-    options = [part for part in card.r_call.removesuffix(")").split(", ")[1:] if not part.startswith("fixed_effects")]
+def _card(card: StandardErrorCard, method: str) -> StandardErrorCard:
+    """Say how the ratio was made; Stata makes it from the regression's two coefficients."""
     stata = f"{card.stata_call}; nlcom _b[d]/_b[_cons]" if card.stata_call and method == "delta" else card.stata_call
-    lin = f"estimatr::lm_lin({', '.join(['y ~ d', '~ ' + ' + '.join(controls), *options])})"
-    return replace(
-        card, formula=f"{card.formula}; ratio by {'Fieller' if method == 'fieller' else 'the delta method'}",
-        r_call=lin if controls else card.r_call, stata_call="" if controls else stata)
+    return replace(card, formula=f"{card.formula}; ratio by {'Fieller' if method == 'fieller' else 'the delta method'}",
+                   stata_call=stata)
 
 
 def _check_sides(trial: Trial, strata: str | None) -> None:

@@ -157,7 +157,7 @@ def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str
     if interacted:
         _refuse_unseen(trial, fit, cov)
     inference, df_rule = infer_last(fit, cov, conf_level, clustered=trial.clusters is not None)
-    counts, card = describe(fit, trial, cov.kind, df_rule, cluster, interacted=interacted)
+    counts, card = describe(fit, trial, cov.kind, df_rule, cluster, form="interacted" if interacted else "")
     base = comparison_mean(trial.y, trial.offered, transform, weights=trial.weights, blocks=trial.blocks,
                            clusters=trial.clusters, overlap=not interacted)
     estimate = make_estimate(

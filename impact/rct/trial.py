@@ -26,6 +26,7 @@ from impact.inference.multiple import holm
 from impact.inference.report import Counts, few_for_large_samples
 from impact.inference.sandwich import CLUSTERED, Covariance, check_clustered, covariance, satterthwaite_df
 from impact.rct.assignment import check_draw, drop_broken_pairs
+from impact.rct.equivalents import Model, poisson_lines, r_line, stata_line
 from impact.results import Caveat, Estimate, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -291,54 +292,44 @@ def covariance_of(fit: Fit, trial: Trial, vcov: str | None) -> Covariance:
     return covariance(fit, vcov or "CR2", trial.clusters)
 
 
-_STATA = {"classical": "", "HC1": ", vce(robust)", "HC2": ", vce(hc2)", "HC3": ", vce(hc3)",
-          "CR1S": ", vce(cluster g)", "CR2": ", vce(hc2 g, dfadjust)"}
-
-
-def describe(fit: Fit, trial: Trial, kind: str, df_rule: str, cluster: str | None, *,
-             instrumented: bool = False, interacted: bool = False) -> tuple[Counts, StandardErrorCard]:
+def describe(fit: Fit, trial: Trial, kind: str, df_rule: str, cluster: str | None, *, form: str = "",
+             **said: str) -> tuple[Counts, StandardErrorCard]:
     """Count rows and clusters by arm, and print how the error was made with the R and Stata lines that remake it.
 
-    With few clusters an error made for many is said to be one among the trial's caveats.
+    With few clusters an error made for many is said to be one among the trial's caveats. ``form`` and ``said`` are those of
+    :class:`impact.rct.equivalents.Model` that the trial does not tell.
     """
     counts = count_sides(trial.offered > 0, trial.offered <= 0, trial.clusters)
     if kind in ("CR0", "CR1", "CR1S") and not any(c.code == "few_clusters_large_sample" for c in trial.caveats):
         trial.caveats += few_for_large_samples(counts.clusters)
     unit_level = kind in ("CR2", "CR3") and trial.clusters is None
     formula = {"CR2": "HC2", "CR3": "HC3"}[kind] if unit_level else kind
-    x = " + x" if fit.k > 2 else ""
-    model = f"y ~ d{x} | z{x}" if instrumented else f"y ~ d{x}"
-    if interacted:
-        own = [*(["x"] if trial.labels else []), *(["factor(s)"] if trial.blocks is not None else [])]
-        model = f"y ~ d, ~ {' + '.join(own)}"
-    options = [model, "weights = w" if trial.weights is not None else "", "clusters = g" if trial.clusters is not None else
-               "clusters = id" if unit_level else "",
-               "fixed_effects = ~s" if trial.blocks is not None and not interacted else "",
-               f"se_type = '{'stata' if kind == 'CR1S' else kind}'"]
-    stata = f"{'ivregress 2sls y (d = z)' if instrumented else 'regress y d'}{' x' if x else ''}"
+    model = model_of(trial, kind, form=form, **said)
     card = StandardErrorCard(
-        formula=f"{formula}, {'two-stage least squares' if instrumented else 'least squares'}",
+        formula=f"{formula}, {'two-stage least squares' if form == 'instrumented' else 'least squares'}",
         correction=f"full design matrix, {fit.k} coefficients", level=cluster or "the unit", df_rule=df_rule,
         clusters_treated=counts.clusters_treated or counts.treated,
         clusters_comparison=counts.clusters_comparison or counts.comparison,
-        r_call=f"estimatr::{'iv_robust' if instrumented else 'lm_lin' if interacted else 'lm_robust'}"
-               f"({', '.join(o for o in options if o)})",
-        stata_call=f"{stata}{' i.s' if trial.blocks is not None else ''}{' [pw=w]' if trial.weights is not None else ''}"
-                   f"{', vce(hc2, dfadjust)' if unit_level and kind == 'CR2' else _STATA[kind]}" if kind in _STATA and not (
-            interacted or (instrumented and kind in ("HC2", "HC3", "CR2"))) else "")
+        r_call=r_line(model), stata_call=stata_line(model))
     return counts, card
+
+
+def model_of(trial: Trial, kind: str, **said: str) -> Model:
+    """Tell the R and Stata lines what the trial has: covariates and strata are written only where there are some."""
+    has = {"covariates": "x" if trial.labels else "", "strata": "s" if trial.blocks is not None else ""}
+    named = {key: value for key, value in said.items() if has.get(key) != ""}
+    return Model(kind=kind, clustered=trial.clusters is not None, weighted=trial.weights is not None, **{**has, **named})
 
 
 def describe_poisson(trial: Trial, k: int, cluster: str | None) -> tuple[Counts, StandardErrorCard]:
     """Count rows and clusters of a Poisson regression, and print how its error was made."""
     counts = count_sides(trial.offered > 0, trial.offered <= 0, trial.clusters)
     clustered = trial.clusters is not None
+    r_call, stata_call = poisson_lines(model_of(trial, "sandwich"))
     card = StandardErrorCard(
         formula="sandwich, Poisson quasi-likelihood",
         correction=f"(n − 1)/(n − k)·G/(G − 1), k = {k}" if clustered else f"n/(n − k), k = {k}",
         level=cluster or "the unit", df_rule="clusters − 1" if clustered else "normal",
         clusters_treated=counts.clusters_treated or counts.treated,
-        clusters_comparison=counts.clusters_comparison or counts.comparison,
-        r_call=f"fixest::fepois(y ~ d + x, vcov = {'~g' if clustered else chr(39) + 'hetero' + chr(39)})",
-        stata_call=f"poisson y d x, vce({'cluster g' if clustered else 'robust'})")
+        clusters_comparison=counts.clusters_comparison or counts.comparison, r_call=r_call, stata_call=stata_call)
     return counts, card

@@ -224,7 +224,7 @@ def _estimate(trial: Trial, firms: Codes, *, outcome: str, treatment: str, level
     inference, df_rule = infer_last(fit, cov, conf_level, clustered=True)
     if np.abs(fit.residuals).max() <= NOISE * np.abs(used.y).max():  # rounding is no spread
         inference = infer(inference.estimate, 0.0, None, conf_level)
-    _, card = describe(fit, used, cov.kind, df_rule, level)
+    _, card = describe(fit, used, cov.kind, df_rule, level, data="" if used is trial else "firm_means")
     counts = count_sides(trial.offered > 0, trial.offered <= 0, trial.clusters)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="worker_effects", estimand="itt", inference=inference, counts=counts,
@@ -267,10 +267,8 @@ def _card(card: StandardErrorCard, trial: Trial, used: Trial, weighting: str) ->
     """Say on which rows and with which weights the error was made."""
     if used is not trial:
         return replace(card, formula=f"{card.formula} on firm means",
-                       r_call=card.r_call.replace("lm_robust(", "lm_robust(data = firm_means, "),
                        stata_call=f"{card.stata_call} // on firm means" if card.stata_call else "")
     if trial.weights is None:
         return card
     how = "1/workers measured in the firm" if weighting == "firm" else "sampling weights"
-    return replace(card, formula=f"{card.formula}, weights {how}", stata_call="",
-                   r_call=card.r_call.replace("se_type", "weights = w, se_type"))
+    return replace(card, formula=f"{card.formula}, weights {how}", stata_call="")
