@@ -32,18 +32,51 @@ def shares_differ(treated: Array, strata: Codes) -> bool:
     return bool((np.abs(offered - overall * sizes) > np.maximum(1.0, 0.01 * sizes)).any())
 
 
-def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered") -> list[Caveat]:
-    """Say that strata dummies weigh strata by their overlap, where shares differ between them."""
-    if strata is None:
+def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered", *, clusters: Codes | None = None,
+                     drawn: tuple[Array, Codes] | None = None) -> list[Caveat]:
+    """Say that strata dummies weigh strata by their overlap, where shares differ between them.
+
+    Parameters
+    ----------
+    offered, strata : (n,) of the rows used, which weigh. what : the words for their share.
+    clusters : (n,) the groups that were drawn: a draw is even or not in clusters, whatever their sizes.
+    drawn : offer and stratum of every unit (or cluster) drawn, also of those not found again; None is those of the rows.
+    """
+    if strata is None or not _uneven(offered, strata):
         return []
+    if drawn is None:
+        first = np.arange(len(strata)) if clusters is None else np.unique(clusters, return_index=True)[1]
+        drawn = offered[first], strata[first]
+    if _uneven(*drawn):
+        return [Caveat(code="overlap_weighted", text=f"Strata have different shares {what}: with each stratum compared "
+                       "within itself the effect gives more weight to strata with both arms well represented.")]
+    moved = _moved(offered, strata)
+    if moved <= MOVED:
+        return []
+    return [Caveat(code="overlap_weighted", values=(("moved", moved),), text="Strata were drawn alike, and yet their rows "
+                   f"have different shares {what}, by the sizes of groups or by who was found again: with each stratum compared "
+                   f"within itself {moved:.0%} of the weight moves to strata with both arms well represented.")]
+
+
+def _uneven(offered: Array, strata: Codes) -> bool:
+    return shares_differ(offered, strata) or _moved(offered, strata) > MOVED
+
+
+def _moved(offered: Array, strata: Codes) -> float:
+    """Share of the weight that stratum dummies move between strata; 0 where no stratum has both arms."""
     sizes = np.bincount(strata).astype(float)
-    share = np.bincount(strata, weights=offered) / sizes
+    share = np.bincount(strata, weights=offered) / np.maximum(sizes, 1.0)
     overlap = sizes * share * (1 - share)
-    if not shares_differ(offered, strata) and (
-            overlap.sum() == 0 or 0.5 * np.abs(overlap / overlap.sum() - sizes / sizes.sum()).sum() <= MOVED):
-        return []
-    return [Caveat(code="overlap_weighted", text=f"Strata have different shares {what}: with each stratum compared "
-                   "within itself the effect gives more weight to strata with both arms well represented.")]
+    if overlap.sum() == 0:
+        return 0.0
+    return float(0.5 * np.abs(overlap / overlap.sum() - sizes / sizes.sum()).sum())
+
+
+def as_drawn(data: pd.DataFrame, treatment: str, strata: str, cluster: str | None) -> tuple[Array, Codes]:
+    """Offer and stratum of every unit (or cluster) of the table whose two are known, found again or not."""
+    known = data[data[[treatment, strata]].notna().all(axis=1)]
+    known = known if cluster is None else known.drop_duplicates(cluster)
+    return known[treatment].to_numpy(dtype=float), known[strata].factorize()[0].astype(np.int64)
 
 
 def check_draw(rows: Selection, *, treatment: str, strata: str | None = None, cluster: str | None = None,

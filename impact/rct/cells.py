@@ -201,8 +201,9 @@ def mean_over(trial: Trial, parts: Sequence[tuple[float, Array]], label: str, tr
 
 def uneven_caveats(trial: Trial, cells: Iterable[Array], noun: str) -> list[Caveat]:
     """Say that strata count unevenly where they have different shares in the cells."""
-    if not any(overlap_weighted(rows, trial.blocks) for rows in cells):
-        return []
+    found = [c for rows in cells for c in overlap_weighted(rows, trial.blocks, f"in the {noun}", clusters=trial.clusters)]
+    if not found or all(c.values for c in found):
+        return found[:1]
     return [Caveat(code="overlap_weighted", text=f"Strata have different shares in the {noun}: with each stratum "
                    f"compared within itself, strata with all {noun} well represented count more.")]
 

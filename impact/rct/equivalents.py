@@ -7,7 +7,7 @@ from dataclasses import dataclass
 CLUB = {"CR1": "naive-t", "CR3": "Satterthwaite"}  # estimatr has neither of the two
 _STATA = {"classical": "", "HC1": "vce(robust)", "HC2": "vce(hc2)", "HC3": "vce(hc3)", "CR1S": "vce(cluster {level})",
           "CR2": "vce(hc2 {level}, dfadjust)"}
-MANY = ("classical", "HC1", "CR1S")  # the errors that Stata has for instruments and for sampling weights
+INSTRUMENTED = ("classical", "HC1", "CR1S")  # the errors that ivregress has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +88,11 @@ def stata_line(model: Model) -> str:
     instrumented = model.form == "instrumented"
     if model.kind not in _STATA or model.form == "interacted" or not model.stata:
         return ""
-    if model.kind not in MANY and (instrumented or model.weighted):
+    if instrumented and model.kind not in INSTRUMENTED:
         return ""
     columns = " ".join([*([] if instrumented else [model.stata]), *(["x"] if model.covariates else []),
                         *(["i.s"] if model.strata else []), *([f"({model.stata} = z)"] if instrumented else [])])
+    # sampling weights (pw) always make the error a robust one
     weights = f" [{'aw' if model.kind == 'classical' else 'pw'}=w]" if model.weighted else ""
     error = _STATA[model.kind].format(level="g" if model.clustered else "id")
     if model.kind == "CR2" and not model.clustered:

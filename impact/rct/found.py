@@ -135,7 +135,7 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
         dummies = (blocks[found][:, None] == np.arange(1, int(blocks.max()) + 1)[None, :]).astype(float)
         extra = np.column_stack([dummies, extra])
         labels = [*(f"stratum {j + 2}" for j in range(dummies.shape[1])), *labels]
-        caveats += overlap_weighted(offered, blocks)
+        caveats += overlap_weighted(offered, blocks, clusters=clusters)
     design, names = np.column_stack([np.ones(len(y)), extra, offered[found]]), ["(intercept)", *labels, treatment]
     fit = least_squares(design, y, names, weights=counted, must_keep=(treatment,))
     caveats += refuse_left_out(fit)

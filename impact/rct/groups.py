@@ -284,7 +284,7 @@ def _group(setting: _Setting, j: int, vcov: str | None) -> Estimate:
     weights = None if trial.weights is None else trial.weights[inside]
     base = comparison_mean(y, offered, setting.transform, weights=weights, blocks=blocks, clusters=clusters, overlap=True,
                            label=f"comparison mean in {name}")
-    caveats += overlap_weighted(offered, blocks, f"offered in group {name}")
+    caveats += overlap_weighted(offered, blocks, f"offered in group {name}", clusters=clusters)
     row = _row(setting, setting.pick({j: 1.0}), (j,), term=f"in {name}", question=IN_GROUP, caveats=caveats, base=base)
     row = replace(row, id=f"{setting.outcome}/subgroups/{name}", subgroup=name)
     if vcov is not None:

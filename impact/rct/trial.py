@@ -25,7 +25,7 @@ from impact.inference.linear import COLLINEAR, Array, Codes, Fit, independent_co
 from impact.inference.multiple import holm
 from impact.inference.report import Counts, few_for_large_samples
 from impact.inference.sandwich import CLUSTERED, Covariance, check_clustered, covariance, satterthwaite_df
-from impact.rct.assignment import check_draw, drop_broken_pairs
+from impact.rct.assignment import as_drawn, check_draw, drop_broken_pairs
 from impact.rct.equivalents import Model, poisson_lines, r_line, stata_line
 from impact.results import Caveat, Estimate, StandardErrorCard
 
@@ -46,6 +46,7 @@ class Trial:
     y, raw : (n,) outcome on the scale of analysis, and as it came. offered : (n,) of 0 and 1.
     extra, labels : (n, c) covariates with indicators for missing values, and their names.
     blocks, clusters, weights : (n,) or None.
+    drawn : offer and stratum of all that were drawn, where there are strata; also of those not found again.
     """
 
     rows: Selection
@@ -57,6 +58,7 @@ class Trial:
     blocks: Codes | None
     clusters: Codes | None
     weights: Array | None
+    drawn: tuple[Array, Codes] | None = None
     caveats: list[Caveat] = field(default_factory=list)
 
     def controls(self) -> tuple[Array, list[str]]:
@@ -98,9 +100,11 @@ def select_trial(data: pd.DataFrame, *, outcome: str, treatment: str, covariates
     if strata is not None and arms is None:
         drop_broken_pairs(rows, strata, treatment, cluster)
     check_draw(rows, treatment=treatment, strata=strata, cluster=cluster, arms=arms)
-    return lay_out(rows, outcome=outcome, offered=rows.numbers(treatment), covariates=covariates, strata=strata,
-                   cluster=cluster, weights=weights, transform=transform, baseline=baseline,
-                   apart=None if may_repeat else treatment)
+    trial = lay_out(rows, outcome=outcome, offered=rows.numbers(treatment), covariates=covariates, strata=strata,
+                    cluster=cluster, weights=weights, transform=transform, baseline=baseline,
+                    apart=None if may_repeat else treatment)
+    trial.drawn = as_drawn(data, treatment, strata, cluster) if strata is not None else None
+    return trial
 
 
 def keep_known(data: pd.DataFrame, roles: Iterable[tuple[str | None, str]], weights: str | None = None) -> Selection:
