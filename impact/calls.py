@@ -78,8 +78,11 @@ def run_method(sample: Sample, outcome: Outcome, call: MethodCall) -> tuple[Esti
     missing = [p.name for p in signature(method_of(sample.study, call.method)).parameters.values()
                if p.default is p.empty and p.name not in ("data", *keywords)]
     if missing:
-        raise DesignError([Problem(where=f"options.{name}", what=f"{call.method} needs it, and the study gives none",
-                                   cure=f"Declare it under design, or write options: {{{name}: …}}.") for name in missing])
+        taken = dict(call.options)
+        raise DesignError([Problem(where=f"options.{name}", what=f"{call.method} needs it, and "
+                                   f"{'null takes it away' if name in taken else 'the study gives none'}",
+                                   cure="Leave it out here: what the study declares is then used." if name in taken else
+                                   f"Declare it under design, or write options: {{{name}: …}}.") for name in missing])
     try:
         result: Estimate | Estimates = method_of(sample.study, call.method)(sample.frame, **keywords)
     except (ValueError, TypeError) as error:
@@ -121,7 +124,7 @@ def arguments(sample: Sample, outcome: Outcome, call: MethodCall) -> dict[str, A
     if "treatment" in out and design.kind == "did":
         out["treatment"] = None
     taken = signature(method_of(study, call.method)).parameters
-    out = {key: value for key, value in out.items() if key in taken}  # options: {strata: null} takes that away
+    out = {key: value for key, value in out.items() if key in taken}  # options: {weights: null} takes that away
     out |= {key: _thawed(value) for key, value in call.options}
     return {key: value for key, value in out.items() if value is not None and value != []}
 

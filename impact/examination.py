@@ -69,8 +69,8 @@ def _earlier_trends(sample: Sample, outcome: Outcome) -> Sequence[Check]:
     options = dict(primary.options)
     if primary.method not in PLAIN_TRENDS:
         return ()
-    if options.get("covariates",
-                   design.covariates) or options.get("weights") or (design.sampling and design.sampling.weight):
+    weight = design.sampling.weight if design.sampling else None
+    if options.get("covariates", design.covariates) or options.get("weights", weight):
         return (Check(id="pretrend", title="Earlier trends", verdict="not_applicable", word="not examined",
                       outcome=outcome.name, reason="The method compares units with the same covariates, or weighs them; "
                       "whether "

@@ -208,6 +208,31 @@ def refused(tree: dict[str, Any], data: Any) -> tuple[tuple[Problem, ...], tuple
     return (), ()
 
 
+def test_null_takes_away_what_the_study_declares_or_is_refused(tmp_path):
+    folder = written(tmp_path, "rct", {"method": "ols", "options": {"covariates": None, "weights": None, "vcov": None}})
+    path = folder / "study.yaml"
+    tree = yaml.safe_load(path.read_text())
+    tree["design"] |= {"covariates": ["size"], "sampling": {"weight": "w"}}
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    study = read_study(folder)
+    call, sample = study.analysis.robustness[0], load_sample(study, cross_section().assign(size=lambda d: d.index % 7, w=lambda d: 1 + d.index % 2))
+    assert dict(call.options) == {"covariates": None, "weights": None}
+    used = arguments(sample, study.outcomes[0], call)
+    assert not {"covariates", "weights", "vcov"} & set(used)
+    assert arguments(sample, study.outcomes[0], study.analysis.primary)["weights"] == "w"
+    tree["design"]["assignment"] = {"rule": "pairs", "strata": "sector"}
+    tree["analysis"]["robustness"] = [{"method": "difference_in_means", "options": {"pairs": None}}]
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    with pytest.raises(StudyError, match="made in pairs"):
+        read_study(folder)
+
+
+def test_null_of_what_a_method_needs_is_refused(tmp_path):
+    study = read_study(written(tmp_path, "rct", {"method": "post_double_selection", "options": {"covariates": None}}))
+    with pytest.raises(ImpactError, match="post_double_selection needs it, and null takes it away"):
+        run_method(load_sample(study, cross_section()), study.outcomes[0], study.analysis.robustness[0])
+
+
 def test_null_takes_the_declared_strata_from_bounds_and_from_nothing_else(tmp_path):
     bounds = {"method": "lee_bounds", "options": {"strata": None, "draws": 99}}
     folder = written(tmp_path, "rct", bounds)

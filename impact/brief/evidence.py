@@ -252,13 +252,13 @@ def _call_name(evaluation: Evaluation, e: Estimate, index: int, count: int) -> T
         return name
     usual = dict(analysis.primary.options) if analysis.primary.method == e.method else {}
     where = f"study.yaml: analysis.robustness[{analysis.robustness.index(calls[index])}].options"
-    options = [_option(key, value, where) for key, value in calls[index].options if usual.get(key) != value]
+    options = [_option(key, value, where) for key, value in calls[index].options if usual.get(key, ...) != value]
     return say("methods.options", method=name, options=Join(parts=tuple(options), by=", ")) if options else name
 
 
 def _option(key: str, value: object, where: str) -> Phrase:
     option = fragment(key.replace("_", " "), where)
-    if isinstance(value, bool):
+    if isinstance(value, bool) or value is None:
         return say("methods.on" if value else "methods.off", option=option)
     told = ", ".join(str(v) for v in value) if isinstance(value, tuple) else str(value)
     return say("methods.with", option=option, value=fragment(told, where))

@@ -118,9 +118,10 @@ def _baseline(outcome: Outcome, measure: Measure, frame: pd.DataFrame) -> str | 
 def _call(study: Study, outcome: Outcome, share: bool) -> MethodCall:
     """Choose the primary method, or least squares where it cannot serve: no baseline to adjust for, a share in logs."""
     primary = study.analysis.primary
-    options = tuple((key, value) for key, value in primary.options if key != "baseline")
-    bare = primary.method == "ancova" and outcome.baseline is None and not study.design.covariates and not dict(
-        options).get("covariates")
+    options = tuple((key, value) for key, value in primary.options if key != "baseline" or value is None)
+    given = dict(options)
+    bare = primary.method == "ancova" and given.get("baseline", outcome.baseline) is None and not given.get(
+        "covariates", study.design.covariates)
     return MethodCall(method="ols" if bare or (share and primary.method in MEANLESS) else primary.method, options=options)
 
 

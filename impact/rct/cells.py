@@ -109,7 +109,7 @@ class CellRegression:
 
     def redrawn(self, rows: Sequence[Estimate], picks: Sequence[Mapping[str, float]], draw: Draw | Lots, observed: Codes,
                 cells: Callable[[Codes], Mapping[str, Array]], *, shift: Array, seed: int, said: str,
-                held: Array | None = None) -> list[Estimate]:
+                held: Array | None = None, holds: str = "") -> list[Estimate]:
         """Draw again for contrasts of cells, with this regression run on every draw.
 
         Parameters
@@ -117,7 +117,7 @@ class CellRegression:
         rows, picks : contrasts and their coefficients. draw, observed : of rows, as codes.
         cells : from codes of rows to the columns that are drawn: the dummies of all cells but the reference.
         shift : (n,) what 'everybody gained one' adds; contrasts it does not move keep their usual interval.
-        said : under what an inverted interval holds.
+        said : what was drawn and under what the answer holds. holds : as :func:`impact.rct.few.with_own_draws`.
         held : (n, m) what else the draw did, taken out at its estimate: columns that the regression has on every draw
             and that the contrasts do not see, so that it need not be put back as drawn again.
         """
@@ -137,7 +137,7 @@ class CellRegression:
         moved = self.fit.bread @ ((self.fit.design * weights[:, None]).T @ shift)
         turned = [abs(sum(w * moved[names.index(name)] for name, w in each.items())) > MOVES for each in picks]
         return with_own_draws(rows, own, draw, observed, seed=seed, by_cluster=trial.clusters is not None,
-                              inverted=turned, said=said)
+                              inverted=turned, said=said, holds=holds)
 
     def base(self, drawn: Iterable[str]) -> Array:
         """Columns of the regression that no draw changes."""

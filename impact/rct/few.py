@@ -105,7 +105,7 @@ def was_few(estimate: Estimate) -> bool:
 
 def with_own_draws(rows: Sequence[Estimate], own: Own, draw: Draw | Lots, observed: Codes, *, seed: int,
                    by_cluster: bool, inverted: Sequence[bool] | None = None, said: str = SAME,
-                   draws: int = DRAWS) -> list[Estimate]:
+                   draws: int = DRAWS, holds: str = "") -> list[Estimate]:
     """Take the p-values of those rows whose clusters are few from drawing again and estimating again on each draw.
 
     Parameters
@@ -115,6 +115,7 @@ def with_own_draws(rows: Sequence[Estimate], own: Own, draw: Draw | Lots, observ
     by_cluster : whether clusters were drawn, not units.
     inverted : by row, whether the interval is the test turned around; otherwise the usual one stays, and it is said.
     said : under what an inverted interval holds, or what the p-value supposes.
+    holds : what is said beside inverted intervals alone, where some rows keep their usual one.
     """
     if not any(is_few(row) for row in rows):
         return list(rows)
@@ -127,7 +128,8 @@ def with_own_draws(rows: Sequence[Estimate], own: Own, draw: Draw | Lots, observ
     for j, row in enumerate(rows):
         turned = inverted is None or inverted[j]
         segments = test.confidence_set(j, row.conf_level) if turned and is_few(row) else None
-        out.append(_by_lot(row, float(test.p_value[j]), segments, how, said) if is_few(row) else row)
+        told = f"{said} {holds}" if segments is not None else said
+        out.append(_by_lot(row, float(test.p_value[j]), segments, how, told) if is_few(row) else row)
     return out
 
 

@@ -78,7 +78,8 @@ def pooled_rounds(data: pd.DataFrame, *, outcome: str, treatment: str, unit: str
     out noise that does not last (McKenzie 2012, Journal of Development Economics 99). Effects by round come from
     the same regression with the offer by round. Whether they differ: HTZ test of Pustejovsky & Tipton (2018) for CR2.
     Few clusters: the pooled effect as :func:`impact.rct.ols`; that of a round, and the test that rounds differ, by drawing
-    again with the other rounds' effects, or the common one, taken as estimated.
+    again with the other rounds' effects, or the common one, taken as estimated; the wild cluster bootstrap is shown beside
+    the pooled effect alone.
     One round gives the numbers of :func:`impact.rct.ols`, or :func:`impact.rct.ancova` with a baseline, whose reference
     cases carry over: Reference case: rct_jtrain2_ancova_hc2; statsmodels for several (tests/test_rounds.py).
     """

@@ -40,8 +40,8 @@ LOT = (
 WHOLE = ("Invited and not invited units that were observed stand for all invited and all not invited units of the treated "
          "clusters.",)
 CONTROL = "in clusters not drawn"
-BOTH_LEVELS = ("Clusters were drawn again, each with the share invited that came with its lot, and then units inside them. "
-               "An interval from drawing again holds if the effect is the same for all in clusters that take part.")
+BOTH_LEVELS = ("Clusters were drawn again, each with the share invited that came with its lot, and then units inside them.")
+SAME_TAKING_PART = "The interval holds if the effect is the same for all in clusters that take part."
 ONCE = "A cluster was drawn once: repeat its value on each of its rows."
 SEEN = ("Code the treatment 0, not empty, where nobody was invited. Where these units were not surveyed, spillover and "
         "total cannot be seen: use ols with cluster=.")
@@ -89,7 +89,8 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
     share s of the population that was invited. The sample's share cannot stand in for s: invited units are mostly sampled
     more densely, and the total would lean towards them. s counts as known. Of a column of shares the average is used; the
     total then holds where effects do not go with the share. One regression on two dummies, CR2 by cluster. Few clusters:
-    both lots are drawn again, with this regression run on every draw; units found stand for the units of the inner lot.
+    both lots are drawn again, with this regression run on every draw; units found stand for the units of the inner lot; no
+    wild cluster bootstrap is shown beside.
     Design as McKenzie & Puerto (2021, American Economic Journal: Applied Economics 13). Reference case: by hand, and the
     regression of the outcome on z and d − s·z, whose first coefficient is the total (tests/test_two_level.py).
     """
@@ -134,7 +135,8 @@ def both_levels(regression: CellRegression, rows: Sequence[Estimate], picks: Seq
         return list(rows)
     lots = observed_lots(trial.clusters, label, given, trial.blocks)
     return regression.redrawn(rows, picks, lots, 2 * label + given.astype(np.int64), cells,
-                              shift=(label > 0).astype(float), seed=seed, said=BOTH_LEVELS)
+                              shift=(label > 0).astype(float), seed=seed, said=BOTH_LEVELS,
+                              holds=SAME_TAKING_PART)
 
 
 def _population_share(trial: Trial, drawn: Array, cluster: str, given: float | str | None,

@@ -293,6 +293,10 @@ def _check_draw(v: Validation, design: dict[str, Any], call: dict[str, Any], pat
     if "strata" in taken and (design.get("assignment") or {}).get("strata") and call["method"] not in BOUNDS:
         v.complain((*path, "options", "strata"), "the draw was made within strata, and null would ignore that",
                    "Leave strata out here: the declared strata are used.")
+    pairs = "the draw was made in pairs" if (design.get("assignment") or {}).get("rule") == "pairs" else ""
+    for key, why in (("pairs", pairs), ("estimand", "the study declares whom the effect is for")):
+        if why and key in call["options"] and call["options"][key] is None:
+            v.complain((*path, "options", key), f"{why}, and null would ignore that", f"Leave {key} out here.")
     drawn, given = (design.get("assignment") or {}).get("strata"), call["options"].get("strata")
     if drawn and given and given != drawn:
         v.complain((*path, "options", "strata"), f"the draw was made within '{shown(drawn)}', and '{shown(given)}' would "

@@ -15,6 +15,8 @@ from impact.study.promises import Plan, Target
 Words = str | tuple[tuple[str, str], ...]
 State = Literal["given", "null", "absent"]
 ROW_NUMBER = "row_number"
+# options that a study declares elsewhere too: null takes that away, where of others it is the method's own choice
+TAKEN_AWAY = ("baseline", "cluster", "covariates", "strata", "weights")
 
 
 def words(value: Words | None, language: str = "en") -> str:
@@ -379,6 +381,6 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_frozen(item) for item in value)
     if isinstance(value, Mapping):
-        kept = ((k, v) for k, v in value.items() if v is not None or k == "strata")  # null takes the declared strata away
+        kept = ((k, v) for k, v in value.items() if v is not None or k in TAKEN_AWAY)
         return tuple((k, _frozen(v)) for k, v in kept)
     return value
