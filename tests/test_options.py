@@ -215,7 +215,8 @@ def test_null_takes_away_what_the_study_declares_or_is_refused(tmp_path):
     tree["design"] |= {"covariates": ["size"], "sampling": {"weight": "w"}}
     path.write_text(yaml.safe_dump(tree, sort_keys=False))
     study = read_study(folder)
-    call, sample = study.analysis.robustness[0], load_sample(study, cross_section().assign(size=lambda d: d.index % 7, w=lambda d: 1 + d.index % 2))
+    data = cross_section().assign(size=lambda d: d.index % 7, w=lambda d: 1 + d.index % 2)
+    call, sample = study.analysis.robustness[0], load_sample(study, data)
     assert dict(call.options) == {"covariates": None, "weights": None}
     used = arguments(sample, study.outcomes[0], call)
     assert not {"covariates", "weights", "vcov"} & set(used)

@@ -22,6 +22,7 @@ from impact.brief.model import (
     Number,
     Phrase,
     Quote,
+    Range,
     Result,
     Said,
     StandardElement,
@@ -37,7 +38,7 @@ from impact.brief.model import (
 from impact.brief.translation import card, check_reason, check_word, fragment
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
-from impact.study.methods import WORKERS
+from impact.study.methods import BOUNDS, WORKERS
 from impact.study.types import words
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ MOST_PARTS = 4  # further rows of the main method named under the table
 ASKED = {**CONTRASTS, "late": "complier", "encouragement": "complier", "rank_test": "shift"}  # a question of their own
 OPEN = ("ato", "matching")  # these speak of units for whom taking part was open
 TOGETHER = ("matched_did", "plain_did", "lagged_matching")  # one call, three assumptions
-APART = ("lee_bounds", "manski_bounds", "subgroups")  # not other answers to the same question
+APART = (*BOUNDS, "subgroups")  # not other answers to the same question
 
 
 def chain(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Chain | None:
@@ -93,6 +94,7 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     notes += _base_notes(evaluation, rows)
     if any(o.is_log for o in evaluation.study.outcomes):
         notes.append(say("read.log"))
+    notes += _bounds(evaluation, rows[0], language)
     if e.se_card is not None:
         line = replace(e.se_card, r_call="", stata_call="").line(e.df)
         notes.append(say("read.card", card=card(e.se_card, e.vcov, e.df, line)))
@@ -111,6 +113,23 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     if any(calls):
         notes.append(say("read.calls", calls=quote("; ".join(c for c in calls if c), "results.json: se_card")))
     return tuple(notes)
+
+
+def _bounds(evaluation: Evaluation, first: Result, language: str) -> list[Text]:
+    """Say how far losses could move the first finding, where the check of losses raises a concern and bounds were made."""
+    if not any(c.id.partition(":")[0] == "attrition" and c.verdict in ("concern", "fail") for c in evaluation.checks):
+        return []
+    outcome = evaluation.study.outcome(evaluation.estimate(first.estimate).outcome)
+    index = evaluation.study.outcomes.index(outcome)
+    notes: list[Text] = []
+    for method in BOUNDS:
+        pair = [b for b in evaluation.estimates if b.outcome == outcome.name and b.method == method]
+        if len(pair) == 2:
+            low, high = (main_effect(evaluation, b, outcome, unit_of(b, index, outcome, language)) for b in pair)
+            both = replace(low, ranges=(Range(low=low.value, high=high.value),))
+            notes.append(say("read.bounds", method=method_name(method), outcome=first.label,
+                             range=Said(effect=both, form="range_unit")))
+    return notes
 
 
 def _base_notes(evaluation: Evaluation, rows: tuple[Result, ...]) -> list[Text]:

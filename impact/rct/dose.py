@@ -99,8 +99,9 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     describe who received how much and stay an association whatever the covariates (caveat ``association_only``); a dose
     that came with an offer by lot is better served by :func:`impact.rct.late` with the amount as take-up. The mean dose
     counts as fixed. Covariance as :func:`impact.rct.ols`; contrasts with their own df. With few clusters the wild cluster
-    bootstrap stands beside a slope, and where the dose was drawn the amounts are drawn again among units or clusters (the
-    parts of a curve with the other part as estimated; a level against none as :func:`impact.rct.multi_arm`). An association
+    bootstrap stands beside a slope (without sampling weights), and where the dose was drawn the amounts are drawn again
+    among units or clusters (the parts of a curve with the other part as estimated; a level against none as
+    :func:`impact.rct.multi_arm`). An association
     has no draw to make again, and its words stand. Reference case: with
     doses 0 and 1 :func:`impact.rct.ols`; R clubSandwich 0.5.8 (tests/test_dose.py).
     """

@@ -89,8 +89,8 @@ def factorial(data: pd.DataFrame, *, outcome: str, treatments: Sequence[str], co
     :func:`impact.rct.multi_arm`. For a main effect its own offer is drawn again with the others held as they are, which
     is exact for 'this offer does nothing, whatever the others'; with ``within`` the rows 'alone' go the same way. For an
     interaction both offers are drawn again (one drawn inside clusters: what was drawn there), with all effects but the
-    interaction taken as estimated; so for a main effect whose offer does not vary in any stratum given the others. The wild cluster
-    bootstrap is shown beside the rows 'alone' only (and not with ``within``), not beside main effects and interactions.
+    interaction taken as estimated; so for a main effect whose offer does not vary in any stratum given the others. The wild
+    cluster bootstrap is shown beside the rows 'alone' only, not beside main effects and interactions.
     Reference case: inf_tz_clubsandwich_cr2 (R clubSandwich 0.5.8), and statsmodels' saturated regression
     (tests/test_factors.py).
     """

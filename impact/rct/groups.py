@@ -125,8 +125,8 @@ def subgroups(data: pd.DataFrame, *, outcome: str, treatment: str, by: str, cova
     groups. Joint test: Pustejovsky & Tipton (2018, JBES 36). Rows of groups follow the rule for few clusters of
     :func:`impact.rct.ols`; a difference of effects is drawn again under one effect common to all groups, put at its
     estimate (Ding, Feller & Miratrix 2016, Journal of the Royal Statistical Society B 78, on such plug-in
-    tests), and the wild cluster bootstrap shown beside. The joint test of row 0 is drawn again in the same way, wherever a
-    difference is (``joint``: test 'lots', without statistic and df).
+    tests), and, without sampling weights, the wild cluster bootstrap is shown beside. The joint test of row 0 is drawn
+    again in the same way, wherever a difference is (``joint``: test 'lots', without statistic and df).
     ``subgroup_not_powered``: 2.8 standard errors of the difference (80 per cent power at the 5 per cent level) are more
     than the planned difference, or, without one, than the whole effect; this states precision and says nothing about the
     true difference. Reference case: the Tanzanian trial by sex and by schooling in R (lm, clubSandwich 0.5.8),
