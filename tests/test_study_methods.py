@@ -270,6 +270,10 @@ def test_the_brief_tells_only_headline_rows(name):
     roles = {e.id: e.role for e in evaluation.estimates}
     assert [roles[r.estimate] for r in brief.results] == [o.role for o in evaluation.study.outcomes]
     told = {n.estimate for n in walk(brief, Number) if n.estimate}
+    bounds = {n.estimate for n in walk(brief.reading, Number) if n.estimate and roles[n.estimate] == "bounds"}
+    uneven = any(c.id.startswith("attrition") and c.verdict in ("concern", "fail") for c in evaluation.checks)
+    assert uneven or not bounds  # a note beside the findings, where losses raise a concern
+    told -= bounds
     assert {roles[i] for i in told} <= {"primary", "secondary", "robustness", "subgroup"}
     groups = {n.estimate for n in walk(brief.for_whom, Number) if n.estimate}  # a block of its own
     apart = {m.effect.estimate for m in brief.methods} | groups

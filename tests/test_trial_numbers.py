@@ -194,3 +194,72 @@ def test_the_error_of_a_stratified_mean_by_hand():
     s = np.array([0] * 5 + [1] * 4)
     by_hand = np.sqrt((5 / 9) ** 2 * np.var([1, 2, 6], ddof=1) / 3 + (4 / 9) ** 2 * np.var([4, 8], ddof=1) / 2)
     assert comparison_mean(y, d, "none", blocks=s).std_error == pytest.approx(by_hand)
+
+
+CLUB = "clubSandwich::coef_test(fit, clubSandwich::vcovCR(fit, cluster = {}, type = '{}'), test = '{}')"
+LINES = [  # each line of R was run on data with unequal weights and gave the estimate, error and df to 1e-6
+    ("ols", {"vcov": "CR1", "cluster": "g"}, "fit <- lm(y ~ d); " + CLUB.format("g", "CR1", "naive-t"), ""),
+    ("ols", {"vcov": "CR3", "cluster": "g", "covariates": ["x"], "strata": "s", "weights": "w"},
+     "fit <- lm(y ~ d + x + factor(s), weights = w); " + CLUB.format("g", "CR3", "Satterthwaite"), ""),
+    ("ols", {"cluster": "g", "strata": "s", "weights": "w", "vcov": "CR2"},
+     "estimatr::lm_robust(y ~ d + factor(s), weights = w, clusters = g, se_type = 'CR2')",
+     "regress y d i.s [pw=w], vce(hc2 g, dfadjust)"),
+    ("ols", {"strata": "s", "vcov": "HC1"}, "estimatr::lm_robust(y ~ d, fixed_effects = ~s, se_type = 'HC1')",
+     "regress y d i.s, vce(robust)"),
+    ("ols", {"weights": "w", "vcov": "classical"}, "estimatr::lm_robust(y ~ d, weights = w, se_type = 'classical')",
+     "regress y d [aw=w]"),
+    ("late", {"strata": "s", "vcov": "HC1"},
+     "estimatr::iv_robust(y ~ d | z, fixed_effects = ~s, se_type = 'HC1')", "ivregress 2sls y i.s (d = z), vce(robust) small"),
+    ("late", {"cluster": "g", "weights": "w", "strata": "s", "vcov": "CR2"},
+     "estimatr::iv_robust(y ~ d + factor(s) | z + factor(s), weights = w, clusters = g, se_type = 'CR2')", ""),
+    ("lin", {"cluster": "g", "covariates": ["x"], "vcov": "CR3"}, "m <- model.matrix(~ x)[, -1, drop = FALSE]; "
+     "fit <- lm(y ~ d * sweep(m, 2, colMeans(m))); " + CLUB.format("g", "CR3", "Satterthwaite"), ""),
+    ("poisson", {"strata": "s", "cluster": "g"}, "fixest::fepois(y ~ d + factor(s), vcov = ~g)",
+     "poisson y d i.s, vce(cluster g) // its factor is G/(G − 1)"),
+]
+
+
+def villages(pairs: int = 12) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(2 * pairs), 6)
+    z = (g % 2).astype(float)
+    took = z * (rng.random(len(g)) < 0.7)
+    return pd.DataFrame({"g": g, "z": z, "s": g // 2 % 2, "took": took, "x": rng.normal(size=len(g)),
+                         "w": 1 + rng.random(len(g)), "y": 20 + 2 * took + rng.normal(size=len(g))})
+
+
+@pytest.mark.parametrize(("method", "options", "r", "stata"), LINES)
+def test_an_error_is_asked_of_a_package_that_has_it(method, options, r, stata):
+    more = {"takeup": "took"} if method == "late" else {}
+    card = getattr(rct, method)(villages(), outcome="y", treatment="z", **more, **options).se_card
+    assert (card.r_call, card.stata_call) == (r, stata)
+
+
+def test_the_lines_say_what_draws_the_lots_again():
+    e = rct.ols(villages(4), outcome="y", treatment="z", cluster="g")
+    assert e.has_caveat("randomisation_inference")
+    assert e.se_card.r_call.endswith("se_type = 'CR2') # p and interval: draw again, ri2::conduct_ri")
+    assert e.se_card.stata_call.endswith("dfadjust) // p and interval: draw again, ritest")
+
+
+def test_an_even_draw_of_unequal_clusters_is_not_called_uneven():
+    """Ten clusters a stratum, half offered; those offered in one stratum are three times as large: 90 and 60 rows."""
+    sizes = [3 if j < 10 and j % 2 else 1 for j in range(20)]
+    g = np.repeat(np.arange(20), np.array(sizes) * 5)
+    data = pd.DataFrame({"g": g, "s": g // 10, "z": g % 2, "y": np.random.default_rng(0).normal(size=len(g))})
+    told = next(c for c in rct.ols(data, outcome="y", treatment="z", strata="s", cluster="g").caveats
+                if c.code == "overlap_weighted")
+    assert told.text.startswith("Strata were drawn alike")
+    # n·p·(1 − p): 100·3/16 and 50/4 against 100 and 50
+    assert dict(told.values)["moved"] == pytest.approx(abs(18.75 / 31.25 - 100 / 150))
+    slightly = data[~((data["s"] == 0) & (data["z"] == 1) & (np.arange(len(data)) % 15 >= 6))]
+    assert not rct.ols(slightly, outcome="y", treatment="z", strata="s", cluster="g").has_caveat("overlap_weighted")
+
+
+def test_a_usual_interval_is_not_said_to_hold_as_one_from_drawing_again():
+    data = villages(4).assign(d=lambda t: t["z"] * (np.arange(len(t)) % 2))
+    rows = rct.spillover(data, outcome="y", treatment="d", cluster="g", cluster_treatment="z", population_share=0.5)
+    said = {row.term: next(c.text for c in row.caveats if c.code == "randomisation_inference") for row in rows}
+    assert "The interval is the usual one" in said["invited − not invited"]
+    assert "interval holds" not in said["invited − not invited"]
+    assert "The interval holds if the effect is the same" in said["total"]

@@ -123,7 +123,7 @@ def manski_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, low: floa
     DataError
         As :func:`lee_bounds`; also when a value lies outside the limits.
     DesignError
-        As :func:`lee_bounds`.
+        As :func:`lee_bounds`; also when the limits stand the wrong way round.
 
     Notes
     -----
@@ -132,7 +132,10 @@ def manski_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, low: floa
     """
     sample = _enrolled(data, outcome, treatment, strata, (), cluster, weights, "none")
     known = sample.y[~np.isnan(sample.y)]
-    if not low < high or known.min() < low or known.max() > high:
+    if not low < high:
+        raise DesignError(Problem(where="low", what=f"the least value, {low:g}, is not below the largest, {high:g}",
+                                  cure="Put the smaller first."), source="design")
+    if known.min() < low or known.max() > high:
         outside = int(((known < low) | (known > high)).sum())
         raise DataError(Problem(where=f"column '{outcome}'", what=f"{outside} values lie outside the limits {low:g} to "
                                 f"{high:g}", cure="Give the limits the outcome can take."), source="data")
@@ -245,6 +248,8 @@ def _within_cells(y: Array, offered: Array, cells: Codes, weights: Array) -> flo
 def _bootstrap(both: Callable[[Codes], tuple[float, float]], sample: _Enrolled, draws: int,
                seed: int) -> tuple[tuple[float, float], str]:
     """Standard errors of the two bounds, and how they were made: units (or clusters) drawn again within arms."""
+    if draws < 2:
+        raise ValueError(f"draws must be a whole number, at least 2, not {draws!r}")
     rng = np.random.default_rng(seed)
     groups = np.arange(len(sample.y)) if sample.clusters is None else sample.clusters
     members = np.split(np.argsort(groups, kind="stable"), np.searchsorted(np.sort(groups), np.arange(1, groups.max() + 1)))
