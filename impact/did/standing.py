@@ -56,9 +56,10 @@ def no_base_note(units: int) -> list[Caveat]:
     """Say how many treated units have no base and still weigh."""
     if not units:
         return []
-    return [Caveat(code="no_base_period", text=f"{counted(units, 'treated unit')} {'has' if units == 1 else 'have'} no value "
-                   f"in the base period and {'is' if units == 1 else 'are'} in no effect; the size of their start date, which "
-                   "weighs averages, counts them still, as in R's did.",
+    has, stand = ("has", "is") if units == 1 else ("have", "are")
+    return [Caveat(code="no_base_period", text=f"{counted(units, 'treated unit')} {has} no value in the base period and "
+                   f"{stand} in no effect; the size of their start date, which weighs averages, counts them still, as in "
+                   "R's did.",
                    values=(("units", units),))]
 
 
