@@ -236,3 +236,21 @@ def test_one_unit_without_a_base_is_told_in_the_singular():
     gone = data[~((data.firm == 0) & (data.t == 3))]
     text = next(c.text for c in group_time_att(gone, **KEYS).headline.caveats if c.code == "no_base_period")
     assert text.startswith("1 treated unit has no value in the base period and is in no effect")
+
+
+@pytest.mark.parametrize("function", [two_way_fixed_effects, imputation, sun_abraham, event_study])
+def test_calls_end_where_r_would_use_units_left_out_here(function):
+    early = panel(cohorts=(1.0, 4.0, np.nan))  # fixest keeps units treated throughout, and gives another number
+    late = panel(cohorts=(4.0, 99.0, np.nan))
+    for data, options in ((early, {}), (late, {"control_group": "never_treated"})):
+        card = head(function(data, **KEYS, **options)).se_card
+        assert (card.r_call, card.stata_call) == ("", "")
+    blank = panel()
+    blank.loc[3, "y"] = np.nan  # all programs leave that row out
+    assert head(function(blank, **KEYS)).se_card.r_call
+
+
+def test_calls_of_group_time_effects_end_where_r_takes_later_units_for_never_treated():
+    late = panel(cohorts=(4.0, 99.0, np.nan))
+    assert head(group_time_att(late, **KEYS, control_group="never_treated")).se_card.r_call == ""
+    assert head(group_time_att(late, **KEYS)).se_card.r_call

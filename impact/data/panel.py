@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import Selection, check_columns, check_roles, counted, listed, require_columns, rows_text
+from impact.data.arguments import check_roles
+from impact.data.frame import Selection, check_columns, counted, listed, require_columns, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DataError, Problem
 from impact.inference.linear import Array

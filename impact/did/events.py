@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import check_flags, listed
+from impact.data.arguments import check_flags
+from impact.data.frame import listed
 from impact.data.panel import ASSUMPTIONS
 from impact.did.bands import Horizon, by_horizon
 from impact.did.calls import fixest

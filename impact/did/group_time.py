@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from impact.data.arguments import check_flags
 from impact.did.arrangement import Arrangement, arrange
 from impact.did.calls import group_time_calls
 from impact.did.cells import Cells, Comparison, estimate_cells, plan
@@ -92,6 +93,7 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
     "not_yet_treated" and left out for "never_treated". Reference cases: did_mpdta_cs_* and did_jtrain_cs_* (R did 2.3.0;
     tests/test_group_time.py).
     """
+    check_flags(panel=panel, ever_treated=ever_treated)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     lay = lay_out(open_panel(data, Asked(

@@ -77,11 +77,11 @@ def sun_abraham(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
     cov = clustered(fit, lay)
     cells = CellTable(cohort=cohort, period=period, size=size, effect=fit.coefficients[-len(size):], of_row=of_row,
                   matrix=cov.matrix[-len(size):, -len(size):], df=float((cov.n_clusters or 2) - 1), step=lay.step)
+    call = fixest(lay, f"sunab(first, time, ref.p = {reference * lay.step:g})")
     story = Story(
         method="sun_abraham", vcov="CR1S", assumptions=ASSUMPTIONS, caveats=_last(last),
-        card=regression_card(lay, "cohort-by-horizon effects, shares taken as given", "" if np.isfinite(last) else
-                             f"summary({fixest(lay, f'sunab(first, time, ref.p = {reference * lay.step:g})')}, "
-                             "agg = 'att')"))
+        card=regression_card(lay, "cohort-by-horizon effects, shares taken as given", f"summary({call}, agg = 'att')"
+                             if call and not np.isfinite(last) else ""))
     pick = overall_of(cells, "simple", [])
     row = average(lay, story, cells, pick, question=QUESTIONS["sun_abraham"]["simple"],
                   details=(("reference", float(reference)),))

@@ -206,4 +206,5 @@ def _effects(horizon: Array, number: Codes) -> Array:
 def _card(lay: Layout, corrective: bool, reference: int) -> StandardErrorCard:
     return regression_card(
         lay, "unit-by-stack and stack-by-horizon effects", fixest(
-            lay, f"i(horizon, treated, ref = {reference})", "unit^stack + stack^horizon", weighted=corrective))
+            lay, f"i(horizon, treated, ref = {reference})", "unit^stack + stack^horizon", weighted=corrective,
+            made=("cohort_trimmed", "outside_window")))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import Selection, as_names, check_flags, transformed
+from impact.data.arguments import check_flags
+from impact.data.frame import Selection, as_names, transformed
 from impact.data.panel import ASSUMPTIONS, CONTROL_GROUPS, Panel, counterfactual, select_panel
 from impact.did.doubly_robust import METHODS, NotEstimableError, cross_section_effect, group_means, panel_effect
 from impact.did.estimands import QUESTIONS
