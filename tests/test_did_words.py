@@ -1,5 +1,7 @@
 """What a difference-in-differences estimate says of itself: calls to remake it, start dates, who is left out, words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +21,7 @@ from impact.did import (
     two_way_fixed_effects,
 )
 from impact.did.fragility import _breakdown
-from impact.errors import DesignError
+from impact.errors import DataError, DesignError
 from impact.results import Estimate
 
 KEYS = {"outcome": "y", "unit": "firm", "time": "t", "first_treated": "first"}
@@ -160,3 +162,95 @@ def test_false_starts_do_not_speak_of_the_rows_cut_for_them():
         assert not row.has_caveat("not_seen_again")
         assert not row.has_caveat("unbalanced")
     assert "by 1 standard errors" not in leave_one_cohort_out(group_time_att, panel(), **KEYS).check.reason
+
+
+@pytest.mark.parametrize(("years", "start", "told"), [(8, 0, True), (7, 0, False), (8, 2010, False)])
+def test_numbered_periods_without_a_season_are_told(years, start, told):
+    data = panel(years=years)
+    data[["t", "first"]] += start
+    for function in (group_time_att, imputation):
+        assert function(data, **KEYS).headline.has_caveat("season_not_declared") == told
+    if told:
+        assert not group_time_att(data, **KEYS, season=4).headline.has_caveat("season_not_declared")
+
+
+def test_effects_print_one_card_and_one_line_a_part():
+    e = group_time_att(panel(miss=0.1), **KEYS, season=4, base_period="universal")
+    for found in (e, e.aggregate("dynamic"), e.aggregate("calendar")):
+        text = str(found)
+        assert text.startswith(str(found.headline) + "\n")
+        assert text.count("no small-sample factor") == 1
+    lines = str(e).splitlines()
+    assert [line.split() for line in lines if line.split()[:2] == ["4", "4"]] == [
+        ["4", "4", f"{r.estimate:.4g}", f"{r.conf_low:.4g}", "to", f"{r.conf_high:.4g}", str(r.n)]
+        for r in e if (r.cohort, r.period) == ("4", "4")]
+    assert all(any(c.text in line for line in lines) for r in e for c in r.caveats)
+
+
+def test_small_start_dates_do_not_count_one_that_only_serves_as_comparison():
+    short = panel(n=60, cohorts=(4.0, 6.0))
+    few = {c.code: dict(c.values) for c in group_time_att(short[short.firm < 40], **KEYS).headline.caveats}
+    assert "small_cohorts" not in few  # 20 units in each, and the second is compared with only
+    left = short[(short["first"] == 4) | (short["firm"] < 10)]
+    assert not group_time_att(left, **KEYS).headline.has_caveat("small_cohorts")
+    turned = short[(short["first"] == 6) | (short["firm"] < 10)]
+    assert dict(next(c.values for c in group_time_att(turned, **KEYS).headline.caveats if c.code == "small_cohorts")
+                ) == {"cohorts": 1, "fewest": 5}
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    ({"outcome": None}, "outcome must be the name of one column"), ({"outcome": ["y"]}, "the name of one column"),
+    ({"time": None}, "time must be the name of one column"), ({"unit": 3}, "unit must be the name of one column"),
+    ({"seed": "x"}, "seed must be a whole number"), ({"seed": -1}, "seed must be a whole number"),
+    ({"panel": "no"}, "panel must be True or False"), ({"ever_treated": "no"}, "ever_treated must be True or False"),
+    ({"conf_level": "high"}, "conf_level is a share"), ({"anticipation": "1"}, "anticipation must be zero or a whole")])
+def test_wrong_arguments_are_named(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        group_time_att(panel(), **{**KEYS, **wrong})
+
+
+def test_what_is_no_table_is_named():
+    with pytest.raises(DataError, match="it is no table but str"):
+        group_time_att("firms.csv", **KEYS)
+
+
+@pytest.mark.parametrize(("function", "wrong", "said"), [
+    (event_study, {"bin_ends": "no"}, "bin_ends must be"), (event_study, {"reference": "a"}, "reference is a horizon"),
+    (sun_abraham, {"reference": "a"}, "reference is a horizon"), (imputation, {"leads": "a"}, "leads"),
+    (stacked, {"window": (-2, 1), "reference": "a"}, "reference is a horizon")])
+def test_wrong_horizons_are_named(function, wrong, said):
+    with pytest.raises(ValueError, match=said):
+        function(panel(), **KEYS, **wrong)
+
+
+def test_rows_that_showed_earlier_trends_are_in_the_ledger_and_no_loss():
+    dropped = {d.reason: d for d in group_time_att(panel(cohorts=(6.0, np.nan)), **KEYS).headline.dropped}
+    assert (dropped["earlier_only"].n_units, dropped["earlier_only"].lost) == (0, False)
+    assert dropped["earlier_only"].n_rows == 120 * 4  # periods 1 to 4 of 8
+    assert replace(dropped["earlier_only"], n_units=1).lost
+    assert all(d.lost for d in group_time_att(panel(miss=0.2), **KEYS).headline.dropped if d.reason != "earlier_only")
+
+
+def test_one_unit_without_a_base_is_told_in_the_singular():
+    data = panel()
+    gone = data[~((data.firm == 0) & (data.t == 3))]
+    text = next(c.text for c in group_time_att(gone, **KEYS).headline.caveats if c.code == "no_base_period")
+    assert text.startswith("1 treated unit has no value in the base period and is in no effect")
+
+
+@pytest.mark.parametrize("function", [two_way_fixed_effects, imputation, sun_abraham, event_study])
+def test_calls_end_where_r_would_use_units_left_out_here(function):
+    early = panel(cohorts=(1.0, 4.0, np.nan))  # fixest keeps units treated throughout, and gives another number
+    late = panel(cohorts=(4.0, 99.0, np.nan))
+    for data, options in ((early, {}), (late, {"control_group": "never_treated"})):
+        card = head(function(data, **KEYS, **options)).se_card
+        assert (card.r_call, card.stata_call) == ("", "")
+    blank = panel()
+    blank.loc[3, "y"] = np.nan  # all programs leave that row out
+    assert head(function(blank, **KEYS)).se_card.r_call
+
+
+def test_calls_of_group_time_effects_end_where_r_takes_later_units_for_never_treated():
+    late = panel(cohorts=(4.0, 99.0, np.nan))
+    assert head(group_time_att(late, **KEYS, control_group="never_treated")).se_card.r_call == ""
+    assert head(group_time_att(late, **KEYS)).se_card.r_call

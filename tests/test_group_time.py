@@ -112,6 +112,11 @@ def test_two_cohorts_three_periods_by_hand():
     assert [(d.reason, d.n_rows, d.n_units) for d in e.headline.dropped] == [("earlier_only", 2, 0)]
     assert [r.estimate for r in e.aggregate("dynamic")] == close([1.875, 0.5, 1.25, 2.5])
     assert [r.estimate for r in e.aggregate("group")] == close([1.5, 2.0, 1.0])
+    # a and c in 1, 2, 3; b and c in 2, 3: rows, units and treated units of each part are its own
+    assert [(r.n, r.n_units, r.n_units_treated) for r in e.aggregate("group").rows[1:]] == [(12, 4, 2), (8, 4, 2)]
+    assert [(r.n, r.n_units, r.n_units_treated) for r in e.aggregate("calendar").rows[1:]] == [(8, 4, 2), (14, 6, 4)]
+    assert [r.n for r in group_time_att(by_hand(), **NAMES, control_group="never_treated", base_period="universal")
+            .aggregate("dynamic").rows[1:]] == [8, 0, 14, 8]  # nothing is compared in the reference period
     assert [r.estimate for r in e.aggregate("calendar")] == close([1.625, 1.5, 1.75])
     later = group_time_att(by_hand(), **NAMES)
     assert later.rows[1].estimate == close(2 - 0.75)  # b is not yet treated in 2

@@ -153,7 +153,7 @@ def flow(evaluation: Evaluation, language: str) -> FlowPanel | None:
     for i, lost in enumerate(record.losses):
         unit = "n_units" if lost.n_units else "n_rows"
         n = take(evaluation, f"flows[{name}].losses[{i}].{unit}", "count")
-        if n is not None and n.value:
+        if n is not None and n.value and lost.lost:
             losses.append(say("flow.loss" if lost.n_units else "flow.loss.rows", n=n,
                               units=unit_noun(evaluation, language, 0 if n.value == 1 else 1),
                               text=loss(lost, f"results.json: flows[{name}].losses")))

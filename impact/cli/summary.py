@@ -108,7 +108,8 @@ def run_summary(evaluation: Evaluation, out: Path, made: Collection[str] = ("bri
     for i, outcome in enumerate(study.primaries):
         flow = evaluation.flow(outcome.name)
         enrolled, analysed = flow.stage("enrolled"), flow.stage("analysed")
-        lost = "; ".join(f"{loss.n_units or f'{loss.n_rows} rows'} ({loss.text})" for loss in flow.losses)
+        lost = "; ".join(f"{loss.n_units or f'{loss.n_rows} rows'} ({loss.text})" for loss in flow.losses
+                         if loss.lost)
         lines.append(f"  {noun if i == 0 else '':9s} {analysed.units} of {enrolled.units} used"
                      + (f"; lost: {lost}" if lost else "; none lost"))
     for i, outcome in enumerate(study.primaries):

@@ -215,6 +215,9 @@ def require_columns(data: pd.DataFrame, **roles: str | Sequence[str] | None) -> 
         Naming each missing column and the nearest existing one.
     """
     problems = []
+    if not hasattr(data, "columns"):
+        raise DataError(Problem(where="data", what=f"it is no table but {type(data).__name__}", cure="Read the file first: "
+                                "pandas.read_csv('file.csv')."), source="data")
     columns = [str(c) for c in data.columns]
     for role, given in roles.items():
         for name in as_names(given):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from impact.data.arguments import check_roles
 from impact.data.frame import Selection, check_columns, counted, listed, require_columns, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DataError, Problem
@@ -50,6 +51,8 @@ def select_panel(data: pd.DataFrame, *, outcome: str, unit: str | None, time: st
         Missing columns, text for numbers, a unit seen twice in a period, a first treated period that changes
         within a unit.
     """
+    check_roles(outcome=outcome, time=time, unit_=unit, first_treated_=first_treated, treatment_=treatment,
+                cluster_=cluster, weights_=weights)
     require_columns(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treatment=treatment,
                     covariates=covariates, cluster=cluster, weights=weights)
     numbers = [outcome, time, *covariates, *([first_treated] if first_treated else []), *([weights] if weights else [])]

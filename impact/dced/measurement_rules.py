@@ -100,7 +100,7 @@ def _way_of_units(case: Case, outcome: Outcome) -> str | Gap:
     if lost > 0:
         return run_again(f"{label}: {plural(lost, *case.unit_nouns)} lost without a reason.",
                          "Find the reason, note it in data.source, and run again.")
-    why = listed((loss.text or loss.reason for loss in flow.losses), most=3)
+    why = listed((loss.text or loss.reason for loss in flow.losses if loss.lost), most=3)
     return (f"{label}: {plural(first.units, *case.unit_nouns)} {first.name}, {last.units:,} {last.name}"
             f"{f' (lost: {why})' if why else ''}.")
 

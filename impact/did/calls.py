@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 # covariance, and how fixest is told: its default counts period effects and not those nested in the cluster
 SMALL_SAMPLE = {"CR1S": "", "CR1": ", ssc = fixest::ssc(adj = FALSE)",
                 "CR0": ", ssc = fixest::ssc(adj = FALSE, cluster.adj = FALSE)"}
+ALSO_THEIRS = ("weight_not_positive", "unit_all_zero", "period_all_zero")  # besides missing values
 UNCLUSTERED = {"classical": "'iid'", "HC1": "'hetero'"}
+
+
+def same_rows(lay: Layout, made: Sequence[str] = ()) -> bool:
+    """Whether R and Stata, given the whole table, use the rows used here: they leave out missing values, nobody else.
+
+    ``made`` are reasons that hold of a table which the reader first has to make, such as stacks.
+    """
+    return all(d.reason.endswith("_missing") or d.reason in ALSO_THEIRS or d.reason in made for d in lay.rows.dropped)
 
 
 def errors_by(lay: Layout) -> str:
@@ -24,8 +33,10 @@ def errors_by(lay: Layout) -> str:
 
 
 def fixest(lay: Layout, term: str, effects: str = "unit + time", *, function: str = "feols", vcov: str = "CR1S",
-           weighted: bool = False) -> str:
-    """Call of fixest for one regression; ``weighted`` where the method makes weights of its own."""
+           weighted: bool = False, made: Sequence[str] = ()) -> str:
+    """Call of fixest for one regression; ``weighted`` where the method makes weights of its own; ``made`` as above."""
+    if not same_rows(lay, made):
+        return ""
     if vcov not in SMALL_SAMPLE and vcov not in UNCLUSTERED:
         return ""
     weights = ", weights = ~w" if weighted or lay.asked.weights else ""
@@ -36,6 +47,8 @@ def fixest(lay: Layout, term: str, effects: str = "unit + time", *, function: st
 def two_way_in_stata(lay: Layout) -> str:
     """Call of Stata for two-way fixed effects with CR1S; weights may differ within a unit, which xtreg refuses."""
     x, level = " x" * bool(lay.labels), errors_by(lay)
+    if not same_rows(lay):
+        return ""
     if lay.asked.weights:
         return f"reghdfe y d{x} [pw=w], absorb(unit time) vce(cluster {level})"
     return f"xtreg y d{x} i.time, fe vce(cluster {level})"
@@ -43,12 +56,16 @@ def two_way_in_stata(lay: Layout) -> str:
 
 def poisson_in_stata(lay: Layout) -> str:
     """Call of Stata for Poisson regression."""
+    if not same_rows(lay):
+        return ""
     weights = " [pw=w]" * bool(lay.asked.weights)
     return f"ppmlhdfe y d{' x' * bool(lay.labels)}{weights}, absorb(unit time) cluster({errors_by(lay)})"
 
 
 def imputation_calls(lay: Layout, leave_out: bool) -> tuple[str, str]:
     """Calls of R and Stata for imputation; R has no leave-out errors."""
+    if not same_rows(lay):
+        return "", ""
     own, weights = errors_by(lay) == "unit", bool(lay.asked.weights)
     r = ("didimputation::did_imputation(data, yname = 'y', gname = 'first', tname = 'time', idname = 'unit'"
          f"{', first_stage = ~ x | unit + time' * bool(lay.labels)}{', wname = ' + repr('w') if weights else ''}"
@@ -68,7 +85,8 @@ def group_time_calls(lay: Layout, method: str, base_period: str) -> tuple[str, s
     whole = lay.n == (int(lay.units.max()) + 1) * len(set(lay.when.tolist()))
     gaps = not whole or (asked.unbalanced == "balanced" and any(d.reason == "not_in_all_periods" for d in lay.rows.dropped))
     again = not asked.paired and asked.unit is not None and int(lay.units.max()) + 1 < lay.n
-    if asked.season is not None or again or (asked.paired and gaps and asked.unbalanced == "within_cell"):
+    late = any(d.reason == "treated_unseen" for d in lay.rows.dropped)  # R's did takes them for never treated
+    if asked.season is not None or late or again or (asked.paired and gaps and asked.unbalanced == "within_cell"):
         return "", ""
     control = "nevertreated" if asked.control_group == "never_treated" else "notyettreated"
     clusters, weights, x = asked.cluster not in (None, asked.unit), bool(asked.weights), bool(lay.labels)

@@ -21,6 +21,7 @@ SPENT = "the last cohort serves as comparison only: nobody is left untreated aft
 BLOCK = 16_384  # rows
 SMALL = 250_000  # multiplications below which linear algebra libraries use one thread
 Side = tuple[slice, ...]  # entries of the sorted layout, as slices
+Place = slice | Codes | tuple[int, slice | Codes]  # entries, with their period where units are followed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,8 @@ class Cells:
     influence : (units or clusters, k + cohorts) what each adds to each effect's error, then to each cohort's share.
     covariance : (k + cohorts,) squared, influence' · influence. used : (n,) rows of the layout that stand in any cell.
     entered : (n,) rows that stand in an effect after treatment, and so in the averages.
+    stands : for each cell, the entries of ``row`` that stand in it; none in a reference period. row : the arrangement's.
+    first, units, clusters : the layout's.
     """
 
     cells: tuple[Cell, ...]
@@ -82,6 +85,21 @@ class Cells:
     covariance: Array
     used: Mask
     entered: Mask
+    stands: tuple[tuple[Place, ...], ...]
+    row: Codes
+    first: Array
+    units: Codes
+    clusters: Codes
+
+    def rows_in(self, picked: Codes) -> tuple[Mask, Mask]:
+        """Mark the layout's rows that stand in any of some cells, and those that stand there as treated units."""
+        rows, treated = np.zeros((2, len(self.first)), dtype=bool)
+        for k in picked:
+            for place in self.stands[int(k)]:
+                here = self.row[place]
+                rows[here] = True
+                treated[here[self.first[here] == self.cells[int(k)].comparison.cohort]] = True
+        return rows, treated
 
 
 def plan(periods: Array, cohorts: Array, *, base_period: str, anticipation: float = 0, season: int | None = None,
@@ -137,6 +155,7 @@ def estimate_cells(layout: Arrangement, comparisons: Sequence[Comparison], *, ne
     entries = layout.first.size if layout.level is None else int(layout.level.max()) + 1
     influence = np.zeros((entries, len(comparisons) + len(cohorts)), order="F")  # untouched zeros take no memory
     cells, reach = [], []
+    stands: list[tuple[Place, ...]] = []
     used, entered = np.zeros((2, *layout.y.shape), dtype=bool)
     for k, comparison in enumerate(comparisons):
         cell, pieces = _estimate(layout, comparison, never_only, anticipation, method)
@@ -144,10 +163,12 @@ def estimate_cells(layout: Arrangement, comparisons: Sequence[Comparison], *, ne
         for where, values in pieces:
             _add(influence[:, k], layout.level, where, values)
             reach.append((k, *_ends(where)))
-            for period in (comparison.period, comparison.base):
-                used[(period, where) if layout.wide else where] = True
-                if layout.periods[comparison.period] >= comparison.cohort:
-                    entered[(period, where) if layout.wide else where] = True
+        stands.append(tuple(place for where, _ in pieces for place in (
+            [(comparison.period, where), (comparison.base, where)] if layout.wide else [where])))
+        for place in stands[-1]:
+            used[place] = True
+            if layout.periods[comparison.period] >= comparison.cohort:
+                entered[place] = True
     total = float(layout.share.sum())
     shares = np.empty(len(cohorts))
     for j, g in enumerate(cohorts):
@@ -158,9 +179,11 @@ def estimate_cells(layout: Arrangement, comparisons: Sequence[Comparison], *, ne
     grid = Grid(effects=np.array([c.effect for c in cells]), cohort=np.array([c.comparison.cohort for c in cells]),
                 period=layout.periods[[c.comparison.period for c in cells]], cohorts=cohorts, shares=shares,
                 step=layout.layout.step)
-    stands, counts = np.zeros((2, layout.layout.n), dtype=bool)
-    stands[layout.row[used]], counts[layout.row[entered]] = True, True
-    return Cells(cells=tuple(cells), grid=grid, influence=influence, used=stands, entered=counts,
+    served, counts = np.zeros((2, layout.layout.n), dtype=bool)
+    served[layout.row[used]], counts[layout.row[entered]] = True, True
+    return Cells(cells=tuple(cells), grid=grid, influence=influence, used=served, entered=counts,
+                 stands=tuple(stands), row=layout.row, first=layout.layout.first, units=layout.layout.units,
+                 clusters=layout.layout.clusters,
                  covariance=_products(influence, reach if layout.level is None else None))
 
 

@@ -41,8 +41,9 @@ def earlier_growth(data: pd.DataFrame, *, outcome: str, unit: str, time: str, fi
     -------
     Check
         'examined' or 'drift seen' from the ratios of ratios of the last periods before treatment (four at most) against
-        still earlier ones, all at once; 'not examined' with one earlier period or fewer than six units or clusters on a
-        side.
+        still earlier ones, all at once; 'not examined' with one earlier period, with periods that are not evenly spaced,
+        or with fewer than six units or clusters on a side. Units with zeros only before treatment show no growth and are
+        left out.
 
     Raises
     ------
@@ -52,8 +53,9 @@ def earlier_growth(data: pd.DataFrame, *, outcome: str, unit: str, time: str, fi
     Notes
     -----
     Estimand: ratios of growth in periods before treatment, 1 under parallel growth. Assumes no anticipation then. Poisson
-    regression with unit and period effects on untreated rows only, with a dummy for each lead: exp(b) − 1 is the
-    growth of units treated later over that of the others. Parallel growth is not parallel change in units: where one
+    regression with unit and period effects on untreated rows only, with a dummy for each lead: exp(b) is the growth of
+    units treated later, from the still earlier periods to that lead, over the growth of the others, and the test is of
+    b = 0 for all leads. Parallel growth is not parallel change in units: where one
     holds, the other in general does not (Roth & Sant'Anna 2023, Econometrica 91). Large firms weigh most: with 48 firms of
     very different size it rejected equal growth 14 times in 100 at 10 per cent. Reference case: by hand,
     tests/test_earlier.py.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from impact.data.arguments import check_flags
 from impact.data.frame import listed
 from impact.data.panel import ASSUMPTIONS
 from impact.did.bands import Horizon, by_horizon
@@ -16,6 +17,7 @@ from impact.did.estimands import QUESTIONS
 from impact.did.layout import Layout, lay_out
 from impact.did.opening import Asked, Opened, open_panel
 from impact.errors import DesignError, Problem
+from impact.inference.intervals import is_number
 from impact.inference.linear import Array, Fit
 from impact.results import Caveat, Estimates
 
@@ -61,7 +63,8 @@ def event_study(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
     Montiel Olea & Plagborg-Møller (2019), 20,000 seeded draws. Reference case: none stored; with one cohort it is
     :func:`sun_abraham`, else statsmodels with full dummies (tests/test_events.py).
     """
-    if not reference < 0:
+    check_flags(bin_ends=bin_ends)
+    if not is_number(reference) or not reference < 0:
         raise ValueError(f"reference is a horizon before treatment, below 0, not {reference!r}")
     if window is not None and not (len(window) == 2 and window[0] <= reference and window[1] >= 0):
         raise ValueError(f"window is (first, last) horizon, holding the reference {reference} and 0, not {window!r}")

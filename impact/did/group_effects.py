@@ -15,6 +15,8 @@ from impact.did.again import amount
 from impact.did.aggregation import Average, aggregate
 from impact.did.cells import Cell, Cells
 from impact.did.estimands import QUESTIONS
+from impact.did.layout import distinct
+from impact.did.listing import part_lines
 from impact.did.multiplier import critical_value
 from impact.did.pretest import largest_difference, said
 from impact.inference.intervals import Inference, infer
@@ -60,7 +62,15 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupTimeEffects(Estimates):
+class Averages(Estimates):
+    """An overall average and its parts: printed as the average with its card, and one line a part."""
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.headline), *part_lines(self.rows[1:])])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTimeEffects(Averages):
     """Effects by cohort and period: row 0 is the overall average ("simple"), then every cell.
 
     The interval of each row stands alone; ``band_low`` and ``band_high`` in its details cover all cells together.
@@ -91,7 +101,7 @@ class GroupTimeEffects(Estimates):
             components together. See :func:`impact.did.aggregation.aggregate`.
         """
         found, report = self._parts()
-        return Estimates(rows=_averages(found, report, kind))
+        return Averages(rows=_averages(found, report, kind))
 
     def covariance(self, kind: str) -> Array:
         """(m, m) covariance of the components of :meth:`aggregate`, in their order (for "simple" of the one average).
@@ -202,7 +212,12 @@ def _average(part: Average, inference: Inference, cells: Cells, report: Report, 
     overall = part.key is None
     counts = replace(report.counts, clusters_comparison=min(c.groups[1] for c in mine))
     if not overall:
-        counts = replace(counts, treated=sum(c.treated for c in mine), comparison=None, clusters_treated=_treated(mine))
+        rows, own = cells.rows_in(part.cells)
+        counts = replace(
+            counts, n=int(rows.sum()), treated=sum(c.treated for c in mine) if rows.any() else None, comparison=None,
+            units=None if counts.units is None else distinct(cells.units, rows),
+            units_treated=None if counts.units_treated is None else distinct(cells.units, own),
+            clusters=distinct(cells.clusters, rows), clusters_treated=_treated(mine))
     return _write(inference, counts, report,
                   (*(report.caveats if overall else ()), *_missing(cells, report, overall)),
                   _base(mean, spread, part.value, report) if after else None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from impact.data.arguments import check_flags
 from impact.did.arrangement import Arrangement, arrange
 from impact.did.calls import group_time_calls
 from impact.did.cells import Cells, Comparison, estimate_cells, plan
@@ -92,6 +93,7 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
     "not_yet_treated" and left out for "never_treated". Reference cases: did_mpdta_cs_* and did_jtrain_cs_* (R did 2.3.0;
     tests/test_group_time.py).
     """
+    check_flags(panel=panel, ever_treated=ever_treated)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     lay = lay_out(open_panel(data, Asked(
@@ -112,7 +114,7 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
         transform=transform, share=lay.share, outcome_sd=spread(lay.y[cells.used & ~lay.treated]), counts=counts,
         card=_card(lay, method, base_period),
         dropped=tuple(lay.rows.dropped), details=_details(lay, cells, season),
-        caveats=(*_caveats(lay, cells, comparisons), *no_base_note(baseless), *_small_cohorts(layout),
+        caveats=(*_caveats(lay, cells, comparisons), *no_base_note(baseless), *_small_cohorts(layout, cells),
                  *few_for_large_samples(counts.clusters)),
         covariates=bool(lay.labels), repeated=not layout.wide, noun=_noun(lay), anticipation=anticipation)
     return group_time_effects(cells, report)
@@ -161,10 +163,10 @@ def _caveats(lay: Layout, cells: Cells, comparisons: Sequence[Comparison]) -> tu
     return tuple(out)
 
 
-def _small_cohorts(layout: Arrangement) -> list[Caveat]:
-    """Say where start dates hold too few treated units or clusters for errors without small-sample factor."""
+def _small_cohorts(layout: Arrangement, cells: Cells) -> list[Caveat]:
+    """Say where start dates in the effect hold too few treated units or clusters for errors without small-sample factor."""
     noun = "units" if layout.layout.asked.cluster in (None, layout.layout.asked.unit) else "clusters"
-    sizes = [_size(layout, float(g)) for g in layout.cohorts]
+    sizes = [_size(layout, float(g)) for g in np.unique(cells.grid.cohort[cells.grid.known & cells.grid.after])]
     few = sum(size < SMALL for size in sizes)
     if not few:
         return []

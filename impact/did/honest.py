@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 from scipy import optimize, stats
 
+from impact.did.multiplier import seeded
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array
 
@@ -198,7 +199,7 @@ class _Piece:
         basis[0] = path.weights
         moved = rows[:, b:] @ np.linalg.inv(basis)
         corners = _corners(moved[:, 1:], size)
-        rng = np.random.default_rng(seed)
+        rng = seeded(seed)
         values, vectors = np.linalg.eigh(covariance)
         drawn = rng.standard_normal((SIMULATED, len(rows))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
         first = float(np.quantile((drawn @ corners.T).max(axis=1), 1 - FIRST_STAGE * alpha))
@@ -289,7 +290,7 @@ def detectable_slope(covariance: Array, times: Array, power: float = 0.8, alpha:
     """
     sd = np.sqrt(np.diag(covariance))
     values, vectors = np.linalg.eigh(covariance / np.outer(sd, sd))
-    noise = np.random.default_rng(seed).standard_normal((SIMULATED, len(sd))) @ (vectors * np.sqrt(np.maximum(values, 0))).T
+    noise = seeded(seed).standard_normal((SIMULATED, len(sd))) @ (vectors * np.sqrt(np.maximum(values, 0))).T
     cut = float(stats.norm.ppf(1 - alpha / 2))
 
     def seen(slope: float) -> float:

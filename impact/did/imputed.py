@@ -22,7 +22,7 @@ from impact.did.opening import Asked, Mask, Opened, open_panel
 from impact.did.periods import uneven
 from impact.did.pretest import MOST_LEADS, largest_difference, leads_of, said
 from impact.errors import DesignError, Problem
-from impact.inference.intervals import Inference, infer
+from impact.inference.intervals import Inference, infer, is_number
 from impact.inference.linear import Array, Codes
 from impact.inference.report import few_for_large_samples
 from impact.inference.sandwich import Covariance
@@ -86,7 +86,7 @@ def imputation(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_
     leads of their test 1, on untreated rows only; all at once by :func:`impact.did.pretest.largest_difference`, and their
     F test in its details. Reference case: did_mpdta_bjs (R didimputation 0.3.0).
     """
-    if leads is not None and (isinstance(leads, bool) or leads < 0 or leads != int(leads)):
+    if leads is not None and (not is_number(leads) or leads < 0 or leads != int(leads)):
         raise ValueError(f"leads is a whole number of periods, 0 or more, not {leads!r}")
     opened = open_panel(data, Asked(
         outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates, cluster=cluster,

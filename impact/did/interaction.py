@@ -17,6 +17,7 @@ from impact.did.layout import lay_out
 from impact.did.opening import Asked, Opened, open_panel
 from impact.did.wild import beside
 from impact.errors import DesignError, Problem
+from impact.inference.intervals import is_number
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def sun_abraham(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
     CR1S, t(G−1), from the regression's covariance with the shares taken as given, as fixest does: the sampling of shares
     is not in them. Reference case: did_mpdta_sunab (R fixest 0.12.2).
     """
-    if not reference < 0:
+    if not is_number(reference) or not reference < 0:
         raise ValueError(f"reference is a horizon before treatment, below 0, not {reference!r}")
     opened = open_panel(data, Asked(
         outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates, cluster=cluster,
@@ -76,11 +77,11 @@ def sun_abraham(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first
     cov = clustered(fit, lay)
     cells = CellTable(cohort=cohort, period=period, size=size, effect=fit.coefficients[-len(size):], of_row=of_row,
                   matrix=cov.matrix[-len(size):, -len(size):], df=float((cov.n_clusters or 2) - 1), step=lay.step)
+    call = fixest(lay, f"sunab(first, time, ref.p = {reference * lay.step:g})")
     story = Story(
         method="sun_abraham", vcov="CR1S", assumptions=ASSUMPTIONS, caveats=_last(last),
-        card=regression_card(lay, "cohort-by-horizon effects, shares taken as given", "" if np.isfinite(last) else
-                             f"summary({fixest(lay, f'sunab(first, time, ref.p = {reference * lay.step:g})')}, "
-                             "agg = 'att')"))
+        card=regression_card(lay, "cohort-by-horizon effects, shares taken as given", f"summary({call}, agg = 'att')"
+                             if call and not np.isfinite(last) else ""))
     pick = overall_of(cells, "simple", [])
     row = average(lay, story, cells, pick, question=QUESTIONS["sun_abraham"]["simple"],
                   details=(("reference", float(reference)),))

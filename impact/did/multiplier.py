@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import special, stats
 
-from impact.inference.intervals import check_level
+from impact.inference.intervals import check_level, is_number
 from impact.inference.linear import Array
 from impact.results import Estimate
 
@@ -51,6 +51,13 @@ def critical_value(covariance: Array, *, conf_level: float = 0.95, draws: int = 
     return max(pointwise, float(np.partition(largest, rank - 1)[rank - 1]))
 
 
+def seeded(seed: int) -> np.random.Generator:
+    """Start draws from a seed, which must be a whole number of at least 0."""
+    if not is_number(seed) or seed < 0 or seed != int(seed):
+        raise ValueError(f"seed must be a whole number of at least 0, not {seed!r}")
+    return np.random.default_rng(int(seed))
+
+
 def largest_of(covariance: Array, *, draws: int, seed: int) -> Array:
     """Draw the largest of normal deviates that go together as effects with this covariance do: (draws,).
 
@@ -60,7 +67,7 @@ def largest_of(covariance: Array, *, draws: int, seed: int) -> Array:
     error = np.sqrt(np.diag(covariance)[used])
     values, vectors = np.linalg.eigh(covariance[np.ix_(used, used)] / np.outer(error, error))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    rng, block = np.random.default_rng(seed), max(16, SMALL // len(used) ** 2)
+    rng, block = seeded(seed), max(16, SMALL // len(used) ** 2)
     return np.concatenate([
         np.abs(rng.standard_normal((min(block, draws - start), len(used))) @ root.T).max(axis=1)
         for start in range(0, draws, block)])
@@ -87,7 +94,7 @@ def uniform_critical(matrix: Array, df: float | None, conf_level: float, seed: i
     if len(size) < 2:
         return pointwise
     values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
-    rng = np.random.default_rng(seed)
+    rng = seeded(seed)
     draws = rng.standard_normal((SUP_T_DRAWS, len(size))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
     top = np.abs(draws).max(axis=1)
     if df is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from impact.data.arguments import check_roles
 from impact.data.frame import Selection, as_names, check_columns, check_weights, counted, listed, require_columns
 from impact.data.panel import CONTROL_GROUPS, EVEN, drop_singletons, select_panel, spacing, treatment_start
 from impact.data.privacy import speakable
@@ -198,6 +199,8 @@ def _begun(data: pd.DataFrame, asked: Asked) -> pd.Series[float]:
 
 
 def _check_words(asked: Asked) -> None:
+    check_roles(outcome=asked.outcome, time=asked.time, unit_=asked.unit, first_treated_=asked.first_treated,
+                treatment_=asked.treatment, cluster_=asked.cluster, weights_=asked.weights)
     if asked.control_group not in CONTROL_GROUPS:
         raise ValueError(f"control_group must be one of {', '.join(CONTROL_GROUPS)}, not {asked.control_group!r}")
     if asked.unbalanced not in UNBALANCED:

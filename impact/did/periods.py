@@ -9,10 +9,13 @@ import numpy as np
 from impact.data.frame import listed
 from impact.data.panel import EVEN, spacing
 from impact.errors import DesignError, Problem
+from impact.inference.intervals import is_number
 from impact.inference.linear import Array
 from impact.results import Caveat
 
 MOST_SEASONS = 366
+TWO_YEARS = 8  # quarters: in fewer periods a season can hardly be kept
+FIRST_YEAR, LAST_YEAR = 1900, 2100  # whole numbers within them are years
 CURE = "Number the periods 1, 2, 3 … in order of time, and first_treated by the same numbers."
 
 
@@ -62,7 +65,7 @@ def _year_and_part(periods: Array) -> str:
     """Tell 202012, 202101 (year and month) or 20204, 20211 (year and quarter) by their digits; else say nothing."""
     for width, most, part in ((100, 12, "month"), (10, 4, "quarter")):
         years, rest = np.divmod(periods, width)
-        plausible = (years >= 1900) & (years <= 2100) & (rest >= 1) & (rest <= most)
+        plausible = (years >= FIRST_YEAR) & (years <= LAST_YEAR) & (rest >= 1) & (rest <= most)
         if bool(plausible.all()) and min(len(np.unique(years)), len(np.unique(rest))) > 1:
             return part
     return ""
@@ -70,7 +73,7 @@ def _year_and_part(periods: Array) -> str:
 
 def check_anticipation(anticipation: float, periods: Array, first: Array, step: float) -> None:
     """Refuse anticipation that is no whole number of periods, or leaves no cohort a period before it."""
-    if isinstance(anticipation, bool) or not 0 <= anticipation < math.inf or anticipation != int(anticipation):
+    if not is_number(anticipation) or not 0 <= anticipation < math.inf or anticipation != int(anticipation):
         raise ValueError("anticipation must be zero or a whole number of periods (1, 2, …) before treatment, not "
                          f"{anticipation!r}")
     if not anticipation:
@@ -85,7 +88,7 @@ def check_anticipation(anticipation: float, periods: Array, first: Array, step: 
 
 
 def calendar_caveats(periods: Array, step: float, time: str, season: int | None) -> list[Caveat]:
-    """Say how long a period is where it is not 1, that periods are missing, and that seasons are mixed."""
+    """Say how long a period is where it is not 1, that periods are missing, that seasons are mixed or not declared."""
     out = []
     if not math.isclose(step, 1.0, rel_tol=EVEN):
         out.append(Caveat(code="calendar", text=f"One period is {step:.9g} of '{time}', as the data are spaced: periods "
@@ -102,7 +105,20 @@ def calendar_caveats(periods: Array, step: float, time: str, season: int | None)
                           "compared with those of other seasons: a season that treated units feel more than others is part "
                           f"of the number. group_time_att keeps the season with season={cycle}.",
                           values=(("seasons", cycle),)))
+    elif season is None and _numbered(periods):
+        out.append(Caveat(code="season_not_declared", text=f"'{time}' numbers its {len(periods)} periods one by one, and "
+                          "no season is declared: each is compared with earlier ones of whatever season. If they are "
+                          "quarters or months, a season that treated units feel more than others is part of the number; "
+                          "group_time_att keeps it with season=4 or season=12. If they are years, write them as years.",
+                          values=(("periods", len(periods)),)))
     return out
+
+
+def _numbered(periods: Array) -> bool:
+    """Whether enough equal periods to hold two years of quarters are counted by whole numbers that are no years."""
+    steps = np.diff(periods)
+    return bool(len(periods) >= TWO_YEARS and np.allclose(steps, steps[0]) and (periods == np.round(periods)).all()
+                and not ((periods >= FIRST_YEAR) & (periods <= LAST_YEAR)).all())
 
 
 def between_seasons(before: float, after: float, time: str) -> list[Caveat]:

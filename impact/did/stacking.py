@@ -18,6 +18,7 @@ from impact.did.events import check_reference
 from impact.did.layout import Layout, lay_out
 from impact.did.opening import Asked, Mask, Opened, open_panel
 from impact.errors import DesignError, Problem
+from impact.inference.intervals import is_number
 from impact.inference.linear import Array, Codes
 from impact.results import Caveat, Estimates, StandardErrorCard
 
@@ -102,7 +103,7 @@ def stacked(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
 def _check_window(window: tuple[int, int], reference: int) -> None:
     if not (len(window) == 2 and window[0] < 0 <= window[1]):
         raise ValueError(f"window is (first, last) horizon, below 0 and 0 or above, not {window!r}")
-    if not window[0] <= reference < 0:
+    if not is_number(reference) or not window[0] <= reference < 0:
         raise ValueError(f"reference is a horizon of the window below 0, not {reference!r}")
 
 
@@ -205,4 +206,5 @@ def _effects(horizon: Array, number: Codes) -> Array:
 def _card(lay: Layout, corrective: bool, reference: int) -> StandardErrorCard:
     return regression_card(
         lay, "unit-by-stack and stack-by-horizon effects", fixest(
-            lay, f"i(horizon, treated, ref = {reference})", "unit^stack + stack^horizon", weighted=corrective))
+            lay, f"i(horizon, treated, ref = {reference})", "unit^stack + stack^horizon", weighted=corrective,
+            made=("cohort_trimmed", "outside_window")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from impact.data.frame import counted
 from impact.did.arrangement import Arrangement
 from impact.did.cells import Cells
 from impact.did.layout import Layout, distinct
@@ -55,8 +56,10 @@ def no_base_note(units: int) -> list[Caveat]:
     """Say how many treated units have no base and still weigh."""
     if not units:
         return []
-    return [Caveat(code="no_base_period", text=f"{units} treated units have no value in the base period and are in no "
-                   "effect; they keep their weight in the size of their start date, as in R's did.",
+    has, stand = ("has", "is") if units == 1 else ("have", "are")
+    return [Caveat(code="no_base_period", text=f"{counted(units, 'treated unit')} {has} no value in the base period and "
+                   f"{stand} in no effect; the size of their start date, which weighs averages, counts them still, as in "
+                   "R's did.",
                    values=(("units", units),))]
 
 

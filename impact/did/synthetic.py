@@ -13,6 +13,7 @@ from scipy import optimize
 from impact.data.frame import transformed
 from impact.data.panel import Panel, select_panel
 from impact.data.privacy import speakable
+from impact.did.multiplier import seeded
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes
@@ -291,7 +292,7 @@ def _groups(others: int, treated: int, draws: int, seed: int) -> list[Codes]:
         return [np.array([j]) for j in range(others)]
     if draws < 19:
         raise ValueError(f"draws is a whole number from 19 up, not {draws!r}")
-    rng = np.random.default_rng(seed)
+    rng = seeded(seed)
     return [rng.choice(others, treated, replace=False) for _ in range(draws)]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from impact.data.arguments import check_flags
 from impact.data.frame import Selection, as_names, transformed
 from impact.data.panel import ASSUMPTIONS, CONTROL_GROUPS, Panel, counterfactual, select_panel
 from impact.did.doubly_robust import METHODS, NotEstimableError, cross_section_effect, group_means, panel_effect
@@ -86,6 +87,7 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, tim
         raise ValueError(f"control_group must be one of {', '.join(CONTROL_GROUPS)}, not {control_group!r}")
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    check_flags(panel=panel)
     if panel and unit is None:
         raise ValueError("a panel needs unit=; for different units in each period give panel=False")
     if unbalanced not in UNBALANCED:

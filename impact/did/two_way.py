@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from impact.data.arguments import check_flags
 from impact.data.frame import counted, listed
 from impact.data.panel import ASSUMPTIONS, counterfactual
 from impact.data.privacy import speakable
@@ -80,6 +81,7 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     (N−1)/(N−K)·G/(G−1), K without effects nested in the cluster, t(G−1). Reference cases: did_jtrain_twfe_iid and
     did_jtrain_twfe_cluster (R fixest 0.12.2); Wooldridge, Econometric Analysis, jtrain example.
     """
+    check_flags(ever_treated=ever_treated)
     if vcov is not None and cluster is not None:
         check_clustered(vcov, cluster)
     coded = treatment is not None and not ever_treated

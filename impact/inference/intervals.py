@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 from scipy import stats
 
@@ -28,9 +29,14 @@ class Inference:
     reason: str = ""
 
 
+def is_number(value: object) -> bool:
+    """Tell whether a value is one real number, of Python or numpy."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def check_level(conf_level: float) -> float:
     """Return a confidence level that makes sense, as a share such as 0.95."""
-    if not 0.5 <= conf_level < 1:
+    if not is_number(conf_level) or not 0.5 <= conf_level < 1:
         raise ValueError(f"conf_level is a share such as 0.95, not {conf_level!r}")
     return float(conf_level)
 

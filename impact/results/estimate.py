@@ -91,6 +91,11 @@ class Dropped:
     rows: tuple[int, ...] = ()
     units: tuple[str, ...] = ()
 
+    @property
+    def lost(self) -> bool:
+        """Whether anything is lost: rows that showed earlier trends, of units that stay in the effect, are not."""
+        return self.reason != "earlier_only" or self.n_units > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
