@@ -133,9 +133,10 @@ def entropy_balance(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
     outcome without the programme is linear in what is balanced, or the log odds of taking part are (Zhao & Percival 2017,
     Journal of Causal Inference 5). Weights: Hainmueller (2012, Political Analysis 20). Balance is claimed only where every
     difference of means is below 1e-6 standard deviations. Errors: M-estimation with the dual parameters and, unless
-    ``fixed_target``, the targets; with clusters G/(G − 1) and t(G − 1), else normal. Reference cases:
-    match_lalonde_ebal_att, _ate (R WeightIt 1.3.0, whose errors hold targets fixed), match_lalonde_cbps_att (the same att
-    weights; its error allows for the targets), match_lalonde_ebalance_pkg.
+    ``fixed_target``, the targets; with clusters G/(G − 1) and t with the clusters of the smaller side − 1, else normal (by
+    simulation: tests/test_matching_clusters.py). Reference cases: match_lalonde_ebal_att, _ate (R WeightIt 1.3.0, whose
+    errors hold targets fixed), match_lalonde_cbps_att (the same att weights; its error allows for the targets),
+    match_lalonde_ebalance_pkg.
     """
     if estimand not in QUESTIONS:
         raise ValueError(f"estimand must be one of {', '.join(QUESTIONS)}, not {estimand!r}")

@@ -27,6 +27,7 @@ QUESTIONS = {
     "atc": "the average effect on those who did not take part, had they done so",
     "ate": "the average effect over all units in the data",
 }
+ONE_CLUSTER = "with one cluster chance cannot be told from the programme"
 MOST_WORDS = 30  # distinct words beyond which a text column is more likely a name than a trait
 
 
