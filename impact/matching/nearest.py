@@ -339,6 +339,8 @@ def _card(rules: _Rules, adjusted: bool, added: float | None, cluster: str | Non
 def _pairs_call(rules: _Rules) -> str:
     if rules.order == "random":
         return none("another package draws another order")
+    if rules.distance not in SCORES and rules.order != "data":
+        return none("MatchIt takes turns by the score alone, or as the rows stand")
     order = "" if rules.order is None else f', m.order = "{rules.order}"'
     return matchit("nearest", rules.estimand, rules.distance, caliper=rules.caliper, caliper_unit=rules.caliper_unit,
                    exact=rules.exact, extra=f"ratio = {rules.neighbours}{order}")
