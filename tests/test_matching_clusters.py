@@ -161,6 +161,56 @@ def test_nobody_alike_is_refused_with_the_covariate(method, options):
         getattr(matching, method)(data, **CALL, **options)
 
 
+def test_one_pair_is_too_few_and_says_how_to_have_more():
+    data = pd.DataFrame({"d": [1, 1, 1, 0, 0, 0], "x": [0.0, 20, 40, 0.1, 10, 30], "y": [1.0, 2, 3, 4, 5, 6]})
+    call = {"outcome": "y", "treatment": "d", "covariates": ["x"], "distance": "standardised_euclidean", "caliper": 0.1}
+    for method in ("optimal_pairs", "nearest_neighbour", "full_matching"):
+        with pytest.raises(DesignError, match=r"2 units are matched, too few to estimate by.*Widen the caliper"):
+            getattr(matching, method)(data, **call)
+
+
+@pytest.mark.parametrize("method", ["nearest_neighbour", "exact", "inverse_probability", "matched_did"])
+@pytest.mark.parametrize(("data", "options", "said"), [
+    ([1, 2], {}, "a list is no table"), (pd.concat([villages(1), villages(1)[["y"]]], axis=1), {}, "2 of this name"),
+    (villages(1), {"outcome": ["y"]}, "it takes one name")])
+def test_what_is_no_table_or_no_name_says_where_and_what(method, data, options, said):
+    more = {"baseline": "x1", "covariates": ["x0"]} if method == "matched_did" else {}
+    with pytest.raises(DataError, match=said):
+        getattr(matching, method)(data, **CALL | more | options)
+
+
+@pytest.mark.parametrize(("method", "options"), [
+    ("nearest_neighbour", {"replace": "no"}), ("nearest_neighbour", {"order": "random", "seed": "a"}),
+    ("optimal_pairs", {"bias_adjustment": "no"}), ("inverse_probability", {"stabilised": "no"}),
+    ("entropy_balance", {"fixed_target": "no"}), ("aipw", {"seed": 1.5})])
+def test_words_for_yes_and_no_are_refused(method, options):
+    with pytest.raises(ValueError, match="must be"):
+        getattr(matching, method)(villages(1), **CALL, **options)
+
+
+def test_what_chance_may_tell_apart_is_not_refused():
+    """Cover (1965): of the 16 ways to divide 4 points on a line 2 · 4 are cuts; in a plane 14."""
+    from impact.matching.support import RARE, by_chance
+
+    assert by_chance(4, 1) == 8 / 16
+    assert by_chance(4, 2) == 14 / 16
+    assert by_chance(13, 3) == 2 * (1 + 12 + 66 + 220) / 2**13
+    r = np.random.default_rng(0)
+    refused = 0
+    for _ in range(60):  # 8 and 7 firms, 5 traits that say nothing: 21 of 100 such samples can be cut by a plane
+        data = pd.DataFrame(r.normal(size=(15, 5)), columns=list("abcef")).assign(d=np.arange(15) % 2, y=r.normal(size=15))
+        try:
+            e = matching.full_matching(data, outcome="y", treatment="d", covariates=list("abcef"), distance="mahalanobis")
+            assert e.has_caveat("few_units_large_sample")
+        except DesignError:
+            refused += 1
+    assert refused == 0
+    assert by_chance(15, 5) > RARE
+    data = data.assign(a=lambda t: t["a"] + 20 * t["d"])  # one trait alone: that is no chance
+    with pytest.raises(DesignError, match="column 'a'"):
+        matching.full_matching(data, outcome="y", treatment="d", covariates=list("abcef"), distance="mahalanobis")
+
+
 def test_overlap_and_balance_can_fail():
     d = np.repeat([1.0, 0.0], 20)
     assert overlap(np.where(d == 1, 0.9, 0.1), d).verdict == "fail"

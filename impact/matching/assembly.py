@@ -83,6 +83,9 @@ def set_inference(y: Array, treated: Array, sets: Codes, weights: Array, adjust:
     tests/test_matching_clusters.py.
     """
     used = (weights > 0) & (sets >= 0)
+    if used.sum() <= (2 if adjust is None else 2 + adjust.shape[1]):
+        raise DesignError(Problem(where="matches", what=f"{int(used.sum())} units are matched, too few to estimate by",
+                                  cure="Widen the caliper or the bins, or match on fewer columns."), source="design")
     columns = [np.ones(int(used.sum()))]
     if adjust is not None:
         columns += list((adjust[used] - adjust[used].mean(axis=0)).T)

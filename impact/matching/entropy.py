@@ -15,7 +15,7 @@ from impact.inference.intervals import check_level
 from impact.inference.linear import Array, independent_columns
 from impact.matching.observed import WORDS, Comparison, Means, arm_weights, comparison_estimate, select_comparison
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import ASSUMPTIONS, QUESTIONS
+from impact.matching.units import ASSUMPTIONS, QUESTIONS, check_flag
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def entropy_balance(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
         raise ValueError(f"estimand must be one of {', '.join(QUESTIONS)}, not {estimand!r}")
     if isinstance(moments, bool) or moments not in (1, 2, 3):
         raise ValueError(f"moments must be 1, 2 or 3, not {moments!r}")
+    check_flag("fixed_target", fixed_target)
     check_level(conf_level)
     sample = select_comparison(data, outcome=outcome, treatment=treatment, covariates=covariates, cluster=cluster,
                                weights=weights, transform=transform, base_weights=base_weights)

@@ -28,7 +28,16 @@ from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, chec
 from impact.matching.equivalents import matching, matchit, none
 from impact.matching.neighbours import greedy_pairs, nearest
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, continuous, select_units
+from impact.matching.units import (
+    QUESTIONS,
+    Units,
+    cells_of,
+    check_choice,
+    check_flag,
+    check_seed,
+    continuous,
+    select_units,
+)
 from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -169,6 +178,10 @@ def _check_rules(rules: _Rules) -> None:
         check_choice("order", rules.order, ORDERS)
         if rules.replace:
             raise ValueError("order matters only without replacement: leave it out")
+    check_seed(rules.seed)
+    for name, flag in (("replace", rules.replace), ("bias_adjustment", rules.bias_adjustment),
+                       ("estimated_score", rules.estimated_score)):
+        check_flag(name, flag)
     if rules.order == "random" and rules.seed is None:
         raise ValueError("order='random' needs a seed")
     if rules.tie_tolerance < 0 or (rules.tie_tolerance > 0 and not rules.replace):

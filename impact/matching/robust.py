@@ -25,7 +25,7 @@ from impact.matching.observed import (
     select_comparison,
 )
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import ASSUMPTIONS, QUESTIONS, need_both_arms
+from impact.matching.units import ASSUMPTIONS, QUESTIONS, check_seed, need_both_arms
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -179,8 +179,9 @@ def _check(estimand: str, folds: int | None, learner: str, seed: int, vcov: str 
         raise ValueError(f"learner must be one of {', '.join(LEARNERS)}, not {learner!r}")
     if folds is not None and (isinstance(folds, bool) or not isinstance(folds, int) or folds < 2):
         raise ValueError("folds must be None or a whole number of at least 2")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if seed is None:
         raise ValueError("seed must be a whole number of at least 0")
+    check_seed(seed)
     if vcov not in (None, "M", "IF"):
         raise ValueError(f"vcov must be None, 'M' or 'IF', not {vcov!r}")
     if vcov == "M" and folds is not None:

@@ -196,8 +196,10 @@ def _cutpoints(rules: Mapping[str, Bins]) -> str:
     for name, rule in rules.items():
         if isinstance(rule, str):
             said += [f"{name} = 0"] if rule == AS_IT_IS else []
+        elif isinstance(rule, int):
+            said.append(f"{name} = {rule}")
         else:
-            said.append(f"{name} = {rule}" if isinstance(rule, int) else f"{name} = c({', '.join(f'{p:.12g}' for p in rule)})")
+            said.append(f"{name} = c({', '.join(f'{p:.12g}' for p in rule)})")
     return f", cutpoints = list({', '.join(said)})" if said else ""
 
 

@@ -23,7 +23,7 @@ from impact.matching.observed import (
 )
 from impact.matching.sample import MatchedEstimate
 from impact.matching.score import Score
-from impact.matching.units import ASSUMPTIONS
+from impact.matching.units import ASSUMPTIONS, check_flag
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def inverse_probability(data: pd.DataFrame, *, outcome: str, treatment: str, cov
     if estimand not in WEIGHTED_QUESTIONS:
         raise ValueError(f"estimand must be one of {', '.join(WEIGHTED_QUESTIONS)}, not {estimand!r}")
     check_trim(trim, estimand)
+    check_flag("stabilised", stabilised)
     check_level(conf_level)
     sample = select_comparison(data, outcome=outcome, treatment=treatment, covariates=covariates, cluster=cluster,
                                weights=weights, transform=transform)
