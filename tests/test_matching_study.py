@@ -333,3 +333,43 @@ def test_every_problem_is_an_error_of_this_toolkit():
         keys = {"method": call.get("method", "nearest_neighbour"), "options": call.get("options"), **design}
         with pytest.raises(ImpactError):
             evaluate(study(**keys), spoil(firms()))
+
+
+# ---- overlap weights, and changes of villages
+
+
+def test_overlap_weights_are_asked_for_in_the_method_and_carried_to_the_brief(tmp_path, capsys):
+    folder = tmp_path / "open"
+    folder.mkdir()
+    firms().to_csv(folder / "firms.csv", index=False)
+    made = study(method="inverse_probability", options={"estimand": "ato"})
+    tree = {**made.declared, "data": {"file": "firms.csv"}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    assert main(["check", str(folder)]) == 0
+    assert main(["run", str(folder)]) == 0
+    found = read_results(folder / "out" / "results.json").headline
+    plain = inverse_probability(firms(), outcome="profit", treatment="offered", covariates=["age", "size", "profit_0"],
+                                estimand="ato")
+    assert (found.estimand, found.estimate, found.std_error) == ("ato", close(plain.estimate), close(plain.std_error))
+    assert "estimand ATO" in capsys.readouterr().out
+    page = (folder / "out" / "brief.html").read_text(encoding="utf-8")
+    assert "for whom taking part was open, those near an even chance counting most" in page
+    (folder / "study.yaml").write_text(yaml.safe_dump(tree | {"design": tree["design"] | {"estimand": "ato"}}),
+                                       encoding="utf-8")
+    assert main(["check", str(folder)]) == 2
+    assert "'ato' is not one of" in "".join(capsys.readouterr())
+
+
+def test_changes_are_clustered_by_what_was_assigned():
+    data = firms().assign(village=lambda t: np.arange(len(t)) // 15)
+    data["offered"] = (data["village"] % 3 == 0).astype(float)
+    options = {"covariates": ["age", "size"]}
+    made = study(method="matched_did", options=options, assigned_by="village")
+    rows = evaluate(made, data).estimates
+    from impact.matching import matched_did
+
+    plain = matched_did(data, outcome="profit", baseline="profit_0", treatment="offered", covariates=["age", "size"],
+                        cluster="village")
+    assert [e.std_error for e in rows[:3]] == close([e.std_error for e in plain])
+    assert not any(e.has_caveat("assignment_level") for e in rows[:3])
+    assert [e.se_card.clusters_treated for e in rows[:3]] == [7, 7, 7]

@@ -30,7 +30,8 @@ def design_line(study: Study) -> str:
     """Say in one line how the design was understood."""
     design = study.design
     unit = words(design.unit_label[-1])
-    parts = [KINDS[design.kind], f"estimand {design.estimand.upper()}"]
+    about = str(dict(study.analysis.primary.options).get("estimand", design.estimand))  # ato and matching stand there
+    parts = [KINDS[design.kind], f"estimand {about.upper()}"]
     rule = design.first_treated
     if isinstance(rule, FirstTreatedRule):
         parts.append(f"treated from the first {design.time} with {rule.first_period_of} = 1"

@@ -196,6 +196,9 @@ def rows_text(rows: Iterable[Any], most: int = MAX_SHOWN) -> str:
     return f"{'row' if len(numbers) == 1 else 'rows'} {listed(numbers, most)}"
 
 
+ONE_NAME = ("outcome", "unit", "time")  # roles of one column in every method
+
+
 def as_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
     """Read one column's name, or several, as a tuple."""
     return () if names is None else (names,) if isinstance(names, str) else tuple(names)
@@ -206,25 +209,32 @@ def require_columns(data: pd.DataFrame, **roles: str | Sequence[str] | None) -> 
 
     Parameters
     ----------
-    data : table.
     roles : what each name is for: ``outcome="profit"``, ``covariates=["age"]``.
 
     Raises
     ------
     DataError
-        Naming each missing column and the nearest existing one.
+        Naming each missing column and the nearest existing one; several columns, or names, for one; data that are no table.
     """
+    if not hasattr(data, "columns"):
+        raise DataError(Problem(where="data", what=f"a {type(data).__name__} is no table",
+                                cure="Give a pandas DataFrame, such as pandas.read_csv makes."), source="data")
     problems = []
     if not hasattr(data, "columns"):
         raise DataError(Problem(where="data", what=f"it is no table but {type(data).__name__}", cure="Read the file first: "
                                 "pandas.read_csv('file.csv')."), source="data")
     columns = [str(c) for c in data.columns]
     for role, given in roles.items():
+        if role in ONE_NAME and not isinstance(given, str | None):
+            problems.append(Problem(where=role, what=f"it takes one name, not {given!r}", cure="Write one name in quotes."))
+            continue
         for name in as_names(given):
-            if name not in columns:
-                problems.append(Problem(
-                    where=f"{role}", what=f"the data have no column '{name}'",
-                    cure=did_you_mean(name, columns) or f"Columns: {listed(columns, 12)}."))
+            if columns.count(name) > 1:
+                problems.append(Problem(where=f"column '{name}'", what=f"there are {columns.count(name)} of this name",
+                                        cure="Keep one of them, or rename the others."))
+            elif name not in columns:
+                problems.append(Problem(where=f"{role}", what=f"the data have no column '{name}'",
+                                        cure=did_you_mean(name, columns) or f"Columns: {listed(columns, 12)}."))
     if problems:
         raise DataError(problems, source="data")
 

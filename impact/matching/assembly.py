@@ -26,7 +26,7 @@ from impact.matching.distance import Metric
 from impact.matching.neighbours import Mask, cells_in_common, nearest
 from impact.matching.sample import KEPT, MatchedEstimate, MatchedSample, few_units
 from impact.matching.support import BEYOND, TOLD_APART, Standing, outside_support
-from impact.matching.units import ASSUMPTIONS, QUESTIONS, Units, continuous, joint_codes
+from impact.matching.units import ASSUMPTIONS, ONE_CLUSTER, QUESTIONS, Units, continuous, joint_codes
 from impact.results import Caveat, Dropped, Estimate, StandardErrorCard
 
 NOTHING = 1e-9  # standard deviations; a gap this small is rounding
@@ -83,6 +83,9 @@ def set_inference(y: Array, treated: Array, sets: Codes, weights: Array, adjust:
     tests/test_matching_clusters.py.
     """
     used = (weights > 0) & (sets >= 0)
+    if used.sum() <= (2 if adjust is None else 2 + adjust.shape[1]):
+        raise DesignError(Problem(where="matches", what=f"{int(used.sum())} units are matched, too few to estimate by",
+                                  cure="Widen the caliper or the bins, or match on fewer columns."), source="design")
     columns = [np.ones(int(used.sum()))]
     if adjust is not None:
         columns += list((adjust[used] - adjust[used].mean(axis=0)).T)
@@ -112,8 +115,7 @@ def _two_way(fit: Fit, pick: Array, vcov: str, sets: Codes, clusters: Codes, tre
     counts = [int(ways[0].max()) + 1, *(len(np.unique(clusters[treated == arm])) for arm in (1, 0))]
     effect = float(pick @ fit.coefficients)
     if min(counts) < 2:
-        return Inference(estimate=effect, conf_level=check_level(conf_level),
-                         reason="with one cluster chance cannot be told from the programme")
+        return Inference(estimate=effect, conf_level=check_level(conf_level), reason=ONE_CLUSTER)
     by_set, by_cluster, by_both = (covariance(fit, vcov, codes).std_error(pick) ** 2
                                    for codes in (*ways, joint_codes(ways)))
     variance = max(by_set, by_cluster, by_set + by_cluster - by_both)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import as_names, transformed
+from impact.data.frame import Selection, as_names, transformed
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, check_level, infer
 from impact.inference.linear import Array, Codes, least_squares
-from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
+from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
 from impact.inference.sandwich import covariance, satterthwaite_df
 from impact.matching.assembly import SETS_VCOV, set_inference
+from impact.matching.gaps import Row, disagreement, figure, gap_between, numbered
 from impact.matching.nearest import nearest_neighbour
 from impact.matching.pairs import full_matching, optimal_pairs
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import QUESTIONS, check_choice, select_units
+from impact.matching.units import ONE_CLUSTER, QUESTIONS, check_choice, select_units
 from impact.matching.waves import Waves, followed, side_by_side
 from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
 
@@ -38,25 +39,8 @@ ASSUMES = {
     "lagged_matching": "Among units alike in traits and in the outcome before, who took part is unrelated to how they "
                        "would have fared without.",
 }
-NAMED = {"matched_did": "matched DiD", "plain_did": "plain DiD", "lagged_matching": "matching on the outcome before"}
 ALIKE = 0.1  # standard deviations of the treated; Austin (2009, Statistics in Medicine 28)
 ON = {"traits": "stable traits", "trends": "stable traits and earlier trends", "baseline_outcome": "outcome before"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """One of the three comparisons: the outcome it compares (n,), its weights and sets, and the matching behind it.
-
-    ``x`` (n, p) are the covariates matched on, text as one column a word; none where all units are compared.
-    """
-
-    method: str
-    y: Array
-    weights: Array
-    sets: Codes
-    x: Array
-    inference: Inference
-    matched: MatchedEstimate | None = None
 
 
 def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = None, covariates: Sequence[str] = (),
@@ -64,7 +48,7 @@ def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = Non
                 first_treated: str | None = None, before: float | None = None, after: float | None = None,
                 earlier: Sequence[Any] = (), match_on: str = "traits", method: str = "full_matching",
                 distance: str = "propensity", caliper: float | None = None, caliper_unit: str = "sd",
-                exact: Sequence[str] = (), estimand: str = "att", transform: str = "none",
+                exact: Sequence[str] = (), estimand: str = "att", cluster: str | None = None, transform: str = "none",
                 conf_level: float = 0.95) -> Estimates:
     """Compare changes among matched units, beside plain difference-in-differences and matching on the outcome before.
 
@@ -84,6 +68,8 @@ def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = Non
         without replacement) or "optimal_pairs".
     distance, caliper, caliper_unit, exact : as :func:`impact.matching.nearest_neighbour`.
     estimand : "att" only: changes are compared for those who took part.
+    cluster : column of those who were chosen together (villages; for rows over periods, that of ``before``): all three
+        rows' errors and those of their differences then allow for it.
     transform : "none" or "log" (of every wave).
     conf_level : a share.
 
@@ -120,11 +106,13 @@ def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = Non
     Two rows disagree if their difference exceeds its own bound, the t quantile of ``conf_level`` times its standard error,
     or if they have opposite signs and at least one interval leaves out zero.
     Errors: a unit's waves are one change, so that errors by matched set hold its waves together too (CR1S, Abadie & Spiess
-    2022); plain: HC2 with Bell–McCaffrey df. Differences between rows: √(a² + b² − 2rab) of the rows' own errors a and b,
+    2022); plain: HC2 with Bell–McCaffrey df. With ``cluster`` by set and by cluster, as all matching by sets, and CR2.
+    Differences between rows: √(a² + b² − 2rab) of the rows' own errors a and b,
     where r is the correlation of what each unit adds to either number: its weight times what the matching leaves of its
     outcome (Abadie & Imbens 2006, section 3, for why that part alone is chance), allowing for an estimated score (2016). It
-    lies between |a − b| and a + b; df of the smaller number of sets. Where the score is the distance the rows' errors take
-    it as known, and are somewhat long; where partners run out what stays unequal is no chance, and the difference tells it.
+    lies between |a − b| and a + b; df of the smaller number of sets. With ``cluster`` what units add is summed by cluster
+    first, and df are at most the clusters of the smaller side − 1. Where the score is the distance the rows' errors take it
+    as known, and are somewhat long; where partners run out what stays unequal is no chance, and the difference tells it.
     Reference case: worked by hand, and by simulation (tests/test_changes.py).
     """
     check_choice("match_on", match_on, MATCH_ON)
@@ -132,29 +120,31 @@ def matched_did(data: pd.DataFrame, *, outcome: str, treatment: str | None = Non
     check_choice("estimand", estimand, ("att",))
     check_level(conf_level)
     traits, must = as_names(covariates), as_names(exact)
-    waves = _read(data, outcome, treatment, first_treated, baseline, unit, time, before, after, earlier, (*traits, *must))
+    waves = _read(data, outcome, treatment, first_treated, baseline, unit, time, before, after, earlier, (*traits, *must),
+                  cluster)
     _check_matching(match_on, traits, must, waves, outcome)
     levels = [transformed(column, transform, name) for column, name in zip(
         (*waves.earlier.T, waves.before, waves.after), waves.names, strict=True)]
     frame, past, trends = _laid_out(waves, levels)
     on = {"traits": traits, "trends": (*traits, *trends), "baseline_outcome": (*traits, BEFORE)}[match_on]
     rules: dict[str, Any] = {"treatment": waves.treatment, "distance": distance, "caliper": caliper,
-                             "caliper_unit": caliper_unit, "exact": must, "conf_level": conf_level}
+                             "caliper_unit": caliper_unit, "exact": must, "cluster": cluster, "conf_level": conf_level}
     way, change = WAYS[method], levels[-1] - levels[-2]
-    rows = (_matched("matched_did", way(frame, outcome=CHANGE, covariates=on, **rules), change, frame, conf_level),
-            _plain(waves, change, conf_level),
+    clusters = None if cluster is None else Selection(frame).codes(cluster)
+    rows = (_matched("matched_did", way(frame, outcome=CHANGE, covariates=on, **rules), change, frame, clusters),
+            _plain(waves, change, conf_level, clusters),
             _matched("lagged_matching", way(frame, outcome=AFTER, covariates=(*traits, *past), **rules), levels[-1], frame,
-                     conf_level))
-    gaps = tuple(_gap(one, two, waves, conf_level) for k, one in enumerate(rows) for two in rows[k + 1:])
+                     clusters))
+    gaps = tuple(gap_between(one, two, waves.treated, conf_level) for k, one in enumerate(rows) for two in rows[k + 1:])
     said = (("match_on", match_on), ("matching", method), ("gaps", gaps))
-    told = _disagreement(gaps, conf_level)
-    return Estimates(rows=tuple(_estimate(row, waves, levels, outcome, transform, match_on, said if k == 0 else (), told)
-                                for k, row in enumerate(rows)))
+    told = disagreement(gaps, conf_level)
+    return Estimates(rows=tuple(_estimate(row, waves, levels, outcome, transform, match_on, said if k == 0 else (), told,
+                                          cluster) for k, row in enumerate(rows)))
 
 
 def _read(data: pd.DataFrame, outcome: str, treatment: str | None, first_treated: str | None, baseline: str | None,
           unit: str | None, time: str | None, before: float | None, after: float | None, earlier: Sequence[Any],
-          traits: Sequence[str]) -> Waves:
+          traits: Sequence[str], cluster: str | None) -> Waves:
     traits = tuple(dict.fromkeys(traits))
     if time is None and baseline is None:
         raise DesignError(Problem(where="baseline", what="matched_did compares changes, and no outcome before is named",
@@ -165,13 +155,13 @@ def _read(data: pd.DataFrame, outcome: str, treatment: str | None, first_treated
             raise ValueError("waves in columns take treatment= and baseline=; waves in rows take unit=, time=, before= and "
                              "after=")
         return side_by_side(data, outcome=outcome, treatment=treatment, baseline=baseline, earlier=as_names(earlier),
-                            traits=traits, unit=unit)
+                            traits=traits, unit=unit, cluster=cluster)
     if unit is None or before is None or after is None or baseline is not None or (treatment is None) == (
             first_treated is None):
         raise ValueError("waves in rows take unit=, time=, before=, after= and one of treatment= and first_treated=; a "
                          "baseline= column is for waves in columns")
     return followed(data, outcome=outcome, treatment=treatment, first_treated=first_treated, unit=unit, time=time,
-                    before=before, after=after, earlier=tuple(earlier), traits=traits)
+                    before=before, after=after, earlier=tuple(earlier), traits=traits, cluster=cluster)
 
 
 def _check_matching(match_on: str, traits: Sequence[str], exact: Sequence[str], waves: Waves, outcome: str) -> None:
@@ -201,95 +191,37 @@ def _laid_out(waves: Waves, levels: Sequence[Array]) -> tuple[pd.DataFrame, list
     return waves.frame.assign(**columns), [*past, BEFORE], trends
 
 
-def _matched(method: str, found: MatchedEstimate, y: Array, frame: pd.DataFrame, conf_level: float) -> _Row:
+def _matched(method: str, found: MatchedEstimate, y: Array, frame: pd.DataFrame,
+             clusters: Codes | None) -> Row:
     sample = found.matched
     if sample is None or sample.sets is None:
         raise ValueError("changes are compared within matched sets")
     x = select_units(frame, outcome=None, treatment=sample.treatment, covariates=sample.covariates).x
-    return _Row(method=method, y=y, weights=sample.weights, sets=sample.sets, x=x, matched=found, inference=set_inference(
-        y, sample.treated, sample.sets, sample.weights, None, SETS_VCOV, conf_level))
+    error = set_inference(y, sample.treated, sample.sets, sample.weights, None, SETS_VCOV, found.conf_level, clusters)
+    return Row(method=method, y=y, weights=sample.weights, sets=sample.sets, x=x, matched=found, clusters=clusters,
+               inference=error)
 
 
-def _plain(waves: Waves, y: Array, conf_level: float) -> _Row:
-    """Least squares of the change on taking part, all units."""
-    d = waves.frame[waves.treatment].to_numpy(dtype=float)
+def _plain(waves: Waves, y: Array, conf_level: float, clusters: Codes | None) -> Row:
+    """Least squares of the change on taking part, all units; CR2 by cluster where some were chosen together."""
+    d = waves.treated
     fit = least_squares(np.column_stack([np.ones(len(d)), d]), y, ("(intercept)", "treated"), must_keep=("treated",))
     pick = np.array([0.0, 1.0])
     # each unit its own cluster: CR2 is then HC2, and carries what Bell and McCaffrey's df are made of
-    cov = covariance(fit, "CR2")
-    found = infer(float(fit.coefficients[1]), cov.std_error(pick), satterthwaite_df(fit, cov, pick), conf_level)
-    return _Row(method="plain_did", y=y, weights=np.ones(len(y)), sets=np.arange(len(y), dtype=np.int64),
-                x=np.empty((len(y), 0)), inference=found)
+    cov = covariance(fit, "CR2", clusters)
+    effect = float(fit.coefficients[1])
+    if clusters is not None and min(cluster_counts(clusters, d)[1:]) < 2:
+        found = Inference(estimate=effect, conf_level=conf_level, reason=ONE_CLUSTER)
+    else:
+        found = infer(effect, cov.std_error(pick), satterthwaite_df(fit, cov, pick), conf_level)
+    return Row(method="plain_did", y=y, weights=np.ones(len(y)), sets=np.arange(len(y), dtype=np.int64),
+                x=np.empty((len(y), 0)), inference=found, clusters=clusters)
 
 
-def _scores(row: _Row, d: Array) -> Array:
-    """What each unit adds to the error of a weighted difference in means: (n,).
-
-    Matching takes out what its distance explains: what is left is the outcome less its line, among the comparison units
-    matched (weighted), in the log odds of the score, or in the covariates where the distance uses no score. An estimated
-    score takes out more: what the scores of its logit explain of that (Abadie & Imbens 2016, Econometrica 84).
-    """
-    found = None if row.matched is None or row.matched.matched is None else row.matched.matched.score
-    on = row.x if found is None else np.log(found / (1.0 - found))[:, None]
-    zero = np.where(d == 0, row.weights, 0.0)
-    left = _residual(row.y, np.column_stack([np.ones(len(d)), on]), np.sqrt(zero))
-    out = np.zeros(len(d))
-    for arm, sign in ((1.0, 1.0), (0.0, -1.0)):
-        share = np.where(d == arm, row.weights, 0.0) / row.weights[d == arm].sum()
-        out += sign * share * (left - share @ left)
-    if found is None:
-        return out
-    return _residual(out, (d - found)[:, None] * np.column_stack([np.ones(len(d)), row.x]), np.ones(len(d)))
-
-
-def _residual(y: Array, x: Array, root: Array) -> Array:
-    """What a line in x (n, p), fitted with weights ``root``², leaves of y: (n,)."""
-    out: Array = y - x @ np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0]
-    return out
-
-
-def _gap(one: _Row, two: _Row, waves: Waves, conf_level: float) -> tuple[str, str, float, float | None, float | None,
-                                                                         float | None, bool]:
-    """Difference of two rows with its error and interval, and whether they disagree."""
-    d = waves.frame[waves.treatment].to_numpy(dtype=float)
-    first, second = _scores(one, d), _scores(two, d)
-    size = float(np.sqrt((first @ first) * (second @ second)))
-    together = float(first @ second) / size if size > 0 else 0.0
-    a, b = (row.inference.std_error for row in (one, two))
-    error = None if a is None or b is None else float(np.sqrt(max(a * a + b * b - 2 * together * a * b, 0.0)))
-    count = min(len(np.unique(row.sets[row.sets >= 0])) for row in (one, two))
-    gap = one.inference.estimate - two.inference.estimate
-    found = (Inference(estimate=gap, conf_level=conf_level, reason="a comparison has no standard error") if error is None
-             else infer(gap, error, max(count - 1, 1), conf_level))
-    apart = found.conf_low is not None and found.conf_high is not None and not found.conf_low <= 0 <= found.conf_high
-    clear = any(r.inference.conf_low is not None and r.inference.conf_high is not None
-                and not r.inference.conf_low <= 0 <= r.inference.conf_high for r in (one, two))
-    opposite = one.inference.estimate * two.inference.estimate < 0 and clear
-    return (NAMED[one.method], NAMED[two.method], gap, found.std_error, found.conf_low, found.conf_high, apart or opposite)
-
-
-def _disagreement(gaps: Sequence[tuple[Any, ...]], conf_level: float) -> list[Caveat]:
-    wrong = [g for g in gaps if g[6]]
-    if not wrong:
-        return []
-    parts = []
-    for one, two, gap, _, low, high, _ in wrong:
-        around = "" if low is None else f" ({conf_level:.0%} interval {_number(low)} to {_number(high)})"
-        parts.append(f"{one} less {two} is {_number(gap)}{around}")
-    said = "; ".join(parts)
-    return [Caveat(code="methods_disagree", text="The comparisons disagree, and none of the numbers may be told alone: the "
-                   f"data cannot say whose assumption holds. {said[:1].upper()}{said[1:]}.",
-                   values=tuple((f"{g[0]} − {g[1]}", g[2]) for g in wrong))]
-
-
-def _number(x: float) -> str:
-    return f"{x:.3g}".replace("-", "−")
-
-
-def _estimate(row: _Row, waves: Waves, levels: Sequence[Array], outcome: str, transform: str, match_on: str,
-              details: tuple[tuple[str, Any], ...], told: Sequence[Caveat]) -> Estimate:
+def _estimate(row: Row, waves: Waves, levels: Sequence[Array], outcome: str, transform: str, match_on: str,
+              details: tuple[tuple[str, Any], ...], told: Sequence[Caveat], cluster: str | None) -> Estimate:
     """Report one row; its per cent is of what participants would have had after, whatever was compared."""
-    d = waves.frame[waves.treatment].to_numpy(dtype=float)
+    d = waves.treated
     used = row.weights > 0
     one, zero = int((used & (d == 1)).sum()), int((used & (d == 0)).sum())
     arm = levels[-1][used & (d == 1)]
@@ -297,14 +229,16 @@ def _estimate(row: _Row, waves: Waves, levels: Sequence[Array], outcome: str, tr
     error = float(arm.std(ddof=1) / np.sqrt(len(arm))) if len(arm) > 1 else float("inf")
     if transform == "log":
         mean, error, label = float(np.exp(mean)), 0.0, f"{label} (geometric mean)"
-    plain = row.matched is None
-    card = _card(row)
-    found = row.matched
+    plain, found = row.matched is None, row.matched
+    groups = (None if plain else len(np.unique(row.sets[row.sets >= 0])), None, None) if row.clusters is None else (
+        cluster_counts(numbered(row.clusters[used]), d[used]))
+    card = _card(row, cluster, groups[1:])
     plain_estimate = make_estimate(
         outcome=outcome, method=row.method, estimand="att", inference=row.inference, term="took part",
         counts=Counts(n=one + zero, treated=one, comparison=zero, units=one + zero, units_treated=one,
-                      clusters=None if plain else len(np.unique(row.sets[row.sets >= 0]))),
-        vcov="HC2" if plain else SETS_VCOV, card=card, base=Counterfactual(mean=mean, std_error=error, label=label),
+                      clusters=groups[0], clusters_treated=groups[1], clusters_comparison=groups[2]),
+        vcov=("HC2" if cluster is None else "CR2") if plain else SETS_VCOV, card=card,
+        base=Counterfactual(mean=mean, std_error=error, label=label),
         question=QUESTIONS["att"] if found is None else found.question, transform=transform,
         assumptions=(ASSUMES[row.method].replace("{on}", ON[match_on]), ONE_SIDE),
         outcome_sd=spread(levels[-1][used & (d == 0)]),
@@ -317,17 +251,21 @@ def _estimate(row: _Row, waves: Waves, levels: Sequence[Array], outcome: str, tr
     return MatchedEstimate(**{f.name: getattr(plain_estimate, f.name) for f in fields(plain_estimate)}, matched=sample)
 
 
-def _card(row: _Row) -> StandardErrorCard:
+def _card(row: Row, cluster: str | None, sides: tuple[int | None, int | None]) -> StandardErrorCard:
     once = "a unit's two waves are one change"
-    if row.matched is None or row.matched.se_card is None:
+    if row.matched is not None and row.matched.se_card is not None:
+        card = row.matched.se_card
+        return replace(card, correction=once) if row.method == "matched_did" else card
+    call = "estimatr::lm_robust(I(after - before) ~ d"
+    if cluster is None:
         return StandardErrorCard(formula="HC2 of the change on taking part", correction=once, level="the unit",
-                                 df_rule="Bell–McCaffrey", r_call="estimatr::lm_robust(I(after - before) ~ d)",
-                                 stata_call="regress change d, vce(hc2)")
-    card = row.matched.se_card
-    return replace(card, correction=once) if row.method == "matched_did" else card
+                                 df_rule="Bell–McCaffrey", r_call=f"{call})", stata_call="regress change d, vce(hc2)")
+    return StandardErrorCard(formula="CR2 of the change on taking part", correction=once, level=cluster,
+                             df_rule="Bell–McCaffrey", clusters_treated=sides[0], clusters_comparison=sides[1],
+                             r_call=f'{call}, clusters = {cluster}, se_type = "CR2")')
 
 
-def _caveats(row: _Row, match_on: str) -> list[Caveat]:
+def _caveats(row: Row, match_on: str) -> list[Caveat]:
     """Say what the row takes on trust, and what became of units and covariates on the way."""
     trust = {"matched_did": f"Not randomised: participants and the others were matched on {ON[match_on]} and are taken to "
              "have moved in parallel without the programme.",
@@ -346,7 +284,7 @@ def _caveats(row: _Row, match_on: str) -> list[Caveat]:
     return out
 
 
-def _apart(row: _Row, before: Array, d: Array) -> list[Caveat]:
+def _apart(row: Row, before: Array, d: Array) -> list[Caveat]:
     """Say that the outcome before stays apart after matching on it, where it does."""
     if row.method != "lagged_matching":
         return []
@@ -355,7 +293,7 @@ def _apart(row: _Row, before: Array, d: Array) -> list[Caveat]:
     gap = float(one @ before / one.sum() - zero @ before / zero.sum())
     if spread_treated <= 0 or abs(gap) <= ALIKE * spread_treated:
         return []
-    return [Caveat(code="baseline_not_alike", text=f"After matching on it the outcome before stays {_number(gap)} apart, "
+    return [Caveat(code="baseline_not_alike", text=f"After matching on it the outcome before stays {figure(gap)} apart, "
                    f"{abs(gap) / spread_treated:.2f} standard deviations: part of this number is that difference.",
                    values=(("gap", gap),))]
 

@@ -15,7 +15,7 @@ from impact.inference.intervals import check_level
 from impact.inference.linear import Array, independent_columns
 from impact.matching.observed import WORDS, Comparison, Means, arm_weights, comparison_estimate, select_comparison
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import ASSUMPTIONS, QUESTIONS
+from impact.matching.units import ASSUMPTIONS, QUESTIONS, check_flag
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -133,14 +133,16 @@ def entropy_balance(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
     outcome without the programme is linear in what is balanced, or the log odds of taking part are (Zhao & Percival 2017,
     Journal of Causal Inference 5). Weights: Hainmueller (2012, Political Analysis 20). Balance is claimed only where every
     difference of means is below 1e-6 standard deviations. Errors: M-estimation with the dual parameters and, unless
-    ``fixed_target``, the targets; with clusters G/(G − 1) and t(G − 1), else normal. Reference cases:
-    match_lalonde_ebal_att, _ate (R WeightIt 1.3.0, whose errors hold targets fixed), match_lalonde_cbps_att (the same att
-    weights; its error allows for the targets), match_lalonde_ebalance_pkg.
+    ``fixed_target``, the targets; with clusters G/(G − 1) and t with the clusters of the smaller side − 1, else normal (by
+    simulation: tests/test_matching_clusters.py). Reference cases: match_lalonde_ebal_att, _ate (R WeightIt 1.3.0, whose
+    errors hold targets fixed), match_lalonde_cbps_att (the same att weights; its error allows for the targets),
+    match_lalonde_ebalance_pkg.
     """
     if estimand not in QUESTIONS:
         raise ValueError(f"estimand must be one of {', '.join(QUESTIONS)}, not {estimand!r}")
     if isinstance(moments, bool) or moments not in (1, 2, 3):
         raise ValueError(f"moments must be 1, 2 or 3, not {moments!r}")
+    check_flag("fixed_target", fixed_target)
     check_level(conf_level)
     sample = select_comparison(data, outcome=outcome, treatment=treatment, covariates=covariates, cluster=cluster,
                                weights=weights, transform=transform, base_weights=base_weights)

@@ -8,7 +8,8 @@ from impact.matching.distance import SCORES
 
 MATCHIT = {"propensity": "", "linear_propensity": 'distance = "glm", link = "linear.logit"',
            "mahalanobis": 'distance = "mahalanobis"', "robust_mahalanobis": 'distance = "robust_mahalanobis"',
-           "standardised_euclidean": 'distance = "scaled_euclidean"'}
+           # MatchIt's own scaled_euclidean divides by the standard deviation within the arms, not over all rows
+           "standardised_euclidean": "distance = as.matrix(dist(scale(x)))"}
 MATCHED_ON = {"propensity": "fitted(glm(Tr ~ x, family = binomial))",
               "linear_propensity": "predict(glm(Tr ~ x, family = binomial))", "standardised_euclidean": "x"}
 

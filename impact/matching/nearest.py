@@ -28,7 +28,16 @@ from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, chec
 from impact.matching.equivalents import matching, matchit, none
 from impact.matching.neighbours import greedy_pairs, nearest
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, continuous, select_units
+from impact.matching.units import (
+    QUESTIONS,
+    Units,
+    cells_of,
+    check_choice,
+    check_flag,
+    check_seed,
+    continuous,
+    select_units,
+)
 from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -169,6 +178,10 @@ def _check_rules(rules: _Rules) -> None:
         check_choice("order", rules.order, ORDERS)
         if rules.replace:
             raise ValueError("order matters only without replacement: leave it out")
+    check_seed(rules.seed)
+    for name, flag in (("replace", rules.replace), ("bias_adjustment", rules.bias_adjustment),
+                       ("estimated_score", rules.estimated_score)):
+        check_flag(name, flag)
     if rules.order == "random" and rules.seed is None:
         raise ValueError("order='random' needs a seed")
     if rules.tie_tolerance < 0 or (rules.tie_tolerance > 0 and not rules.replace):
@@ -339,6 +352,8 @@ def _card(rules: _Rules, adjusted: bool, added: float | None, cluster: str | Non
 def _pairs_call(rules: _Rules) -> str:
     if rules.order == "random":
         return none("another package draws another order")
+    if rules.distance not in SCORES and rules.order != "data":
+        return none("MatchIt takes turns by the score alone, or as the rows stand")
     order = "" if rules.order is None else f', m.order = "{rules.order}"'
     return matchit("nearest", rules.estimand, rules.distance, caliper=rules.caliper, caliper_unit=rules.caliper_unit,
                    exact=rules.exact, extra=f"ratio = {rules.neighbours}{order}")

@@ -28,7 +28,7 @@ from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, chec
 from impact.matching.equivalents import matchit
 from impact.matching.neighbours import BLOCK, TIE, Mask, cells_in_common
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, select_units
+from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, check_flag, select_units
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     pairings may have the same total distance; which one is found does not depend on the order of rows, save among units
     alike in every covariate, and then a caveat says so. Reference case: match_lalonde_optimal (R MatchIt 4.7.1, optmatch).
     """
+    check_flag("bias_adjustment", bias_adjustment)
     check_choice("estimand", estimand, ("att", "atc"))
     units, metric, cells, reach = _prepared(data, outcome, treatment, covariates, exact, distance, caliper, caliper_unit,
                                             transform, cluster)

@@ -15,7 +15,7 @@ from impact.inference.estimating import optimal_bounds
 from impact.inference.linear import Array, Codes
 from impact.matching.neighbours import Mask
 from impact.matching.score import propensity
-from impact.matching.units import Units, check_choice, need_both_arms, need_enough_units, select_units
+from impact.matching.units import Units, check_choice, check_seed, need_both_arms, need_enough_units, select_units
 from impact.results import Caveat, Dropped
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def _check(learner: str, folds: int | None, trim: str | float | None, estimand: 
     if trim is not None and (isinstance(trim, bool) or not (
             trim == "crump" or (isinstance(trim, int | float) and 0 < trim < 0.5))):
         raise ValueError(f"trim must be None, 'crump' or a share between 0 and 0.5, not {trim!r}")
+    check_seed(seed)
     if seed is None and (learner != "logit" or (folds or 1) > 1):
         raise ValueError("seed is needed: folds and this learner draw at random")
 

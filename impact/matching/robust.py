@@ -25,7 +25,7 @@ from impact.matching.observed import (
     select_comparison,
 )
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import ASSUMPTIONS, QUESTIONS, need_both_arms
+from impact.matching.units import ASSUMPTIONS, QUESTIONS, check_seed, need_both_arms
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def aipw(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequen
     Assumes selection on the covariates, and that the score or the outcome models are right. Robins, Rotnitzky & Zhao (1994,
     JASA 89); weights are not normalised, as there. Errors "M": the sandwich of all equations (Lunceford & Davidian 2004,
     section 3), right also if one model is wrong; "IF": root of the sum of squared influences. Cross-fitting: Chernozhukov
-    et al. (2018, Econometrics Journal 21, section 5). With clusters G/(G − 1) and t(G − 1), else normal.
-    Reference case: match_lalonde_aipw (base R, "IF").
+    et al. (2018, Econometrics Journal 21, section 5). With clusters G/(G − 1) and t with the clusters of the smaller side
+    − 1, else normal (by simulation: tests/test_matching_clusters.py). Reference case: match_lalonde_aipw (base R, "IF").
     """
     _check(estimand, folds, learner, seed, vcov)
     check_level(conf_level)
@@ -142,7 +142,8 @@ def regression_adjustment(data: pd.DataFrame, *, outcome: str, treatment: str, c
     -----
     Assumes selection on the covariates and regressions that are right where they are used, also beyond the units they were
     fitted on. Errors: M-estimation with all regressions (Wooldridge 2010, section 21.3.2); with clusters G/(G − 1) and
-    t(G − 1), else normal. Implied weights: Chattopadhyay & Zubizarreta (2023, Biometrika 110, section 3). Reference case:
+    t with the clusters of the smaller side − 1, else normal (by simulation: tests/test_matching_clusters.py). Implied
+    weights: Chattopadhyay & Zubizarreta (2023, Biometrika 110, section 3). Reference case:
     statsmodels TreatmentEffect.ra on lalonde (tests/test_aipw.py), att 1647.6; the ate equals impact.rct.lin.
     """
     _check(estimand, None, "parametric", 0, None)
@@ -178,8 +179,9 @@ def _check(estimand: str, folds: int | None, learner: str, seed: int, vcov: str 
         raise ValueError(f"learner must be one of {', '.join(LEARNERS)}, not {learner!r}")
     if folds is not None and (isinstance(folds, bool) or not isinstance(folds, int) or folds < 2):
         raise ValueError("folds must be None or a whole number of at least 2")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if seed is None:
         raise ValueError("seed must be a whole number of at least 0")
+    check_seed(seed)
     if vcov not in (None, "M", "IF"):
         raise ValueError(f"vcov must be None, 'M' or 'IF', not {vcov!r}")
     if vcov == "M" and folds is not None:

@@ -121,7 +121,8 @@ def coarsened_exact(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
         said.append((f"bins {name}", rule if isinstance(rule, str | int) else tuple(float(x) for x in rule)))
     return _within(units, joint_codes(codes), "coarsened_exact", estimand, vcov, conf_level,
                    limit="in the same bins of the covariates", details=tuple(said),
-                   r_call=f'MatchIt::matchit(d ~ x, method = "cem", estimand = "{estimand.upper()}")')
+                   r_call=f'MatchIt::matchit(d ~ x, method = "cem", estimand = "{estimand.upper()}"'
+                          f"{_cutpoints({c: b for c, b in rules.items() if not holds_words(units.rows.data, c)})})")
 
 
 def subclassification(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str],
@@ -187,6 +188,19 @@ def _rules(units: Units, bins: Bins | Mapping[str, Bins]) -> dict[str, Bins]:
     if problems:
         raise DataError(problems, source="design")
     return out
+
+
+def _cutpoints(rules: Mapping[str, Bins]) -> str:
+    """The bins of numbers as R MatchIt takes them: 0 is exact, and what is not named automatic."""
+    said = []
+    for name, rule in rules.items():
+        if isinstance(rule, str):
+            said += [f"{name} = 0"] if rule == AS_IT_IS else []
+        elif isinstance(rule, int):
+            said.append(f"{name} = {rule}")
+        else:
+            said.append(f"{name} = c({', '.join(f'{p:.12g}' for p in rule)})")
+    return f", cutpoints = list({', '.join(said)})" if said else ""
 
 
 def _check_rule(name: str, rule: Bins) -> None:

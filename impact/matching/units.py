@@ -27,6 +27,7 @@ QUESTIONS = {
     "atc": "the average effect on those who did not take part, had they done so",
     "ate": "the average effect over all units in the data",
 }
+ONE_CLUSTER = "with one cluster chance cannot be told from the programme"
 MOST_WORDS = 30  # distinct words beyond which a text column is more likely a name than a trait
 
 
@@ -187,6 +188,18 @@ def joint_codes(columns: Sequence[Codes]) -> Codes:
     """Number the combinations of several columns of codes."""
     table = np.column_stack(columns)
     return np.asarray(np.unique(table, axis=0, return_inverse=True)[1]).ravel().astype(np.int64)
+
+
+def check_seed(seed: Any) -> None:
+    """Refuse a seed that starts no draw."""
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+        raise ValueError(f"seed must be a whole number of at least 0, not {seed!r}")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False: a word such as 'no' would count as yes."""
+    if value is not None and not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, not {value!r}")
 
 
 def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:

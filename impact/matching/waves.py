@@ -45,6 +45,11 @@ class Waves:
     places: tuple[tuple[int, ...], ...]
     dropped: tuple[Dropped, ...]
 
+    @property
+    def treated(self) -> Array:
+        """1 for units that took part by the wave after, 0 for the others: (n,)."""
+        return self.frame[self.treatment].to_numpy(dtype=float)
+
     def given(self, lost: Dropped) -> Dropped:
         """Say of which rows of the table given a loss speaks, where it numbers units."""
         rows = tuple(sorted(row for unit in lost.rows for row in self.places[unit - 1]))
@@ -52,7 +57,7 @@ class Waves:
 
 
 def side_by_side(data: pd.DataFrame, *, outcome: str, treatment: str, baseline: str, earlier: Sequence[str],
-                 traits: Sequence[str], unit: str | None) -> Waves:
+                 traits: Sequence[str], unit: str | None, cluster: str | None = None) -> Waves:
     """Read waves that stand in columns of one row a unit.
 
     Raises
@@ -63,8 +68,8 @@ def side_by_side(data: pd.DataFrame, *, outcome: str, treatment: str, baseline: 
     waves = (*earlier, baseline, outcome)
     _need_apart(waves)
     require_columns(data, outcome=outcome, treatment=treatment, baseline=baseline, earlier=earlier, covariates=traits,
-                    unit=unit)
-    check_columns(data, numbers=waves, zero_one=(treatment,))
+                    unit=unit, cluster=cluster)
+    check_columns(data, numbers=waves, zero_one=(treatment,), complete=() if cluster is None else (cluster,))
     if unit is not None and data[unit].duplicated(keep=False).any():
         twice = data.loc[data[unit].duplicated(), unit].drop_duplicates()
         raise DataError(Problem(where=f"column '{unit}'", what=f"{len(twice)} units stand in more than one row "
@@ -83,7 +88,8 @@ def side_by_side(data: pd.DataFrame, *, outcome: str, treatment: str, baseline: 
 
 
 def followed(data: pd.DataFrame, *, outcome: str, treatment: str | None, first_treated: str | None, unit: str, time: str,
-             before: float, after: float, earlier: Sequence[float], traits: Sequence[str]) -> Waves:
+             before: float, after: float, earlier: Sequence[float], traits: Sequence[str],
+             cluster: str | None = None) -> Waves:
     """Read waves that stand in rows, one a unit and period; traits are those of the period before.
 
     Raises
@@ -94,12 +100,13 @@ def followed(data: pd.DataFrame, *, outcome: str, treatment: str | None, first_t
     """
     periods = tuple(float(t) for t in (*earlier, before, after))
     require_columns(data, outcome=outcome, treatment=treatment, first_treated=first_treated, unit=unit, time=time,
-                    covariates=traits)
+                    covariates=traits, cluster=cluster)
     first = [first_treated] if first_treated is not None else []
+    data = data.reset_index(drop=True)  # rows are told by their place: labels may repeat
     clean = data.assign(**{name: data[name].replace([np.inf, -np.inf], np.nan) for name in first})
     words = [name for name in traits if holds_words(data, name)]
     check_columns(clean, numbers=(outcome, time, *first, *(name for name in traits if name not in words)),
-                  zero_one=(treatment,) if treatment is not None else ())
+                  zero_one=(treatment,) if treatment is not None else (), complete=() if cluster is None else (cluster,))
     problems = [*_period_problems(clean, time, periods),
                 *panel_problems(clean, unit=unit, time=time, first_treated=first_treated)]
     if problems:

@@ -23,7 +23,7 @@ from impact.matching.observed import (
 )
 from impact.matching.sample import MatchedEstimate
 from impact.matching.score import Score
-from impact.matching.units import ASSUMPTIONS
+from impact.matching.units import ASSUMPTIONS, check_flag
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -72,13 +72,15 @@ def inverse_probability(data: pd.DataFrame, *, outcome: str, treatment: str, cov
     -----
     Assumes that, given the covariates, who took part is unrelated to how they would have fared, and a logit that is right.
     Means are normalised (Hájek). Errors: M-estimation that allows for the estimated score (Lunceford & Davidian 2004,
-    Statistics in Medicine 23, section 3); with clusters G/(G − 1) and t(G − 1), else normal. Overlap weights: Li, Morgan &
-    Zaslavsky (2018); matching weights: Li & Greene (2013). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96,
-    section 4). Reference cases: match_lalonde_ipw_att, _ate, _ato (R WeightIt 1.3.0), match_lalonde_crump.
+    Statistics in Medicine 23, section 3); with clusters G/(G − 1) and t with the clusters of the smaller side − 1, else
+    normal (by simulation: tests/test_matching_clusters.py). Overlap weights: Li, Morgan & Zaslavsky (2018); matching
+    weights: Li & Greene (2013). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96, section 4). Reference cases:
+    match_lalonde_ipw_att, _ate, _ato (R WeightIt 1.3.0), match_lalonde_crump.
     """
     if estimand not in WEIGHTED_QUESTIONS:
         raise ValueError(f"estimand must be one of {', '.join(WEIGHTED_QUESTIONS)}, not {estimand!r}")
     check_trim(trim, estimand)
+    check_flag("stabilised", stabilised)
     check_level(conf_level)
     sample = select_comparison(data, outcome=outcome, treatment=treatment, covariates=covariates, cluster=cluster,
                                weights=weights, transform=transform)

@@ -97,7 +97,8 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
     "matching": {
         "optimal_pairs": {**_PAIRS, "cluster": _COLUMN, "bias_adjustment": _YES_NO},
         "full_matching": {**_PAIRS, "cluster": _COLUMN},
-        "matched_did": {**{k: f for k, f in _PAIRS.items() if k != "vcov"}, "baseline": _COLUMN, "earlier": _COLUMNS,
+        "matched_did": {**{k: f for k, f in _PAIRS.items() if k != "vcov"}, "cluster": _COLUMN, "baseline": _COLUMN,
+                        "earlier": _COLUMNS,
                         "match_on": Field(kind="choice", choices=("traits", "trends", "baseline_outcome")),
                         "method": Field(kind="choice", choices=("nearest_neighbour", "optimal_pairs", "full_matching"))},
         "exact": {"covariates": _COLUMNS, "cluster": _COLUMN, "vcov": _VCOV},
