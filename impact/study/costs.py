@@ -52,9 +52,10 @@ class Exchange:
 class Return:
     """An outcome that the cost is set against.
 
-    ``counts`` is 'income' (money that comes in every ``period``) or 'unit' (a thing counted, as a full-time job).
-    ``worth`` is the costs' currency for one unit of the outcome; ``horizon`` the number of periods the effect is taken to
-    last, ``fading`` the share of it lost from one period to the next, ``discount`` a rate for one year.
+    ``counts`` is 'income' (money that comes in every ``period``) or 'unit' (a thing counted, as a full-time job). The rest
+    is for income: ``worth`` is the costs' currency for one unit of the outcome, as where firms earn in another one;
+    ``horizon`` the number of periods the effect is taken to last, ``fading`` the share of it lost from one period to the
+    next, ``discount`` a rate for one year.
     """
 
     outcome: str
@@ -117,6 +118,9 @@ def check_costs(v: Validation, tree: Mapping[str, Any]) -> None:
                                                                     "to the next: 0.02, or 0.")):
                 if declared.get(key) is None:
                     v.complain(path, f"income needs '{key}'", cure)
+        elif declared.get("worth") is not None:
+            v.complain((*path, "worth"), "'worth' belongs to income: a unit that is counted has a cost, and no price here",
+                       "Delete this key, or write counts: income.")
 
 
 def _check_years(v: Validation, costs: Mapping[str, Any]) -> None:
