@@ -94,7 +94,7 @@ def test_an_effect_that_fades_too_fast_is_never_earned_back():
     assert figures["payback"].interval[0].high is None
     assert "at the lower end of its interval" in figures["payback"].reason
     none = found(declared(returns=[{**WEEKLY, "fading": 0.02}]), 2.6, 1.0, 4.0)["payback"]
-    assert (none.state, none.interval) == ("never", ())  # at the upper end 4 / 0.02 = 200, which the whole future adds up to
+    assert (none.state, none.interval) == ("never", ())  # at the upper end all the future adds up to 4 / 0.02
 
 
 def test_an_effect_of_one_period_is_earned_back_in_it_or_never():

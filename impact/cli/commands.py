@@ -171,6 +171,9 @@ def command_brief(arguments: argparse.Namespace) -> int:
 
     if arguments.verify or arguments.diff:
         return _held_against(arguments)
+    if arguments.results:
+        raise StudyError(Problem(where="--results", what="it goes with --verify alone",
+                                 cure="Write: impact brief results.json."), source="impact brief")
     if not arguments.files:
         raise StudyError(Problem(where="impact brief", what="no record is given", cure="Write: impact brief results.json."),
                          source="impact brief")
@@ -209,13 +212,17 @@ def _held_against(arguments: argparse.Namespace) -> int:
     if arguments.files:
         raise StudyError(Problem(where=str(arguments.files[0]), what="--verify and --diff take no further files",
                                  cure="Leave it away, or write --results before it."), source="impact brief")
+    if arguments.diff and arguments.results:
+        raise StudyError(Problem(where="--results", what="it goes with --verify alone", cure="Leave it away."),
+                         source="impact brief")
     if arguments.verify:
         verdict = verify(arguments.verify, arguments.results)
         print("\n".join([f"{arguments.verify}: {'current' if verdict.current else 'STALE'}",
                          *(f"  {line}" for line in verdict.lines)]))
         return 0 if verdict.current else 1
     causes, changes = diff(*arguments.diff)
-    print("\n".join([f"{len(changes)} numbers differ" if changes else "no number differs", *(f"  {c}" for c in causes)]))
+    print("\n".join([f"{len(changes)} number{'s differ' if len(changes) > 1 else ' differs'}" if changes else
+                      "no number differs", *(f"  {c}" for c in causes)]))
     for change in changes:
         old, new = ("none" if x is None else f"{x:.6g}" for x in (change.old, change.new))
         print(f"  {change.where}: {old} -> {new}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from impact.study.construction import UNIT_DEPENDENT, check_construction
@@ -14,7 +13,7 @@ from impact.study.families import REDRAWN, check_families
 from impact.study.methods import BESIDE, BOUNDS, COMPLIERS, DEFAULT_ESTIMANDS, FOLLOWED, METHODS, ONE_DIFFERENCE, WORKERS
 from impact.study.options import option_problems
 from impact.study.promises import check_promises
-from impact.study.schema import Field, Validation, did_you_mean, one_of
+from impact.study.schema import Field, Validation, did_you_mean, inside_folder, one_of
 from impact.study.types import ROW_NUMBER
 from impact.study.yaml_file import Path_, dotted, shown
 
@@ -82,11 +81,8 @@ def _check_file(v: Validation, path: Path_, file: str | None) -> None:
     """Refuse a file that leaves the study's folder or cannot be read."""
     if not file:
         return
-    parts = PurePosixPath(file.replace("\\", "/"))
-    if parts.is_absolute() or PureWindowsPath(file).drive or ".." in parts.parts:
-        v.complain(path, f"'{shown(file)}' leaves the study's folder",
-                   "Copy the file beside study.yaml and give its name alone.")
-    elif parts.suffix.lower() not in FILE_TYPES:
+    parts = inside_folder(v, file, path)
+    if parts is not None and parts.suffix.lower() not in FILE_TYPES:
         v.complain(path, f"'{shown(file)}' is not a file type that can be read", f"Use one of {one_of(FILE_TYPES)}.")
 
 
