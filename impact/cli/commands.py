@@ -70,7 +70,7 @@ def command_run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out) if arguments.out else default_out
     require_extras(study, notebook=not arguments.no_notebook)
     formats = check_formats(arguments.formats.split(","))
-    require_texts(study, file)
+    require_texts(study, file, language=arguments.language)
     made = ensure_writable(out)
     try:
         with Progress(len(study.outcomes) + len(study.analysis.robustness) * len(study.primaries) + 6) as progress:
@@ -96,11 +96,11 @@ def require_extras(study: Study, *, notebook: bool) -> None:
         raise ImpactError(problems, source="missing extras")
 
 
-def require_texts(study: Study, file: Path, *, every_language: bool = False) -> None:
+def require_texts(study: Study, file: Path, *, every_language: bool = False, language: str | None = None) -> None:
     """Refuse texts and languages the brief cannot carry, before any work is done."""
     from impact.brief import check_texts
 
-    problems = check_texts(study, every_language=every_language)
+    problems = check_texts(study, every_language=every_language, language=language)
     if problems:
         raise StudyError(problems, source=file.name)
 
@@ -233,6 +233,9 @@ def command_trace(arguments: argparse.Namespace) -> int:
     """Walk one figure back to the data."""
     from impact.freshness import trace
 
+    if not Path(arguments.results).exists():
+        raise StudyError(Problem(where=arguments.results, what="there is no such record", cure="Write: impact trace "
+                                 f"{arguments.figure or 'profit'} --results my-study/out."), source="impact trace")
     print("\n".join(trace(read_results(arguments.results), arguments.figure)))
     print(f"open {_folder_of(arguments.results) / 'ledger.csv'} for the ids behind the rows left out")
     return 0
