@@ -224,8 +224,8 @@ def trace(evaluation: Evaluation, figure: str) -> tuple[str, ...]:
         estimate = _figure(evaluation, name)
     if estimate is None:
         ids = ", ".join(e.id for e in evaluation.estimates[:8])
-        raise StudyError(Problem(where=figure or "figure", what="the record has no such figure", cure=f"Write one of: {ids}."),
-                         source="trace")
+        raise StudyError(Problem(where=figure or "figure", what="the record has no such figure",
+                                 cure=f"Write one of: {ids}."), source="trace")
     part = part or "estimate"
     value: float | None = getattr(estimate, part) if part in COMPARED else None
     if value is None:

@@ -465,7 +465,7 @@ def test_a_logo_is_small_and_of_a_known_format(tmp_path, content, what):
 def test_a_damaged_logo_is_named_and_not_the_texts():
     brief = compose(sample_evaluation())
     logo = m.LogoPicture(data=base64.b64encode(png()[:40]).decode(), kind="png", alt=m.quote("Us", "brief.logo.alt"))
-    with pytest.raises(RenderError, match="brief.logo.file: the picture is damaged"):
+    with pytest.raises(RenderError, match=r"brief\.logo\.file: the picture is damaged"):
         render_pdf(dataclasses.replace(brief, logo=logo))
 
 

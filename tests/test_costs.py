@@ -198,6 +198,7 @@ def test_too_few_clusters_give_no_figure(caveat):
     ({"returns": [{"outcome": "profit", "counts": "income", "period": "week"}]}, "income needs 'horizon'"),
     ({"returns": [{"outcome": "profit", "counts": "unit", "worth": 2}]}, "'worth' belongs to income"),
     ({"returns": [{**WEEKLY, "as": {"transform": "log"}}]}, "another scale than its own unit"),
+    ({"participants": 0}, "shared by nobody"),
     ({"per": None}, "'per' is empty")])
 def test_what_does_not_fit_is_refused(costs, words):
     with pytest.raises(StudyError, match=words):
@@ -214,6 +215,9 @@ def test_a_plain_total_of_several_years_says_that_it_is_one():
 
 def test_an_outcome_nobody_declared_is_refused():
     study = declared().declared
+    twice = {**study, "costs": {**study["costs"], "returns": [WEEKLY, {"outcome": "profit", "counts": "unit"}]}}
+    with pytest.raises(StudyError, match="'profit' is declared twice"):
+        study_from_mapping(twice, slug="s")
     study = {**study, "costs": {**study["costs"], "returns": [{**WEEKLY, "outcome": "jobs"}]}}
     with pytest.raises(StudyError, match="'jobs' is not a declared outcome"):
         study_from_mapping(study, slug="s")

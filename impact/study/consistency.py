@@ -115,8 +115,7 @@ def _check_design(v: Validation, design: dict[str, Any]) -> None:
     if cluster and design.get("assigned_by") not in (None, cluster):
         v.complain(("design", "assigned_by"),
                    f"'{shown(design['assigned_by'])}' disagrees with assignment.cluster '{shown(cluster)}'",
-                   "Errors are clustered at the level at which treatment was decided: name the same column "
-                   "twice.")
+                   "Errors are clustered at the level at which treatment was decided: name the same column twice.")
     if assignment.get("rule") == "clustered" and not cluster:
         v.complain(("design", "assignment"), "'cluster' is missing: the rule is clustered",
                    "Name the column of the clusters that were drawn.")
@@ -143,8 +142,7 @@ def _check_workers(v: Validation, design: dict[str, Any]) -> None:
     elif firm and not weighting and not _complained(v, "design.weighting"):
         v.complain(("design",), "'weighting' is missing: rows are workers, and treatment was decided for firms",
                    "Write worker (the average effect on a worker: large firms count more) or firm (the average over firms "
-                   "of "
-                   "the effect on their workers).")
+                   "of the effect on their workers).")
     elif weighting and not firm and not _complained(v, "design.firm"):
         v.complain(("design", "weighting"), "it speaks of workers of firms, and no firm is named",
                    "Name the column of the firm: firm: …, or delete this key.")

@@ -101,11 +101,18 @@ def check_costs(v: Validation, tree: Mapping[str, Any]) -> None:
         return
     _check_years(v, costs)
     outcomes = {o["name"]: o for o in tree.get("outcomes") or [] if isinstance(o, Mapping) and o.get("name")}
+    named: list[str] = []
+    if costs.get("returns") and costs.get("participants") == 0:
+        v.complain(("costs", "participants"), "a cost shared by nobody cannot be set against an effect",
+                   "Write how many were reached, or leave returns out.")
     for i, declared in enumerate(costs.get("returns") or []):
         name = (declared or {}).get("outcome")
         if not name:
             continue
         path = ("costs", "returns", i)
+        if name in named:
+            v.complain((*path, "outcome"), f"'{shown(name)}' is declared twice", "Leave one of them out.")
+        named.append(name)
         if name not in outcomes:
             v.complain((*path, "outcome"), f"'{shown(name)}' is not a declared outcome",
                        did_you_mean(name, outcomes) or f"Declared: {one_of(outcomes)}.")
