@@ -21,7 +21,7 @@ PRICES = re.compile(r"\(sha256 ([0-9a-f]{12})\)")
 MAX_BYTES = 100_000_000
 COMPARED = ("estimate", "std_error", "p_value", "p_adjusted", "conf_low", "conf_high", "n", "n_treated", "n_units",
             "comparison_mean")
-MEASURED = ("estimate", "std_error", "conf_low", "conf_high", "comparison_mean")  # in the outcome's unit
+MEASURED = ("estimate", "std_error", "conf_low", "conf_high")  # in the unit of the estimate
 MAIN = ("primary", "secondary")
 BENCHMARK = "benchmark"  # a role: made from another table
 WHAT = {"study": "the study file", "data": "the data", "prices": "the price table", "record": "the record"}

@@ -7,8 +7,8 @@ Run with ``pytest -m benchmark -s tests/benchmarks/test_entropy_speed.py``: it p
 import numpy as np
 import pandas as pd
 import pytest
-from support_timing import seconds
 from scipy import optimize
+from support_timing import seconds
 
 from impact.matching.entropy import balancing_weights, entropy_balance
 
