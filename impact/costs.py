@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PERIODS = {"week": 365.25 / 7, "month": 12.0, "quarter": 4.0, "year": 1.0}  # in one year
 OF_THE_OFFER = ("itt",)
 OF_TAKERS = ("late", "att")
+ALL_POSSIBLE = "the effect's set is open on the side that counts: every value is possible"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,16 @@ class UnitCost:
     total: float
     std_error: float | None = None
     caveats: tuple[Caveat, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What may be said of one figure, and why no more."""
+
+    state: MoneyState
+    value: float | None = None
+    interval: tuple[Segment, ...] = ()
+    reason: str = ""
 
 
 def value_for_money(study: Study, estimates: tuple[Estimate, ...]) -> tuple[MoneyFigure, ...]:
@@ -115,9 +126,11 @@ def _shared(plain: UnitCost, costs: Costs, outcome: Outcome, estimate: Estimate 
             take_up: float | None) -> UnitCost | str:
     if estimate is None:
         return "the record has no estimate of this outcome"
+    if plain.total <= 0:
+        return "the declared lines add up to nothing"
     if estimate.transform == "log":
         return "the effect is in logarithms: declare the outcome in its own unit to set a cost against it"
-    if not estimate.interval or (estimate.std_error is None and costs.standard_error is not None):
+    if not estimate.interval:
         return "the effect has no interval"
     if any(c.code in ("few_clusters", "low_df") for c in estimate.caveats):
         return "there are too few clusters to judge the effect by"
@@ -126,28 +139,79 @@ def _shared(plain: UnitCost, costs: Costs, outcome: Outcome, estimate: Estimate 
 
 def _figure(kind: MoneyKind, costs: Costs, cost: UnitCost, declared: Return, estimate: Estimate,
             side: int) -> MoneyFigure:
-    """Turn the effect's set into the set of a ratio, piece by piece where it has several."""
+    """Turn the effect's set into the set of one figure."""
     low, high = _ends(estimate, side)
     effect = estimate.estimate * side
     if high <= 0:
         why = "the effect's interval lies on the other side of zero: there is nothing the cost has bought"
         return _empty(kind, costs, declared, estimate, "no_figure", why)
     of = _scale(kind, cost.value, declared)
-    basis = (("cost_per_unit", cost.value), ("effect", effect), ("worth", declared.worth))
-    if kind == "benefit_cost":
-        interval = _around(of, effect, low, high)
-        return _made(kind, "bounded", of(effect), interval, costs, declared, estimate, cost, basis)
-    if low > 0 and cost.std_error is None:
-        interval = (Segment(low=_or_none(of(high)), high=_or_none(of(low))),)
-        state: MoneyState = "bounded" if math.isfinite(of(low)) else "at_least"
-        return _made(kind, state, of(effect) if state == "bounded" else None, interval, costs, declared, estimate, cost,
-                     basis)
-    if low > 0 and kind == "cost_per_unit":
-        return _with_random_cost(costs, cost, declared, estimate, side, basis)
-    if low > 0:
-        return _empty(kind, costs, declared, estimate, "not_computed",
-                      "with a cost that was sampled only the cost per unit has a set")
-    return _made(kind, "at_least", None, (Segment(low=_or_none(of(high))),), costs, declared, estimate, cost, basis)
+    if cost.std_error:  # zero is a cost that is known
+        answer = _of_a_sampled_cost(kind, cost, declared, estimate, effect)
+    elif kind == "benefit_cost":
+        answer = _straight(of, effect, low, high)
+    else:
+        answer = _turned_over(of, effect, low, high)
+    if answer.state == "not_computed":
+        return _empty(kind, costs, declared, estimate, answer.state, answer.reason)
+    basis = [("cost_per_unit", cost.value), ("effect", effect), ("worth", declared.worth)]
+    assumed = [(name, getattr(declared, name)) for name in ("period", "horizon", "fading", "discount")]
+    return MoneyFigure(
+        id=f"money/{kind}/{declared.outcome}", kind=kind, state=answer.state, unit=_unit(kind, costs, declared),
+        value=answer.value, interval=answer.interval, conf_level=estimate.conf_level, outcome=declared.outcome,
+        estimate=estimate.id, basis=(*basis, *(assumed if kind != "cost_per_unit" else ())), caveats=cost.caveats,
+        reason=answer.reason)
+
+
+def _straight(of: Callable[[float], float], effect: float, low: float, high: float) -> _Answer:
+    """Give a figure that grows with the effect: an open end of the effect stays open."""
+    interval = (Segment(low=of(low) if math.isfinite(low) else None, high=of(high) if math.isfinite(high) else None),)
+    if math.isfinite(low) and math.isfinite(high):
+        return _Answer(state="bounded", value=of(effect), interval=interval)
+    if math.isfinite(low):
+        return _Answer(state="at_least", interval=interval, reason="the effect's interval has no upper end")
+    if math.isfinite(high):
+        return _Answer(state="at_most", interval=interval, reason="the effect's interval has no lower end")
+    return _Answer(state="not_computed", reason=ALL_POSSIBLE)
+
+
+def _turned_over(of: Callable[[float], float], effect: float, low: float, high: float) -> _Answer:
+    """Give a figure that falls as the effect grows: it has no upper limit where the effect may be zero or not suffice."""
+    least, most = of(high), of(low) if low > 0 else math.inf
+    if not math.isfinite(least):
+        return _Answer(state="never", reason="even at the upper end of its interval the effect never returns the cost")
+    if math.isfinite(most):
+        return _Answer(state="bounded", value=of(effect), interval=(Segment(low=least, high=most),))
+    if least <= 0:
+        return _Answer(state="not_computed", reason=ALL_POSSIBLE)
+    why = "the effect's interval holds zero" if low <= 0 else (
+        "at the lower end of its interval the effect never returns the cost")
+    return _Answer(state="at_least", interval=(Segment(low=least),), reason=f"{why}: no upper limit")
+
+
+def _of_a_sampled_cost(kind: MoneyKind, cost: UnitCost, declared: Return, estimate: Estimate, effect: float) -> _Answer:
+    """Give Fieller's set of the cost of one unit, where the cost has an error of its own."""
+    from scipy import stats
+
+    from impact.inference.fieller import fieller_set
+
+    error, of_cost = estimate.std_error, cost.std_error or 0.0
+    if kind != "cost_per_unit":
+        return _Answer(state="not_computed", reason="with a cost that was sampled only the cost per unit has a set")
+    if error is None:
+        return _Answer(state="not_computed", reason="the effect has no standard error")
+    tail = (1 + estimate.conf_level) / 2
+    critical = float(stats.norm.ppf(tail) if estimate.df is None else stats.t.ppf(tail, estimate.df))
+    if cost.value <= critical * of_cost:
+        return _Answer(state="not_computed", reason="the cost itself cannot be told apart from zero")
+    gained = effect * declared.worth
+    interval = fieller_set(cost.value, gained, of_cost**2, 0.0, (error * declared.worth)**2, critical)
+    if len(interval) == 1 and interval[0].low is not None and interval[0].high is not None:
+        return _Answer(state="bounded", value=cost.value / gained, interval=interval)
+    low = max((s.low for s in interval if s.low is not None), default=None)
+    if low is None:
+        return _Answer(state="not_computed", reason=ALL_POSSIBLE)
+    return _Answer(state="at_least", interval=(Segment(low=low),), reason="the effect's set holds zero: no upper limit")
 
 
 def _ends(estimate: Estimate, side: int) -> tuple[float, float]:
@@ -165,10 +229,6 @@ def _scale(kind: MoneyKind, cost: float, declared: Return) -> Callable[[float], 
     if kind == "benefit_cost":
         return lambda effect: effect * declared.worth * lasting(declared.horizon or 0.0, declared) / cost
     return lambda effect: payback(cost, effect * declared.worth, declared)
-
-
-def _around(of: Callable[[float], float], effect: float, low: float, high: float) -> tuple[Segment, ...]:
-    return (Segment(low=of(low) if math.isfinite(low) else None, high=of(high) if math.isfinite(high) else None),)
 
 
 def rates(declared: Return) -> tuple[float, float]:
@@ -191,47 +251,16 @@ def payback(cost: float, effect: float, declared: Return) -> float:
     needed = cost / effect * factor
     if kept == 1:
         return needed
+    if kept == 0:  # there is one period's effect, at its end
+        return 1.0 if needed <= 1 else math.inf
     left = 1 - needed * (1 - kept)
     return math.log(left) / math.log(kept) if left > 0 else math.inf
-
-
-def _with_random_cost(costs: Costs, cost: UnitCost, declared: Return, estimate: Estimate, side: int,
-                      basis: tuple[tuple[str, float], ...]) -> MoneyFigure:
-    """Fieller's set where the cost was sampled too."""
-    from scipy import stats
-
-    from impact.inference.fieller import fieller_set
-
-    effect, error = estimate.estimate * side * declared.worth, (estimate.std_error or 0.0) * declared.worth
-    tail = (1 + estimate.conf_level) / 2
-    critical = float(stats.norm.ppf(tail) if estimate.df is None else stats.t.ppf(tail, estimate.df))
-    interval = fieller_set(cost.value, effect, (cost.std_error or 0.0) ** 2, 0.0, error**2, critical)
-    bounded = len(interval) == 1 and interval[0].low is not None and interval[0].high is not None
-    low = max((s.low for s in interval if s.low is not None), default=None)
-    kept = interval if bounded else (Segment(low=low),)
-    return _made("cost_per_unit", "bounded" if bounded else "at_least", cost.value / effect if bounded else None, kept,
-                 costs, declared, estimate, cost, basis)
-
-
-def _or_none(x: float) -> float | None:
-    return x if math.isfinite(x) else None
 
 
 def _unit(kind: MoneyKind, costs: Costs, declared: Return) -> str:
     if kind == "cost_per_unit":
         return costs.currency
     return "times the cost" if kind == "benefit_cost" else f"{declared.period}s"
-
-
-def _made(kind: MoneyKind, state: MoneyState, value: float | None, interval: tuple[Segment, ...], costs: Costs,
-          declared: Return, estimate: Estimate, cost: UnitCost, basis: tuple[tuple[str, float], ...]) -> MoneyFigure:
-    assumed = (("period", declared.period), ("horizon", declared.horizon), ("fading", declared.fading),
-               ("discount", declared.discount)) if kind != "cost_per_unit" else ()
-    return MoneyFigure(
-        id=f"money/{kind}/{declared.outcome}", kind=kind, state=state, unit=_unit(kind, costs, declared), value=value,
-        interval=interval, conf_level=estimate.conf_level, outcome=declared.outcome, estimate=estimate.id,
-        basis=(*basis, *assumed), caveats=cost.caveats,
-        reason="" if state == "bounded" else "the effect's interval holds zero, or never returns the cost: no upper limit")
 
 
 def _empty(kind: MoneyKind, costs: Costs, declared: Return, estimate: Estimate | None, state: MoneyState,

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from impact.errors import ImpactError, Problem, StudyError
+from impact.results.cleaning import Cleaning
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.results.reading import read_results
 from impact.results.record import evaluation_to_json, sha256, study_hash
 
 HASH = re.compile(rb"(record|data|study) sha256:([0-9a-f]{64})")
+PRICES = re.compile(r"\(sha256 ([0-9a-f]{12})\)")
 MAX_BYTES = 100_000_000
 COMPARED = ("estimate", "std_error", "p_value", "p_adjusted", "conf_low", "conf_high", "n", "n_treated", "n_units",
             "comparison_mean")
-WHAT = {"record": "the record", "data": "the data", "study": "the study file"}
+MEASURED = ("estimate", "std_error", "conf_low", "conf_high")  # in the unit of the estimate
+MAIN = ("primary", "secondary")
+BENCHMARK = "benchmark"  # a role: made from another table
+WHAT = {"study": "the study file", "data": "the data", "prices": "the price table", "record": "the record"}
+BROKEN = (OSError, KeyError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +62,7 @@ def read_hashes(file: str | Path) -> dict[str, str]:
             with zipfile.ZipFile(path) as parts:
                 entry = parts.getinfo("docProps/core.xml")
                 content = parts.read(entry) if entry.file_size < MAX_BYTES else b""
-    except (OSError, zipfile.BadZipFile, KeyError):
+    except BROKEN:  # not there, no zip, cut off, or under a password
         raise _refuse(path, "the file cannot be read as a brief") from None
     found = {kind.decode(): value.decode() for kind, value in HASH.findall(content)}
     if "record" not in found:
@@ -80,60 +86,87 @@ def verify(file: str | Path, results: str | Path | None = None) -> Verdict:
     Returns
     -------
     Verdict
-        ``current`` where nothing that was found differs.
+        ``current`` where nothing that was found differs; what could not be looked at is said.
+
+    Raises
+    ------
+    StudyError
+        When the file is no brief, the record cannot be read, or there is nothing to hold the brief against.
     """
     carried = read_hashes(file)
     place = Path(results) if results is not None else Path(file).parent
-    lines, found = [], {}
+    lines, held = [], []
     record = place / "results.json" if place.is_dir() else place
     if results is not None or record.exists():
         evaluation = read_results(record)
         made = evaluation.provenance
         found = {"record": sha256(evaluation_to_json(evaluation)), "data": made.data_sha256, "study": made.study_sha256}
         lines += _differences(carried, found, f"in {record}")
-    now, told = _now(record.parent)
-    lines += [*_differences(carried, now, "on this computer now"), *told]
-    differs = any(line.startswith("changed") for line in lines)
-    if not found and not now:
+        held.append(f"the record {record}")
+        carried |= _prices(evaluation.cleaning)
+    study = next((folder / "study.yaml" for folder in (record.parent, record.parent.parent)
+                  if (folder / "study.yaml").is_file()), None)
+    if study is not None:
+        now, told = _now(study)
+        lines += [*_differences(carried, now, "on this computer now"), *told]
+        held.append(f"{study}{' and its data' if 'data' in now else ''}")
+    if not held:
         raise StudyError(Problem(where=str(file), what="there is nothing to hold it against: no results.json and no "
                                  "study.yaml beside it", cure="Add --results FILE."), source="brief")
-    held = [name for name, known in ((f"the record {record}", found), ("the study file and its data", now)) if known]
-    return Verdict(current=not differs, lines=(f"held against {' and '.join(held)}", *lines))
+    current = not any(line.startswith("changed") for line in lines)
+    return Verdict(current=current, lines=(f"held against {' and '.join(held)}", *lines))
 
 
 def _differences(carried: dict[str, str], found: dict[str, str], where: str) -> list[str]:
     return [f"changed: {WHAT[kind]} {where} is not the one the brief was made from ({carried[kind][:12]}… then, "
-            f"{found[kind][:12]}… now)" for kind in ("study", "data", "record")
+            f"{found[kind][:12]}… now)" for kind in WHAT
             if kind in carried and kind in found and carried[kind] != found[kind]]
 
 
-def _now(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Hash the study and data a record in ``folder`` was made from, where they stand in it or above it."""
+def _prices(cleaning: tuple[Cleaning, ...]) -> dict[str, str]:
+    """Find the hash of the price table in what is said of deflating, the one place where a record keeps it."""
+    found = next((hit[1] for c in cleaning if c.step == "deflate" and (hit := PRICES.search(c.rule))), None)
+    return {} if found is None else {"prices": found}
+
+
+def _now(file: Path) -> tuple[dict[str, str], list[str]]:
+    """Hash a study, its data and its price table as they are now, and say what of it could not be looked at."""
     from impact.data import load_sample
+    from impact.data.sources import missing_package
     from impact.study import read_study
 
-    for place in (folder, folder.parent):
-        file = place / "study.yaml"
-        if file.is_file():
-            try:
-                study = read_study(file)
-                hashes = {"study": study_hash(study)}
-                return hashes | {"data": load_sample(study).sha256}, []
-            except ImpactError as error:
-                first = error.problems[0] if error.problems else None
-                why = f" ({first.where}: {first.what})" if first else ""
-                return {}, [f"changed: the study in {place} can no longer be run{why}"]
-    return {}, []
+    hashes: dict[str, str] = {}
+    try:
+        study = read_study(file)
+        hashes = {"study": study_hash(study)}
+        lacking = missing_package(study)
+        if lacking is not None:
+            return hashes, [f"not held against the data: {lacking.what}"]
+        sample = load_sample(study)
+        return hashes | {"data": sample.sha256} | _prices(sample.cleaning), []
+    except ImpactError as error:
+        why = "".join(f" ({problem.where}: {problem.what})" for problem in error.problems[:1])
+        return hashes, [f"changed: {file} can no longer be run{why}"]
 
 
 # ---- two records ---------------------------------------------------------------------------------------------------------
 def diff(old: str | Path, new: str | Path) -> tuple[tuple[str, ...], tuple[Change, ...]]:
     """List the numbers that differ between two records, and what may have caused it.
 
+    Parameters
+    ----------
+    old, new : results.json, or the folders that hold them.
+
     Returns
     -------
     causes : sentences: the data, the study file or the toolkit's version differ.
-    changes : every number that is not the same, to 12 significant digits; numbers only one record has included.
+    changes : numbers of estimates, flows, checks, means over time and value for money that are not the same to 12
+        significant digits, or that only one record has.
+
+    Raises
+    ------
+    StudyError
+        When a record cannot be read.
     """
     before, after = read_results(old), read_results(new)
     one, two = before.provenance, after.provenance
@@ -162,6 +195,13 @@ def _numbers(evaluation: Evaluation) -> Iterator[tuple[str, float]]:
     for c in evaluation.checks:
         if c.measured is not None:
             yield f"check {c.id}{f' of {c.outcome}' if c.outcome else ''}", float(f"{c.measured:.12g}")
+    for p in evaluation.trends:
+        yield f"mean of {p.outcome}, {p.group}, {p.period}", float(f"{p.mean:.12g}")
+    for m in evaluation.money:
+        ends = [(end, x) for s in m.interval for end, x in (("low", s.low), ("high", s.high))]
+        for name, value in (("value", m.value), *ends):
+            if value is not None:
+                yield f"{m.id}.{name}", float(f"{value:.12g}")
 
 
 # ---- one figure ----------------------------------------------------------------------------------------------------
@@ -178,38 +218,72 @@ def trace(evaluation: Evaluation, figure: str) -> tuple[str, ...]:
     StudyError
         When the record has no such figure; near ids are named.
     """
-    name, _, part = figure.partition(".")
-    estimate = next((e for e in evaluation.estimates if name in (e.id, e.outcome)), None)
+    estimate, part = _figure(evaluation, figure), ""
+    if estimate is None:
+        name, _, part = figure.rpartition(".")
+        estimate = _figure(evaluation, name)
     if estimate is None:
         ids = ", ".join(e.id for e in evaluation.estimates[:8])
-        raise StudyError(Problem(where=figure, what="the record has no such figure", cure=f"Write one of: {ids}."),
-                         source="trace")
-    value: Any = getattr(estimate, part or "estimate", None) if part in ("", *COMPARED) else None
+        raise StudyError(Problem(where=figure or "figure", what="the record has no such figure",
+                                 cure=f"Write one of: {ids}."), source="trace")
+    part = part or "estimate"
+    value: float | None = getattr(estimate, part) if part in COMPARED else None
     if value is None:
+        known = [p for p in COMPARED if getattr(estimate, p) is not None]
         raise StudyError(Problem(where=figure, what=f"{estimate.id} has no number '{part}'",
-                                 cure=f"Write one of: {', '.join(COMPARED)}."), source="trace")
-    return tuple(_steps(evaluation, estimate, part or "estimate", value))
+                                 cure=f"Write one of: {', '.join(known)}."), source="trace")
+    return tuple(_steps(evaluation, estimate, part, value))
+
+
+def _figure(evaluation: Evaluation, name: str) -> Estimate | None:
+    return next((e for e in evaluation.estimates if name in (e.id, e.outcome)), None)
 
 
 def _steps(evaluation: Evaluation, e: Estimate, part: str, value: float) -> Iterator[str]:
     made = evaluation.provenance
-    call = next((c for c in (evaluation.study.analysis.primary, *evaluation.study.analysis.robustness)
-                 if c.method == e.method), None)
-    options = ", ".join(f"{key}={value!r}" for key, value in call.options) if call is not None else ""
-    yield f"figure     {e.id}.{part} = {value:.12g}{f' {e.unit}' if e.unit else ''}"
-    yield f"method     impact.{evaluation.study.design.kind}.{e.method}({options}); {e.estimand.upper()}; role {e.role}"
+    unit = ("log points" if e.transform == "log" else e.unit) if part in MEASURED else ""
+    yield f"figure     {e.id}.{part} = {value:.12g}{f' {unit}' if unit else ''}"
+    yield f"method     {_call(evaluation, e)}; {e.estimand.upper()}; role {e.role}"
     if e.se_card is not None:
         yield f"errors     {e.se_card.line(e.df)}"
-    flow = next((f for f in evaluation.flows if f.outcome == e.outcome), None)
-    if flow is not None:
-        yield "sample     " + ", then ".join(f"{s.units} units {s.name} ({s.rows} rows)" for s in flow.stages)
+    flow = next((f for f in evaluation.flows if f.outcome == e.outcome and e.role != BENCHMARK), None)
+    if flow is not None:  # its last stage is that of the main estimate alone
+        stages = [s for s in flow.stages if s.name != "analysed" or e.role in MAIN]
+        yield "sample     " + ", then ".join(f"{s.units} units {s.name} ({s.rows} rows)" for s in stages)
     yield f"used       {e.n} rows" + (f", {e.n_units} units" if e.n_units is not None else "")
     for loss in e.dropped:
         rows = ", ".join(str(r) for r in loss.rows[:10]) + (" …" if len(loss.rows) > 10 else "")
         yield f"left out   {loss.n_rows} rows: {loss.text}{f' (rows {rows})' if rows else ''}"
-    outcome = next((o for o in evaluation.study.outcomes if o.name == e.outcome), None)
-    if outcome is not None:
-        yield f"column     {outcome.column}" + (f", baseline {outcome.baseline}" if outcome.baseline else "")
-    yield f"data       {made.data_label}, {made.data_rows} rows × {made.data_columns} columns, SHA-256 {made.data_sha256}"
+    yield from _source(evaluation, e)
     yield f"study      SHA-256 {made.study_sha256}; {made.toolkit}; seed {made.seed}"
     yield f"again      {made.command}"
+
+
+def _call(evaluation: Evaluation, e: Estimate) -> str:
+    """Name the function, with the options the study declares for it where it declares the call."""
+    analysis = evaluation.study.analysis
+    kind = "rct" if e.role == BENCHMARK else evaluation.study.design.kind
+    calls = [analysis.primary] if e.role in (*MAIN, "index") else list(analysis.robustness)
+    calls = [c for c in calls if c.method == e.method and e.role != BENCHMARK]
+    alike = [x.id for x in evaluation.estimates if (x.outcome, x.method, x.role) == (e.outcome, e.method, e.role)]
+    call = calls[0] if len(calls) == 1 else calls[alike.index(e.id)] if len(calls) == len(alike) else None
+    if call is None:
+        return f"impact.{kind}.{e.method}"
+    return f"impact.{kind}.{e.method}({', '.join(f'{key}={value!r}' for key, value in call.options)})"
+
+
+def _source(evaluation: Evaluation, e: Estimate) -> Iterator[str]:
+    """Name the column and the table a number comes from."""
+    study, made = evaluation.study, evaluation.provenance
+    if e.role == BENCHMARK and study.benchmark is not None and study.benchmark.trial is not None:
+        trial = study.benchmark.trial
+        yield f"column     {trial.outcome}"
+        yield f"data       {trial.file or f'{trial.package} {trial.dataset}'}, the trial's own rows"
+        return
+    outcome = next((o for o in study.outcomes if o.name == e.outcome), None)
+    family = next((f for f in study.analysis.families if f.name == e.outcome and e.role == "index"), None)
+    if family is not None:
+        yield f"column     made of the outcomes {', '.join(family.outcomes)} ({family.index})"
+    elif outcome is not None:
+        yield f"column     {outcome.column}" + (f", baseline {outcome.baseline}" if outcome.baseline else "")
+    yield f"data       {made.data_label}, {made.data_rows} rows × {made.data_columns} columns, SHA-256 {made.data_sha256}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from impact import rct
@@ -39,8 +40,8 @@ def trial_answer(study: Study) -> Estimate | None:
                              "conf_level": study.analysis.conf_level}
     given = {key: value for key, value in given.items() if value is not None}
     found: Estimate = METHODS[trial.method](source.frame, **given).headline
-    _, _, digits = f"{known.value!r}".partition(".")
-    if abs(found.estimate - known.value) > 0.5000001 * 10.0 ** -len(digits.rstrip("0")):
+    last = min(int(Decimal(repr(known.value)).normalize().as_tuple().exponent), 0)  # place of the last digit written
+    if abs(found.estimate - known.value) > 0.5000001 * 10.0**last:
         raise DataError(Problem(where="benchmark.value", what=f"the file says {known.value:g}, and {trial.method} on the "
                                 f"trial's rows ({source.label}) gives {found.estimate:.6g}", cure="Correct the value, or "
                                 "the columns named under benchmark.trial."), source=f"study '{study.slug}'")

@@ -462,6 +462,27 @@ def test_a_logo_is_small_and_of_a_known_format(tmp_path, content, what):
     assert "brief.logo.file" in str(caught.value)
 
 
+def test_a_damaged_logo_is_named_and_not_the_texts():
+    brief = compose(sample_evaluation())
+    logo = m.LogoPicture(data=base64.b64encode(png()[:40]).decode(), kind="png", alt=m.quote("Us", "brief.logo.alt"))
+    with pytest.raises(RenderError, match=r"brief\.logo\.file: the picture is damaged"):
+        render_pdf(dataclasses.replace(brief, logo=logo))
+
+
+@pytest.mark.parametrize("key", ["costs.currency", "costs.left_out[0]", "costs.exchange.currency"])
+def test_words_of_costs_that_are_too_long_are_named_before_there_is_a_result(key):
+    values = declaration()
+    costs = values["costs"] | {"exchange": {"currency": "EUR", "rate": 0.9, "date": "2024-12-31"}}
+    if key == "costs.currency":
+        costs["currency"] = "x" * 5000
+    elif key == "costs.left_out[0]":
+        costs["left_out"] = ["x" * 5000]
+    else:
+        costs["exchange"]["currency"] = "x" * 5000
+    found = check_texts(study_from_mapping(values | {"costs": costs}, slug="a"))
+    assert f"study.yaml: {key}" in {p.where for p in found}
+
+
 @pytest.mark.parametrize("name", ["../logo.png", "/etc/passwd", "C:\\logo.png"])
 def test_a_logo_stays_in_the_folder_and_brings_no_content_of_its_own(tmp_path, name):
     values = declaration()

@@ -10,9 +10,11 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from support_studies import declare
 
 from impact.cli import main
 from impact.results import read_results
+from impact.results.record import plain
 
 ROOT = Path(__file__).parents[1]
 DESIGN = ROOT / "designs" / "michigan-training-grants"
@@ -60,6 +62,21 @@ def test_two_runs_give_the_same_bytes(finished, tmp_path):
     assert main(["run", str(DESIGN), "--out", str(tmp_path), "--no-notebook"]) == 0
     for name in ("results.json", "brief.pdf", "brief.docx", "brief.html", "self-check.html", "ledger.csv"):
         assert (out / name).read_bytes() == (tmp_path / name).read_bytes(), name
+
+
+def test_a_language_is_held_against_the_texts_before_anything_is_estimated(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("impact.evaluation.evaluate", lambda *a, **k: pytest.fail("it was estimated"))
+    (tmp_path / "study.yaml").write_text(json.dumps(plain(declare("rct").declared)), encoding="utf-8")
+    for language, words in (("fr", "no French text"), ("de", "'de' is not available yet")):
+        assert main(["run", str(tmp_path), "--no-notebook", "--language", language]) == 2
+        assert words in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["study.yaml"]
+
+
+def test_a_record_that_is_not_in_this_folder_is_pointed_to(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["trace", "profit"]) == 2
+    assert "impact trace profit --results my-study/out" in capsys.readouterr().err
 
 
 def test_the_record_alone_is_enough_for_brief_and_audit(finished, tmp_path, capsys, monkeypatch):

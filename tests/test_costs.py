@@ -88,9 +88,47 @@ def test_fading_and_discount_are_those_of_a_sum_by_hand():
 
 
 def test_an_effect_that_fades_too_fast_is_never_earned_back():
-    figures = found(declared(returns=[{**WEEKLY, "fading": 0.02}]), 2.6, 1.0, 4.0)
-    assert figures["payback"].state == "at_least"  # at the lower end of the interval 50 dollars come back in all, not 200
+    figures = found(declared(returns=[{**WEEKLY, "fading": 0.015}]), 2.6, 1.0, 4.0)
+    assert figures["payback"].state == "at_least"  # at the lower end 67 dollars come back in all, not 200; at the upper 267
+    assert figures["payback"].interval[0].low == pytest.approx(math.log(1 - 50 * 0.015) / math.log(0.985))
     assert figures["payback"].interval[0].high is None
+    assert "at the lower end of its interval" in figures["payback"].reason
+    none = found(declared(returns=[{**WEEKLY, "fading": 0.02}]), 2.6, 1.0, 4.0)["payback"]
+    assert (none.state, none.interval) == ("never", ())  # at the upper end all the future adds up to 4 / 0.02
+
+
+def test_an_effect_of_one_period_is_earned_back_in_it_or_never():
+    once = Return(outcome="profit", counts="income", period="week", horizon=104, fading=1.0)
+    assert lasting(104, once) == 1
+    assert (payback(3.0, 4.0, once), payback(4.0, 4.0, once), payback(5.0, 4.0, once)) == (1.0, 1.0, math.inf)
+
+
+def test_a_cost_of_nothing_is_set_against_nothing():
+    figures = found(declared(lines=[{"item": "Free", "amount": 0, "year": 2024}]), 2.6, 1.0, 4.0)
+    assert figures["cost_per_participant"].value == 0
+    assert {f.state for k, f in figures.items() if k != "cost_per_participant"} == {"not_computed"}
+
+
+@pytest.mark.parametrize(("ends", "state", "words"), [
+    ((1.0, math.inf), "at_least", "at least 0.520; no upper limit"),
+    ((-math.inf, 4.0), "at_most", "at most 2.08; no lower limit")])
+def test_benefits_over_cost_have_the_ends_that_the_effect_has(ends, state, words):
+    study = declared()
+    figure = found(study, 2.6, *ends)["benefit_cost"]
+    assert (figure.state, figure.value) == (state, None)
+    assert words in told(study, (estimate("profit", 2.6, 1.0, role="primary", method="ols", estimand="itt", interval=(
+        Segment(low=ends[0] if math.isfinite(ends[0]) else None, high=ends[1] if math.isfinite(ends[1]) else None),)),))
+
+
+def test_an_open_interval_around_zero_says_nothing_of_a_cost():
+    assert found(declared(), 2.0, -1.0, math.inf)["cost_per_unit"].state == "not_computed"
+
+
+def told(study, rows):
+    """What the brief says of costs, in small letters."""
+    evaluation = replace(sample_evaluation("rct"), study=study, estimates=rows, flows=(), trends=(), checks=(),
+                         money=value_for_money(study, rows))
+    return [f["text"].replace("\u00a0", " ").lower() for f in present(compose(evaluation), LADDER[0])["costs"]]
 
 
 def test_lines_of_other_years_are_brought_to_the_price_year():
@@ -125,6 +163,21 @@ def test_a_cost_that_was_sampled_has_fiellers_set():
     assert figure.value == pytest.approx(50)
 
 
+def test_a_cost_that_was_sampled_widens_every_figure_or_has_none():
+    study = declared(standard_error=20.0)
+    figures = found(study, 4.0, 2.0, 6.0)
+    assert (figures["benefit_cost"].state, figures["payback"].state) == ("not_computed", "not_computed")
+    critical, error = stats.t.ppf(0.975, 53), 3 / 2.006
+    unclear = found(study, 1.0, -2.0, 4.0)["cost_per_unit"]
+    r = unclear.interval[0].low  # the end solves Fieller's equation with the cost's own variance
+    assert unclear.state == "at_least"
+    assert (200 - r) ** 2 == pytest.approx(critical**2 * (20**2 + r**2 * error**2))
+    assert r < found(declared(), 1.0, -2.0, 4.0)["cost_per_unit"].interval[0].low
+    vague = found(declared(standard_error=150.0), 4.0, 2.0, 6.0)["cost_per_unit"]
+    assert (vague.state, vague.interval) == ("not_computed", ())
+    assert found(declared(standard_error=0.0), 2.6, 1.0, 4.0)["payback"].value == pytest.approx(200 / 2.6)
+
+
 def test_the_set_is_no_quantile_of_simulated_ratios():
     """With an effect near zero simulated ratios change sign: their quantiles would give a lower end below zero."""
     rng = np.random.default_rng(1)
@@ -143,7 +196,9 @@ def test_too_few_clusters_give_no_figure(caveat):
 @pytest.mark.parametrize(("costs", "words"), [
     ({"lines": [{"item": "a", "amount": 1, "year": 2022}]}, "no price level of 2022, 2024"),
     ({"returns": [{"outcome": "profit", "counts": "income", "period": "week"}]}, "income needs 'horizon'"),
+    ({"returns": [{"outcome": "profit", "counts": "unit", "worth": 2}]}, "'worth' belongs to income"),
     ({"returns": [{**WEEKLY, "as": {"transform": "log"}}]}, "another scale than its own unit"),
+    ({"participants": 0}, "shared by nobody"),
     ({"per": None}, "'per' is empty")])
 def test_what_does_not_fit_is_refused(costs, words):
     with pytest.raises(StudyError, match=words):
@@ -160,6 +215,9 @@ def test_a_plain_total_of_several_years_says_that_it_is_one():
 
 def test_an_outcome_nobody_declared_is_refused():
     study = declared().declared
+    twice = {**study, "costs": {**study["costs"], "returns": [WEEKLY, {"outcome": "profit", "counts": "unit"}]}}
+    with pytest.raises(StudyError, match="'profit' is declared twice"):
+        study_from_mapping(twice, slug="s")
     study = {**study, "costs": {**study["costs"], "returns": [{**WEEKLY, "outcome": "jobs"}]}}
     with pytest.raises(StudyError, match="'jobs' is not a declared outcome"):
         study_from_mapping(study, slug="s")

@@ -16,18 +16,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from support_tables import REFERENCE, read_table, write_table
 
 from impact.did import group_time_att, imputation, stacked, sun_abraham, two_way_fixed_effects
 from impact.did.fragility import event_path
@@ -45,7 +44,7 @@ def one_thread() -> contextlib.AbstractContextManager[object]:
     return threadpool_limits(1)
 
 
-STORE = Path(__file__).parent / "reference" / "did_simulation.csv"
+STORE = REFERENCE / "did_simulation.csv"
 SEED = 20261203
 FIELDS = ("cell", "method", "firms", "waves", "outcome", "variant", "replications", "refused", "truth", "bias",
           "bias_to_spread", "error_to_spread", "coverage", "rejection", "mc_error", "passing", "bias_passing",
@@ -409,8 +408,7 @@ def weak_because(row: dict[str, str], words: str) -> str:
 
 
 def stored() -> list[dict[str, str]]:
-    with STORE.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_table(STORE)
 
 
 def lines(variant: str = "", method: str = "", **wanted: object) -> list[dict[str, str]]:
@@ -504,8 +502,5 @@ if __name__ == "__main__":
         for made in simulate(wanted_cell, asked.methods):
             print({k: v for k, v in made.items() if v and k not in ("firms", "waves", "outcome", "variant")}, flush=True)
             old[wanted_cell, made["method"]] = made
-        with STORE.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(with_verdict(old[name, method]) for name in CELLS for method in (*METHODS, *SETS)
-                             if (name, method) in old)
+        write_table(STORE, FIELDS, (with_verdict(old[name, method]) for name in CELLS for method in (*METHODS, *SETS)
+                                    if (name, method) in old))

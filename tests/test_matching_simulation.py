@@ -7,24 +7,20 @@ grow with a trait, so that those who take part gain more than the others would.
 
 from __future__ import annotations
 
-import csv
 import math
-import os
-import sys
 import zlib
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from support_tables import REFERENCE, make_again, read_table
 
 from impact import matching
 
-STORE = Path(__file__).parent / "reference" / "matching_simulation.csv"
+STORE = REFERENCE / "matching_simulation.csv"
 SEED = 20261123
 REPLICATIONS = 2_000
 FIELDS = ("cell", "method", "estimand", "law", "units", "replications", "truth", "bias_to_spread", "error_to_spread",
@@ -217,19 +213,8 @@ def test_a_cell_is_made_again(name):
 
 
 def stored() -> list[dict[str, str]]:
-    with STORE.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_table(STORE)
 
 
 if __name__ == "__main__":
-    os.nice(10)
-    wanted = [name for name in CELLS if not sys.argv[1:] or any(word in name for word in sys.argv[1:])]
-    old = {row["cell"]: row for row in stored()} if STORE.exists() else {}
-    with ProcessPoolExecutor(2) as pool:
-        for result in pool.map(simulate, wanted):
-            print(result, flush=True)
-            old[str(result["cell"])] = {k: str(v) for k, v in result.items()}
-            with STORE.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(old[name] for name in CELLS if name in old)
+    make_again(simulate, CELLS, STORE, FIELDS)

@@ -7,19 +7,15 @@ Size is how often 'no effect' is rejected at 5 % when the programme changes nobo
 
 from __future__ import annotations
 
-import csv
 import math
-import os
-import sys
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support_tables import REFERENCE, make_again, read_table
 
 from impact.errors import DesignError
 from impact.inference import covariance, infer, least_squares, satterthwaite_df
@@ -29,7 +25,7 @@ from impact.inference.contrasts import difference
 from impact.inference.randomisation import randomisation_test
 from impact.rct import ancova, difference_in_means, late, lin
 
-STORE = Path(__file__).parent / "reference" / "monte_carlo.csv"
+STORE = REFERENCE / "monte_carlo.csv"
 SEED = 20261122
 FIELDS = ("cell", "method", "units", "clusters", "treated", "outcome", "replications", "size", "coverage", "mc_error",
           "bias_to_spread", "verdict")
@@ -202,8 +198,7 @@ def verdict(size: float, coverage: float, error: float) -> str:
 
 
 def stored() -> list[dict[str, str]]:
-    with STORE.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_table(STORE)
 
 
 def test_every_cell_has_its_line_and_every_line_its_cell():
@@ -248,14 +243,4 @@ def test_a_cell_is_made_again(name):
 
 
 if __name__ == "__main__":
-    os.nice(10)
-    wanted = [name for name in CELLS if not sys.argv[1:] or any(word in name for word in sys.argv[1:])]
-    old = {row["cell"]: row for row in stored()} if STORE.exists() else {}
-    with ProcessPoolExecutor(2) as pool:
-        for result in pool.map(simulate, wanted):
-            print(result, flush=True)
-            old[str(result["cell"])] = {k: str(v) for k, v in result.items()}
-            with STORE.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(old[name] for name in CELLS if name in old)
+    make_again(simulate, CELLS, STORE, FIELDS)

@@ -7,20 +7,19 @@ each test rejects at 10 % where trends are parallel, on the firms of tests/test_
 
 from __future__ import annotations
 
-import csv
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import test_did_simulation as simulation
 from scipy import stats
+from support_tables import REFERENCE, read_table, write_table
 
 from impact.did import group_time_att, imputation
 from impact.did.multiplier import largest_of
 from impact.did.pretest import largest_difference, leads_of, said
 
-STORE = Path(__file__).parent / "reference" / "pretest_size.csv"
+STORE = REFERENCE / "pretest_size.csv"
 REPLICATIONS = 600
 LEVEL = 0.10
 FIELDS = ("firms", "districts", "waves", "outcome", "missing", "replications", "differences", "smaller_side",
@@ -52,8 +51,7 @@ def size_of(cell: simulation.Cell) -> dict[str, str]:
 
 
 def stored() -> list[dict[str, str]]:
-    with STORE.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_table(STORE)
 
 
 def test_one_difference_is_welchs_t_test():
@@ -193,7 +191,4 @@ if __name__ == "__main__":
         for wanted in CELLS:
             made.append(size_of(wanted))
             print(made[-1], flush=True)
-    with STORE.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(made)
+    write_table(STORE, FIELDS, made)

@@ -44,6 +44,23 @@ def joined(n: int = 60, seed: int = 1) -> pd.DataFrame:
     return data.assign(joined=(rng.random(n) < chance) * 1.0, weight=rng.uniform(0.5, 2, n))
 
 
+def unmoved(method, data: pd.DataFrame, **call):
+    """Hold that order, names and units of measure change nothing, and that the arms turned around change the sign."""
+    plain = method(data, **call)
+    others = {
+        "order": data.sample(frac=1, random_state=3),
+        "labels": data.assign(market=data["market"].map(lambda m: f"m{99 - m}")),
+        "measure": data.assign(age=1e6 + 12e4 * data["age"], size=-data["size"] / 1e3),
+    }
+    for name, other in others.items():
+        e = method(other, **call)
+        assert (e.estimate, e.std_error) == close((plain.estimate, plain.std_error), rel=1e-7), name
+    turned = {"att": "atc", "atc": "att"}.get(call["estimand"], call["estimand"])
+    mirror = method(data.assign(joined=1 - data["joined"]), **call | {"estimand": turned})
+    assert (mirror.estimate, mirror.std_error) == close((-plain.estimate, plain.std_error))
+    return plain
+
+
 def moved(method, data: pd.DataFrame, call: dict, step: float = 1e-4) -> float:
     """Standard error with no formula: the effect's derivative in each row's sampling weight, squared and added."""
     start = data["weight"] if "weights" in call else pd.Series(1.0, index=data.index)

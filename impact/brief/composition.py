@@ -53,7 +53,7 @@ def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str
     return brief
 
 
-def check_texts(study: Study, *, every_language: bool = False) -> tuple[Problem, ...]:
+def check_texts(study: Study, *, every_language: bool = False, language: str | None = None) -> tuple[Problem, ...]:
     """Find what in a study's own texts would stop its brief, before there is any result.
 
     The blocks are put together as for a brief, around a record without numbers.
@@ -63,6 +63,8 @@ def check_texts(study: Study, *, every_language: bool = False) -> tuple[Problem,
     study : Study
     every_language : bool
         Look at every language that some text is written in already; else at the study's own, ``brief.language``, alone.
+    language : str, optional
+        The language the brief is asked for in, to be looked at instead of the study's own.
 
     Returns
     -------
@@ -70,10 +72,13 @@ def check_texts(study: Study, *, every_language: bool = False) -> tuple[Problem,
         Texts that are not there in a language; texts too long for their place, with the characters to cut; characters no
         face can draw; a language that is not available yet.
     """
-    own, record = study.brief.language, _without_numbers(study)
+    own, record = language or study.brief.language, _without_numbers(study)
+    unknown = language_problems(own, "language" if language else "study.yaml: brief.language")
+    if unknown:
+        return unknown
     first = _blocks(record, None, own)
     others = [name for name in begun(first, study) if name != own] if every_language else []
-    problems = [*language_problems(own, "study.yaml: brief.language")]
+    problems: list[Problem] = []
     for brief in (first, *(_blocks(record, None, name) for name in others)):
         problems += [*untranslated(brief, study), *length_problems(brief), *character_problems(brief)]
     return tuple(dict.fromkeys(problems))

@@ -8,7 +8,7 @@ from typing import Any
 from impact.brief import figures
 from impact.brief.model import Brief
 from impact.brief.page import present
-from impact.brief.paper import WIDTH, Paper
+from impact.brief.paper import GUTTER, WIDTH, Paper
 from impact.brief.raster import scene_png
 from impact.brief.texts import character_problems, refuse
 from impact.brief.theme import LADDER, Layout
@@ -155,7 +155,7 @@ def _second(paper: Paper, page: dict[str, Any], drawn: dict[str, figures.Scene])
     paper.head(heads["table"], new_page=True)
     _results(paper, page)
     paper.columns(2)
-    half = (WIDTH - 8) / 2
+    half = (WIDTH - GUTTER) / 2
     for column, names in enumerate(page["halves"]):
         if column:
             paper.next_column()

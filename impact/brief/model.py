@@ -352,7 +352,7 @@ LIMITS: dict[str, int] = {
     "brief.what_was_done": 420, "brief.implications.text": 210, "brief.authors": 70, "brief.contact": 80,
     "brief.learned": 200, "brief.disclaimer": 260, "brief.logo.alt": 80, "plan.record": 110, "outcomes.target.source": 60,
     "subgroups.label": 50, "subgroups.groups.label": 30, "costs.contributions.from": 40,
-    "programme.project_number": 30,
+    "programme.project_number": 30, "costs.currency": 20, "costs.exchange.currency": 20, "costs.left_out": 60,
 }
 
 

@@ -97,6 +97,10 @@ def _compile(compiler: Any, brief: Brief, layout: Layout) -> tuple[bytes, list[d
             format="pdf", sys_inputs=inputs, pdf_standards=STANDARDS, timestamp=_timestamp(brief))
         fit = json.loads(compiler.query("<fit>", field="value"))
     except typst.TypstError as error:
+        if logo and "decode image" in str(error):
+            raise RenderError(Problem(where="study.yaml: brief.logo.file", what="the picture is damaged",
+                                      cure="Open it in the program it came from and save it again."),
+                              source="brief") from None
         raise RenderError(Problem(where="brief.pdf", what=f"the page could not be set ({error})",
                                   cure="Look for unusual characters in the texts of study.yaml."),
                           source="brief") from None

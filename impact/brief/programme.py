@@ -143,13 +143,15 @@ def _against(evaluation: Evaluation, known: Costs, language: str) -> list[Fact]:
 def _figure(evaluation: Evaluation, i: int, gaps: dict[str, Value]) -> Phrase:
     """Say one figure as its state allows."""
     figure = evaluation.money[i]
-    if figure.state in ("no_figure", "not_computed"):
+    if figure.state in ("never", "no_figure", "not_computed"):
         return say(f"cost.{figure.state}")
     form = {"payback": "time", "benefit_cost": "ratio"}.get(figure.kind, "money")
     low, high = (take(evaluation, f"money[{i}].interval[0].{end}", "amount") for end in ("low", "high"))
     value = take(evaluation, f"money[{i}].value", "amount")
     if figure.state == "at_least" and low is not None:
         return say(f"cost.at_least.{form}", x=low, **gaps)
+    if figure.state == "at_most" and high is not None:
+        return say(f"cost.at_most.{form}", x=high, **gaps)
     if value is None or low is None or high is None:
         return say("cost.not_computed")
     return say(f"cost.bounded.{form}", x=value, low=low, high=high, **gaps)

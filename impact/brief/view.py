@@ -263,12 +263,6 @@ def effect_decimals(effect: Effect) -> int:
     return decimals([scaled(n) for n in (effect.value, *ends)], effect.value.kind)
 
 
-def right_to_left(text: str) -> bool:
-    """Tell whether the first letter of a text is of a script that runs from right to left."""
-    first = next((way for c in text if (way := unicodedata.bidirectional(c)) in ("L", "R", "AL")), "L")
-    return first != "L"
-
-
 def isolated(text: str) -> str:
     """Shield words that run from right to left, so that figures beside them keep their place."""
     if any(unicodedata.bidirectional(c) in ("R", "AL") for c in text):

@@ -21,7 +21,9 @@ impact --help lists every command.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 gaps under --strict, 2 study or data, 3 rendering."""
+    """Run one command; returns the exit code: 0 done; 1 gaps under --strict, a stale brief or numbers
+    that differ; 2 study, data or words of the command; 3 rendering.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an old console must not crash on a true minus

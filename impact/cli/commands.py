@@ -70,7 +70,7 @@ def command_run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out) if arguments.out else default_out
     require_extras(study, notebook=not arguments.no_notebook)
     formats = check_formats(arguments.formats.split(","))
-    require_texts(study, file)
+    require_texts(study, file, language=arguments.language)
     made = ensure_writable(out)
     try:
         with Progress(len(study.outcomes) + len(study.analysis.robustness) * len(study.primaries) + 6) as progress:
@@ -96,11 +96,11 @@ def require_extras(study: Study, *, notebook: bool) -> None:
         raise ImpactError(problems, source="missing extras")
 
 
-def require_texts(study: Study, file: Path, *, every_language: bool = False) -> None:
+def require_texts(study: Study, file: Path, *, every_language: bool = False, language: str | None = None) -> None:
     """Refuse texts and languages the brief cannot carry, before any work is done."""
     from impact.brief import check_texts
 
-    problems = check_texts(study, every_language=every_language)
+    problems = check_texts(study, every_language=every_language, language=language)
     if problems:
         raise StudyError(problems, source=file.name)
 
@@ -171,6 +171,9 @@ def command_brief(arguments: argparse.Namespace) -> int:
 
     if arguments.verify or arguments.diff:
         return _held_against(arguments)
+    if arguments.results:
+        raise StudyError(Problem(where="--results", what="it goes with --verify alone",
+                                 cure="Write: impact brief results.json."), source="impact brief")
     if not arguments.files:
         raise StudyError(Problem(where="impact brief", what="no record is given", cure="Write: impact brief results.json."),
                          source="impact brief")
@@ -209,13 +212,17 @@ def _held_against(arguments: argparse.Namespace) -> int:
     if arguments.files:
         raise StudyError(Problem(where=str(arguments.files[0]), what="--verify and --diff take no further files",
                                  cure="Leave it away, or write --results before it."), source="impact brief")
+    if arguments.diff and arguments.results:
+        raise StudyError(Problem(where="--results", what="it goes with --verify alone", cure="Leave it away."),
+                         source="impact brief")
     if arguments.verify:
         verdict = verify(arguments.verify, arguments.results)
         print("\n".join([f"{arguments.verify}: {'current' if verdict.current else 'STALE'}",
                          *(f"  {line}" for line in verdict.lines)]))
         return 0 if verdict.current else 1
     causes, changes = diff(*arguments.diff)
-    print("\n".join([f"{len(changes)} numbers differ" if changes else "no number differs", *(f"  {c}" for c in causes)]))
+    print("\n".join([f"{len(changes)} number{'s differ' if len(changes) > 1 else ' differs'}" if changes else
+                      "no number differs", *(f"  {c}" for c in causes)]))
     for change in changes:
         old, new = ("none" if x is None else f"{x:.6g}" for x in (change.old, change.new))
         print(f"  {change.where}: {old} -> {new}")
@@ -226,6 +233,9 @@ def command_trace(arguments: argparse.Namespace) -> int:
     """Walk one figure back to the data."""
     from impact.freshness import trace
 
+    if not Path(arguments.results).exists():
+        raise StudyError(Problem(where=arguments.results, what="there is no such record", cure="Write: impact trace "
+                                 f"{arguments.figure or 'profit'} --results my-study/out."), source="impact trace")
     print("\n".join(trace(read_results(arguments.results), arguments.figure)))
     print(f"open {_folder_of(arguments.results) / 'ledger.csv'} for the ids behind the rows left out")
     return 0

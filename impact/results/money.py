@@ -8,7 +8,7 @@ from typing import Any, Literal
 from impact.results.estimate import Caveat, Segment
 
 MoneyKind = Literal["cost_per_participant", "cost_per_unit", "benefit_cost", "payback"]
-MoneyState = Literal["plain", "bounded", "at_least", "at_most", "no_figure", "not_computed"]
+MoneyState = Literal["plain", "bounded", "at_least", "at_most", "never", "no_figure", "not_computed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,9 +16,10 @@ class MoneyFigure:
     """One figure of value for money.
 
     ``state`` says what may be printed: 'plain' (no interval belongs to it), 'bounded' (value and set), 'at_least' or
-    'at_most' (one end of the set alone: the effect's interval holds zero), 'no_figure' (the effect is on the wrong side of
-    zero) or 'not_computed'; ``reason`` says why in words. ``unit`` is money, a ratio ('times the cost') or a length of
-    time. ``basis`` holds the numbers it was made of.
+    'at_most' (one end of the set alone: the other is open), 'never' (no effect of the interval returns the cost),
+    'no_figure' (the effect is on the wrong side of zero) or 'not_computed'; ``reason`` says in words why it is none of the
+    first two. ``unit`` is the costs' currency, a ratio ('times the cost') or a length of time ('months'). ``basis`` holds
+    the numbers it was made of.
     """
 
     id: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from impact.study.construction import UNIT_DEPENDENT, check_construction
@@ -14,7 +13,7 @@ from impact.study.families import REDRAWN, check_families
 from impact.study.methods import BESIDE, BOUNDS, COMPLIERS, DEFAULT_ESTIMANDS, FOLLOWED, METHODS, ONE_DIFFERENCE, WORKERS
 from impact.study.options import option_problems
 from impact.study.promises import check_promises
-from impact.study.schema import Field, Validation, did_you_mean, one_of
+from impact.study.schema import Field, Validation, did_you_mean, inside_folder, one_of
 from impact.study.types import ROW_NUMBER
 from impact.study.yaml_file import Path_, dotted, shown
 
@@ -82,11 +81,8 @@ def _check_file(v: Validation, path: Path_, file: str | None) -> None:
     """Refuse a file that leaves the study's folder or cannot be read."""
     if not file:
         return
-    parts = PurePosixPath(file.replace("\\", "/"))
-    if parts.is_absolute() or PureWindowsPath(file).drive or ".." in parts.parts:
-        v.complain(path, f"'{shown(file)}' leaves the study's folder",
-                   "Copy the file beside study.yaml and give its name alone.")
-    elif parts.suffix.lower() not in FILE_TYPES:
+    parts = inside_folder(v, file, path)
+    if parts is not None and parts.suffix.lower() not in FILE_TYPES:
         v.complain(path, f"'{shown(file)}' is not a file type that can be read", f"Use one of {one_of(FILE_TYPES)}.")
 
 
@@ -119,8 +115,7 @@ def _check_design(v: Validation, design: dict[str, Any]) -> None:
     if cluster and design.get("assigned_by") not in (None, cluster):
         v.complain(("design", "assigned_by"),
                    f"'{shown(design['assigned_by'])}' disagrees with assignment.cluster '{shown(cluster)}'",
-                   "Errors are clustered at the level at which treatment was decided: name the same column "
-                   "twice.")
+                   "Errors are clustered at the level at which treatment was decided: name the same column twice.")
     if assignment.get("rule") == "clustered" and not cluster:
         v.complain(("design", "assignment"), "'cluster' is missing: the rule is clustered",
                    "Name the column of the clusters that were drawn.")
@@ -147,8 +142,7 @@ def _check_workers(v: Validation, design: dict[str, Any]) -> None:
     elif firm and not weighting and not _complained(v, "design.weighting"):
         v.complain(("design",), "'weighting' is missing: rows are workers, and treatment was decided for firms",
                    "Write worker (the average effect on a worker: large firms count more) or firm (the average over firms "
-                   "of "
-                   "the effect on their workers).")
+                   "of the effect on their workers).")
     elif weighting and not firm and not _complained(v, "design.firm"):
         v.complain(("design", "weighting"), "it speaks of workers of firms, and no firm is named",
                    "Name the column of the firm: firm: …, or delete this key.")

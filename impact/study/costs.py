@@ -52,9 +52,10 @@ class Exchange:
 class Return:
     """An outcome that the cost is set against.
 
-    ``counts`` is 'income' (money that comes in every ``period``) or 'unit' (a thing counted, as a full-time job).
-    ``worth`` is the costs' currency for one unit of the outcome; ``horizon`` the number of periods the effect is taken to
-    last, ``fading`` the share of it lost from one period to the next, ``discount`` a rate for one year.
+    ``counts`` is 'income' (money that comes in every ``period``) or 'unit' (a thing counted, as a full-time job). The rest
+    is for income: ``worth`` is the costs' currency for one unit of the outcome, as where firms earn in another one;
+    ``horizon`` the number of periods the effect is taken to last, ``fading`` the share of it lost from one period to the
+    next, ``discount`` a rate for one year.
     """
 
     outcome: str
@@ -100,11 +101,18 @@ def check_costs(v: Validation, tree: Mapping[str, Any]) -> None:
         return
     _check_years(v, costs)
     outcomes = {o["name"]: o for o in tree.get("outcomes") or [] if isinstance(o, Mapping) and o.get("name")}
+    named: list[str] = []
+    if costs.get("returns") and costs.get("participants") == 0:
+        v.complain(("costs", "participants"), "a cost shared by nobody cannot be set against an effect",
+                   "Write how many were reached, or leave returns out.")
     for i, declared in enumerate(costs.get("returns") or []):
         name = (declared or {}).get("outcome")
         if not name:
             continue
         path = ("costs", "returns", i)
+        if name in named:
+            v.complain((*path, "outcome"), f"'{shown(name)}' is declared twice", "Leave one of them out.")
+        named.append(name)
         if name not in outcomes:
             v.complain((*path, "outcome"), f"'{shown(name)}' is not a declared outcome",
                        did_you_mean(name, outcomes) or f"Declared: {one_of(outcomes)}.")
@@ -117,6 +125,9 @@ def check_costs(v: Validation, tree: Mapping[str, Any]) -> None:
                                                                     "to the next: 0.02, or 0.")):
                 if declared.get(key) is None:
                     v.complain(path, f"income needs '{key}'", cure)
+        elif declared.get("worth") is not None:
+            v.complain((*path, "worth"), "'worth' belongs to income: a unit that is counted has a cost, and no price here",
+                       "Delete this key, or write counts: income.")
 
 
 def _check_years(v: Validation, costs: Mapping[str, Any]) -> None:

@@ -6,10 +6,10 @@ import base64
 import binascii
 import struct
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from impact.study.schema import Validation
+from impact.study.schema import Validation, inside_folder
 from impact.study.yaml_file import shown
 
 if TYPE_CHECKING:
@@ -69,10 +69,8 @@ def _decoded(data: Any) -> bytes | None:
 
 
 def _read(v: Validation, folder: Path, name: str) -> bytes | None:
-    parts = PurePosixPath(name.replace("\\", "/"))
-    if parts.is_absolute() or PureWindowsPath(name).drive or ".." in parts.parts:
-        v.complain(PATH, f"'{shown(name)}' leaves the study's folder",
-                   "Copy the file beside study.yaml and give its name alone.")
+    parts = inside_folder(v, name, PATH)
+    if parts is None:
         return None
     try:
         file = (folder / parts).resolve()

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from impact.errors import Problem
@@ -74,6 +75,16 @@ class Validation:
                 self.complain(path, f"'{path[-1] if path else 'file'}' is empty", cure)
             return None
         return _CHECKS[field.kind](self, value, field, path)
+
+
+def inside_folder(v: Validation, file: str, path: Path_) -> PurePosixPath | None:
+    """Read the name of a file beside study.yaml; None, and a problem, where it leads out of that folder."""
+    parts = PurePosixPath(file.replace("\\", "/"))
+    if not parts.is_absolute() and not PureWindowsPath(file).drive and ".." not in parts.parts:
+        return parts
+    v.complain(path, f"'{shown(file)}' leaves the study's folder",
+               "Copy the file beside study.yaml and give its name alone.")
+    return None
 
 
 def _text(v: Validation, value: Any, field: Field, path: Path_) -> str | None:

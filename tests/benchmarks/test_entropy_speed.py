@@ -3,12 +3,12 @@
 Run with ``pytest -m benchmark -s tests/benchmarks/test_entropy_speed.py``: it prints seconds and ratios, asserting none.
 """
 
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import optimize
+from support_timing import seconds
 
 from impact.matching.entropy import balancing_weights, entropy_balance
 
@@ -27,15 +27,6 @@ def firms(kind: str) -> pd.DataFrame:
     treated = (rng.random(ROWS) < 1 / (1 + np.exp(-push))) * 1.0
     x = np.exp(x / 2) if kind == "skewed" else x
     return pd.DataFrame(x, columns=NAMES).assign(treated=treated, profit=x[:, 0] + treated + rng.normal(size=ROWS))
-
-
-def seconds(run, times: int = 3) -> float:
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        run()
-        took.append(time.perf_counter() - start)
-    return sorted(took)[times // 2]
 
 
 @pytest.mark.parametrize("kind", ["normal", "skewed", "lags"])

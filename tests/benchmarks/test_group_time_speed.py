@@ -4,18 +4,15 @@ Run with ``pytest -m benchmark -s tests/benchmarks/test_group_time_speed.py``; n
 prints them. The environment variable ``UNITS`` makes the panel smaller than 500,000 units.
 """
 
-import contextlib
-import io
 import os
 import subprocess
 import sys
-import time
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support_timing import seconds
 
 from impact.did.group_time import group_time_att
 
@@ -40,18 +37,6 @@ def ours(data: pd.DataFrame):
     effects = group_time_att(data, outcome="y", unit="unit", time="t", first_treated="first", control_group="never_treated",
                              draws=DRAWS)
     return effects, effects.aggregate("dynamic")
-
-
-def seconds(run, times: int = 3) -> float:
-    """Median of several runs, output and warnings of the peer put aside."""
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            run()
-        took.append(time.perf_counter() - start)
-    return sorted(took)[times // 2]
 
 
 def report(peer: str, mine: float, theirs: float) -> None:

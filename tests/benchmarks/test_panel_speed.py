@@ -5,15 +5,13 @@ them, once both sides have given the same numbers. The environment variable ``UN
 125,000 units.
 """
 
-import contextlib
-import io
 import os
-import time
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from support_timing import seconds
 
 from impact.did import imputation, two_way_fixed_effects
 
@@ -40,18 +38,6 @@ def with_gaps(data: pd.DataFrame) -> pd.DataFrame:
     """Names of units in words, and a tenth of the rows missing."""
     kept = data[np.random.default_rng(2).random(len(data)) > 0.1].reset_index(drop=True)
     return kept.assign(unit=[f"F{u:07d}" for u in kept["unit"]])
-
-
-def seconds(run, times: int) -> float:
-    """Median of several runs, output and warnings of the peer put aside."""
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            run()
-        took.append(time.perf_counter() - start)
-    return sorted(took)[times // 2]
 
 
 def test_two_way_fixed_effects_against_pyfixest():

@@ -206,13 +206,12 @@ def _bars(own: Sequence[int], out: set[int], odds: Sequence[float], weights: Seq
           step: float) -> list[tuple[float, float, float, float]]:
     """Left edge, share of units, share of weight and share of units beyond support of each bin, in per cent."""
     total = sum(max(weights[k], 0.0) for k in own) or 1.0
-    found: dict[int, list[float]] = {}
+    bins: dict[int, list[int]] = {}
     for k in own:
-        cell = found.setdefault(min(int((odds[k] - low) / step), BINS - 1), [0.0, 0.0, 0.0])
-        cell[0] += 100.0 / len(own)
-        cell[1] += 100.0 * max(weights[k], 0.0) / total
-        cell[2] += 100.0 / len(own) if k in out else 0.0
-    return [(low + b * step, *cell) for b, cell in sorted(found.items())]  # type: ignore[misc]
+        bins.setdefault(min(int((odds[k] - low) / step), BINS - 1), []).append(k)
+    unit = 100.0 / len(own) if own else 0.0
+    return [(low + b * step, unit * len(inside), sum(100.0 * max(weights[k], 0.0) / total for k in inside),
+             unit * len(out.intersection(inside))) for b, inside in sorted(bins.items())]
 
 
 def _share_marks(tall: dict[int, float]) -> list[tuple[float, str]]:
