@@ -16,7 +16,7 @@ from impact.brief.view import NBSP
 
 SIGNS = {"full": "●", "dot": "●", "half": "◐", "diamond": "◆", "cross": "✕", "ring": "○", "empty": "○"}
 TINT = {"favourable": "navy", "unfavourable": "red"}
-LOGO = 24.0  # millimetres
+LOGO = (32.0, 11.0)  # millimetres at most, as in the PDF
 
 
 def render_docx(brief: Brief, layout: Layout = LADDER[-1]) -> bytes:
@@ -294,7 +294,8 @@ def _foot(paper: Paper, page: dict[str, Any]) -> None:
     paper.next_column()
     paper.head(page["heads"]["credits"])
     if page["logo"]:
-        paper.picture(base64.b64decode(page["logo"]["data"]), LOGO, title=page["logo"]["alt"], alt=page["logo"]["alt"])
+        paper.picture(base64.b64decode(page["logo"]["data"]), LOGO[0], title=page["logo"]["alt"], alt=page["logo"]["alt"],
+                      tallest=LOGO[1])
     for text in (*page["credits"], *([page["disclaimer"]] if page["disclaimer"] else []), *page["sources"]):
         paper.text(text, "Note")
     paper.next_column()

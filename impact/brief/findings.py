@@ -239,10 +239,10 @@ def _others(others: list[Result]) -> Message:
 def tiles(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Tile, ...]:
     """Choose three headline numbers; the first is always the first declared primary outcome."""
     primaries, others = [r for r in rows if r.primary], [r for r in rows if not r.primary]
-    chosen = [_outcome_tile(evaluation, r, language, first=i == 0) for i, r in enumerate(primaries[:3])]
+    chosen = [_outcome_tile(evaluation, r, language) for r in primaries[:3]]
     flow = _flow_tile(evaluation, language)
     if len(chosen) < 2 and others:
-        chosen.append(_outcome_tile(evaluation, others[0], language, first=False))
+        chosen.append(_outcome_tile(evaluation, others[0], language))
     if flow is not None and len(chosen) < 3:
         chosen.append(flow)
     if len(chosen) < 3 and rows[0].comparison is not None and not evaluation.study.outcome(
@@ -253,11 +253,11 @@ def tiles(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tu
         chosen.append(Tile(figure=rows[0].comparison, label=mean,
                            note=say("tile.unit.note", unit=rows[0].unit)))
     if len(chosen) < 3 and len(others) > 1:
-        chosen.append(_outcome_tile(evaluation, others[1], language, first=False))
+        chosen.append(_outcome_tile(evaluation, others[1], language))
     return tuple(chosen)
 
 
-def _outcome_tile(evaluation: Evaluation, r: Result, language: str, *, first: bool) -> Tile:
+def _outcome_tile(evaluation: Evaluation, r: Result, language: str) -> Tile:
     e = evaluation.estimate(r.estimate)
     effect = r.effect
     if not effect.ranges:
@@ -267,11 +267,10 @@ def _outcome_tile(evaluation: Evaluation, r: Result, language: str, *, first: bo
                    verdict=say(f"verdict.{effect.verdict}"))
     if effect.unit is not None:
         note = say("pair", name=effect.unit, text=note)
-    if first:
-        note = say("tile.against", note=note, comparison=groups(evaluation, language)[1])
-        when = e.horizon or e.period
-        if when:
-            note = say("tile.horizon", note=note, horizon=fragment(when, "results.json: horizon"))
+    note = say("tile.against", note=note, comparison=groups(evaluation, language)[1])
+    when = e.horizon or e.period
+    if when:
+        note = say("tile.horizon", note=note, horizon=fragment(when, "results.json: horizon"))
     if r.provisional:
         note = say("tile.provisional", note=note)
     return Tile(figure=said(effect, "signed"), label=r.label, note=note, verdict=effect.verdict)
