@@ -25,7 +25,7 @@ from impact.brief.model import (
     take,
 )
 from impact.brief.translation import fragment
-from impact.brief.words import sentence
+from impact.brief.words import known, sentence
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.study.types import words
@@ -115,12 +115,20 @@ def title(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Te
     if len(primaries) == 1:
         r = primaries[0]
         return say(f"title.{_state(r.effect.verdict)}", label=r.label, treated=groups(evaluation, language)[0],
-                   size=said(r.effect, "size"), range=said(r.effect, "range_unit"))
+                   where=_where(evaluation, language), size=said(r.effect, "size"), range=said(r.effect, "range_unit"))
     if len(primaries) == 2 and _all_open(primaries):
         return say("title.open", labels=_labels(primaries, say("and")))
     if len(primaries) == 2 and sum(len(r.label.text) for r in primaries) <= LONG_TITLE:
         return Join(by="; ", parts=tuple(_finding(r, "title.part") for r in primaries))
     return _counts(primaries)
+
+
+def _where(evaluation: Evaluation, language: str) -> Phrase:
+    """Say in few words where an effect was found: the bottom line below names both groups in full."""
+    treated = groups(evaluation, language)[0]
+    short = treated.key.replace("group.", "title.where.").removesuffix(".treated")
+    whole = evaluation.headline.estimand in ("att", "itt")  # of others 'participants' would say too much or too little
+    return say(short) if whole and known(short) else say("title.where", treated=treated)
 
 
 def _counts(primaries: list[Result]) -> Join:
@@ -144,6 +152,15 @@ def _finding(r: Result, stem: str, **more: Value) -> Phrase:
                level=e.level, verdict=say(f"verdict.{e.verdict}"), **more)
 
 
+def _short_line(r: Result) -> Phrase:
+    """Say one of two outcomes in a line: estimate, interval in signs and verdict."""
+    e = r.effect
+    if e.verdict not in (*CLEAR, "unclear"):
+        return _finding(r, "line")
+    return say("line.clear", label=r.label, size=said(e, "size"), range=said(e, "signed_range"), level=e.level,
+               verdict=say(f"verdict.{e.verdict}"))
+
+
 def _sentence(*parts: Value, by: str = "; ") -> Join:
     return Join(parts=(Join(parts=parts, by=by), say("stop")), by="")
 
@@ -153,8 +170,10 @@ def bottom_line(evaluation: Evaluation, rows: tuple[Result, ...], language: str)
     first = say("line.compared", n=rows[0].n, units=unit_noun(evaluation, language),
                 compared=compared(evaluation, language))
     primaries = [r for r in rows if r.primary]
-    if len(primaries) <= 2:
-        return Join(parts=(first, *(_finding(r, "line") for r in primaries)))
+    if len(primaries) == 1:
+        return Join(parts=(first, _finding(primaries[0], "line")))
+    if len(primaries) == 2:
+        return Join(parts=(first, *map(_short_line, primaries)))
     if len(primaries) <= MOST_IN_LINE:
         return Join(parts=(first, _sentence(*(_finding(r, "title.part") for r in primaries))))
     bad = [r for r in primaries if r.effect.verdict == "unfavourable"]
