@@ -240,11 +240,12 @@ class Paper:
         """Make a row the head of its table on every page."""
         _add(row._tr.get_or_add_trPr(), "w:tblHeader")
 
-    def picture(self, png: bytes, width: float, *, title: str, alt: str, tallest: float = PAGE_HEIGHT) -> None:
-        """Place a picture at most ``width`` by ``tallest`` millimetres large, with what it shows in words."""
+    def picture(self, png: bytes, width: float, *, title: str, alt: str, tallest: float = PAGE_HEIGHT,
+                cell: Any = None) -> None:
+        """Place a picture at most ``width`` by ``tallest`` millimetres large, in the text or a cell, with what it shows in words."""
         from docx.shared import Mm
 
-        paragraph = self.page.add_paragraph()
+        paragraph = self.page.add_paragraph() if cell is None else cell.paragraphs[0]
         run = paragraph.add_run()
         shape = run.add_picture(io.BytesIO(png), width=Mm(width))
         if shape.height > Mm(tallest):
