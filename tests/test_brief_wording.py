@@ -1,4 +1,4 @@
-"""Small rules of the brief's wording and layout: units, points, counts of none, dates, names of checks, what stands where."""
+"""Small rules of the brief's wording and layout: units, points, counts of none, dates, and what stands where."""
 
 import dataclasses
 import io

@@ -380,7 +380,8 @@ def test_the_officers_title_stands_above_the_finding_and_never_in_its_place():
     assert (page["kicker"], page["title"], page["plain_title"]) == ("WHAT THE GRANTS DID", found, found)
     pdf, layout = render_pdf(brief)
     html = render_html(brief, layout)
-    assert pages_of(pdf)[0].replace("\u00a0", " ").index("WHAT THE GRANTS DID") < pages_of(pdf)[0].index("Scrap rate: the data cannot tell")
+    first = pages_of(pdf)[0].replace("\u00a0", " ")
+    assert first.index("WHAT THE GRANTS DID") < first.index("Scrap rate: the data cannot tell")
     assert re.findall(r"<h1>(.*?)</h1>", html) == [found]
     assert '<p class="kicker">WHAT THE GRANTS DID</p><h1>' in html
 

@@ -114,8 +114,10 @@ def title(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Te
     primaries = [r for r in rows if r.primary]
     if len(primaries) == 1:
         r = primaries[0]
-        return say(f"title.{_state(r.effect.verdict)}", label=r.label, treated=groups(evaluation, language)[0],
-                   where=_where(evaluation, language), size=said(r.effect, "size"), range=said(r.effect, "range_unit"))
+        state, where = _state(r.effect.verdict), _where(evaluation, language)
+        named = ".of" if state == "unclear" and where.key == "title.where" else ""  # an arm or a dose is named always
+        return say(f"title.{state}{named}", label=r.label, treated=groups(evaluation, language)[0], where=where,
+                   size=said(r.effect, "size"), range=said(r.effect, "range_unit"))
     if len(primaries) == 2 and _all_open(primaries):
         return say("title.open", labels=_labels(primaries, say("and")))
     if len(primaries) == 2 and sum(len(r.label.text) for r in primaries) <= LONG_TITLE:

@@ -55,7 +55,8 @@ def render_pdf(brief: Brief, *, ladder: tuple[Layout, ...] = LADDER) -> tuple[by
     pdf : bytes
         The same bytes for the same brief and the same version of Typst.
     layout : Layout
-        The step that fitted, with more splits by subgroup where there is room; :func:`render_html` prints on two pages with it.
+        The step that fitted, with more splits by subgroup where there is room; :func:`render_html` prints on two pages
+        with it.
 
     Raises
     ------

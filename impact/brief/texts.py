@@ -53,7 +53,7 @@ def begun(brief: Brief, study: Study) -> tuple[str, ...]:
 
 
 def _used(brief: Brief, study: Study) -> Iterator[tuple[str, Words]]:
-    """Go through the texts of the study file that a brief shows and that may be written per language, as they stand there."""
+    """Go through the texts of the study file that a brief shows and that may be written per language, in its order."""
     keys = dict.fromkeys(q.where.removeprefix(OWN) for q in walk(brief, Quote) if q.where.startswith(OWN))
     for key in sorted(keys, key=_place):
         if _per_language(key) and re.sub(r"\[\d+\]", "", key) not in PROPER:
