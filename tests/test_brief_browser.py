@@ -1,13 +1,16 @@
 """The brief's page in a real browser: it asks for nothing, can be read by everyone, and prints on two sheets."""
 
+import dataclasses
 import io
 import shutil
 
 import pytest
-from support_briefs import rich, uncertain
+from support_briefs import declaration, rich, uncertain
 from support_records import sample_evaluation
 
 from impact.brief import render_brief
+from impact.dced import audit
+from impact.study import study_from_mapping
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the page is not opened in a browser")
@@ -64,6 +67,22 @@ def test_the_page_prints_on_two_sheets_with_its_heads_in_order(browser, page_fil
     heads = page.locator("h1, h2").all_text_contents()
     assert len(sheets) == 2
     assert heads.index("What was found") < heads.index("Results in full") < heads.index("Check this brief")
+    page.close()
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "es"])
+@pytest.mark.parametrize("make", [rich, uncertain])
+def test_a_full_brief_prints_on_two_sheets_in_longer_languages_too(browser, make, language, tmp_path):
+    from pypdf import PdfReader
+
+    values = declaration()  # its texts are taken to be of that language
+    values["brief"] = {**values["brief"], "language": language, "learned": "Visits took place as planned."}
+    evaluation = dataclasses.replace(make(), study=study_from_mapping(values, slug="a"))
+    file = tmp_path / "brief.html"
+    file.write_text(str(render_brief(evaluation, audit(evaluation), formats=("html",))["html"]), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    assert len(PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True, print_background=True))).pages) == 2
     page.close()
 
 

@@ -128,7 +128,8 @@ def test_run_makes_the_formats_asked_for_and_takes_stale_ones_away(tmp_path, cap
     (tmp_path / "brief.docx").write_text("of an earlier run")
     assert main(["run", str(DESIGN), "--out", str(tmp_path), "--no-notebook", "--formats", "pdf"]) == 0
     assert sorted(p.name for p in tmp_path.glob("brief.*")) == ["brief.pdf"]
-    capsys.readouterr()
+    opened = capsys.readouterr().out.strip().splitlines()[-1].removeprefix("open ")
+    assert opened == str(tmp_path / "brief.pdf")
     assert main(["run", str(DESIGN), "--out", str(tmp_path), "--no-notebook", "--formats", "pdf,odt"]) == 3
     assert "'odt' is no format of a brief" in capsys.readouterr().err
 

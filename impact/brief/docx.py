@@ -16,7 +16,7 @@ from impact.brief.view import NBSP
 
 SIGNS = {"full": "●", "dot": "●", "half": "◐", "diamond": "◆", "cross": "✕", "ring": "○", "empty": "○"}
 TINT = {"favourable": "navy", "unfavourable": "red"}
-LOGO = 24.0  # millimetres
+LOGO = (32.0, 11.0)  # millimetres at most, as in the PDF
 
 
 def render_docx(brief: Brief, layout: Layout = LADDER[-1]) -> bytes:
@@ -91,9 +91,13 @@ def _first(paper: Paper, page: dict[str, Any], drawn: dict[str, figures.Scene]) 
 
 
 def _meta(paper: Paper, page: dict[str, Any]) -> None:
-    items = page["meta"]
-    table = paper.table(1, [WIDTH / len(items)] * len(items), title=page["series"])
-    for cell, item in zip(table.rows[0].cells, items, strict=True):
+    items, logo = page["meta"], page["logo"]
+    beside = [LOGO[0] + 2] if logo else []
+    table = paper.table(1, [(WIDTH - sum(beside)) / len(items)] * len(items) + beside, title=page["series"])
+    if logo:
+        paper.picture(base64.b64decode(logo["data"]), LOGO[0], title=logo["alt"], alt=logo["alt"], tallest=LOGO[1],
+                      cell=table.rows[0].cells[-1])
+    for cell, item in zip(table.rows[0].cells, items, strict=False):
         paper.cell(cell, item["name"], "Cell Note")
         paper.cell(cell, item["text"], bold=True)
 
@@ -293,8 +297,6 @@ def _foot(paper: Paper, page: dict[str, Any]) -> None:
     paper.facts(page["ethics"], "Note")
     paper.next_column()
     paper.head(page["heads"]["credits"])
-    if page["logo"]:
-        paper.picture(base64.b64decode(page["logo"]["data"]), LOGO, title=page["logo"]["alt"], alt=page["logo"]["alt"])
     for text in (*page["credits"], *([page["disclaimer"]] if page["disclaimer"] else []), *page["sources"]):
         paper.text(text, "Note")
     paper.next_column()

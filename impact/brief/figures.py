@@ -103,7 +103,7 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
     scene = Scene(330, page["heads"]["effects"], page["effects_alt"])
     low, high = span(rows)
     marks = ticks(low, high, 5)
-    top = 22.0
+    top = 38.0  # below what the figures are in, for the axis has another scale, and the sides of zero
 
     def at(value: float) -> float:
         return 20 + (value - marks[0]) / (marks[-1] - marks[0]) * 290
@@ -112,6 +112,7 @@ def effects_narrow(page: dict[str, Any]) -> Scene:
     heights = [50.0 + (len(lines) - 1) * 15 for lines in labels]
     base = top + sum(heights)
     _zebra(scene, heights, top)
+    scene.text(4, 13, page["figure_column"], size=11, colour=COLOURS["mute"])
     for mark in marks if page["axis_kind"] != "none" else []:
         tail = page["percent"] if page["axis_kind"] == "percent" else ""
         label = tick_label(mark, marks[1] - marks[0], tail, page["language"])

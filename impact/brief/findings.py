@@ -25,7 +25,7 @@ from impact.brief.model import (
     take,
 )
 from impact.brief.translation import fragment
-from impact.brief.words import sentence
+from impact.brief.words import known, sentence
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.study.types import words
@@ -114,13 +114,23 @@ def title(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Te
     primaries = [r for r in rows if r.primary]
     if len(primaries) == 1:
         r = primaries[0]
-        return say(f"title.{_state(r.effect.verdict)}", label=r.label, treated=groups(evaluation, language)[0],
+        state, where = _state(r.effect.verdict), _where(evaluation, language)
+        named = ".of" if state == "unclear" and where.key == "title.where" else ""  # an arm or a dose is named always
+        return say(f"title.{state}{named}", label=r.label, treated=groups(evaluation, language)[0], where=where,
                    size=said(r.effect, "size"), range=said(r.effect, "range_unit"))
     if len(primaries) == 2 and _all_open(primaries):
         return say("title.open", labels=_labels(primaries, say("and")))
     if len(primaries) == 2 and sum(len(r.label.text) for r in primaries) <= LONG_TITLE:
         return Join(by="; ", parts=tuple(_finding(r, "title.part") for r in primaries))
     return _counts(primaries)
+
+
+def _where(evaluation: Evaluation, language: str) -> Phrase:
+    """Say in few words where an effect was found: the bottom line below names both groups in full."""
+    treated = groups(evaluation, language)[0]
+    short = treated.key.replace("group.", "title.where.").removesuffix(".treated")
+    whole = evaluation.headline.estimand in ("att", "itt")  # of others 'participants' would say too much or too little
+    return say(short) if whole and known(short) else say("title.where", treated=treated)
 
 
 def _counts(primaries: list[Result]) -> Join:
@@ -144,6 +154,15 @@ def _finding(r: Result, stem: str, **more: Value) -> Phrase:
                level=e.level, verdict=say(f"verdict.{e.verdict}"), **more)
 
 
+def _short_line(r: Result) -> Phrase:
+    """Say one of two outcomes in a line: estimate, interval in signs and verdict."""
+    e = r.effect
+    if e.verdict not in (*CLEAR, "unclear"):
+        return _finding(r, "line")
+    return say("line.clear", label=r.label, size=said(e, "size"), range=said(e, "signed_range"), level=e.level,
+               verdict=say(f"verdict.{e.verdict}"))
+
+
 def _sentence(*parts: Value, by: str = "; ") -> Join:
     return Join(parts=(Join(parts=parts, by=by), say("stop")), by="")
 
@@ -153,8 +172,10 @@ def bottom_line(evaluation: Evaluation, rows: tuple[Result, ...], language: str)
     first = say("line.compared", n=rows[0].n, units=unit_noun(evaluation, language),
                 compared=compared(evaluation, language))
     primaries = [r for r in rows if r.primary]
-    if len(primaries) <= 2:
-        return Join(parts=(first, *(_finding(r, "line") for r in primaries)))
+    if len(primaries) == 1:
+        return Join(parts=(first, _finding(primaries[0], "line")))
+    if len(primaries) == 2:
+        return Join(parts=(first, *map(_short_line, primaries)))
     if len(primaries) <= MOST_IN_LINE:
         return Join(parts=(first, _sentence(*(_finding(r, "title.part") for r in primaries))))
     bad = [r for r in primaries if r.effect.verdict == "unfavourable"]
@@ -239,10 +260,10 @@ def _others(others: list[Result]) -> Message:
 def tiles(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Tile, ...]:
     """Choose three headline numbers; the first is always the first declared primary outcome."""
     primaries, others = [r for r in rows if r.primary], [r for r in rows if not r.primary]
-    chosen = [_outcome_tile(evaluation, r, language, first=i == 0) for i, r in enumerate(primaries[:3])]
+    chosen = [_outcome_tile(evaluation, r, language) for r in primaries[:3]]
     flow = _flow_tile(evaluation, language)
     if len(chosen) < 2 and others:
-        chosen.append(_outcome_tile(evaluation, others[0], language, first=False))
+        chosen.append(_outcome_tile(evaluation, others[0], language))
     if flow is not None and len(chosen) < 3:
         chosen.append(flow)
     if len(chosen) < 3 and rows[0].comparison is not None and not evaluation.study.outcome(
@@ -253,11 +274,11 @@ def tiles(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tu
         chosen.append(Tile(figure=rows[0].comparison, label=mean,
                            note=say("tile.unit.note", unit=rows[0].unit)))
     if len(chosen) < 3 and len(others) > 1:
-        chosen.append(_outcome_tile(evaluation, others[1], language, first=False))
+        chosen.append(_outcome_tile(evaluation, others[1], language))
     return tuple(chosen)
 
 
-def _outcome_tile(evaluation: Evaluation, r: Result, language: str, *, first: bool) -> Tile:
+def _outcome_tile(evaluation: Evaluation, r: Result, language: str) -> Tile:
     e = evaluation.estimate(r.estimate)
     effect = r.effect
     if not effect.ranges:
@@ -267,11 +288,10 @@ def _outcome_tile(evaluation: Evaluation, r: Result, language: str, *, first: bo
                    verdict=say(f"verdict.{effect.verdict}"))
     if effect.unit is not None:
         note = say("pair", name=effect.unit, text=note)
-    if first:
-        note = say("tile.against", note=note, comparison=groups(evaluation, language)[1])
-        when = e.horizon or e.period
-        if when:
-            note = say("tile.horizon", note=note, horizon=fragment(when, "results.json: horizon"))
+    note = say("tile.against", note=note, comparison=groups(evaluation, language)[1])
+    when = e.horizon or e.period
+    if when:
+        note = say("tile.horizon", note=note, horizon=fragment(when, "results.json: horizon"))
     if r.provisional:
         note = say("tile.provisional", note=note)
     return Tile(figure=said(effect, "signed"), label=r.label, note=note, verdict=effect.verdict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,23 @@ def render_html(brief: Brief, layout: Layout = LADDER[-1]) -> str:
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
     scenes: dict[str, figures.Scene] = {**figures.drawings(page), "effects_narrow": figures.effects_narrow(page)}
+    whole = _all_splits(brief, layout)
+    if whole is not None:
+        scenes["subgroups_whole"] = figures.subgroups(page | {"for_whom": whole})
     drawn = {name: Markup(scene.svg(f"figure-{name.replace('_', '-')}")) for name, scene in scenes.items()}
     return environment.get_template("brief.html.j2").render(
-        V=page, H=page["heads"], C=COLOURS, figures=drawn, faces=_faces(_used(page)), print=_print(layout),
+        V=page, H=page["heads"], C=COLOURS, figures=drawn, whole=whole,
+        faces=_faces(_used(page)), print=_print(layout),
         others=[family for family, _, _ in OTHER_SCRIPTS])
+
+
+def _all_splits(brief: Brief, layout: Layout) -> dict[str, Any] | None:
+    """Say every split by subgroup, for screens, where paper has room for some only."""
+    count = len(brief.for_whom.splits) if brief.for_whom is not None else 0
+    if count <= layout.splits:
+        return None
+    whole: dict[str, Any] = present(brief, replace(layout, splits=count))["for_whom"]
+    return whole
 
 
 def _print(layout: Layout) -> dict[str, float]:

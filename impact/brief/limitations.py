@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from impact.brief.effects import too_few
-from impact.brief.model import Join, Message, Phrase, Recorded, Text, Value, quote, say
+from impact.brief.model import Join, Message, Phrase, Recorded, Text, Value, need, quote, say
 from impact.brief.translation import caveat as recorded_caveat
 from impact.brief.translation import check_reason, check_title, check_word
 from impact.results.estimate import Caveat
@@ -69,7 +69,7 @@ def first_limit(evaluation: Evaluation, lines: tuple[Text, ...], language: str) 
     if isinstance(first, Phrase) and first.key == "limit.check":
         gravest = poor[0]
         first = say("limit.check.first", title=titled(evaluation, gravest, language), word=check_word(gravest),
-                    reason=check_reason(gravest))
+                    reason=_losses(evaluation, gravest) or check_reason(gravest))
         unlike = None if gravest is unlike else unlike
     elif isinstance(first, Phrase) and first.key == "read.provisional":
         lead, first = say("key.provisional.lead"), Join(parts=(dict(first.values)["text"],))
@@ -77,6 +77,19 @@ def first_limit(evaluation: Evaluation, lines: tuple[Text, ...], language: str) 
         first = Join(parts=(first, say("limit.check.short", title=titled(evaluation, unlike, language),
                                         word=check_word(unlike))))
     return Message(lead=lead, body=first)
+
+
+def _losses(evaluation: Evaluation, c: Check) -> Phrase | None:
+    """Say in few words what was lost and what to expect of it; page 2 holds the rule it was judged by."""
+    if c.id.partition(":")[0] != "attrition":
+        return None
+    place = f"checks[{evaluation.checks.index(c)}]"
+    told = dict(c.details)
+    if c.measured is None or None in (told.get("lost_treated"), told.get("lost_comparison")):
+        return None
+    return say(f"key.limit.losses.{c.verdict}", lost=need(evaluation, f"{place}.measured", "points"),
+               treated=need(evaluation, f"{place}.details[lost_treated]", "points"),
+               comparison=need(evaluation, f"{place}.details[lost_comparison]", "points"))
 
 
 def poor_checks(evaluation: Evaluation) -> list[Check]:

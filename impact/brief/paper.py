@@ -14,7 +14,9 @@ from impact.brief.theme import COLOURS, Layout
 FACE, TITLE_FACE = "Calibri", "Cambria"  # on every Word; Carlito and Caladea stand in under LibreOffice
 MARGIN = 16.0  # millimetres at the sides
 WIDTH = 210 - 2 * MARGIN
+PAGE_HEIGHT = 297.0
 GUTTER = 8.0  # between two columns
+HANG = 4.0  # of the text of a list behind its mark
 POINT = 20  # twentieths, Word's unit of length
 # The order in which the schema (ECMA-376, part 1, section 17) wants the parts of an element, as far as they occur here.
 ORDER = {
@@ -39,7 +41,7 @@ class Paper:
         self._columns, self._column_ends = 1, False
         self.page = docx.Document()
         self.section = self.page.sections[0]
-        self.section.page_width, self.section.page_height = Mm(210), Mm(297)
+        self.section.page_width, self.section.page_height = Mm(210), Mm(PAGE_HEIGHT)
         self.section.left_margin = self.section.right_margin = Mm(MARGIN)
         self.section.top_margin, self.section.bottom_margin = Mm(16), Mm(13)
         self.section.header_distance = self.section.footer_distance = Mm(6)
@@ -58,7 +60,7 @@ class Paper:
             properties = self.page.styles[name].element.get_or_add_pPr()
             for border in properties.findall(_q("w:pBdr")):
                 properties.remove(border)
-        self._style("List Bullet", body, after=1.2)
+        self._hang(self._style("List Bullet", body, after=1.2))
         self._style("Note", small, "mute", after=1.5, base="Normal")
         self._style("Cell", small + 0.5, after=0, base="Normal")
         self._style("Cell Note", small, "mute", after=0, base="Cell")
@@ -96,6 +98,12 @@ class Paper:
         form = style.paragraph_format
         form.space_before, form.space_after, form.line_spacing = Pt(before), Pt(after), line
         return style
+
+    def _hang(self, style: Any) -> None:
+        """Let the text of a list stand a little behind its mark, where the template leaves twice the room."""
+        from docx.shared import Mm
+
+        style.paragraph_format.left_indent, style.paragraph_format.first_line_indent = Mm(HANG), -Mm(HANG)
 
     def _panel(self, name: str, base: str, colour: str) -> None:
         """Make a style on a tinted ground with an edge at its left, otherwise as its base."""
@@ -232,13 +240,18 @@ class Paper:
         """Make a row the head of its table on every page."""
         _add(row._tr.get_or_add_trPr(), "w:tblHeader")
 
-    def picture(self, png: bytes, width: float, *, title: str, alt: str) -> None:
-        """Place a picture ``width`` millimetres wide, with what it shows in words."""
+    def picture(self, png: bytes, width: float, *, title: str, alt: str, tallest: float = PAGE_HEIGHT,
+                cell: Any = None) -> None:
+        """Place a picture at most ``width`` by ``tallest`` millimetres large, in the text or a cell, with what it shows in words."""
         from docx.shared import Mm
 
-        paragraph = self.page.add_paragraph()
+        paragraph = self.page.add_paragraph() if cell is None else cell.paragraphs[0]
         run = paragraph.add_run()
-        run.add_picture(io.BytesIO(png), width=Mm(width))
+        shape = run.add_picture(io.BytesIO(png), width=Mm(width))
+        if shape.height > Mm(tallest):
+            shape.width, shape.height = Mm(shape.width.mm * tallest / shape.height.mm), Mm(tallest)
+        for side in ("distT", "distB", "distL", "distR"):  # left out, LibreOffice takes 3 mm at each side
+            shape._inline.set(side, "0")
         properties = run._r.find(".//" + _q("wp:docPr"))
         properties.set("descr", alt)
         properties.set("title", title)

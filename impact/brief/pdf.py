@@ -6,6 +6,7 @@ import base64
 import datetime
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def render_pdf(brief: Brief, *, ladder: tuple[Layout, ...] = LADDER) -> tuple[by
     pdf : bytes
         The same bytes for the same brief and the same version of Typst.
     layout : Layout
-        The step that fitted; :func:`render_html` prints on two pages with it.
+        The step that fitted, with more splits by subgroup where there is room; :func:`render_html` prints on two pages
+        with it.
 
     Raises
     ------
@@ -67,9 +69,24 @@ def render_pdf(brief: Brief, *, ladder: tuple[Layout, ...] = LADDER) -> tuple[by
     fit: list[dict[str, Any]] = []
     for layout in ladder:
         pdf, fit = _compile(compiler, brief, layout)
-        if fit[-1]["pages"] == 2 and all(page["need"] <= page["room"] + 0.01 for page in fit):
-            return pdf, layout
+        if _fits(fit):
+            return _with_splits(compiler, brief, layout) or (pdf, layout)
     raise RenderError(_overfull(fit, ladder[-1], brief), source="brief")
+
+
+def _fits(fit: list[dict[str, Any]]) -> bool:
+    return fit[-1]["pages"] == 2 and all(page["need"] <= page["room"] + 0.01 for page in fit)
+
+
+def _with_splits(compiler: Any, brief: Brief, layout: Layout) -> tuple[bytes, Layout] | None:
+    """Set the brief with a split for each declared subgroup, or as many as there is room for beyond the layout's own."""
+    declared = len({split.label for split in brief.for_whom.splits}) if brief.for_whom is not None else 0
+    for splits in range(declared, layout.splits, -1):
+        fuller = replace(layout, splits=splits)
+        pdf, fit = _compile(compiler, brief, fuller)
+        if _fits(fit):
+            return pdf, fuller
+    return None
 
 
 def _compiler() -> Any:

@@ -18,6 +18,8 @@ def for_whom(evaluation: Evaluation, language: str) -> ForWhom | None:
         return None
     splits = [found for outcome in study.primaries for index, group in enumerate(study.subgroups)
               if (found := _split(evaluation, outcome, index, group, language)) is not None]
+    first = {split.label: split for split in reversed(splits)}
+    splits.sort(key=lambda split: split is not first[split.label])  # one of each before the others
     if splits:
         return ForWhom(splits=tuple(splits), note=say("for_whom.note"))
     labels: list[Value] = [_label(g, i, language) for i, g in enumerate(study.subgroups)]

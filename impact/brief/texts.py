@@ -53,8 +53,9 @@ def begun(brief: Brief, study: Study) -> tuple[str, ...]:
 
 
 def _used(brief: Brief, study: Study) -> Iterator[tuple[str, Words]]:
-    """Go through the texts of the study file that a brief shows and that may be written per language."""
-    for key in dict.fromkeys(q.where.removeprefix(OWN) for q in walk(brief, Quote) if q.where.startswith(OWN)):
+    """Go through the texts of the study file that a brief shows and that may be written per language, in its order."""
+    keys = dict.fromkeys(q.where.removeprefix(OWN) for q in walk(brief, Quote) if q.where.startswith(OWN))
+    for key in sorted(keys, key=_place):
         if _per_language(key) and re.sub(r"\[\d+\]", "", key) not in PROPER:
             value = lookup(study, key)
             if value:
@@ -69,6 +70,19 @@ def _per_language(key: str) -> bool:
         if index and field is not None:
             field = field.item
     return field is not None and field.kind == "words"
+
+
+def _place(key: str) -> tuple[tuple[int, int], ...]:
+    """Tell where a key such as ``outcomes[0].label`` stands in a study file that keeps the order of the contract."""
+    field: Field | None = CONTRACT
+    place = []
+    for name, index in re.findall(r"(\w+)(?:\[(\d+)\])?", key):
+        names = list((field.fields or {}) if field else ())
+        place.append((names.index(name) if name in names else len(names), int(index or 0)))
+        field = (field.fields or {}).get(name) if field else None
+        if index and field is not None:
+            field = field.item
+    return tuple(place)
 
 
 # ---- length and characters -------------------------------------------------------------------------------------------

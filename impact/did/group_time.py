@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 METHODS = ("reg", "ipw", "dr")
 SMALL = 20  # treated units or clusters of a start date, below which errors without small-sample factor are too small
-COVERED = "in simulations with 10 firms a start date a 95 % interval held the truth 91 to 95 times in 100, with 7 90 to 93"
+COVERED = "in simulations a 95% interval held the truth 91 to 95 times in 100 with 10 firms a start date, 90 to 93 with 7"
 
 
 def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None, time: str,
