@@ -209,7 +209,8 @@ LINES = [  # each line of R was run on data with unequal weights and gave the es
     ("ols", {"weights": "w", "vcov": "classical"}, "estimatr::lm_robust(y ~ d, weights = w, se_type = 'classical')",
      "regress y d [aw=w]"),
     ("late", {"strata": "s", "vcov": "HC1"},
-     "estimatr::iv_robust(y ~ d | z, fixed_effects = ~s, se_type = 'HC1')", "ivregress 2sls y i.s (d = z), vce(robust) small"),
+     "estimatr::iv_robust(y ~ d | z, fixed_effects = ~s, se_type = 'HC1')",
+     "ivregress 2sls y i.s (d = z), vce(robust) small"),
     ("late", {"cluster": "g", "weights": "w", "strata": "s", "vcov": "CR2"},
      "estimatr::iv_robust(y ~ d + factor(s) | z + factor(s), weights = w, clusters = g, se_type = 'CR2')", ""),
     ("lin", {"cluster": "g", "covariates": ["x"], "vcov": "CR3"}, "m <- model.matrix(~ x)[, -1, drop = FALSE]; "

@@ -242,7 +242,7 @@ class Paper:
 
     def picture(self, png: bytes, width: float, *, title: str, alt: str, tallest: float = PAGE_HEIGHT,
                 cell: Any = None) -> None:
-        """Place a picture at most ``width`` by ``tallest`` millimetres large, in the text or a cell, with what it shows in words."""
+        """Place a picture at most ``width`` by ``tallest`` millimetres large, with what it shows in words."""
         from docx.shared import Mm
 
         paragraph = self.page.add_paragraph() if cell is None else cell.paragraphs[0]
