@@ -180,7 +180,8 @@ def test_every_row_is_used_or_left_out_for_one_stated_reason(which):
     record = evaluate(study, data)
     for e in record.estimates:
         used = whole(e, record).n  # a period of an effect uses some of the effect's rows; the others are not left out
-        assert used + sum(d.n_rows for d in e.dropped) == len(data) and e.n <= used, e.id
+        assert used + sum(d.n_rows for d in e.dropped) == len(data), e.id
+        assert e.n <= used, e.id
         rows = [r for d in e.dropped for r in d.rows]
         assert len(rows) == len(set(rows))
         assert all(len(d.rows) == d.n_rows and d.text for d in e.dropped)

@@ -218,7 +218,7 @@ def require_columns(data: pd.DataFrame, **roles: str | Sequence[str] | None) -> 
     """
     if not hasattr(data, "columns"):
         raise DataError(Problem(where="data", what=f"a {type(data).__name__} is no table",
-                                cure="Give a pandas DataFrame: read the file first, pandas.read_csv('file.csv')."), source="data")
+                                cure="Read the file first: pandas.read_csv('file.csv')."), source="data")
     problems = []
     columns = [str(c) for c in data.columns]
     for role, given in roles.items():
