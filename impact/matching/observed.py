@@ -60,7 +60,8 @@ class Comparison:
     ----------
     rows : which rows of the table are used, and why others are not.
     y, raw : (n,) outcome on the scale of analysis, and as it came. treated : (n,) of 0 and 1.
-    covariates : (n, p), and their names; none is constant or repeats others. left_out : those that were.
+    covariates : (n, p), and their names; none is constant or repeats others. left_out : those that were. declared : the
+        columns they come from.
     sampling : (n,) sampling weights, 1 where none are given. clusters : (n,) codes, or None.
     """
 
@@ -71,6 +72,7 @@ class Comparison:
     covariates: Array
     names: list[str]
     left_out: list[str]
+    declared: tuple[str, ...]
     sampling: Array
     weighted: bool
     clusters: Codes | None
@@ -146,7 +148,8 @@ def lay_out(rows: Selection, outcome: str, treatment: str, covariates: list[str]
                                   cure="List columns in which units differ."), source="design")
     _need_enough(treated, len(kept))
     out = Comparison(rows=rows, raw=raw, y=transformed(raw, transform, outcome, rows.kept.nonzero()[0]), treated=treated,
-                     covariates=table[:, kept], names=names, left_out=left_out, weighted=weights is not None,
+                     covariates=table[:, kept], names=names, left_out=left_out, declared=tuple(dict.fromkeys(covariates)),
+                     weighted=weights is not None,
                      sampling=rows.numbers(weights) if weights is not None else np.ones(len(raw)),
                      clusters=rows.codes(cluster) if cluster is not None else None)
     if left_out:
@@ -208,7 +211,7 @@ def comparison_estimate(sample: Comparison, means: Means, *, outcome: str, treat
     kept = MatchedSample(frame=sample.rows.data, rows=sample.positions, treated=treated, weights=weights, score=score,
                          place=None if score is not None else place,
                          outside=_outside(sample, place, estimand), treatment=treatment, estimand=estimand,
-                         covariates=(*sample.names, *sample.left_out))
+                         covariates=sample.declared)
     card = StandardErrorCard(
         formula=formula, correction=correction + ("" if cluster is None else "; G/(G − 1)"), level=cluster or "the unit",
         df_rule="normal" if cluster is None else "clusters of the smaller side − 1", clusters_treated=found[1],
