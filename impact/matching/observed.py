@@ -184,7 +184,7 @@ def _need_enough(treated: Array, count: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Mean outcome with and without treatment, and what each row adds to their estimation error: (n,)."""
+    """Mean outcome with and without treatment, and what each row (n,) or cluster (G,) adds to their estimation error."""
 
     one: float
     zero: float
@@ -198,8 +198,8 @@ def comparison_estimate(sample: Comparison, means: Means, *, outcome: str, treat
                         details: Sequence[tuple[str, Any]] = ()) -> MatchedEstimate:
     """Put together the estimate of any comparison on observed traits, with its sample and what a reader must know."""
     place = Standing(score, True) if score is not None else standing(sample.covariates, sample.treated, sample.names)
-    error = sampled_error(means.influence_one - means.influence_zero, sample.clusters)
-    base_error = sampled_error(means.influence_zero, sample.clusters).std_error
+    error, base_error = (sampled_error(part, sample.clusters is not None) for part in (
+        means.influence_one - means.influence_zero, means.influence_zero))
     label, zero = WITHOUT[estimand], means.zero
     if transform == "log":
         zero, base_error, label = float(np.exp(zero)), 0.0, f"{label} (geometric mean)"
@@ -213,13 +213,14 @@ def comparison_estimate(sample: Comparison, means: Means, *, outcome: str, treat
                          outside=_outside(sample, place, estimand), treatment=treatment, estimand=estimand,
                          covariates=sample.declared)
     card = StandardErrorCard(
-        formula=formula, correction=correction + ("" if cluster is None else "; G/(G − 1)"), level=cluster or "the unit",
+        formula=formula, correction=correction + ("" if cluster is None else f"; each {cluster} left out in turn, "
+                                                      "one step of the equations, (G − 1)/G"), level=cluster or "the unit",
         df_rule="normal" if cluster is None else "clusters of the smaller side − 1", clusters_treated=found[1],
         clusters_comparison=found[2], r_call=calls[0], stata_call=calls[1])
     shown, caveats = _diagnostics(sample, kept, estimand)
     plain: Estimate = make_estimate(
         outcome=outcome, term=treatment, method=method, estimand=estimand, counts=counts, vcov=vcov, card=card,
-        inference=_inference(means.one - means.zero, error.std_error, found[1:], conf_level),
+        inference=_inference(means.one - means.zero, error, found[1:], conf_level),
         base=Counterfactual(mean=zero, std_error=base_error, label=label), question=WEIGHTED_QUESTIONS[estimand],
         assumptions=assumptions, transform=transform, outcome_sd=spread(sample.y[treated == 0]),
         dropped=sample.rows.dropped, caveats=caveats, share=is_share(sample.raw), details=(*details, *shown))

@@ -72,10 +72,10 @@ def inverse_probability(data: pd.DataFrame, *, outcome: str, treatment: str, cov
     -----
     Assumes that, given the covariates, who took part is unrelated to how they would have fared, and a logit that is right.
     Means are normalised (Hájek). Errors: M-estimation that allows for the estimated score (Lunceford & Davidian 2004,
-    Statistics in Medicine 23, section 3); with clusters G/(G − 1) and t with the clusters of the smaller side − 1, else
-    normal (by simulation: tests/test_matching_clusters.py). Overlap weights: Li, Morgan & Zaslavsky (2018); matching
-    weights: Li & Greene (2013). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96, section 4). Reference cases:
-    match_lalonde_ipw_att, _ate, _ato (R WeightIt 1.3.0), match_lalonde_crump.
+     Statistics in Medicine 23, section 3); with clusters each left out in turn and t with the clusters of the smaller side
+    − 1, else normal (by simulation: tests/test_matching_clusters.py). Overlap weights: Li, Morgan & Zaslavsky (2018);
+    matching weights: Li & Greene (2013). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96, section 4). Reference
+    cases: match_lalonde_ipw_att, _ate, _ato (R WeightIt 1.3.0), match_lalonde_crump.
     """
     if estimand not in WEIGHTED_QUESTIONS:
         raise ValueError(f"estimand must be one of {', '.join(WEIGHTED_QUESTIONS)}, not {estimand!r}")
@@ -143,8 +143,8 @@ def _weighted_means(sample: Comparison, score: Score, balance: Balancing) -> Mea
                                 ("zero", 1.0 - sample.treated, balance.zero, balance.slope_zero)):
         weight = sample.sampling * arm * w
         mean = float(weight @ sample.y / weight.sum())
-        pull = (sample.sampling * arm * slope * (sample.y - mean)) @ basis
-        blocks.append(mean_block(name, weight * (sample.y - mean), float(weight.sum()), ("score", pull)))
+        pull = sample.sampling * arm * slope * (sample.y - mean)
+        blocks.append(mean_block(name, weight * (sample.y - mean), weight, ("score", pull, basis)))
         means.append(mean)
-    found = influences(blocks)
+    found = influences(blocks, sample.clusters)
     return Means(means[0], means[1], found["one"][:, 0], found["zero"][:, 0])
