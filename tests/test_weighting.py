@@ -12,6 +12,7 @@ import statsmodels.api as sm
 from statsmodels.treatment.treatment_effects import TreatmentEffect
 from support_studies import cross_section
 
+from impact import matching
 from impact.errors import DataError, DesignError
 from impact.inference.estimating import Block, hull_gap, influences, optimal_bounds, products, sampled_error, separating
 from impact.matching.weighting import inverse_probability
@@ -384,3 +385,31 @@ def test_intervals_hold_the_truth(estimand, clusters):
     share = coverage(inverse_probability, estimand, clusters=clusters)
     print(f"\ninverse_probability {estimand}, {clusters} clusters: {share:.3f}")
     assert 0.915 <= share <= 0.977
+
+
+@pytest.mark.parametrize(("method", "options", "r", "stata"), [
+    ("inverse_probability", {}, 'method = "glm", estimand = "ATT"', "teffects ipw (y) (d x), atet"),
+    ("inverse_probability", {"weights": "weight", "estimand": "ate"}, 'method = "glm", estimand = "ATE", s.weights = w',
+     "teffects ipw (y) (d x) [pweight = w], ate"),
+    ("inverse_probability", {"trim": 0.05}, "no equivalent call", ""),
+    ("inverse_probability", {"cluster": "market"}, "no equivalent call", ""),
+    ("entropy_balance", {}, 'method = "cbps", estimand = "ATT"', ""),
+    ("entropy_balance", {"fixed_target": True, "moments": 2}, 'method = "ebal", estimand = "ATT", moments = 2', ""),
+    ("entropy_balance", {"estimand": "ate"}, "no equivalent call", ""),
+    ("entropy_balance", {"base_weights": "weight"}, "no equivalent call", ""),
+    ("aipw", {"estimand": "ate"}, "", "teffects aipw (y x) (d x), ate"), ("aipw", {"estimand": "ate", "folds": 2}, "", ""),
+    ("regression_adjustment", {"weights": "weight"}, "", "teffects ra (y x) (d) [pweight = w], atet"),
+    ("regression_adjustment", {"cluster": "market"}, "no equivalent call", "")])
+def test_a_card_prints_a_call_only_where_it_makes_estimate_and_error(method, options, r, stata):
+    data = joined().assign(weight=lambda d: 1.0 + (d.index % 3 == 0))
+    card = getattr(matching, method)(data, **CALL, **options).se_card
+    assert r in card.r_call
+    assert bool(card.r_call) == bool(r)
+    assert card.stata_call == stata
+
+
+def test_the_call_for_pairs_holds_the_covariates_adjusted_for():
+    data = joined()
+    calls = [matching.optimal_pairs(data, **CALL, **options).se_card.stata_call for options in (
+        {}, {"bias_adjustment": True}, {"vcov": "CR2"})]
+    assert calls == [f"regress y d{x} [pweight = w], vce(cluster set)" for x in ("", " x")] + [""]

@@ -122,9 +122,12 @@ def _two_way(fit: Fit, pick: Array, vcov: str, sets: Codes, clusters: Codes, tre
     return infer(effect, float(np.sqrt(variance)), float(min(counts) - 1), conf_level)
 
 
-def set_card(vcov: str, noun: str, groups: int, correction: str, r_call: str,
-             units: Units | None = None) -> StandardErrorCard:
-    """Card of an error made from matched sets, and from the clusters of ``units`` where there are any."""
+def set_card(vcov: str, noun: str, groups: int, correction: str, r_call: str, units: Units | None = None,
+             adjusted: bool = False) -> StandardErrorCard:
+    """Card of an error made from matched sets, and from the clusters of ``units`` where there are any.
+
+    The call of R makes the match, that of Stata the estimate from it; Stata has CR1S alone with such weights.
+    """
     if units is not None and units.cluster is not None:
         return StandardErrorCard(
             formula=f"{vcov} by {noun} and by {units.cluster}, two ways (Cameron, Gelbach & Miller 2011)",
@@ -136,7 +139,8 @@ def set_card(vcov: str, noun: str, groups: int, correction: str, r_call: str,
     return StandardErrorCard(formula=f"{vcov} by {noun} (Abadie & Spiess 2022)", correction=correction, level=f"the {noun}",
                              df_rule="Satterthwaite" if vcov in ("CR2", "CR3") else "sets − 1", clusters_treated=groups,
                              clusters_comparison=groups, r_call=r_call,
-                             stata_call="regress y d [pweight = w], vce(cluster set)")
+                             stata_call="" if vcov != SETS_VCOV else
+                             f"regress y d{' x' if adjusted else ''} [pweight = w], vce(cluster set)")
 
 
 def check_vcov(vcov: str | None, cluster: str | None = None) -> str:

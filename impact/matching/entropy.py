@@ -13,6 +13,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.estimating import Block, Slope, hull_gap, influences, mean_block, products
 from impact.inference.intervals import check_level
 from impact.inference.linear import Array, independent_columns
+from impact.matching.equivalents import none, weighted
 from impact.matching.observed import WORDS, Comparison, Means, arm_weights, comparison_estimate, select_comparison
 from impact.matching.sample import MatchedEstimate
 from impact.matching.units import ASSUMPTIONS, QUESTIONS, check_flag
@@ -133,7 +134,7 @@ def entropy_balance(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
     outcome without the programme is linear in what is balanced, or the log odds of taking part are (Zhao & Percival 2017,
     Journal of Causal Inference 5). Weights: Hainmueller (2012, Political Analysis 20). Balance is claimed only where every
     difference of means is below 1e-6 standard deviations. Errors: M-estimation with the dual parameters and, unless
-     ``fixed_target``, the targets; with clusters each left out in turn and t with the clusters of the smaller side − 1,
+    ``fixed_target``, the targets; with clusters each left out in turn and t with the clusters of the smaller side − 1,
     else normal (by simulation: tests/test_matching_clusters.py). Reference cases: match_lalonde_ebal_att, _ate (R WeightIt
     1.3.0, whose errors hold targets fixed), match_lalonde_cbps_att (the same att weights; its error allows for the
     targets), match_lalonde_ebalance_pkg.
@@ -166,16 +167,20 @@ def entropy_balance(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
         score=None, conf_level=conf_level, transform=transform, cluster=cluster,
         formula="M-estimation (sandwich of dual parameters and means)",
         correction=f"allows for the estimated weights{'; targets treated as given' if fixed_target else ' and targets'}",
-        calls=_calls(estimand, moments),
+        calls=_calls(estimand, moments, fixed_target, base_weights, cluster, weights),
         assumptions=(*ASSUMPTIONS, "The outcome, or the log odds of taking part, is linear in what is balanced."),
         details=(("moments", moments), ("balanced", tuple(names)), ("largest_imbalance", imbalance / float(target.sum()))))
 
 
-def _calls(estimand: str, moments: int) -> tuple[str, str]:
+def _calls(estimand: str, moments: int, fixed: bool, base_weights: str | None, cluster: str | None,
+           weights: str | None) -> tuple[str, str]:
+    """WeightIt's ebal holds the targets fixed; its cbps makes the same weights of one arm, and allows for the targets."""
+    if base_weights is not None or not (fixed or (moments == 1 and estimand != "ate")):
+        return none("WeightIt's error of such weights is another" if base_weights else
+                    "WeightIt's error takes the means to be reached as given"), ""
     powers = f", moments = {moments}" if moments > 1 else ""
-    call = f'weightit(d ~ x, method = "ebal", estimand = "{estimand.upper()}"{powers})'
-    return f"WeightIt::lm_weightit(y ~ d, weightit = {call}) (fixed targets)", (
-        f"ebalance d x, targets({moments})" if estimand == "att" else "")
+    return weighted(f'method = "{"ebal" if fixed else "cbps"}", estimand = "{estimand.upper()}"{powers}', "", "",
+                    cluster=cluster, weights=weights)
 
 
 def _features(sample: Comparison, moments: int) -> tuple[Array, list[str]]:

@@ -13,6 +13,8 @@ MATCHIT = {"propensity": "", "linear_propensity": 'distance = "glm", link = "lin
 MATCHED_ON = {"propensity": "fitted(glm(Tr ~ x, family = binomial))",
               "linear_propensity": "predict(glm(Tr ~ x, family = binomial))", "standardised_euclidean": "x"}
 
+TEFFECTS = {"att": "atet", "ate": "ate"}  # whose effect, as Stata writes it
+
 
 def none(why: str) -> str:
     """Say that no call makes the number again, and why."""
@@ -33,6 +35,18 @@ def matchit(method: str, estimand: str, distance: str, *, caliper: float | None 
     if exact:
         parts.append(f"exact = ~ {' + '.join(exact)}")
     return ", ".join(part for part in (*parts, extra) if part) + ")"
+
+
+def weighted(weightit: str, teffects: str, option: str, *, cluster: str | None, weights: str | None) -> tuple[str, str]:
+    """Calls of R WeightIt and of Stata that make a weighted comparison with its error; '' where a program has none.
+
+    ``weightit`` are the arguments after the formula, ``teffects`` the command before its comma and ``option`` what follows.
+    """
+    if cluster is not None:
+        return none("other programs add up clusters and leave none of them out"), ""
+    sampling = (", s.weights = w", " [pweight = w]") if weights is not None else ("", "")
+    return (weightit and f"WeightIt::lm_weightit(y ~ d, weightit = weightit(d ~ x, {weightit}{sampling[0]}))",
+            teffects and f"teffects {teffects}{sampling[1]}, {option}")
 
 
 def matching(estimand: str, distance: str, *, neighbours: int, variance_matches: int, tolerance: float, adjusted: bool,

@@ -266,7 +266,8 @@ def _without(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Sid
                  inference=set_inference(units.y, units.treated, sets, weights, adjust, SETS_VCOV, conf_level,
                                          units.clusters),
                  caveats=(*caveats, *left_unequal(units, weights, adjust)),
-                 card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), _pairs_call(rules), units),
+                 card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), _pairs_call(rules), units,
+                               adjust is not None),
                  **_shared(units, metric, cells, sides, adjust, rules, (("order", rules.order or "default"),)))
 
 

@@ -93,7 +93,7 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     lost[focal] = weights[focal] == 0
     card = set_card(kind, "matched pair", len(chosen), "with regression adjustment" if bias_adjustment else
                     "no bias adjustment", matchit("optimal", estimand, distance, caliper=caliper, caliper_unit=caliper_unit,
-                                                  exact=as_names(exact)), units)
+                                                  exact=as_names(exact)), units, bias_adjustment)
     total = _length(metric, chosen[:, 0], chosen[:, 1])
     limit = _limit(caliper, caliper_unit, as_names(exact), distance)
     return matched_estimate(units, Found(

@@ -14,6 +14,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.estimating import Balancing, Block, balancing, influences, linear_block, logit_block, mean_block
 from impact.inference.intervals import check_level
 from impact.inference.linear import Array, Codes, least_squares
+from impact.matching.equivalents import TEFFECTS, weighted
 from impact.matching.observed import (
     LOGIT,
     WORDS,
@@ -92,7 +93,7 @@ def aipw(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequen
     Assumes selection on the covariates, and that the score or the outcome models are right. Robins, Rotnitzky & Zhao (1994,
     JASA 89); weights are not normalised, as there. Errors "M": the sandwich of all equations (Lunceford & Davidian 2004,
     section 3), right also if one model is wrong; "IF": root of the sum of squared influences. Cross-fitting: Chernozhukov
-     et al. (2018, Econometrics Journal 21, section 5). With clusters each left out in turn and t with the clusters of the
+    et al. (2018, Econometrics Journal 21, section 5). With clusters each left out in turn and t with the clusters of the
     smaller side − 1, else normal (by simulation: tests/test_matching_clusters.py). Reference case: match_lalonde_aipw (base
     R, "IF").
     """
@@ -113,7 +114,8 @@ def aipw(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequen
         conf_level=conf_level, transform=transform, cluster=cluster,
         formula="M-estimation (sandwich of score, outcome models and means)" if kind == "M" else "influence function",
         correction=f"models treated {fitted}{'' if folds is None else f'; cross-fitted over {folds} folds'}",
-        calls=("", "teffects aipw (y x) (d x), ate" if (estimand, kind, folds) == ("ate", "M", None) else ""),
+        calls=weighted("", "aipw (y x) (d x)" if (estimand, kind) == ("ate", "M") else "", "ate", cluster=cluster,
+                       weights=weights),
         assumptions=(*ASSUMPTIONS, EITHER if learner == "parametric" else "The learners come near the truth fast enough."),
         details=(("learner", learner), ("folds", folds), ("seed", None if folds is None else seed)))
 
@@ -169,8 +171,8 @@ def regression_adjustment(data: pd.DataFrame, *, outcome: str, treatment: str, c
         sample, Means(means[0], means[1], found["1"][:, 0], found["0"][:, 0]), outcome=outcome, treatment=treatment,
         method="regression_adjustment", estimand=estimand, weights=implied, score=None, conf_level=conf_level,
         transform=transform, cluster=cluster, formula="M-estimation (sandwich of regressions and means)",
-        correction="none", calls=("", {"att": "teffects ra (y x) (d), atet", "ate": "teffects ra (y x) (d), ate"}.get(
-            estimand, "")), assumptions=(*ASSUMPTIONS, LINEAR))
+        correction="none", calls=weighted("", "ra (y x) (d)" if estimand in TEFFECTS else "", TEFFECTS.get(estimand, ""),
+                                          cluster=cluster, weights=weights), assumptions=(*ASSUMPTIONS, LINEAR))
 
 
 def _check(estimand: str, folds: int | None, learner: str, seed: int, vcov: str | None) -> None:
