@@ -71,6 +71,7 @@ def test_three_comparisons_by_hand():
     assert rows[0].effect_pct.value == close(400 / 22.5)
     assert [(e.n, e.n_treated, e.n_clusters) for e in rows] == [(4, 2, 2), (5, 2, None), (4, 2, 2)]
     assert rows[1].vcov == "HC2"
+    assert rows[1].se_card.r_call.endswith('clusters = id, se_type = "CR2")')  # of units, whose df are Bell and McCaffrey's
     assert [len(e.assumptions) for e in rows] == [2, 2, 2]
     assert len({e.assumptions[0] for e in rows}) == 3
 
@@ -331,6 +332,12 @@ def test_a_study_shows_all_three_and_its_brief_none_alone(gap, word):
     found = {c.id: c for c in evaluation.checks}
     assert found["comparisons_agree"].word == word
     assert "before" not in dict(found["balance"].details)  # differences are taken of it
+    # hidden causes are weighed on a regression of the changes, by hand: least squares on taking part, age and size
+    data = firms(gap=gap)
+    x = np.column_stack([np.ones(len(data)), data[["took", "age", "size"]]])
+    slope = np.linalg.lstsq(x, data["after"] - data["before"], rcond=None)[0][1]
+    assert f"same traits ({slope:.3g};".replace("-", "−") in found["oster:sales"].reason
+    assert "change in after" in found["oster:sales"].reason
     told = present(compose(evaluation), LADDER[0])
     assert ("the comparisons disagree, no one number can be told" in told["title"]) == (word == "disagree")
     names = [row["name"] for row in told["methods"]["rows"]]

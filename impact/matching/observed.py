@@ -133,7 +133,7 @@ def lay_out(rows: Selection, outcome: str, treatment: str, covariates: list[str]
              weights: str | None, transform: str) -> Comparison:
     """Lay the rows kept out as arrays, traits without constants and repeats."""
     treated, raw = rows.numbers(treatment), rows.numbers(outcome)
-    need_both_arms(treated)
+    need_both_arms(treated, rows.dropped)
     words = tuple(c for c in covariates if in_words(rows.data, c))
     table, behind, labels = _table(rows, covariates, words)
     scale = table.std(axis=0)
@@ -173,9 +173,9 @@ def _table(rows: Selection, covariates: list[str], words: tuple[str, ...]) -> tu
 
 
 def _need_enough(treated: Array, count: int) -> None:
-    problems = [Problem(where="covariates", what=f"{count} covariates for {size} {word} units: there must be more units "
-                        "than covariates and a constant on each side", cure="List only the few covariates that decide who "
-                        "takes part and matter for the outcome.")
+    problems = [Problem(where="covariates", what=f"{count} covariate{'' if count == 1 else 's'} for {size} {word} "
+                        f"unit{'' if size == 1 else 's'}: there must be more units than covariates and a constant on each "
+                        "side", cure="List only the few covariates that decide who takes part and matter for the outcome.")
                 for size, word in ((int(treated.sum()), "treated"), (int((1 - treated).sum()), "comparison"))
                 if size <= count + 1]
     if problems:

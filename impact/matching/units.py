@@ -137,7 +137,7 @@ def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, cov
     chance = None if score is None else handed_over(rows, score, treatment)
     outcome = treatment if outcome is None else outcome
     treated, raw = rows.numbers(treatment), rows.numbers(outcome)
-    need_both_arms(treated)
+    need_both_arms(treated, rows.dropped)
     x, columns = as_numbers(rows, covariates, words) if numeric else (np.empty((len(raw), 0)), ())
     varies = np.array([np.ptp(column) > 0 for column in x.T], dtype=bool)
     columns = tuple(c for c, kept in zip(columns, varies, strict=True) if kept)
@@ -219,12 +219,17 @@ def continuous(x: Array) -> int:
     return sum(len(np.unique(column)) > 2 for column in x.T)
 
 
-def need_both_arms(treated: Array) -> None:
-    """Refuse data of one arm."""
-    if len(treated) == 0 or treated.min() == treated.max():
-        raise DesignError(Problem(
-            where="treatment", what=f"all {len(treated)} units are {'treated' if treated.sum() else 'comparison'}",
-            cure="An effect needs units of both kinds."), source="design")
+def need_both_arms(treated: Array, dropped: Sequence[Dropped] = ()) -> None:
+    """Refuse data of one arm, and say which rows were left out before."""
+    if len(treated) and treated.min() < treated.max():
+        return
+    arm = "treated" if treated.sum() else "comparison"
+    what = f"all {len(treated)} units are {arm}" if len(treated) else "no row is left"
+    lost = "; ".join(f"{d.text} ({d.n_rows} rows)" for d in dropped)
+    raise DesignError(Problem(where="treatment", what=what + (f": left out were {lost}" if lost else ""),
+                              cure="An effect needs units of both kinds." + (
+                                  " Leave out a column that is empty for them, or fill it in." if lost else "")),
+                      source="design")
 
 
 def need_enough_units(units: Units) -> None:
