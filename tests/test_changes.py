@@ -399,3 +399,16 @@ def test_plain_differences_are_what_errs_where_the_outcome_before_made_firms_ent
 def test_where_all_are_right_they_seldom_disagree():
     _, wrong = drawn(400, gap=0.0)
     assert (wrong.mean(axis=0) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)).all()
+
+
+def test_a_negative_control_is_no_change_since_another_outcomes_baseline():
+    data = firms().assign(rent=lambda t: 5.0 + t["size"])
+    with pytest.raises(DesignError, match="change since 'before', which is no earlier wave"):
+        impact.checks.negative_control(matched_did, data, outcomes=["rent"], **{k: v for k, v in CALL.items() if k != "outcome"})
+    tree = keys()
+    tree["analysis"] |= {"sensitivity": {"negative_controls": ["rent"]}}
+    found = {c.id: c for c in impact.evaluate(study_from_mapping(tree, slug="firms"), data).checks}["negative_control:sales"]
+    assert (found.verdict, found.word) == ("not_applicable", "not examined")
+    assert "change since 'before'" in found.reason
+    assert impact.checks.negative_control(full_matching, data, outcomes=["rent"], treatment="took",
+                                          covariates=["age"]).estimates.headline.outcome == "rent"
