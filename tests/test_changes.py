@@ -403,12 +403,13 @@ def test_where_all_are_right_they_seldom_disagree():
 
 def test_a_negative_control_is_no_change_since_another_outcomes_baseline():
     data = firms().assign(rent=lambda t: 5.0 + t["size"])
-    with pytest.raises(DesignError, match="change since 'before', which is no earlier wave"):
-        impact.checks.negative_control(matched_did, data, outcomes=["rent"], **{k: v for k, v in CALL.items() if k != "outcome"})
+    with pytest.raises(DesignError, match="changes since 'before', which is no earlier wave"):
+        impact.checks.negative_control(matched_did, data, outcomes=["rent"],
+                                       **{key: value for key, value in CALL.items() if key != "outcome"})
     tree = keys()
     tree["analysis"] |= {"sensitivity": {"negative_controls": ["rent"]}}
     found = {c.id: c for c in impact.evaluate(study_from_mapping(tree, slug="firms"), data).checks}["negative_control:sales"]
     assert (found.verdict, found.word) == ("not_applicable", "not examined")
-    assert "change since 'before'" in found.reason
+    assert "changes since 'before'" in found.reason
     assert impact.checks.negative_control(full_matching, data, outcomes=["rent"], treatment="took",
                                           covariates=["age"]).estimates.headline.outcome == "rent"

@@ -41,6 +41,7 @@ def test_a_learners_trimmed_score_decides_who_is_matched(method, options):
     assert lost["outcome_missing"] == (6,)
     assert lost["covariate_missing"] == (10,)
     assert len(lost["trimmed"]) == (~score.kept).sum() - (6 in next(d.rows for d in score.dropped if d.reason == "trimmed"))
+    assert ("trimmed", lost["trimmed"]) in [(d.reason, d.rows) for d in e.matched.outside]
     assert {"score_given", "trimmed_scores"} <= {c.code for c in e.caveats}
     assert "boosting" in next(c.text for c in e.caveats if c.code == "score_given")
     place = dict(zip(score.rows.tolist(), score.score.tolist(), strict=True))

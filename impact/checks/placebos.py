@@ -108,7 +108,7 @@ def negative_control(estimator: Estimator, data: pd.DataFrame, *, outcomes: Sequ
         raise ValueError(f"alpha is a share such as 0.05, not {alpha!r}")
     found = [estimator(data, outcome=name, **options).headline for name in names]
     if options.get("baseline") is not None and any(e.method in CHANGES for e in found):
-        raise DesignError(Problem(where="outcomes", what=f"the method takes the change since '{options['baseline']}', which "
+        raise DesignError(Problem(where="outcomes", what=f"the method takes changes since '{options['baseline']}', which "
                                   "is no earlier wave of these", cure="Compare levels of them, by the matching alone, or "
                                   "give rows over periods."), source="negative control")
     known = [i for i, e in enumerate(found) if e.p_value is not None]

@@ -29,6 +29,7 @@ from impact.matching.support import BEYOND, TOLD_APART, Standing, outside_suppor
 from impact.matching.units import ASSUMPTIONS, ONE_CLUSTER, QUESTIONS, Units, continuous, joint_codes
 from impact.results import Caveat, Dropped, Estimate, StandardErrorCard
 
+TRIMMED = "trimmed"  # reason of units left out by a score handed over
 NOTHING = 1e-9  # standard deviations; a gap this small is rounding
 SETS_VCOV = "CR1S"
 TWO_WAY = ("CR0", "CR1", "CR1S")  # the covariances that add up over two ways of clustering
@@ -227,6 +228,7 @@ def matched_estimate(units: Units, found: Found) -> MatchedEstimate:
     outside = tuple(Dropped(reason=reason, text=text, n_rows=len(p), n_units=len(p),
                             rows=tuple(int(r) + 1 for r in positions[p]))
                     for reason, text, p in (*found.why, *_beyond(found, treated)))
+    outside = (*(lost for lost in rows.dropped if lost.reason == TRIMMED), *outside)
     lost = found.lost
     _drop(rows, positions, lost, "no_match", "no comparable unit within the caliper or the exact groups" if found.limit
           else "no comparison unit was left to match")
