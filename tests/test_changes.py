@@ -408,7 +408,8 @@ def test_a_negative_control_is_no_change_since_another_outcomes_baseline():
                                        **{key: value for key, value in CALL.items() if key != "outcome"})
     tree = keys()
     tree["analysis"] |= {"sensitivity": {"negative_controls": ["rent"]}}
-    found = {c.id: c for c in impact.evaluate(study_from_mapping(tree, slug="firms"), data).checks}["negative_control:sales"]
+    made = impact.evaluate(study_from_mapping(tree, slug="firms"), data)
+    found = {c.id: c for c in made.checks}["negative_control:sales"]
     assert (found.verdict, found.word) == ("not_applicable", "not examined")
     assert "changes since 'before'" in found.reason
     assert impact.checks.negative_control(full_matching, data, outcomes=["rent"], treatment="took",
