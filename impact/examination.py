@@ -122,7 +122,8 @@ def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
         after = "regression" if estimate.method == "regression_adjustment" else (
             "weighting" if estimate.method in WEIGHTING else "matching")
         pair = [checks.balance(matched.frame.iloc[matched.rows], treatment=treatment, covariates=covariates,
-                                weights=matched.weights, after=after, made_equal=estimate.method in EQUAL, outcome=name),
+                                weights=matched.weights, after=after, denominator=matched.denominator,
+                                made_equal=estimate.method in EQUAL, outcome=name),
                  checks.overlap(matched.standing, matched.treated, weights=matched.weights, estimand=estimate.estimand,
                                 outcome=name)]
         out += [replace(check, id=f"{check.id}:{name}") if name else check for check in pair]

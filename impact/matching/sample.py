@@ -63,6 +63,11 @@ class MatchedSample:
         """Score of each unit, or where it stands by its covariates, (n,); None where neither can be said."""
         return self.score if self.place is None else self.place.value
 
+    @property
+    def denominator(self) -> str:
+        """Whose spread differences are measured in: of the units the estimand speaks of, before matching."""
+        return DENOMINATORS.get(self.estimand, "pooled")
+
     def data(self) -> pd.DataFrame:
         """Return the matched rows with their weight (``matching_weight``), matched set and score, where there are any."""
         kept = self.weights != 0
@@ -84,7 +89,7 @@ class MatchedSample:
         """
         from impact.inference.balance import balance_table
 
-        given: dict[str, Any] = {"denominator": DENOMINATORS.get(self.estimand, "pooled"),
+        given: dict[str, Any] = {"denominator": self.denominator,
                                  "covariates": list(self.covariates)}
         return balance_table(self.frame.iloc[self.rows], treatment=self.treatment, weights=self.weights,
                              implied=bool((self.weights < 0).any()), **(given | options))
