@@ -74,7 +74,7 @@ def test_ten_firms_by_hand():
     assert [r.estimand for r in rows] == ["tce", "itt", "snt", "within"]
     assert [r.comparison_mean for r in rows] == [pytest.approx(x) for x in (10.0, 10.0, 10.0, 12.0)]
     assert [(r.n_treated, r.n_comparison, r.n_clusters) for r in rows] == [(5, 5, 5), (3, 5, 5), (2, 5, 5), (3, 2, 2)]
-    assert dict(rows.headline.details) == {"population_share": 0.25, "sample_share": 0.6}
+    assert rows.headline.details[:2] == (("population_share", 0.25), ("sample_share", 0.6))
     # CR0: cluster sums of residuals over group sizes; A1 has −1 and −1, A2 has 1 and 1; C1 −1, C2 1, C3 0
     plain = spillover(SMALL, **COLUMNS, population_share=0.25, vcov="CR0")
     control = ((-1) ** 2 + 1**2 + 0) / 25

@@ -13,6 +13,7 @@ from impact.data.frame import as_names, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import Problem
 from impact.inference.assignment import Draw
+from impact.inference.beside import wild_contrast
 from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.lots import Lots
 from impact.inference.replays import Statistics, of_fit
@@ -138,6 +139,11 @@ class CellRegression:
         turned = [abs(sum(w * moved[names.index(name)] for name, w in each.items())) > MOVES for each in picks]
         return with_own_draws(rows, own, draw, observed, seed=seed, by_cluster=trial.clusters is not None,
                               inverted=turned, said=said, holds=holds)
+
+    def beside(self, rows: Sequence[Estimate], picks: Sequence[Mapping[str, float]], seed: int) -> list[Estimate]:
+        """Show the wild cluster bootstrap beside contrasts where clusters are few."""
+        return [wild_contrast(row, self.fit, picked(self.fit, pick), self.trial.clusters, seed)
+                for row, pick in zip(rows, picks, strict=True)]
 
     def base(self, drawn: Iterable[str]) -> Array:
         """Columns of the regression that no draw changes."""

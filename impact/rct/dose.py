@@ -11,8 +11,7 @@ import numpy as np
 from impact.data.frame import as_names, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
-from impact.inference.beside import wild_beside
-from impact.inference.linear import Array, Codes, Fit, independent_columns
+from impact.inference.linear import Array, Codes, Fit
 from impact.inference.lots import observed_lots
 from impact.inference.report import FEW_CLUSTERS, Counts, is_share, make_estimate, spread
 from impact.rct.assignment import comparison_mean, shares_differ
@@ -99,7 +98,7 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     describe who received how much and stay an association whatever the covariates (caveat ``association_only``); a dose
     that came with an offer by lot is better served by :func:`impact.rct.late` with the amount as take-up. The mean dose
     counts as fixed. Covariance as :func:`impact.rct.ols`; contrasts with their own df. With few clusters the wild cluster
-    bootstrap stands beside a slope (without sampling weights), and where the dose was drawn the amounts are drawn again
+    bootstrap stands beside, and where the dose was drawn the amounts are drawn again
     among units or clusters (the parts of a curve with the other part as estimated; a level against none as
     :func:`impact.rct.multi_arm`). An association
     has no draw to make again, and its words stand. Reference case: with
@@ -127,8 +126,8 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     parts = [_row(sample, fit, picks, term, question, part=True) for term, picks in curve if shape == "quadratic"]
     if vcov is None and sample.drawn:
         head, *parts = _drawn_again(sample, fit, [head, *parts], [{dose: 1.0}, *(picks for _, picks in curve)], mean, seed)
-    if vcov is None and weights is None and sample.trial.clusters is not None and shape != "quadratic":
-        head = _beside(head, sample, seed)
+    if vcov is None:
+        head, *parts = fit.beside([head, *parts], [{dose: 1.0}, *(picks for _, picks in curve[:len(parts)])], seed)
     rows = [replace(head, details=(*head.details, ("mean_dose", mean), ("shape", shape), ("dose_drawn", sample.drawn),
                                            ("left_out", fit.fit.left_out))), *parts]
     if shape == "levels":
@@ -278,17 +277,6 @@ def _caveats(sample: _Dosed, level: float | None) -> list[Caveat]:
     return out
 
 
-def _beside(head: Estimate, sample: _Dosed, seed: int) -> Estimate:
-    """Show the wild cluster bootstrap of a slope where clusters are few."""
-    trial = sample.trial
-    if trial.clusters is None:
-        return head
-    design = np.column_stack([np.ones(len(sample.dose)), trial.controls()[0]])
-    some = len(np.unique(trial.clusters[trial.offered == 1]))
-    return wild_beside(head, outcome=trial.y, treatment=sample.dose, controls=design[:, independent_columns(design)],
-                       clusters=trial.clusters, treated=some, comparison=int(trial.clusters.max()) + 1 - some, seed=seed)
-
-
 def _drawn_again(sample: _Dosed, regression: CellRegression, rows: list[Estimate], picks: Sequence[Mapping[str, float]],
                  mean: float, seed: int) -> list[Estimate]:
     """Where few were drawn, draw the amounts again; of a curve each number with what else it is made of as estimated."""
@@ -325,5 +313,7 @@ def _levels(sample: _Dosed, seed: int) -> list[Estimate]:
                     "an association, not an effect")
         row = _row(sample, fit, {name: 1.0}, f"{name} − none", question, level=amount)
         sides = Sides((sample.dose == amount).astype(float), (sample.dose == 0).astype(float))
-        rows.append(row if sample.vcov is not None or not sample.drawn else fit.with_few(row, sides, name, None, seed))
+        if sample.vcov is None:
+            row = fit.with_few(row, sides, name, None, seed) if sample.drawn else fit.beside([row], [{name: 1.0}], seed)[0]
+        rows.append(row)
     return with_holm(rows, "levels")

@@ -137,7 +137,8 @@ def _estimate(trial: Trial, outcome: str, treatment: str, cluster: str | None, v
     if vcov is not None:
         return estimate
     return with_few_clusters(estimate, outcome=trial.y, offered=trial.offered, controls=trial.controls()[0],
-                             blocks=trial.blocks, clusters=trial.clusters, seed=seed, said=f"{SAME} {HELD}")
+                             blocks=trial.blocks, clusters=trial.clusters, seed=seed, weights=trial.weights,
+                             said=f"{SAME} {HELD}")
 
 
 def _named(labels: list[str], choice: Choice) -> tuple[str, ...]:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from impact.data.frame import as_names, listed, require_columns
 from impact.errors import DataError, DesignError, Problem
-from impact.inference.beside import wild_beside
+from impact.inference.beside import wild_contrast
 from impact.inference.intervals import Inference
-from impact.inference.linear import Array, Codes, Fit, independent_columns
+from impact.inference.linear import Array, Codes, Fit
 from impact.inference.report import FEW_CLUSTERS, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
 from impact.inference.wald import WaldTest, wald_test
 from impact.rct.assignment import comparison_mean, overlap_weighted
-from impact.rct.few import together, was_few, with_few_clusters
+from impact.rct.few import was_few, with_few_clusters
 from impact.rct.grouped import difference_by_lot, regress_by_group, same_by_lot
 from impact.rct.means import ASSUMPTIONS
 from impact.rct.trial import (
@@ -125,7 +125,7 @@ def subgroups(data: pd.DataFrame, *, outcome: str, treatment: str, by: str, cova
     groups. Joint test: Pustejovsky & Tipton (2018, JBES 36). Rows of groups follow the rule for few clusters of
     :func:`impact.rct.ols`; a difference of effects is drawn again under one effect common to all groups, put at its
     estimate (Ding, Feller & Miratrix 2016, Journal of the Royal Statistical Society B 78, on such plug-in
-    tests), and, without sampling weights, the wild cluster bootstrap is shown beside. The joint test of row 0 is drawn
+    tests), and the wild cluster bootstrap is shown beside. The joint test of row 0 is drawn
     again in the same way, wherever a difference is (``joint``: test 'lots', without statistic and df).
     ``subgroup_not_powered``: 2.8 standard errors of the difference (80 per cent power at the 5 per cent level) are more
     than the planned difference, or, without one, than the whole effect; this states precision and says nothing about the
@@ -311,7 +311,7 @@ def _difference(setting: _Setting, j: int, target: tuple[float, str], vcov: str 
     if vcov is not None:
         return row
     row = difference_by_lot(row, setting.trial, setting.fit, setting.names, setting.group, j, setting.seed)
-    return row if setting.trial.clusters is None or setting.trial.weights is not None else _wild(row, setting, j)
+    return wild_contrast(row, setting.fit, setting.pick({j: 1.0, 0: -1.0}), setting.trial.clusters, setting.seed)
 
 
 def _powered(row: Estimate, target: float, which: str) -> Estimate:
@@ -325,19 +325,6 @@ def _powered(row: Estimate, target: float, which: str) -> Estimate:
         f"five is {least:.4g} (2.8 standard errors), more than {whole}. That is how precise the comparison is; it says "
         "nothing about how large the true difference is, and finding none is no sign that there is none.",
         values=(("detectable", least), (which, target))))
-
-
-def _wild(row: Estimate, setting: _Setting, j: int) -> Estimate:
-    """Show the wild cluster bootstrap of a difference beside it where clusters are few."""
-    fit, trial = setting.fit, setting.trial
-    if trial.clusters is None or row.p_value is None:
-        return row
-    column, others = together(fit, fit.names[setting.at(j)], fit.names[setting.at(0)])
-    others = others[:, independent_columns(others)]
-    inside = setting.inside(0, j)
-    held = [len(np.unique(trial.clusters[inside & (trial.offered == arm)])) for arm in (1, 0)]
-    return wild_beside(row, outcome=trial.y, treatment=column, controls=others, clusters=trial.clusters, treated=held[0],
-                       comparison=held[1], seed=setting.seed)
 
 
 def _with_joint(rows: list[Estimate], setting: _Setting, overall: float, vcov: str | None) -> Estimate:

@@ -16,7 +16,15 @@ from impact.inference.assignment import declared_draw
 from impact.inference.intervals import NOISE, Inference, check_level
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.replays import Statistics, plain
-from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
+from impact.inference.report import (
+    Counterfactual,
+    Counts,
+    cluster_counts,
+    few_for_large_samples,
+    is_share,
+    make_estimate,
+    spread,
+)
 from impact.rct.few import is_few, with_own_draws
 from impact.rct.means import ASSUMPTIONS
 from impact.rct.trial import Trial, is_constant, regress, select_trial, with_holm
@@ -369,7 +377,7 @@ def _described(trial: Trial, share: float, draws: int, pooled: bool,
 
 
 def _caveats(trial: Trial, share: float, weights: Array, pooled: bool, adjusted: bool) -> list[Caveat]:
-    out = []
+    out = few_for_large_samples(None if trial.clusters is None else int(trial.clusters.max()) + 1)
     name = quantile_name(share)
     for arm, who in ((1, "treated"), (0, "comparison")):
         y, w = trial.y[trial.offered == arm], weights[trial.offered == arm]

@@ -62,7 +62,7 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
     as designed and not by how many of its units were sampled; without covariates that is the regression weighted by the
     inverse of the probability of each cell. Slopes: of the line through the levels' effects, with the same weights.
     One regression with a dummy a cell; CR2 by cluster. One positive level gives the numbers of :func:`spillover`.
-    Few clusters: as there, levels being drawn again among clusters; no wild cluster bootstrap is shown beside.
+    Few clusters: as there, levels being drawn again among clusters.
     Reference case: by hand, and the weighted regression (tests/test_two_level.py).
     """
     trial = select_cells(data, outcome=outcome, roles={treatment: "treatment", saturation: "saturation"},

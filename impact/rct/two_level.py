@@ -89,7 +89,7 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
     share s of the population that was invited. The sample's share cannot stand in for s: invited units are mostly sampled
     more densely, and the total would lean towards them. s counts as known. Of a column of shares the average is used; the
     total then holds where effects do not go with the share. One regression on two dummies, CR2 by cluster. Few clusters:
-    both lots are drawn again, with this regression run on every draw; units found stand for the units of the inner lot; no
+    both lots are drawn again, with this regression run on every draw; units found stand for the units of the inner lot; the
     wild cluster bootstrap is shown beside.
     Design as McKenzie & Puerto (2021, American Economic Journal: Applied Economics 13). Reference case: by hand, and the
     regression of the outcome on z and d − s·z, whose first coefficient is the total (tests/test_two_level.py).
@@ -123,7 +123,7 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
 
 def both_levels(regression: CellRegression, rows: Sequence[Estimate], picks: Sequence[Mapping[str, float]], label: Codes,
                 given: Array, cells: Callable[[Codes], Mapping[str, Array]], seed: int) -> list[Estimate]:
-    """Where clusters are few, draw clusters again and then units inside them.
+    """Where clusters are few, draw clusters again and then units inside them, with the wild bootstrap beside.
 
     Parameters
     ----------
@@ -134,9 +134,9 @@ def both_levels(regression: CellRegression, rows: Sequence[Estimate], picks: Seq
     if trial.clusters is None:
         return list(rows)
     lots = observed_lots(trial.clusters, label, given, trial.blocks)
-    return regression.redrawn(rows, picks, lots, 2 * label + given.astype(np.int64), cells,
-                              shift=(label > 0).astype(float), seed=seed, said=BOTH_LEVELS,
-                              holds=SAME_TAKING_PART)
+    again = regression.redrawn(rows, picks, lots, 2 * label + given.astype(np.int64), cells,
+                               shift=(label > 0).astype(float), seed=seed, said=BOTH_LEVELS, holds=SAME_TAKING_PART)
+    return regression.beside(again, picks, seed)
 
 
 def _population_share(trial: Trial, drawn: Array, cluster: str, given: float | str | None,
