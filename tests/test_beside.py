@@ -1,4 +1,4 @@
-"""The wild cluster bootstrap beside contrasts: as the test of one coefficient, as a set turned around, wherever it belongs."""
+"""The wild cluster bootstrap beside contrasts: as the test of one coefficient, turned around, wherever it belongs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def markets(groups: int = 14, size: int = 10, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({
         "g": g, "d": d, "y": y, "w": rng.uniform(0.5, 3, len(g)), "b": rng.integers(0, 2, len(g)).astype(float),
         "took": d * (rng.random(len(g)) < 0.7), "invited": d * (rng.random(len(g)) < 0.5), "unit": np.arange(len(g)) // 2,
-        "round": np.arange(len(g)) % 2, "dose": d * (1 + g // 2 % 2), "share": np.where(d == 0, 0, 0.25 + g // 2 % 2 * 0.5)})
+        "round": np.arange(len(g)) % 2, "dose": d * (1 + g // 2 % 2), "share": np.where(d == 0, 0, 0.25 + g // 2 % 2 / 2)})
 
 
 def p_of(y: Array, treatment: Array, controls: Array, g: Array) -> float:

@@ -103,7 +103,8 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
     population. Set: Fieller (1954), with the covariance of :func:`impact.rct.ols` and the t quantile at the df of the
     effect (Satterthwaite's under CR2). Few clusters: the p-value, which is that of an effect of zero, comes from drawing
     again with this regression run on every draw; the set stays Fieller's and says so, since no sharp share of outcomes of
-    either sign can be tested. The wild cluster bootstrap's p-value, of an effect of zero, is shown beside. The ratio of means is not the mean of firms' own ratios.
+    either sign can be tested. The wild cluster bootstrap's p-value, of an effect of zero, is shown beside.
+    The ratio of means is not the mean of firms' own ratios.
     Checked: by hand, by inverting the test on a grid, against R (clubSandwich 0.5.8) and statsmodels, and by simulation
     with a mean near zero (tests/test_ratio.py). Reference cases (effect and p-value): rct_jtrain2_dim_ols_hc2,
     rct_tz_dim_clustered, rct_tz_lin_cr2.
@@ -142,7 +143,8 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
         again = _centred(replace(trial, offered=drawn.astype(float)), treatment)
         return of_fit(again, picked(again, {treatment: 1.0})[None, :], both, trial.clusters)
 
-    again = with_own_statistic(estimate, own, offered=trial.offered, blocks=trial.blocks, clusters=trial.clusters, seed=seed)
+    again = with_own_statistic(estimate, own, offered=trial.offered, blocks=trial.blocks, clusters=trial.clusters,
+                               seed=seed)
     return wild_contrast(again, fit, picked(fit, {treatment: 1.0}), trial.clusters, seed, inverted=False)
 
 
