@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from impact.data.frame import as_names, check_columns, listed, require_columns
+from impact.data.frame import as_names, check_columns, draw_problems, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import Problem
 from impact.inference.assignment import Draw
@@ -19,7 +19,7 @@ from impact.inference.lots import Lots
 from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
-from impact.rct.assignment import overlap_weighted
+from impact.rct.assignment import drop_broken_pairs, overlap_weighted
 from impact.rct.few import together, with_few_clusters, with_own_draws, without
 from impact.rct.trial import (
     Trial,
@@ -165,11 +165,11 @@ class CellRegression:
 
 def select_cells(data: pd.DataFrame, *, outcome: str, roles: Mapping[str, str], zero_one: Sequence[str],
                  covariates: Sequence[str], strata: str | None, cluster: str | None, weights: str | None,
-                 transform: str) -> Trial:
+                 transform: str, halves: str | None = None) -> Trial:
     """Lay out the rows of a trial whose treatment takes several columns.
 
     ``roles`` gives the reason a row is left out where a column is missing; whether the cells can be compared is for the
-    caller to check.
+    caller to check. ``halves`` is the offer by which pairs were drawn: half a pair is left out and counted.
     """
     covariates = as_names(covariates)
     require_columns(data, outcome=outcome, treatment=tuple(roles), covariates=covariates, strata=strata, cluster=cluster,
@@ -178,6 +178,8 @@ def select_cells(data: pd.DataFrame, *, outcome: str, roles: Mapping[str, str], 
                                                     *as_names(weights)), complete=as_names(cluster))
     known = (*roles.items(), (strata, "strata"), (weights, "weight"), (outcome, "outcome"))
     rows = keep_known(data, known, weights)
+    if halves is not None and strata is not None:
+        drop_broken_pairs(rows, strata, halves, cluster)
     return lay_out(rows, outcome=outcome, offered=rows.numbers(next(iter(roles))), covariates=covariates, strata=strata,
                    cluster=cluster, weights=weights, transform=transform)
 
@@ -225,6 +227,22 @@ def thin(trial: Trial, cells: Mapping[str, Array], cure: str) -> list[Problem]:
             problems.append(Problem(where=f"cell {name}", cure=cure, what="it is empty: no unit of it has the outcome"
                                     if not count else f"only one {noun} of it has the outcome; two are needed"))
     return problems
+
+
+def one_armed(trial: Trial, drawn: Sequence[tuple[Sequence[str], str | None]], strata: str | None) -> list[Problem]:
+    """List the strata in which nothing varies of what was drawn: there is nothing to compare within them.
+
+    ``drawn`` holds the columns of each lot with the column of its clusters, None where units were drawn; of several
+    columns it is their combinations that vary.
+    """
+    if strata is None:
+        return []
+    data, out = trial.rows.data, []
+    for columns, cluster in drawn:
+        labels = data[columns[0]] if len(columns) == 1 else data[list(columns)].map(lambda value: f"{value:g}").agg(
+            " and ".join, axis=1)
+        out += draw_problems(trial.rows, treatment=columns[0], strata=strata, cluster=cluster, arms=labels)
+    return out
 
 
 def varying(data: pd.DataFrame, columns: Sequence[str | None], group: str, cure: str,

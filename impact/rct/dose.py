@@ -15,7 +15,7 @@ from impact.inference.linear import Array, Codes, Fit
 from impact.inference.lots import observed_lots
 from impact.inference.report import FEW_CLUSTERS, Counts, is_share, make_estimate, spread
 from impact.rct.assignment import comparison_mean, shares_differ
-from impact.rct.cells import CellRegression, Sides, regress_on_cells
+from impact.rct.cells import CellRegression, Sides, one_armed, regress_on_cells, varying
 from impact.rct.few import with_few_clusters
 from impact.rct.trial import Trial, count_sides, describe, infer_contrast, keep_known, lay_out, picked, with_holm
 from impact.results import Caveat, Estimate, Estimates
@@ -88,7 +88,7 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
         As :func:`impact.rct.ols`; also for negative doses, and for doses of units that were not offered any.
     DesignError
         When it is not said whether the dose was drawn, the dose does not vary, a cluster holds several doses of a draw by
-        cluster, or the shape needs more (or fewer) different amounts than there are.
+        cluster or lies in several strata, a stratum has one dose of a draw, or the shape needs more (or fewer) different amounts than there are.
 
     Notes
     -----
@@ -115,7 +115,7 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     trial, amount = _select(data, outcome, dose, treatment, names, baseline, strata, cluster, weights, transform)
     sample = _Dosed(trial=trial, dose=amount, drawn=bool(dose_drawn), outcome=outcome, name=dose, cluster=cluster,
                     vcov=vcov, transform=transform, conf_level=conf_level)
-    _check(sample, shape)
+    _check(sample, shape, strata)
     mean = float(np.average(sample.dose, weights=sample.trial.weights))
     away = sample.dose - mean  # measured from its mean, the first coefficient is the slope there
     fit = _fit(sample, {f"{dose}²": away**2, dose: away} if shape == "quadratic" else {dose: away})
@@ -166,7 +166,7 @@ def _check_offer(data: pd.DataFrame, dose: str, treatment: str) -> None:
             source="data")
 
 
-def _check(sample: _Dosed, shape: str) -> None:
+def _check(sample: _Dosed, shape: str, strata: str | None) -> None:
     amounts, trial = np.unique(sample.dose), sample.trial
     place, problems = f"dose '{sample.name}'", []
     need = 3 if shape == "quadratic" else 2
@@ -185,6 +185,13 @@ def _check(sample: _Dosed, shape: str) -> None:
                 where=f"column '{sample.cluster}'", what=f"{len(mixed)} clusters hold more than one dose: "
                 f"{listed(speakable(mixed))}", cure="Then the dose was not drawn at this level: name the level at which it "
                 "was."))
+    if strata is not None and sample.cluster is not None:
+        problems += varying(trial.rows.data, (strata,), sample.cluster, "A cluster is drawn within one stratum: correct it.")
+    if sample.drawn and trial.clusters is not None and int(trial.clusters.max()) + 1 == len(amounts):
+        problems.append(Problem(where=f"column '{sample.cluster}'", what=f"each of the {len(amounts)} amounts has one "
+                                "cluster: its own luck cannot be told from the dose", cure="Add data."))
+    if sample.drawn:
+        problems = problems or one_armed(trial, [((sample.name,), sample.cluster)], strata)
     if problems:
         raise DesignError(problems, source="design")
     few = amounts[:MOST_LEVELS]  # with more amounts than that no stratum can hold each in its share

@@ -20,6 +20,7 @@ from impact.rct.cells import (
     Recipe,
     Sides,
     mean_over,
+    one_armed,
     regress_on_cells,
     select_cells,
     thin,
@@ -106,6 +107,9 @@ def factorial(data: pd.DataFrame, *, outcome: str, treatments: Sequence[str], co
     labelled = {_label(treatments, cell): rows for cell, rows in cells.items()}
     problems += thin(trial, labelled, "Every combination of the offers is needed: use multi_arm where some were not drawn, "
                      "or leave an offer out.")
+    lots = [(tuple(name for name in treatments if (name in as_names(within)) == inside), None if inside else cluster)
+            for inside in (False, True)]
+    problems = problems or one_armed(trial, [lot for lot in lots if lot[0]], strata)
     if problems:
         raise DesignError(problems, source="design")
     trial.caveats += uneven_caveats(trial, cells.values(), "cells")

@@ -10,7 +10,7 @@ import numpy as np
 from impact.data.frame import rows_text
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
-from impact.rct.cells import CellRegression, Recipe, Sides, regress_on_cells, select_cells, thin, varying
+from impact.rct.cells import CellRegression, Recipe, Sides, one_armed, regress_on_cells, select_cells, thin, varying
 from impact.rct.trial import Trial
 from impact.rct.two_level import CONTROL, LOT, ONCE, SEEN, WHOLE, both_levels, control_mean, misplaced, note_strata
 from impact.results import Caveat, Estimate, Estimates
@@ -72,7 +72,8 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
     levels = [float(level) for level in np.unique(share[share > 0])]
     groups = _saturation_groups(share, given, levels)
     problems = _saturation_problems(data, treatment, saturation, levels) or thin(trial, groups, SEEN)
-    problems = [*varying(data, (saturation, strata), cluster, ONCE), *problems]
+    problems = [*varying(data, (saturation, strata), cluster, ONCE), *problems] or one_armed(
+        trial, [((saturation,), cluster)], strata)
     if problems:
         raise DesignError(problems, source="design")
     note_strata(trial, (share > 0).astype(float))

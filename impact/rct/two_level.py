@@ -20,6 +20,7 @@ from impact.rct.cells import (
     Sides,
     changing,
     mean_over,
+    one_armed,
     regress_on_cells,
     select_cells,
     thin,
@@ -79,7 +80,7 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
         As :func:`impact.rct.ols`.
     DesignError
         Without a population share, or with one not between 0 and 1; with invited units in clusters not drawn, clusters
-        both drawn and not, or fewer than two clusters that hold one of the three groups. All at once, named.
+        both drawn and not, strata of one arm, or fewer than two clusters that hold one of the three groups. All at once, named.
 
     Notes
     -----
@@ -99,12 +100,13 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
     check_columns(data, numbers=(*as_names(shares), *as_names(population)))
     trial = select_cells(data, outcome=outcome, roles={treatment: "treatment", cluster_treatment: "cluster_treatment"},
                          zero_one=(treatment, cluster_treatment), covariates=covariates, strata=strata, cluster=cluster,
-                         weights=weights, transform=transform)
+                         weights=weights, transform=transform, halves=cluster_treatment)
     drawn, given = trial.rows.numbers(cluster_treatment), trial.rows.numbers(treatment)
     groups = {"invited": drawn * given, "not invited": drawn * (1 - given), CONTROL: 1 - drawn}
     share, found, problems = _population_share(trial, drawn, cluster, population_share, population)
     problems += [*varying(data, (cluster_treatment, strata), cluster, ONCE), *thin(trial, groups, SEEN),
                  *misplaced(data, treatment, data[cluster_treatment] == 0, 1, "invited in clusters that were not drawn")]
+    problems = problems or one_armed(trial, [((cluster_treatment,), cluster)], strata)
     if problems:
         raise DesignError(problems, source="design")
     note_strata(trial, drawn)
