@@ -194,17 +194,24 @@ def regress_on_cells(trial: Trial, dummies: Mapping[str, Array], *, outcome: str
 
 
 def mean_over(trial: Trial, parts: Sequence[tuple[float, Array]], label: str, transform: str) -> Counterfactual:
-    """Weighted average of the means of some groups of rows, with sampling weights; for logs the geometric mean."""
+    """Weighted average of the means of groups of rows, with sampling weights; for logs the geometric mean.
+
+    Its error is that of what was drawn: rows of one cluster stand together, in whichever of the groups they are.
+    """
     weights = np.ones(len(trial.y)) if trial.weights is None else trial.weights
-    mean = variance = 0.0
+    groups = np.arange(len(trial.y), dtype=np.int64) if trial.clusters is None else trial.clusters
+    mean, scores, alone = 0.0, np.zeros(len(trial.y)), False
     for share, rows in parts:
-        y, w = trial.y[rows > 0], weights[rows > 0]
-        mean += share * float(np.average(y, weights=w))
-        deviation = float(y.std(ddof=1)) if len(y) > 1 else math.inf
-        variance += (share * deviation) ** 2 * float((w**2).sum() / w.sum() ** 2)
+        w = np.where(rows > 0, weights, 0.0) / float(weights[rows > 0].sum())
+        own, members = float(w @ trial.y), len(np.unique(groups[rows > 0]))
+        mean += share * own
+        factor = math.sqrt(members / (members - 1)) if members > 1 else 0.0
+        scores += share * factor * w * (trial.y - own)
+        alone = alone or members < 2
     if transform == "log":
         return Counterfactual(mean=math.exp(mean), std_error=0.0, label=f"{label} (geometric mean)")
-    return Counterfactual(mean=mean, std_error=math.sqrt(variance), label=label)
+    error = math.inf if alone else float(np.linalg.norm(np.bincount(groups, weights=scores)))
+    return Counterfactual(mean=mean, std_error=error, label=label)
 
 
 def uneven_caveats(trial: Trial, cells: Iterable[Array], noun: str) -> list[Caveat]:

@@ -88,7 +88,8 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
         As :func:`impact.rct.ols`; also for negative doses, and for doses of units that were not offered any.
     DesignError
         When it is not said whether the dose was drawn, the dose does not vary, a cluster holds several doses of a draw by
-        cluster or lies in several strata, a stratum has one dose of a draw, or the shape needs more (or fewer) different amounts than there are.
+        cluster or lies in several strata, a stratum has one dose of a draw, or the shape needs more
+        (or fewer) different amounts than there are.
 
     Notes
     -----
@@ -186,7 +187,8 @@ def _check(sample: _Dosed, shape: str, strata: str | None) -> None:
                 f"{listed(speakable(mixed))}", cure="Then the dose was not drawn at this level: name the level at which it "
                 "was."))
     if strata is not None and sample.cluster is not None:
-        problems += varying(trial.rows.data, (strata,), sample.cluster, "A cluster is drawn within one stratum: correct it.")
+        problems += varying(trial.rows.data, (strata,), sample.cluster,
+                            "A cluster is drawn within one stratum: correct it.")
     if sample.drawn and trial.clusters is not None and int(trial.clusters.max()) + 1 == len(amounts):
         problems.append(Problem(where=f"column '{sample.cluster}'", what=f"each of the {len(amounts)} amounts has one "
                                 "cluster: its own luck cannot be told from the dose", cure="Add data."))

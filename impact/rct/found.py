@@ -151,7 +151,8 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="attrition_weighted", estimand="itt", vcov="stacked",
         inference=infer(float(fit.coefficients[-1]), error, df, conf_level), counts=counts, card=card,
-        base=_base(y[side], counted[side], transform), question=QUESTION, assumptions=ASSUMPTIONS, transform=transform,
+        base=_base(y[side], counted[side], transform, None if clusters is None else clusters[found][side]),
+        question=QUESTION, assumptions=ASSUMPTIONS, transform=transform,
         outcome_sd=spread(y[side]), dropped=rows.dropped, caveats=caveats, share=is_share(raw[found]),
         details=(*_details(counted, sampling, offered, found), ("unweighted", float(plain.coefficients[-1])),
                  ("left_out", fit.left_out)))
@@ -320,13 +321,16 @@ def _check_weights(weights: Array, offered: Array) -> None:
         raise DesignError(problems, source="design")
 
 
-def _base(y: Array, weights: Array, transform: str) -> Counterfactual:
+def _base(y: Array, weights: Array, transform: str, clusters: Codes | None) -> Counterfactual:
     """Weighted mean of the comparison units; for logs the geometric mean."""
     mean = float(np.average(y, weights=weights))
     if transform == "log":
         return Counterfactual(mean=math.exp(mean), std_error=0.0, label="comparison mean, weighted")
-    error = float(np.sqrt((weights**2 * (y - mean) ** 2).sum()) / weights.sum())
-    return Counterfactual(mean=mean, std_error=error, label="comparison mean, weighted")
+    groups = np.arange(len(y)) if clusters is None else clusters
+    many = len(np.unique(groups))
+    size = float(np.linalg.norm(np.bincount(groups, weights=weights * (y - mean)))) / float(weights.sum())
+    return Counterfactual(mean=mean, label="comparison mean, weighted",
+                          std_error=size * math.sqrt(many / (many - 1)) if many > 1 else math.inf)
 
 
 def _details(weights: Array, own: Array, offered: Array, found: Mask) -> tuple[tuple[str, object], ...]:

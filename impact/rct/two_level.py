@@ -80,7 +80,8 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
         As :func:`impact.rct.ols`.
     DesignError
         Without a population share, or with one not between 0 and 1; with invited units in clusters not drawn, clusters
-        both drawn and not, strata of one arm, or fewer than two clusters that hold one of the three groups. All at once, named.
+        both drawn and not, strata of one arm, or fewer than two clusters that hold one of the three groups. All at once,
+        named.
 
     Notes
     -----
