@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from impact.inference.lots import Lots
 from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
-from impact.rct.assignment import drop_broken_pairs, overlap_weighted
+from impact.rct.assignment import as_drawn, drop_broken_pairs, overlap_weighted
 from impact.rct.few import together, with_few_clusters, with_own_draws, without
 from impact.rct.trial import (
     Trial,
@@ -214,11 +214,23 @@ def mean_over(trial: Trial, parts: Sequence[tuple[float, Array]], label: str, tr
     return Counterfactual(mean=mean, std_error=error, label=label)
 
 
-def uneven_caveats(trial: Trial, cells: Iterable[Array], noun: str) -> list[Caveat]:
-    """Say that strata count unevenly where they have different shares in the cells."""
-    found = [c for rows in cells for c in overlap_weighted(rows, trial.blocks, f"in the {noun}", clusters=trial.clusters)]
-    if not found or all(c.values for c in found):
-        return found[:1]
+def uneven_caveats(trial: Trial, cells: Mapping[str, Array], drawn: Mapping[str, Any], noun: str, strata: str | None,
+                   cluster: str | None) -> list[Caveat]:
+    """Say that strata count unevenly where they have different shares in the cells.
+
+    Parameters
+    ----------
+    cells : (n,) of 0 and 1 a cell, of the rows used. drawn : by the same names, (N,) of all rows of the table, with gaps
+        where it is not known.
+    """
+    if strata is None:
+        return []
+    data = trial.rows.data
+    found = [caveat for name, rows in cells.items() for caveat in overlap_weighted(
+        rows, trial.blocks, f"in the {noun}", clusters=trial.clusters, weights=trial.weights,
+        drawn=as_drawn(data, drawn[name], strata, cluster))]
+    if all(c.values for c in found):
+        return sorted(found, key=lambda c: -float(dict(c.values)["moved"]))[:1]
     return [Caveat(code="overlap_weighted", text=f"Strata have different shares in the {noun}: with each stratum "
                    f"compared within itself, strata with all {noun} well represented count more.")]
 

@@ -14,7 +14,7 @@ from impact.errors import DataError, DesignError, Problem
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.lots import observed_lots
 from impact.inference.report import FEW_CLUSTERS, Counts, is_share, make_estimate, spread
-from impact.rct.assignment import comparison_mean, shares_differ
+from impact.rct.assignment import MOVED, as_drawn, comparison_mean, moved_weight
 from impact.rct.cells import CellRegression, Sides, one_armed, regress_on_cells, varying
 from impact.rct.few import with_few_clusters
 from impact.rct.trial import Trial, count_sides, describe, infer_contrast, keep_known, lay_out, picked, with_holm
@@ -196,11 +196,24 @@ def _check(sample: _Dosed, shape: str, strata: str | None) -> None:
         problems = problems or one_armed(trial, [((sample.name,), sample.cluster)], strata)
     if problems:
         raise DesignError(problems, source="design")
-    few = amounts[:MOST_LEVELS]  # with more amounts than that no stratum can hold each in its share
-    if trial.blocks is not None and any(shares_differ((sample.dose == a).astype(float), trial.blocks) for a in few):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Doses are spread differently over the strata: with "
-                                    "each stratum compared within itself the numbers "
-                                    "give more weight to strata in which doses differ more."))
+    if strata is not None:
+        trial.caveats += _uneven(sample, strata)
+
+
+def _uneven(sample: _Dosed, strata: str) -> list[Caveat]:
+    """Say that strata in which doses vary more count more; judged by the doses drawn, where they were."""
+    trial = sample.trial
+    moved = 0.0 if trial.blocks is None else moved_weight(sample.dose, trial.blocks, trial.weights)
+    if moved <= MOVED:
+        return []
+    tail = "with each stratum compared within itself"
+    if sample.drawn and moved_weight(*as_drawn(trial.rows.data, trial.rows.data[sample.name], strata,
+                                               sample.cluster)) <= MOVED:
+        return [Caveat(code="overlap_weighted", values=(("moved", moved),), text="Strata were drawn alike, and yet doses "
+                       "are spread differently over their rows, by the sizes of groups or by who was found again: "
+                       f"{tail} {moved:.0%} of the weight moves to strata in which doses differ more.")]
+    return [Caveat(code="overlap_weighted", text=f"Doses are spread differently over the strata: {tail} the numbers give "
+                   "more weight to strata in which doses differ more.")]
 
 
 def _level_problems(sample: _Dosed, amounts: Array, place: str) -> list[Problem]:

@@ -107,12 +107,15 @@ def factorial(data: pd.DataFrame, *, outcome: str, treatments: Sequence[str], co
     labelled = {_label(treatments, cell): rows for cell, rows in cells.items()}
     problems += thin(trial, labelled, "Every combination of the offers is needed: use multi_arm where some were not drawn, "
                      "or leave an offer out.")
-    lots = [(tuple(name for name in treatments if (name in as_names(within)) == inside), None if inside else cluster)
-            for inside in (False, True)]
-    problems = problems or one_armed(trial, [lot for lot in lots if lot[0]], strata)
+    levels = [(tuple(name for name in treatments if (name in as_names(within)) == inside), None if inside else cluster)
+              for inside in (False, True)]
+    problems = problems or one_armed(trial, [level for level in levels if level[0]], strata)
     if problems:
         raise DesignError(problems, source="design")
-    trial.caveats += uneven_caveats(trial, cells.values(), "cells")
+    offers = data[list(treatments)]
+    drawn = {_label(treatments, cell): offers.eq(list(cell), axis=1).all(axis=1).where(offers.notna().all(axis=1))
+             for cell in cells}
+    trial.caveats += uneven_caveats(trial, labelled, drawn, "cells", strata, cluster)
     table = ("cells", tuple((name, int(rows.sum()), float(trial.y[rows > 0].mean())) for name, rows in labelled.items()))
     labelled.pop(_label(treatments, (0,) * len(treatments)))
     regression = regress_on_cells(trial, labelled, outcome=outcome, method="factorial", cluster=cluster, vcov=vcov,

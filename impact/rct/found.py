@@ -33,7 +33,7 @@ from impact.inference.report import (
     spread,
 )
 from impact.inference.sandwich import sum_by_cluster
-from impact.rct.assignment import check_draw, overlap_weighted
+from impact.rct.assignment import as_drawn, check_draw, overlap_weighted
 from impact.rct.few import SAME, with_own_statistic
 from impact.rct.trial import Mask, indicator_caveats, is_constant, keep_known, refuse_left_out
 from impact.results import Caveat, Estimate, StandardErrorCard
@@ -135,7 +135,8 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
         dummies = (blocks[found][:, None] == np.arange(1, int(blocks.max()) + 1)[None, :]).astype(float)
         extra = np.column_stack([dummies, extra])
         labels = [*(f"stratum {j + 2}" for j in range(dummies.shape[1])), *labels]
-        caveats += overlap_weighted(offered, blocks, clusters=clusters)
+        caveats += overlap_weighted(offered[found], blocks[found], clusters=clusters, drawn=as_drawn(
+            data, data[treatment], str(strata), cluster), weights=counted)
     design, names = np.column_stack([np.ones(len(y)), extra, offered[found]]), ["(intercept)", *labels, treatment]
     fit = least_squares(design, y, names, weights=counted, must_keep=(treatment,))
     caveats += refuse_left_out(fit)

@@ -18,7 +18,7 @@ from impact.inference.linear import Array, Codes, Fit
 from impact.inference.report import FEW_CLUSTERS, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
 from impact.inference.wald import WaldTest, wald_test
-from impact.rct.assignment import comparison_mean, overlap_weighted
+from impact.rct.assignment import as_drawn, comparison_mean, overlap_weighted
 from impact.rct.few import was_few, with_few_clusters
 from impact.rct.grouped import difference_by_lot, regress_by_group, same_by_lot
 from impact.rct.means import ASSUMPTIONS
@@ -62,6 +62,7 @@ class _Setting:
     transform: str
     conf_level: float
     seed: int
+    drawn: list[tuple[Array, Codes] | None]
 
     def inside(self, *groups: int) -> Mask:
         return np.isin(self.group, groups)
@@ -159,7 +160,15 @@ def _setting(data: pd.DataFrame, outcome: str, treatment: str, by: str, covariat
     fit = regress_by_group(trial, names, group, treatment)
     _check_rows(fit, names, group)
     return _Setting(trial=trial, names=names, group=group, fit=fit, cov=covariance_of(fit, trial, vcov), outcome=outcome,
-                    cluster=cluster, transform=transform, conf_level=conf_level, seed=seed)
+                    cluster=cluster, transform=transform, conf_level=conf_level, seed=seed, drawn=[
+                        None if strata is None else as_drawn(mine, mine[treatment], strata, cluster)
+                        for mine in (data[data[by] == value] for value in _values(trial, by, group))])
+
+
+def _values(trial: Trial, by: str, group: Codes) -> list[Any]:
+    """Values of the groups, in the order of their numbers."""
+    column = trial.rows.column(by)
+    return [column.iloc[int(np.flatnonzero(group == j)[0])] for j in range(int(group.max()) + 1)]
 
 
 def _select(data: pd.DataFrame, by: str, *, outcome: str, treatment: str, **roles: Any) -> Trial:
@@ -190,13 +199,13 @@ def _split(lost: Dropped, gone: Mask, by: str) -> list[Dropped]:
 
 def _groups(trial: Trial, by: str) -> tuple[list[str], Codes]:
     """Name the groups in the order of their values, and give each row its group's number."""
-    codes, values = trial.rows.codes(by), trial.rows.column(by)
+    codes = trial.rows.codes(by)
     count = int(codes.max()) + 1
     if not 2 <= count <= MOST_GROUPS:
         raise DataError(Problem(where=f"column '{by}'", what=f"it has {count} values on the rows used; 2 to {MOST_GROUPS} "
                                 "groups can be compared", cure="Name a column with one value a group."), source="data")
-    firsts = [values.iloc[int(np.flatnonzero(codes == j)[0])] for j in range(count)]
-    return [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in firsts], codes
+    values = _values(trial, by, codes)
+    return [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values], codes
 
 
 def _check_arms(trial: Trial, names: list[str], group: Codes) -> None:
@@ -284,7 +293,8 @@ def _group(setting: _Setting, j: int, vcov: str | None) -> Estimate:
     weights = None if trial.weights is None else trial.weights[inside]
     base = comparison_mean(y, offered, setting.transform, weights=weights, blocks=blocks, clusters=clusters, overlap=True,
                            label=f"comparison mean in {name}")
-    caveats += overlap_weighted(offered, blocks, f"offered in group {name}", clusters=clusters)
+    caveats += overlap_weighted(offered, blocks, f"offered in group {name}", clusters=clusters, weights=weights,
+                                drawn=setting.drawn[j])
     row = _row(setting, setting.pick({j: 1.0}), (j,), term=f"in {name}", question=IN_GROUP, caveats=caveats, base=base)
     row = replace(row, id=f"{setting.outcome}/subgroups/{name}", subgroup=name)
     if vcov is not None:

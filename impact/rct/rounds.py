@@ -119,7 +119,8 @@ def _select(data: pd.DataFrame, outcome: str, treatment: str, unit: str, round: 
     trial = select_trial(data.assign(**{treatment: offer}), outcome=outcome, treatment=treatment,
                          covariates=(*before, *covariates), strata=strata, cluster=cluster or unit, weights=weights,
                          transform=transform, baseline=before[0] if before else None)
-    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn)
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn,
+                                      weights=trial.weights)
     ledger = Selection(data, units=unit)
     ledger.drop(~known, "round_missing", f"{round} is missing")
     for lost in trial.rows.dropped:

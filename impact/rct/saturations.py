@@ -10,9 +10,19 @@ import numpy as np
 from impact.data.frame import rows_text
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
-from impact.rct.cells import CellRegression, Recipe, Sides, one_armed, regress_on_cells, select_cells, thin, varying
+from impact.rct.cells import (
+    CellRegression,
+    Recipe,
+    Sides,
+    one_armed,
+    regress_on_cells,
+    select_cells,
+    thin,
+    uneven_caveats,
+    varying,
+)
 from impact.rct.trial import Trial
-from impact.rct.two_level import CONTROL, LOT, ONCE, SEEN, WHOLE, both_levels, control_mean, misplaced, note_strata
+from impact.rct.two_level import CONTROL, LOT, ONCE, SEEN, WHOLE, both_levels, control_mean, misplaced
 from impact.results import Caveat, Estimate, Estimates
 
 if TYPE_CHECKING:
@@ -76,7 +86,10 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
         trial, [((saturation,), cluster)], strata)
     if problems:
         raise DesignError(problems, source="design")
-    note_strata(trial, (share > 0).astype(float))
+    asked = data[saturation].astype(float).round(9)
+    trial.caveats += uneven_caveats(
+        trial, {f"{level:g}": (share == level).astype(float) for level in (0.0, *levels)},
+        {f"{level:g}": (asked == level).where(asked.notna()) for level in (0.0, *levels)}, "saturations", strata, cluster)
     regression = regress_on_cells(
         trial, {name: rows for name, rows in groups.items() if name != CONTROL}, outcome=outcome, method="saturation",
         cluster=cluster, vcov=vcov, transform=transform, conf_level=conf_level)

@@ -13,7 +13,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
 from impact.inference.lots import observed_lots
 from impact.inference.report import Counterfactual
-from impact.rct.assignment import shares_differ
+from impact.rct.assignment import as_drawn, overlap_weighted
 from impact.rct.cells import (
     CellRegression,
     Recipe,
@@ -110,7 +110,10 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
     problems = problems or one_armed(trial, [((cluster_treatment,), cluster)], strata)
     if problems:
         raise DesignError(problems, source="design")
-    note_strata(trial, drawn)
+    if strata is not None:
+        trial.caveats += overlap_weighted(
+            drawn, trial.blocks, "of clusters drawn", clusters=trial.clusters, weights=trial.weights,
+            drawn=as_drawn(data, data[cluster_treatment], strata, cluster))
     regression = regress_on_cells(
         trial, {name: rows for name, rows in groups.items() if name != CONTROL}, outcome=outcome, method="spillover",
         cluster=cluster, vcov=vcov, transform=transform, conf_level=conf_level)
@@ -192,17 +195,6 @@ def misplaced(data: pd.DataFrame, treatment: str, where: pd.Series[bool], value:
     return [Problem(where=f"column '{treatment}'", what=f"{len(rows)} unit{' is' if len(rows) == 1 else 's are'} {what} "
                     f"({rows_text(rows)})",
                     cure="Write what the draw decided; who took part is another column, for late.")]
-
-
-def note_strata(trial: Trial, drawn: Array) -> None:
-    """Say that strata count unevenly where different shares of their clusters were drawn."""
-    if trial.blocks is None or trial.clusters is None:
-        return
-    firsts = np.unique(trial.clusters, return_index=True)[1]
-    if shares_differ(drawn[firsts], trial.blocks[firsts]):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares of clusters drawn: with "
-                                    "each stratum compared within itself, strata with both kinds of cluster well "
-                                    "represented count more."))
 
 
 def _total(regression: CellRegression, groups: Mapping[str, Array], share: float, found: tuple[float, ...]) -> Estimate:
