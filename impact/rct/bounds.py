@@ -297,10 +297,12 @@ def _two_rows(sample: _Enrolled, bounds: tuple[float, float], errors: tuple[floa
     counts = Counts(n=int(known.sum()), treated=int(treated.sum()), comparison=int((1 - treated).sum()),
                     units=int(known.sum()), units_treated=int(treated.sum()), clusters=groups[0],
                     clusters_treated=groups[1], clusters_comparison=groups[2])
+    # Stata's bounds know of cells of one direction only, and of neither clusters nor the weights of losses
+    plain = method == "lee_bounds" and cluster is None and not sample.cells.any() and np.ptp(sample.weights) == 0
     card = StandardErrorCard(formula=rule, correction="none", level=cluster or "the unit", df_rule="normal",
                              clusters_treated=groups[1] if groups[1] is not None else counts.treated,
                              clusters_comparison=groups[2] if groups[2] is not None else counts.comparison,
-                             stata_call="leebounds y d, select(s)" if method == "lee_bounds" else "")
+                             stata_call="leebounds y d, select(found) cieffect" if plain else "")
     if is_constant(sample.y[known]) and method == "lee_bounds":  # trimming the same values moves nothing
         bounds, errors = (0.0, 0.0), (0.0, 0.0)
     together = imbens_manski(*bounds, errors, conf_level)

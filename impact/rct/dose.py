@@ -52,6 +52,11 @@ class _Dosed:
     transform: str
     conf_level: float
 
+    @property
+    def mean(self) -> float:
+        """Mean dose of the rows used, weighted as they are."""
+        return float(np.average(self.dose, weights=self.trial.weights))
+
 
 def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str | None = None,
                   dose_drawn: bool | None = None, covariates: Sequence[str] = (), baseline: str | None = None,
@@ -117,7 +122,7 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     sample = _Dosed(trial=trial, dose=amount, drawn=bool(dose_drawn), outcome=outcome, name=dose, cluster=cluster,
                     vcov=vcov, transform=transform, conf_level=conf_level)
     _check(sample, shape, strata)
-    mean = float(np.average(sample.dose, weights=sample.trial.weights))
+    mean = sample.mean
     away = sample.dose - mean  # measured from its mean, the first coefficient is the slope there
     fit = _fit(sample, {f"{dose}²": away**2, dose: away} if shape == "quadratic" else {dose: away})
     at_mean = "average slope" if shape == "quadratic" else "slope"
@@ -251,12 +256,13 @@ def _row(sample: _Dosed, regression: CellRegression, contrast: Mapping[str, floa
     trial, fit, cov = sample.trial, regression.fit, regression.cov
     inference, rule = infer_contrast(fit, cov, picked(fit, contrast), sample.conf_level,
                                      clustered=trial.clusters is not None)
-    r, stata = _shape(fit, level)
+    r, stata = _shape(fit, level, None if part else sample.mean)
     counts, card = describe(fit, trial, cov.kind, rule, sample.cluster, r=r, stata=stata)
     mine = Counts(n=fit.n, units=fit.n, clusters=counts.clusters)
     if level is not None:
         mine = _level_counts(trial, sample.dose, level)
-        card = replace(card, clusters_treated=mine.clusters_treated or mine.treated,
+        card = replace(card, r_call=f"{card.r_call} # coefficient factor(d){level:g}",
+                       clusters_treated=mine.clusters_treated or mine.treated,
                        clusters_comparison=mine.clusters_comparison or mine.comparison)
     none = trial.offered == 0
     base = None
@@ -274,11 +280,13 @@ def _row(sample: _Dosed, regression: CellRegression, contrast: Mapping[str, floa
     return replace(estimate, id=f"{sample.outcome}/dose_response/{term}")
 
 
-def _shape(fit: Fit, level: float | None) -> tuple[str, str]:
-    """Write the dose in R's and in Stata's words: by level, squared or in a straight line."""
+def _shape(fit: Fit, level: float | None, mean: float | None) -> tuple[str, str]:
+    """Write the dose in R's and in Stata's words: by level, squared (about its mean, where given) or in a straight line."""
     if level is not None:
         return "factor(d)", "i.d"
-    return ("d + I(d^2)", "c.d##c.d") if fit.names[-2].endswith("²") else ("d", "d")
+    if not fit.names[-2].endswith("²"):
+        return "d", "d"
+    return ("d + I(d^2)", "c.d##c.d") if mean is None else (f"I(d - {mean:.12g}) + I((d - {mean:.12g})^2)", "")
 
 
 def _level_counts(trial: Trial, dose: Array, level: float) -> Counts:

@@ -256,10 +256,14 @@ def _row(setting: _Setting, pick: Array, groups: Sequence[int], **said: Any) -> 
     trial, inside = setting.trial, setting.inside(*groups)
     inference, rule = _infer(setting, pick, groups)
     counts = count_sides(inside & (trial.offered == 1), inside & (trial.offered == 0), trial.clusters)
-    own = "factor(by):d" if trial.blocks is not None else "factor(by) + factor(by):d"
+    between = len(groups) == 2  # the offer beside its products with the groups: these are the differences
+    effect = "d + factor(by):d" if between else "factor(by):d"
+    own = effect if trial.blocks is not None else f"factor(by) + {effect}"
+    reads = f"coefficient factor(by){setting.names[groups[-1]]}:d"
     _, card = describe(setting.fit, trial, setting.cov.kind, rule, setting.cluster, r=own, stata="",
                        covariates="factor(by):x", strata="interaction(s, by)")
     card = replace(card, correction=f"full design matrix, {setting.fit.k} coefficients in {len(setting.names)} groups",
+                   r_call=f"{card.r_call} # {reads}",
                    clusters_treated=counts.clusters_treated or counts.treated,
                    clusters_comparison=counts.clusters_comparison or counts.comparison)
     return make_estimate(

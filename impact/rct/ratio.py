@@ -151,7 +151,8 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
 def _card(card: StandardErrorCard, method: str) -> StandardErrorCard:
     """Say how the ratio was made; Stata makes it from the regression's two coefficients."""
     stata = f"{card.stata_call}; nlcom _b[d]/_b[_cons]" if card.stata_call and method == "delta" else card.stata_call
-    return replace(card, formula=f"{card.formula}; ratio by {'Fieller' if method == 'fieller' else 'the delta method'}",
+    return replace(card, r_call=f"{card.r_call} # coefficient d / (Intercept)",
+                   formula=f"{card.formula}; ratio by {'Fieller' if method == 'fieller' else 'the delta method'}",
                    stata_call=stata)
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_LEVELS = 10
-WEIGHTED_SUM = Recipe("factor(cell)", "", "weighted sum of its coefficients, clubSandwich::linear_contrast")
 
 
 def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str, saturation: str,
@@ -104,6 +103,12 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
     return Estimates(rows=tuple(rows))
 
 
+def _sum_of(picks: Mapping[str, float]) -> Recipe:
+    """Write a weighted sum of cells' coefficients out."""
+    return Recipe("factor(cell)", "", f"{' + '.join(f'{weight:.6g}·[{cell}]' for cell, weight in picks.items())}, "
+                  "clubSandwich::linear_contrast")
+
+
 Found = list[tuple[Estimate, dict[str, float]]]  # rows, each with the coefficients it is a sum of
 
 
@@ -172,7 +177,7 @@ def _pooled(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapp
         rows = np.asarray(sum(groups[cell] for cell in picks[name]))
         caveats, details = _levels(regression, groups, drawn) if name == "total" else ((), ())
         out.append((regression.row(
-            picks[name], Sides(rows, control, base), WEIGHTED_SUM, term=name, name=name, estimand=estimand,
+            picks[name], Sides(rows, control, base), _sum_of(picks[name]), term=name, name=name, estimand=estimand,
             question=f"{question}, over the saturations as drawn", caveats=caveats, details=details,
             assumptions=(*LOT, *WHOLE) if name == "total" else LOT), picks[name]))
     return out
@@ -206,7 +211,7 @@ def _slopes(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapp
                         for chosen in (distance > 0, distance <= 0))
         picks = {_at(side, level): float(step) for level, step in zip(levels, steps, strict=True)}
         out.append((regression.row(
-            picks, Sides(above, below), WEIGHTED_SUM, term=f"slope, {side}", name=f"slope-{side}", estimand="slope",
+            picks, Sides(above, below), _sum_of(picks), term=f"slope, {side}", name=f"slope-{side}", estimand="slope",
             question=f"by how much the effect on the {side} changes as the share invited in the cluster goes from 0 to 1, "
             "if it moves in a straight line", assumptions=LOT), picks))
     return out
