@@ -37,8 +37,10 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
         out.append(checks.draw_record(words(assignment.record if assignment else None),
                                       assignment.rule if assignment else None))
         once = sample.frame.drop_duplicates(sample.unit)  # rounds repeat what was measured before
-        out.append(checks.balance(once, treatment=str(sample.treatment), covariates=_before(sample),
-                                  randomised=True, remedy=_remedy(sample, estimates)))
+        said = _said(sample)
+        out.append(checks.balance(once.rename(columns=said), treatment=str(sample.treatment), randomised=True,
+                                  covariates=[said.get(name, name) for name in _before(sample)],
+                                  remedy=_remedy(sample, estimates)))
     if design.kind == "matching":
         out += _matching(sample, estimates)
     for outcome in sample.study.primaries:
@@ -96,6 +98,13 @@ def _before(sample: Sample) -> list[str]:
     names = [*sample.study.design.covariates, *(o.baseline for o in sample.study.primaries if o.baseline),
              *(name for o in sample.study.primaries if (name := o.column + EARLIER) in sample.frame)]
     return list(dict.fromkeys(names))
+
+
+def _said(sample: Sample) -> dict[str, str]:
+    """Words for baselines that were made of reports, or taken from the round before: no file has a column of that name."""
+    made = {name: f"{words(o.label)} before" for o in sample.study.outcomes for name in (o.baseline, o.column + EARLIER)
+            if name and (name.startswith("_") or name.endswith(EARLIER))}
+    return {name: label for name, label in made.items() if name in sample.frame and label not in sample.frame}
 
 
 def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
