@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impact.data.arguments import check_flags
+from impact.did.aggregation import KINDS
 from impact.did.arrangement import Arrangement, arrange
 from impact.did.calls import group_time_calls
 from impact.did.cells import Cells, Comparison, estimate_cells, plan
+from impact.did.estimands import group_time_question
 from impact.did.group_effects import GroupTimeEffects, Report, group_time_effects
 from impact.did.layout import Layout, lay_out
 from impact.did.multiplier import DRAWS
@@ -116,7 +118,9 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
         dropped=tuple(lay.rows.dropped), details=_details(lay, cells, season),
         caveats=(*_caveats(lay, cells, comparisons), *no_base_note(baseless), *_small_cohorts(layout, cells),
                  *few_for_large_samples(counts.clusters)),
-        covariates=bool(lay.labels), repeated=not layout.wide, noun=_noun(lay), anticipation=anticipation)
+        covariates=bool(lay.labels), repeated=not layout.wide, noun=_noun(lay), anticipation=anticipation,
+        questions={kind: group_time_question(kind, control_group=control_group, anticipation=anticipation, season=season,
+                                             weighted=weights is not None, rows=unit is None) for kind in KINDS})
     return group_time_effects(cells, report)
 
 
