@@ -89,11 +89,12 @@ def test_a_study_clusters_where_treatment_was_decided(method):
 
 
 @pytest.mark.parametrize("method", ["synthetic_control", "synthetic_did"])
-def test_a_mix_of_others_says_that_its_error_is_not_of_the_level_of_assignment(method):
+def test_placebos_of_a_mix_are_at_the_level_of_assignment(method):
     data = districts(14)
     data = data[data["first"].isna() | (data["firm"] == "F006")]
     made = evaluate(declare("did", method=method, assigned_by="district"), data)
-    assert made.headline.has_caveat("assignment_level")
+    assert made.headline.se_card.level == "district"
+    assert (made.headline.se_card.clusters_treated, made.headline.se_card.clusters_comparison) == (1, 7)
     assert made.headline.has_caveat("few_units")
 
 

@@ -171,7 +171,7 @@ def _placed(row: Estimate, part: Average, kind: str, error: float, reach: float,
     name = f"{part.key:.12g}"
     place: dict[str, Any] = {{"dynamic": "horizon", "group": "cohort", "calendar": "period"}[kind]: name}
     if kind == "dynamic" and part.key < -anticipation:
-        place["estimand"] = "placebo"
+        place |= {"estimand": "placebo", "dropped": _lost_to_trends(row)}
     return replace(row, id=f"{row.id}/{kind}/{name}", term=f"{kind} {name}", details=_band(part.value, error, reach),
                    **place)
 
@@ -259,9 +259,16 @@ def _cell(cell: Cell, error: float, reach: float, report: Report) -> Estimate:
                  _cell_question(cohort, base, period, horizon))
     reasons = (("estimate", cell.reason), ("std_error", cell.reason)) if cell.reason else row.reasons
     details = (("base_period", base), *_band(cell.effect, error if row.std_error is not None else 0.0, reach))
+    early: dict[str, Any] = {}
+    if horizon < -report.anticipation:
+        early = {"estimand": "placebo", "dropped": _lost_to_trends(row)}
     return replace(row, id=f"{row.id}/{cohort}/{period}", term=f"{cohort} in {period}", cohort=cohort, period=period,
-                   estimand="att" if horizon >= -report.anticipation else "placebo", horizon=f"{horizon:.12g}",
-                   reasons=reasons, details=details)
+                   horizon=f"{horizon:.12g}", reasons=reasons, details=details, **early)
+
+
+def _lost_to_trends(row: Estimate) -> tuple[Dropped, ...]:
+    """Leave out of the ledger of a row before treatment those rows that are lost to effects only."""
+    return tuple(loss for loss in row.dropped if loss.reason != "earlier_only")
 
 
 def _cell_question(cohort: str, base: str, period: str, horizon: float) -> str:
