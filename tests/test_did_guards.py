@@ -162,7 +162,7 @@ def test_bad_input_is_a_clear_error_of_each_function(name, bad):
     change, words = BAD[bad]
     more = {} if name in OWN_KEYS else KEYS
     if "cluster" in bad:
-        if name in (*AREAS, "bacon_decomposition"):
+        if name == "bacon_decomposition":
             with pytest.raises(TypeError, match="unexpected keyword"):
                 EACH[name](data, **more, cluster="market")
             return

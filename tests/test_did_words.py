@@ -164,9 +164,9 @@ def test_false_starts_do_not_speak_of_the_rows_cut_for_them():
     assert "by 1 standard errors" not in leave_one_cohort_out(group_time_att, panel(), **KEYS).check.reason
 
 
-@pytest.mark.parametrize(("years", "start", "told"), [(8, 0, True), (7, 0, False), (8, 2010, False)])
+@pytest.mark.parametrize(("years", "start", "told"), [(8, 0, True), (5, 0, True), (4, 0, False), (8, 2010, False)])
 def test_numbered_periods_without_a_season_are_told(years, start, told):
-    data = panel(years=years)
+    data = panel(years=years, cohorts=(3.0, 4.0, np.nan))
     data[["t", "first"]] += start
     for function in (group_time_att, imputation):
         assert function(data, **KEYS).headline.has_caveat("season_not_declared") == told

@@ -33,8 +33,9 @@ def part_lines(rows: Sequence[Estimate], keys: Sequence[str] = (), *, said: Esti
     first, known = rows[0], {c.text for c in said.caveats}
     keys = keys or (["cohort", "period"] if first.cohort and first.horizon else [
         "horizon" if first.horizon else "cohort" if first.cohort else "period"])
-    bands = any("band_low" in dict(row.details) for row in rows)
-    table = [[*keys, "estimate", f"{first.conf_level:.0%} interval", *(["band for all at once"] if bands else []), "n"]]
+    reach = "on a side" if dict(said.details).get("bands_by_side") else "for all"
+    bands = [f"band {reach} at once"] if any("band_low" in dict(row.details) for row in rows) else []
+    table = [[*keys, "estimate", f"{first.conf_level:.0%} interval", *bands, "n"]]
     notes: dict[str, list[str]] = {}
     for row in rows:
         place, details = [_place(row, key) for key in keys], dict(row.details)
