@@ -323,3 +323,10 @@ def test_what_trends_may_do_prints_its_sentence():
     assert str(found).count("caveat:") == len(found.headline.caveats)
     assert made.check.reason in str(made)
     assert "start moved 1 earlier" in str(made)
+
+
+def test_why_nothing_can_be_estimated_names_the_column():
+    data = panel().assign(first=lambda d: d["first"] + 0.5)
+    left = dict(compare(data, **KEYS).left_out)
+    assert left["group_time_att"].startswith("column 'first': it names 4.5")
+    assert "no unit is measured" not in left["group_time_att"].split(":")[0]

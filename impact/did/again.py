@@ -218,7 +218,7 @@ def _try(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any]) -> 
     try:
         found: Estimate = estimator(data, **keywords).headline
     except (DataError, DesignError) as error:
-        return None, "; ".join(problem.what for problem in error.problems)
+        return None, error.reason
     if found.std_error is None:
         return None, dict(found.reasons).get("std_error", "it has no standard error")
     return found, ""

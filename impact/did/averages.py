@@ -91,8 +91,8 @@ class CellEffects(Estimates):
         -------
         Estimates
             Row 0 the overall average of that kind, then one row a horizon, cohort or period, named in that field, with
-            ``band_low`` and ``band_high`` in ``details``, which cover all of them at once; where leads of another regression
-            stand beside, one band covers all effects and another all leads (``bands_by_side``).
+            ``band_low`` and ``band_high`` in ``details``, which cover all of them at once; where leads of another
+            regression stand beside, one band covers all effects and another all leads (``bands_by_side``).
 
         Raises
         ------

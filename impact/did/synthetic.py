@@ -14,7 +14,7 @@ from impact.data.frame import transformed
 from impact.data.panel import Panel, select_panel
 from impact.data.privacy import speakable
 from impact.did.multiplier import seeded
-from impact.did.opening import Asked, codes_of, need_constant
+from impact.did.opening import Asked, codes_of, need_constant, need_rows
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer, is_number
 from impact.inference.linear import Array, Codes
@@ -205,9 +205,7 @@ def _areas(data: pd.DataFrame, outcome: str, unit: str, time: str, first_treated
            name_areas: bool) -> Areas:
     panel = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, cluster=cluster)
     rows = panel.rows
-    if not rows.kept.any():
-        raise DesignError(Problem(where="data", what="no row is complete", cure="See which columns are empty."),
-                          source="design")
+    need_rows(rows)
     need_constant(rows, codes_of(data[unit]), Asked(outcome=outcome, unit=unit, time=time, first_treated=first_treated,
                                                     cluster=cluster))
     if panel.first is None:

@@ -14,7 +14,7 @@ from impact.data.panel import ASSUMPTIONS, CONTROL_GROUPS, Panel, counterfactual
 from impact.did.doubly_robust import METHODS, NotEstimableError, cross_section_effect, group_means, panel_effect
 from impact.did.estimands import two_by_two_question
 from impact.did.notes import leavers_note, unbalanced_note
-from impact.did.opening import UNBALANCED, Asked, Opened, codes_of, need_constant
+from impact.did.opening import UNBALANCED, Asked, Opened, codes_of, need_constant, need_rows
 from impact.did.periods import between_seasons
 from impact.errors import DesignError, Problem
 from impact.inference.contrasts import difference
@@ -98,6 +98,7 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, tim
                   unbalanced=unbalanced, paired=panel, by_cells=True)
     found = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
                          cluster=cluster, weights=weights)
+    need_rows(found.rows)
     if unit is not None:
         need_constant(found.rows, codes_of(data[unit]), asked)
     before, after = _two_periods([float(t) for t in found.rows.column(time).unique()], periods, time)
