@@ -174,7 +174,7 @@ def test_bad_input_is_a_clear_error_of_each_function(name, bad):
 
 def test_an_outcome_that_is_nowhere_is_said_before_periods_are():
     with pytest.raises(DesignError, match="no row is complete"):
-        did.two_by_two(panel().assign(profit=np.nan), periods=(2002, 2003), **KEYS)
+        did.two_by_two(panel().assign(**{KEYS["outcome"]: np.nan}), periods=(2002, 2003), **KEYS)
 
 
 def test_all_treated_from_the_first_period_says_what_to_do():

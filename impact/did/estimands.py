@@ -109,7 +109,9 @@ def two_by_two_question(kind: str, control_group: str) -> str:
 def horizon_question(value: float, anticipation: float = 0) -> str:
     """Say in words what an effect at one horizon answers; within ``anticipation`` the programme may already act."""
     size = f"{abs(value):.12g} period{'s' * (abs(value) != 1)}"
-    if value >= 0:
+    if value == 0:
+        return "the average effect in the period of first treatment, on units observed then"
+    if value > 0:
         return f"the average effect {size} after first treatment, on units observed that long"
     if value >= -anticipation:
         return f"the average effect {size} before treatment, when units may already have acted on what they expected"
