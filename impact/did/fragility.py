@@ -210,7 +210,7 @@ def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.
 
 def _few(base: Estimate) -> str:
     """Say that the drift is understated where the errors of the earlier differences are too small."""
-    if not any(base.has_caveat(code) for code in ("small_cohorts", "few_clusters_large_sample")):
+    if not any(base.has_caveat(code) for code in ("small_cohorts", "small_comparison", "few_clusters_large_sample")):
         return ""
     return (" With so few treated or comparison units or clusters the errors of the earlier differences are somewhat too "
             "small, so that a larger drift than this could have stayed hidden.")
