@@ -71,8 +71,8 @@ def render_pdf(brief: Brief, *, ladder: tuple[Layout, ...] = LADDER) -> tuple[by
     for layout in ladder:
         pdf, fit = _compile(compiler, brief, layout)
         if _fits(fit):
-            pdf, layout = _with_first_page(compiler, brief, layout) or (pdf, layout)
-            return _with_splits(compiler, brief, layout) or (pdf, layout)
+            fuller = _with_first_page(compiler, brief, layout) or (pdf, layout)
+            return _with_splits(compiler, brief, fuller[1]) or fuller
     raise RenderError(_overfull(fit, ladder[-1], brief), source="brief")
 
 
