@@ -8,7 +8,7 @@ from typing import Literal
 
 from impact.brief.atoms import Phrase, Verdict
 
-Block = Literal["results", "tool", "alt", "recommendation", "aims", "context", "chain", "label", "quote", "literature"]
+Block = Literal["results", "tool", "alt", "recommendation", "aims", "context", "chain", "label", "quote", "literature", "method"]
 # what a reference shows: the size of an effect, in per cent, its whole interval, or a figure that is no effect
 Shows = Literal["effect", "percent", "interval", "figure"]
 
