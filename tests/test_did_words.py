@@ -210,7 +210,7 @@ def test_wrong_arguments_are_named(wrong, said):
 
 
 def test_what_is_no_table_is_named():
-    with pytest.raises(DataError, match="it is no table but str"):
+    with pytest.raises(DataError, match="a str is no table"):
         group_time_att("firms.csv", **KEYS)
 
 

@@ -8,6 +8,7 @@ from impact.brief import colophon, evidence, facts, findings, periods, programme
 from impact.brief.effects import axis_of, results
 from impact.brief.limitations import first_limit, limits
 from impact.brief.model import Brief, Join, Text, quote, say
+from impact.brief.references import with_numbers
 from impact.brief.subgroups import for_whom
 from impact.brief.texts import begun, character_problems, language_problems, length_problems, refuse, untranslated
 from impact.errors import Problem, RenderError
@@ -42,14 +43,15 @@ def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str
     Raises
     ------
     RenderError
-        When a text of the study file is not there in the language or is longer than its place allows (every such text is
-        named), the record has no estimate of a declared primary outcome, or the language is not available.
+        When a text of the study file is not there in the language, is longer than its place allows or names a number that
+        is not there (every such text is named), the record has no estimate of a declared primary outcome, or the language
+        is not available.
     """
     language = language or evaluation.study.brief.language
     refuse(language_problems(language))
     _check_primaries(evaluation)
-    brief = _blocks(evaluation, audit, language)
-    refuse((*untranslated(brief, evaluation.study), *length_problems(brief)))
+    brief, problems = with_numbers(_blocks(evaluation, audit, language), evaluation)
+    refuse((*untranslated(brief, evaluation.study), *problems, *length_problems(brief)))
     return brief
 
 
@@ -69,8 +71,8 @@ def check_texts(study: Study, *, every_language: bool = False, language: str | N
     Returns
     -------
     tuple of Problem
-        Texts that are not there in a language; texts too long for their place, with the characters to cut; characters no
-        face can draw; a language that is not available yet.
+        Texts that are not there in a language; texts too long for their place, with the characters to cut; numbers that no
+        study of this kind has; characters no face can draw; a language that is not available yet.
     """
     own, record = language or study.brief.language, _without_numbers(study)
     unknown = language_problems(own, "language" if language else "study.yaml: brief.language")
@@ -79,7 +81,9 @@ def check_texts(study: Study, *, every_language: bool = False, language: str | N
     first = _blocks(record, None, own)
     others = [name for name in begun(first, study) if name != own] if every_language else []
     problems: list[Problem] = []
-    for brief in (first, *(_blocks(record, None, name) for name in others)):
+    for blocks in (first, *(_blocks(record, None, name) for name in others)):
+        brief, unknown = with_numbers(blocks, record, before=True)
+        problems += unknown
         problems += [*untranslated(brief, study), *length_problems(brief), *character_problems(brief)]
     return tuple(dict.fromkeys(problems))
 
@@ -99,6 +103,8 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
     study = evaluation.study
     rows = results(evaluation, language)
     lines = limits(evaluation, language)
+    bottom = facts.own(study.brief.bottom_line, "brief.bottom_line", language) or findings.bottom_line(
+        evaluation, rows, language)
     known = evidence.benchmark(evaluation, rows, language)
     costs, cost_note = programme.costs(evaluation, language)
     done, done_facts = programme.done(evaluation, language)
@@ -108,7 +114,7 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         made_of=(("data", evaluation.provenance.data_sha256), ("study", evaluation.provenance.study_sha256)),
         stamps=_stamps(evaluation), series=_series(evaluation, language),
         kicker=facts.own(study.brief.title, "brief.title", language),
-        title=findings.title(evaluation, rows, language), bottom_line=findings.bottom_line(evaluation, rows, language),
+        title=findings.title(evaluation, rows, language), bottom_line=bottom,
         meta=programme.meta(evaluation, language),
         messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines, language)),
         tiles=findings.tiles(evaluation, rows, language),
@@ -120,7 +126,8 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         reading=evidence.reading(evaluation, rows, language), trends=periods.trends(evaluation, language),
         event_study=periods.event_study(evaluation, language), benchmark=known, for_whom=for_whom(evaluation, language),
         targets=promises.targets(evaluation, language), methods=evidence.methods(evaluation, language),
-        costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation, language), limits=lines,
+        costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation, language),
+        captions=facts.captions(study, language), limits=facts.with_own_limits(lines, study, language),
         lessons=evidence.lessons(evaluation, rows, language), flow=facts.flow(evaluation, language),
         standard=evidence.standard(audit), ethics=colophon.ethics(evaluation, language),
         sources=colophon.sources(evaluation, language), credits=colophon.credit_lines(evaluation, language),
