@@ -1,0 +1,227 @@
+"""What each rule refuses; every rule reads one clause in its context and says why, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from impact.brief.atoms import CLEAR
+from impact.brief.claims.lexicon import Lexicon, plain, unaccented
+from impact.brief.claims.sentences import TOKEN, Clause, Sentence
+from impact.brief.claims.types import Block, Context, Reference, Rung
+
+Rule = Callable[[Clause, Sentence, Context, Lexicon], str]
+
+FINDINGS: tuple[Block, ...] = ("results", "tool", "alt")
+SPOKEN: tuple[Block, ...] = (*FINDINGS, "recommendation")  # what a reader takes as said by the study
+FREE: tuple[Block, ...] = ("quote", "literature", "aims")
+BARE = re.compile(r"(?<![\w‹])\d[\d.,  ]*\d|(?<![\w‹])\d")
+YEAR = re.compile(r"(?:19|20)\d\d")
+DATE = re.compile(r"\d{1,2}(?:st|nd|rd|th|er|o)? (?:de )?[a-z]{3,10}\.?(?: (?:de )?(?:19|20)\d\d)?|\d{4}-\d\d(?:-\d\d)?|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
+MONTHS = re.compile(r"jan|f[ei]b|fev|mar|apr|avr|abr|ma[iy]|jun|jui|jul|aug|ao[uû]|ago|sep|oct|nov|dec|ene|dic")
+CENT = re.compile(r"\d ?(?:%|per ?cent|pour cent|por ciento)|\d ?points?\b|\d ?puntos?\b")
+
+
+def exempt(clause: Clause, sentence: Sentence, w: Lexicon) -> bool:
+    """Tell whether a clause claims nothing: it asks, doubts, intends, warns, or reports others' findings."""
+    return sentence.question or w.has("uncertain", clause.text) or w.has("aim", clause.text) or w.has("cited", clause.text)
+
+
+def changes(text: str, w: Lexicon) -> bool:
+    """Tell whether a text speaks of change or of one thing being more or better than another."""
+    return any(w.has(name, text) for name in ("up", "down", "good", "bad", "other"))
+
+
+def unreferenced(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse a change, or any statement on an outcome, that no estimate stands behind."""
+    if context.block not in SPOKEN or clause.told or exempt(clause, sentence, w) or w.has("convention", clause.text):
+        return ""
+    if context.block == "recommendation":
+        stated = w.has("assertion", clause.text)
+    else:
+        about = w.has("outcome", clause.text) and w.has("verb", clause.text) and not w.has("measure", clause.text)
+        stated = changes(clause.text, w) or about or w.has("cause", clause.text)
+    return "It tells a change, or how an outcome stands, and no estimate is referred to." if stated else ""
+
+
+def cause(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse words of cause above the rung; in a text around the study, any result of the programme."""
+    if context.block in FREE or exempt(clause, sentence, w):
+        return ""
+    acted = _acted(clause.text, w)
+    if context.block in ("context", "label", "chain", "method"):
+        told = acted or (w.has("programme", clause.text) and w.has("assertion", clause.text)) or (
+            w.has("cause", clause.text) and w.has("programme", clause.text))
+        if context.block == "context" and told:
+            return "A result of the programme stands in a text that describes it; results have their own blocks and numbers."
+        return ""
+    if not (w.has("cause", clause.text) or acted) or w.has("opinion", clause.text):
+        return ""
+    rung = min((r.rung for r in clause.references), default=context.rung)
+    if w.has("estimated", clause.text) and rung >= Rung.QUASI_EXAMINED:
+        return ""
+    if rung < Rung.TRIAL:
+        return "Words of cause are for trials with a record of the draw; this comparison stands lower on the ladder."
+    if clause.references and not all(r.caused for r in clause.references):
+        return ("'Caused' is for the offer's effect, clear of zero after correction, with bounds on losses on one side of "
+                "zero.")
+    return ""
+
+
+def _acted(text: str, w: Lexicon) -> bool:
+    """Tell whether the programme is said to have moved something: its name before a verb that takes an object."""
+    return any(w.has("programme", text[:verb.start()]) for verb in w.found("transitive", text))
+
+
+def no_effect(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse 'no effect' and its kin unless the interval lies within declared bounds."""
+    if context.block not in SPOKEN or exempt(clause, sentence, w) or w.has("convention", clause.text):
+        return ""
+    weak = w.has("weak_no_effect", clause.text)
+    if not weak and not w.has("no_effect", clause.text):
+        return ""
+    if clause.references and all(r.equivalent for r in clause.references):
+        return ""
+    if weak and "interval" in clause.shows:
+        return ""
+    return ("That nothing changed is a claim of its own: an interval that holds zero does not show it, one within bounds "
+            "declared to count as no difference does.")
+
+
+def percent(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse a per cent without its base, or of a mean near zero."""
+    if context.block not in SPOKEN or exempt(clause, sentence, w):
+        return ""
+    if "percent" in clause.shows and not all(r.has_percent for r in clause.references):
+        return "The mean it would be a per cent of lies at or near zero: there is no per cent of it."
+    bare = CENT.search(TOKEN.sub(" ", clause.text))
+    if context.block != "tool" and bare and not w.has("base", clause.text):
+        return "A per cent says nothing without what it is a share of."
+    return ""
+
+
+def up_to(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse the best case told as if it were the effect."""
+    if context.block in FREE or not w.has("up_to", clause.text) or w.has("cited", clause.text):
+        return ""
+    if context.block not in SPOKEN and not (w.has("programme", clause.text) and w.has("assertion", clause.text)):
+        return ""
+    return "'Up to' tells the best case as if it were the effect."
+
+
+def significance(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse words of significance or proof where no interval is shown, or where it holds zero."""
+    if context.block not in SPOKEN or exempt(clause, sentence, w) or not w.has("significance", clause.text):
+        return ""
+    if "interval" in clause.shows and all(r.verdict in CLEAR for r in clause.references):
+        return ""
+    return "Significance, proof or effectiveness is claimed where the interval should stand."
+
+
+def direction(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse a direction, or a worth, that the interval does not support."""
+    if context.block not in SPOKEN or not clause.references or exempt(clause, sentence, w):
+        return ""
+    text = clause.text
+    up, down, good, bad = (w.has(name, text) for name in ("up", "down", "good", "bad"))
+    some = up or down or good or bad or w.has("other", text) or w.has("cause", text)
+    for r in clause.references:
+        if r.verdict not in CLEAR and not r.equivalent and some:
+            return f"The interval of {r.label or r.key} does not tell higher from lower."
+        if r.verdict not in CLEAR:
+            continue
+        if up != down and (1 if up else -1) != r.direction and len(clause.references) == 1:
+            return f"{r.label or r.key} went the other way."
+        worth = 1 if r.verdict == "favourable" else -1
+        if good != bad and (1 if good else -1) != worth and len(clause.references) == 1:
+            return f"{r.label or r.key} came out {'well' if worth > 0 else 'badly'}, and the words say the reverse."
+    return ""
+
+
+def subgroup(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse a contrast of groups that was not declared, or whose test finds no difference."""
+    text = clause.text
+    if context.block not in SPOKEN or exempt(clause, sentence, w):
+        return ""
+    declared = {unaccented(plain(name)): s for s in context.splits for name in s.groups}
+    named = [s for name, s in declared.items() if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", unaccented(text))]
+    groups = max(w.count("groups", text), len(named))
+    compared = groups > 1 and w.has("contrast", text) and (changes(text, w) or clause.told)
+    focused = groups > 0 and w.has("focus", text)
+    if not compared and not focused:
+        return ""
+    if named and all(s.differs for s in named):
+        return ""
+    return ("The test of the difference between these groups finds none, or was not made." if named else
+            "These groups were not declared as subgroups before the results.")
+
+
+def forecast(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse what will be, and sums over people who were not studied."""
+    text = clause.text
+    if context.block not in SPOKEN or exempt(clause, sentence, w):
+        return ""
+    speaks = w.has("outcome", text) or changes(text, w) or clause.told
+    if w.has("future", text) and speaks:
+        return "It tells what will be; the study measured what was."
+    if context.block != "recommendation" and w.has("beyond", text) and speaks:
+        return "It speaks of people or firms outside the group studied."
+    return ""
+
+
+def gross(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse a change over time that stands for an effect."""
+    text = clause.text
+    if context.block not in SPOKEN or "effect" in clause.shows or exempt(clause, sentence, w):
+        return ""
+    moved = changes(text, w) and w.has("outcome", text)
+    if moved and w.has("gross", text) and not w.has("comparison", text):
+        return "A change over time is no effect: what would have happened without the programme is not taken off."
+    return ""
+
+
+def untied(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse advice that rests on no finding."""
+    if context.block == "recommendation":
+        return "" if context.finding else "A recommendation names the finding it rests on (brief.implications[].finding)."
+    if context.block == "results" and not clause.told and w.has("advice", clause.text) and not exempt(clause, sentence, w):
+        return "Advice stands among the recommendations, tied to its finding."
+    return ""
+
+
+def figure(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
+    """Refuse a figure typed by hand in a block of results, except years, dates and figures of the study file."""
+    if context.block not in ("results", "alt", "recommendation") or w.has("cited", clause.text):
+        return ""
+    text = TOKEN.sub(" ", clause.text)
+    text = DATE.sub(lambda m: " " if MONTHS.search(m[0]) or "-" in m[0] or "/" in m[0] else m[0], text)
+    typed = [n for n in (m[0].strip(" .,") for m in BARE.finditer(text))
+             if not YEAR.fullmatch(n) and digits(n) not in context.declared]
+    return f"'{typed[0]}' is typed by hand: a number in a text of results is a reference." if typed else ""
+
+
+def digits(text: str) -> str:
+    """Write a figure without marks of thousands, with a point for decimals: '2,214' and '2 214' are 2214, '1,5' is 1.5."""
+    text = re.sub(r"[  ]", "", text)
+    text = re.sub(r"[.,](?=\d{3}(?:\D|$))", "", text).replace(",", ".")
+    return re.sub(r"(\.\d*?)0+$", r"\1", text).rstrip(".") if "." in text else text
+
+
+# in the order in which they are told: the gravest first
+RULES: dict[str, Rule] = {
+    "up_to": up_to, "forecast": forecast, "gross": gross, "no_effect": no_effect, "direction": direction, "cause": cause,
+    "subgroup": subgroup, "percent": percent, "significance": significance, "figure": figure, "untied": untied,
+    "unreferenced": unreferenced}
+
+
+def broken(sentence: Sentence, context: Context, w: Lexicon) -> list[tuple[str, str, tuple[Reference, ...]]]:
+    """List the rules a sentence breaks: id, why, and the references of the clause that breaks it."""
+    if context.block in FREE:
+        return []
+    found: dict[str, tuple[str, tuple[Reference, ...]]] = {}
+    for rule, refuses in RULES.items():
+        for clause in sentence.clauses:
+            why = refuses(clause, sentence, context, w)
+            if why and rule not in found:
+                found[rule] = (why, clause.references)
+    return [(rule, why, references) for rule, (why, references) in found.items()]

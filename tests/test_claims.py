@@ -1,0 +1,66 @@
+"""Words that cannot outrun the numbers: sentences as published briefs write them, and what becomes of each."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from impact.brief.claims import Context, Reference, Rung, Split, examine_sentence, marked
+
+FOLDER = Path(__file__).parent / "claims"
+SETTING = tomllib.loads((FOLDER / "context.toml").read_text(encoding="utf-8"))
+LANGUAGES = ("en", "fr", "es")
+SHOWS = {"effect": "effect", "effect_pct": "percent", "interval": "interval"}
+KEPT = {language: tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))["sentence"]
+        for language in LANGUAGES}
+
+
+def references(language, rung):
+    return tuple(Reference(key=key, label=SETTING["labels"][language][key], rung=rung, primary=key == "profit",
+                           open_words=SETTING["shown"][language]["interval"],
+                           **{**found, "caused": found.get("caused", False) and rung is Rung.TRIAL})
+                 for key, found in SETTING["references"].items())
+
+
+def context_of(row, language):
+    rung = Rung[row.get("rung", "TRIAL")]
+    splits = tuple(Split(label=name, groups=tuple(s[language]), differs=s["differs"]) for name, s in SETTING["splits"].items())
+    return Context(language=language, block=row.get("block", "results"), rung=rung, references=references(language, rung),
+                   declared=frozenset(SETTING["declared"]), splits=splits, finding=row.get("finding", ""))
+
+
+def with_marks(text, language):
+    shown = SETTING["shown"][language]
+
+    def mark(m):
+        if m[1] == "n":
+            return marked(shown["n"], "", "figure")
+        return marked(shown[m[2]], m[1], SHOWS[m[2]])
+
+    return re.sub(r"\{(\w+)\.(\w+)\}", mark, text)
+
+
+ALL = [pytest.param(row, language, id=f"{language}-{i}") for language in LANGUAGES for i, row in enumerate(KEPT[language])]
+
+
+@pytest.mark.parametrize(("row", "language"), ALL)
+def test_a_sentence_passes_or_is_refused_by_the_rule_it_breaks(row, language):
+    claims = examine_sentence(with_marks(row["text"], language), context_of(row, language))
+    rules = [claim.rule for claim in claims]
+    if row.get("pass"):
+        assert rules == [], row["why"]
+    else:
+        assert row["refuse"] in rules, row["why"]
+    assert row["why"]
+
+
+@pytest.mark.parametrize(("row", "language"), [p for p in ALL if "refuse" in p.values[0]])
+def test_what_is_proposed_in_its_place_passes(row, language):
+    context = context_of(row, language)
+    for claim in examine_sentence(with_marks(row["text"], language), context):
+        finding = context.finding or "profit"  # a recommendation is proposed with the finding it rests on
+        tied = Context(**{f: getattr(context, f) for f in context.__slots__} | {"finding": finding})
+        told = with_marks(claim.proposal, language)
+        assert "{" not in told
+        assert examine_sentence(told, tied) == (), claim.proposal
