@@ -11,7 +11,7 @@ from impact.brief.claims import Context, Reference, Rung, Split, examine_sentenc
 FOLDER = Path(__file__).parent / "claims"
 SETTING = tomllib.loads((FOLDER / "context.toml").read_text(encoding="utf-8"))
 LANGUAGES = ("en", "fr", "es")
-SHOWS = {"effect": "effect", "effect_pct": "percent", "interval": "interval"}
+SHOWS = {"effect": "effect", "size": "effect", "effect_pct": "percent", "interval": "interval"}
 KEPT = {language: tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))["sentence"]
         for language in LANGUAGES}
 
@@ -25,7 +25,7 @@ def references(language, rung):
 
 def context_of(row, language):
     rung = Rung[row.get("rung", "TRIAL")]
-    splits = tuple(Split(label=name, groups=tuple(s[language]), differs=s["differs"]) for name, s in SETTING["splits"].items())
+    splits = tuple(Split(label=name, groups=tuple(s[language]), differs=tuple(SETTING["references"]) if s["differs"] else ()) for name, s in SETTING["splits"].items())
     return Context(language=language, block=row.get("block", "results"), rung=rung, references=references(language, rung),
                    declared=frozenset(SETTING["declared"]), splits=splits, finding=row.get("finding", ""))
 

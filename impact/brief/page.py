@@ -48,9 +48,9 @@ def _tidy(value: Any, language: str) -> Any:
     return value
 
 
-def present(brief: Brief, layout: Layout) -> dict[str, Any]:
+def present(brief: Brief, layout: Layout, speaker: Speaker | None = None) -> dict[str, Any]:
     """Say a whole brief: a mapping of strings and lists, cut to what the layout has room for."""
-    s = Speaker(brief.language)
+    s = speaker or Speaker(brief.language)
     page = captioned(_first(brief, s, layout) | _second(brief, s, layout), brief, s)
     page |= {"halves": list(halves(page)), "ratio": list(ratio(page, layout))}
     tidied: dict[str, Any] = _tidy(page, brief.language)

@@ -36,6 +36,12 @@ class Lexicon:
         bare, accented = self.patterns[name]
         return bare.search(unaccented(text)) is not None or accented.search(text) is not None
 
+    def without(self, name: str, text: str) -> str:
+        """Blank the words of a list out of a text."""
+        for m in reversed(self.found(name, text)):
+            text = f"{text[:m.start()]} {text[m.end():]}"
+        return re.sub(r" +", " ", text)
+
     def count(self, name: str, text: str) -> int:
         """Count the words of a list in a text."""
         return len(self.found(name, text))

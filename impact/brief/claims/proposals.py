@@ -27,7 +27,7 @@ def proposal(rule: str, sentence: Sentence, references: tuple[Reference, ...], c
         return w.proposals["nothing"], w.proposals["nothing"]
     template = w.proposals[_form(rule, r, context)]
     written, told = ({"label": r.label or r.key, "effect": effect, "interval": interval} for effect, interval in (
-        (f"{{{r.key}.effect}}", f"{{{r.key}.interval}}"),
+        (f"{{{r.key}.size}}", f"{{{r.key}.interval}}"),
         (marked("…", r.key, "effect"), marked(r.open_words or "…", r.key, "interval"))))
     told["label"] = marked(told["label"], "", "words")
     return fill(template, written), fill(template, told)

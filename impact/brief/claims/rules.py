@@ -150,7 +150,8 @@ def subgroup(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -
     focused = groups > 0 and w.has("focus", text)
     if not compared and not focused:
         return ""
-    if named and all(s.differs for s in named):
+    keys = {r.key for r in clause.references}
+    if named and all(keys and keys <= set(s.differs) for s in named):
         return ""
     return ("The test of the difference between these groups finds none, or was not made." if named else
             "These groups were not declared as subgroups before the results.")
@@ -174,8 +175,8 @@ def gross(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> s
     text = clause.text
     if context.block not in SPOKEN or "effect" in clause.shows or exempt(clause, sentence, w):
         return ""
-    moved = changes(text, w) and w.has("outcome", text)
-    if moved and w.has("gross", text) and not w.has("comparison", text):
+    moved = w.has("assertion", text) if context.block == "recommendation" else changes(text, w)
+    if moved and w.has("outcome", text) and w.has("gross", text) and not w.has("comparison", text):
         return "A change over time is no effect: what would have happened without the programme is not taken off."
     return ""
 

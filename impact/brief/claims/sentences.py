@@ -62,7 +62,7 @@ def read(text: str, context: Context, lexicon: Lexicon) -> Sentence:
 
     def token(m: re.Match[str]) -> str:
         key, _, shows = m[1].rpartition(".")
-        if shows not in (*get_args(Shows), "words"):
+        if shows not in get_args(Shows):
             key, shows = m[1], "effect"
         reference = context.reference(key) or Reference(key=key, rung=context.rung, verdict="no_interval")
         found.append((reference, shows))
@@ -72,7 +72,7 @@ def read(text: str, context: Context, lexicon: Lexicon) -> Sentence:
     tokens = MARK.sub(token, text)
     outside = QUOTED.sub(" ", tokens)
     spoken = outside != tokens and lexicon.has("saying", plain(outside))
-    body = plain(outside if spoken else tokens)
+    body = lexicon.without("idle", plain(outside if spoken else tokens))
     return Sentence(shown=shown, whole=_clause(body, found), question=bool(QUESTION.search(body)),
                     clauses=tuple(_clause(part, found) for part in _parts(body, lexicon)))
 

@@ -9,8 +9,8 @@ from typing import Literal
 from impact.brief.atoms import Phrase, Verdict
 
 Block = Literal["results", "tool", "alt", "recommendation", "aims", "context", "chain", "label", "quote", "literature", "method"]
-# what a reference shows: the size of an effect, in per cent, its whole interval, or a figure that is no effect
-Shows = Literal["effect", "percent", "interval", "figure"]
+# what a reference shows: the size of an effect, in per cent, its whole interval, a figure that is no effect; or words not to be read
+Shows = Literal["effect", "percent", "interval", "figure", "words"]
 
 # around a reference in a text: its opening, the key, a bar, what is shown, its end; officers' texts cannot hold these signs
 OPEN, BAR, CLOSE = "\ue000", "\ue001", "\ue002"
@@ -73,11 +73,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """One declared subgroup: the words of its groups, and whether the test of their difference finds one (None: no test)."""
+    """One declared subgroup: the words of its groups, and the outcomes on which the test of their difference finds one."""
 
     label: str
     groups: tuple[str, ...] = ()
-    differs: bool | None = None
+    differs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
