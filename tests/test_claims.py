@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from impact.brief.claims import Context, Reference, Rung, Split, examine_sentence, marked
+from impact.brief.claims.check import examine_text
+from impact.brief.claims.rules import RULES
 
 FOLDER = Path(__file__).parent / "claims"
 SETTING = tomllib.loads((FOLDER / "context.toml").read_text(encoding="utf-8"))
@@ -25,7 +27,8 @@ def references(language, rung):
 
 def context_of(row, language):
     rung = Rung[row.get("rung", "TRIAL")]
-    splits = tuple(Split(label=name, groups=tuple(s[language]), differs=tuple(SETTING["references"]) if s["differs"] else ()) for name, s in SETTING["splits"].items())
+    splits = tuple(Split(label=name, groups=tuple(s[language]), differs=tuple(SETTING["references"]) if s["differs"] else ())
+                   for name, s in SETTING["splits"].items())
     return Context(language=language, block=row.get("block", "results"), rung=rung, references=references(language, rung),
                    declared=frozenset(SETTING["declared"]), splits=splits, finding=row.get("finding", ""))
 
@@ -64,3 +67,46 @@ def test_what_is_proposed_in_its_place_passes(row, language):
         told = with_marks(claim.proposal, language)
         assert "{" not in told
         assert examine_sentence(told, tied) == (), claim.proposal
+
+
+# ---- sentences that the rules had not seen ---------------------------------------------------------------------------
+HELD = tomllib.loads((FOLDER / "held_out.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("row", "language"), [
+    pytest.param(row, language, id=f"{language}-{i}") for language in LANGUAGES for i, row in enumerate(HELD[language])])
+def test_a_sentence_written_after_the_rules_passes_or_is_refused(row, language):
+    rules = [claim.rule for claim in examine_sentence(with_marks(row["text"], language), context_of(row, language))]
+    assert rules == [] if row.get("pass") else row["refuse"] in rules, row["why"]
+
+
+def test_there_are_enough_sentences_and_enough_of_them_pass():
+    for language in LANGUAGES:
+        rows = [*KEPT[language], *HELD[language]]
+        assert len(rows) >= 50
+        assert 0.35 <= sum("pass" in row for row in rows) / len(rows) <= 0.55
+        assert {row["refuse"] for row in rows if "refuse" in row} == set(RULES)
+
+
+# ---- the early sample ------------------------------------------------------------------------------------------------
+SAMPLE = tomllib.loads((FOLDER / "sample.toml").read_text(encoding="utf-8"))
+
+
+def sample_context(row):
+    found = tuple(Reference(key=key, rung=Rung.TRIAL, open_words="from 1 lower to 3 higher", **values)
+                  for key, values in SAMPLE["references"].items())
+    return Context(language="en", block=row.get("block", "results"), rung=Rung.TRIAL, references=found,
+                   declared=frozenset(SAMPLE["declared"]), finding=row.get("finding", ""),
+                   splits=(Split(label="Sex", groups=("Women", "Men")),))
+
+
+@pytest.mark.parametrize("row", SAMPLE["text"], ids=[row["place"] for row in SAMPLE["text"]])
+def test_the_early_sample_is_refused_until_it_is_rewritten(row):
+    rules = {claim.rule for claim in examine_text(row["text"], sample_context(row))}
+    assert rules >= set(row["refuse"]) if "refuse" in row else rules == set()
+    assert examine_text(with_marks(row.get("rewritten", ""), "en"), sample_context(row)) == ()
+
+
+def test_title_and_texts_of_the_sample_were_refused():
+    assert {row["place"] for row in SAMPLE["text"] if "refuse" in row} >= {
+        "title", "messages[0]", "messages[1]", "messages[2]", "cost_reading", "meaning[0]", "meaning[2]"}

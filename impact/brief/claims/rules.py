@@ -39,8 +39,9 @@ def unreferenced(clause: Clause, sentence: Sentence, context: Context, w: Lexico
     if context.block == "recommendation":
         stated = w.has("assertion", clause.text)
     else:
-        about = w.has("outcome", clause.text) and w.has("verb", clause.text) and not w.has("measure", clause.text)
-        stated = changes(clause.text, w) or about or w.has("cause", clause.text)
+        spoken_of = w.has("outcome", clause.text) or w.has("actors", clause.text)
+        how = w.has("verb", clause.text) or w.has("cause", clause.text)
+        stated = changes(clause.text, w) or (spoken_of and how and not w.has("measure", clause.text))
     return "It tells a change, or how an outcome stands, and no estimate is referred to." if stated else ""
 
 
@@ -162,7 +163,7 @@ def forecast(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -
     text = clause.text
     if context.block not in SPOKEN or exempt(clause, sentence, w):
         return ""
-    speaks = w.has("outcome", text) or changes(text, w) or clause.told
+    speaks = w.has("outcome", text) or w.has("actors", text) or changes(text, w) or clause.told
     if w.has("future", text) and speaks:
         return "It tells what will be; the study measured what was."
     if context.block != "recommendation" and w.has("beyond", text) and speaks:
@@ -176,7 +177,8 @@ def gross(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> s
     if context.block not in SPOKEN or "effect" in clause.shows or exempt(clause, sentence, w):
         return ""
     moved = w.has("assertion", text) if context.block == "recommendation" else changes(text, w)
-    if moved and w.has("outcome", text) and w.has("gross", text) and not w.has("comparison", text):
+    over_time = w.has("passage", text) or (moved and w.has("gross", text))
+    if over_time and w.has("outcome", text) and not w.has("comparison", text):
         return "A change over time is no effect: what would have happened without the programme is not taken off."
     return ""
 
