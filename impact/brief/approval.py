@@ -1,5 +1,8 @@
 """Whether a brief may be printed: no sentence says more than its numbers carry, or somebody answers for it by name.
 
+The sentences that hold words of the study file are held against its numbers each time. The tool's own are made from the record,
+and tests hold them against the same rules: what an officer cannot rewrite must not stop a brief.
+
 There is no way around the check but an override in the study file. It names the sentence, the rule, a person and a reason,
 stands in the record with the rest of the study, and is printed in the brief.
 """
@@ -49,11 +52,11 @@ def approved(brief: Brief, evaluation: Evaluation) -> Brief:
 
 
 def judged(brief: Brief, evaluation: Evaluation) -> tuple[tuple[Claim, ...], tuple[SetAside, ...]]:
-    """Hold every sentence of a brief against its numbers: those refused, and those that an override lets stand."""
+    """Hold the officer's sentences of a brief against its numbers: those refused, and those that an override lets stand."""
     declared = _overrides(brief, evaluation)
     refused: list[Claim] = []
     stand: list[SetAside] = []
-    for claim in examine(brief, evaluation):
+    for claim in (c for c in examine(brief, evaluation) if c.where.startswith(OWN)):
         found = next((i for i, (text, o) in enumerate(declared) if o.rule == claim.rule and text == _plain(claim.sentence)),
                      None)
         if found is None:
@@ -89,7 +92,7 @@ def foreseen(records: Sequence[tuple[Brief, Evaluation]]) -> tuple[Problem, ...]
         refused = {**raw, **refused}
     return _problems([
         (claim, sentence) for (where, sentence, rule), claim in refused.items()
-        if where.startswith(OWN) and rule not in OF_RESULTS and not _answered(sentence, rule, records[0][1].study)
+        if rule not in OF_RESULTS and not _answered(sentence, rule, records[0][1].study)
         and all((where, sentence, rule) in raw or where not in printed for printed, raw in seen)])
 
 
