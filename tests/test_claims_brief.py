@@ -1,4 +1,4 @@
-"""Whole briefs held against their numbers: the tool's own sentences pass, an officer's bad one is found wherever it stands."""
+"""Whole briefs held against their numbers: the tool's own sentences pass, an officer's bad one is found where it stands."""
 
 import copy
 from dataclasses import replace
@@ -85,8 +85,9 @@ def test_what_was_learned_of_an_open_result_is_read_too():
 
 @pytest.mark.parametrize("make", [rich, uncertain])
 @pytest.mark.parametrize("bad", [
-    BAD, "Sales rose by {sales.effect} because of the coaching.", "There was no effect on sales.", "Women gained more than men.",
-    "Profits will grow further.", "Up to 50% of firms hired staff.", "Monthly profit rose from 98 to 121 since the baseline."])
+    BAD, "Sales rose by {sales.effect} because of the coaching.", "There was no effect on sales.",
+    "Women gained more than men.", "Profits will grow further.", "Up to 50% of firms hired staff.",
+    "Monthly profit rose from 98 to 121 since the baseline."])
 def test_a_proposal_taken_over_passes(make, bad):
     evaluation = make()
     found = [c for c in claims(declared_as(evaluation, limits=[bad])) if c.where == "study.yaml: brief.limits[0]"]

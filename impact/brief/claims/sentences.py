@@ -14,8 +14,8 @@ MARK = re.compile(f"{OPEN}([^{BAR}]*){BAR}([^{CLOSE}]*){CLOSE}")
 TOKENS: dict[str, str] = {"effect": "e", "percent": "p", "interval": "i", "figure": "f", "words": "w"}
 TOKEN = re.compile(r"‹(\w)(\d+)›")
 # a full stop ends a sentence before a capital, a figure or an opening mark; not after an initial or a short form
-END = re.compile(r"(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\bal\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\bNo\.)(?<!\bex\.)(?<!\be\.g\.)(?<!\bi\.e\.)"
-                 rf"[»”\"')]* +(?=[«“\"'(¿¡]?[ {chr(0xa0)}]?[^\W_a-zà-ÿ]|{OPEN})")
+END = re.compile(r"(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\bal\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\bNo\.)(?<!\bex\.)"
+                 rf"(?<!\be\.g\.)(?<!\bi\.e\.)[»”\"')]* +(?=[«“\"'(¿¡]?[ {chr(0xa0)}]?[^\W_a-zà-ÿ]|{OPEN})")
 QUOTED = re.compile(r"«[^»]*»|“[^”]*”|\"[^\"]*\"")
 QUESTION = re.compile(r"[?？]\s*[»”\"]?\s*$")
 
