@@ -44,8 +44,10 @@ def unreferenced(clause: Clause, sentence: Sentence, context: Context, w: Lexico
         stated = w.has("assertion", text)
     else:
         spoken_of = w.has("outcome", text) or w.has("actors", text)
-        how = w.has("verb", text) or w.has("cause", text)
-        stated = changes(text, w) or (spoken_of and how and not w.has("measure", text))
+        described = w.has("programme", text) or context.block == "tool"  # what the programme is may be said, not what it did
+        stated = w.has("verb", text) and (spoken_of or not described)
+        named = sentence.spoken and w.has("saying", text)  # who said the words in quotation marks
+        stated = changes(text, w) or (stated and not named and not w.has("measure", text))
     return "It tells a change, or how an outcome stands, and no estimate is referred to." if stated else ""
 
 
@@ -55,9 +57,10 @@ def cause(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> s
         return ""
     if context.block in ("context", "background"):
         return _smuggled(clause.text, context, w)
-    if not (w.has("cause", clause.text) or _acted(clause.text, context, w)) or w.has("opinion", clause.text):
-        return ""
     rung = min((r.rung for r in clause.references), default=context.rung)
+    credited = rung < Rung.TRIAL and context.block != "tool" and bool(clause.references) and _credited(clause.text, w)
+    if not (w.has("cause", clause.text) or _acted(clause.text, context, w) or credited) or w.has("opinion", clause.text):
+        return ""
     if w.has("estimated", clause.text) and rung >= Rung.QUASI_EXAMINED:
         return ""
     if rung < Rung.TRIAL:
@@ -71,6 +74,13 @@ def cause(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> s
 def _acted(text: str, context: Context, w: Lexicon) -> bool:
     """Tell whether the programme is said to have moved something: its name before a verb that takes an object."""
     return any(_programme(text[:verb.start()], context, w) for verb in w.found("transitive", text))
+
+
+def _credited(text: str, w: Lexicon) -> bool:
+    """Tell whether the programme stands in a sentence as more than who had it: not 'with the offer', 'in the programme'."""
+    if w.has("linked", text):
+        return False
+    return any(not w.has("beside", text[:hit.start()].rstrip()) for hit in w.found("own", text))
 
 
 def _programme(text: str, context: Context, w: Lexicon) -> bool:
@@ -139,7 +149,8 @@ def direction(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) 
         return ""
     text = clause.text
     up, down, good, bad = (w.has(name, text) for name in ("up", "down", "good", "bad"))
-    some = up or down or good or bad or w.has("other", text) or w.has("cause", text)
+    acts = any(not w.has("copula", hit[0]) for hit in w.found("verb", text)) and context.block != "tool"
+    some = up or down or good or bad or acts or w.has("other", text) or w.has("cause", text)
     for r in clause.references:
         if r.verdict not in CLEAR and not r.equivalent and some:
             return f"The interval of {r.label or r.key} does not tell higher from lower."

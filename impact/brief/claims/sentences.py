@@ -42,6 +42,7 @@ class Sentence:
     whole: Clause
     clauses: tuple[Clause, ...]
     question: bool = False
+    spoken: bool = False
 
 
 def split(text: str) -> list[str]:
@@ -73,7 +74,7 @@ def read(text: str, context: Context, lexicon: Lexicon) -> Sentence:
     outside = QUOTED.sub(" ", tokens)
     spoken = outside != tokens and lexicon.has("saying", plain(outside))
     body = lexicon.without("idle", plain(outside if spoken else tokens))
-    return Sentence(shown=shown, whole=_clause(body, found), question=bool(QUESTION.search(body)),
+    return Sentence(shown=shown, whole=_clause(body, found), question=bool(QUESTION.search(body)), spoken=spoken,
                     clauses=tuple(_clause(part, found) for part in _parts(body, lexicon)))
 
 
