@@ -73,7 +73,7 @@ def with_numbers(brief: Brief, evaluation: Evaluation, *, before: bool = False) 
     ----------
     brief : the blocks with the sentences as the study file has them.
     evaluation : the record the numbers are taken from.
-    before : whether there is no result yet: keys are looked at, and no number is asked for.
+    before : whether there is no result yet: keys are looked at, and a number the record does not have is left as its key.
 
     Returns
     -------
@@ -94,22 +94,31 @@ def with_numbers(brief: Brief, evaluation: Evaluation, *, before: bool = False) 
                     where=text.where, what=f"{{{key}}} stands in a name, and a name holds no number",
                     cure="Write the number in a sentence: brief.challenge, brief.bottom_line, brief.limits and the like.")
             return text
-        parts: list[Value] = []
-        for piece, key in _pieces(text.text):
-            value: Value | None = Quote(text=piece, where=text.where)
-            if key is not None and key in known:
-                value = value if before else _number(brief, evaluation, key)
-                if value is None:
-                    problems[text.where, key] = _lacking(evaluation, text.where, key)
-            elif key is not None:
+        sentence, lacking = written(text, brief, evaluation)
+        for key in lacking:
+            if key not in known:
                 problems[text.where, key] = _unknown(study, known, text.where, key)
-            parts.append(value or text)
-        return Written(parts=tuple(parts), where=text.where)
+            elif not before:
+                problems[text.where, key] = _lacking(evaluation, text.where, key)
+        return sentence
 
     return rewritten(brief, read), (*tuple(problems.values()), *_unprotected(study, brief.language))
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
+def written(text: Quote, brief: Brief, evaluation: Evaluation) -> tuple[Written, tuple[str, ...]]:
+    """Put the numbers a sentence names into it; those there are not stay keys, and are listed."""
+    parts: list[Value] = []
+    lacking: list[str] = []
+    known = keys(evaluation.study)
+    for piece, key in pieces(text.text):
+        number = _number(brief, evaluation, key) if key in known and key is not None else None
+        parts.append(number or Quote(text=piece, where=text.where))
+        if key is not None and number is None:
+            lacking.append(key)
+    return Written(parts=tuple(parts), where=text.where), tuple(lacking)
+
+
+def pieces(text: str) -> Iterator[tuple[str, str | None]]:
     """Cut a sentence at its references: words with None, and a reference with its key (one brace alone: itself)."""
     start, plain = 0, ""
     for hit in BRACES.finditer(text):
@@ -202,7 +211,7 @@ def _unprotected(study: Study, language: str) -> tuple[Problem, ...]:
     text = words(study.brief.bottom_line, language)
     if not text.strip():
         return ()
-    named = {key for _, key in _pieces(text) if key is not None}
+    named = {key for _, key in pieces(text) if key is not None}
     return tuple(
         Problem(where="study.yaml: brief.bottom_line",
                 what=f"it does not say how the primary outcome '{o.name}' came out, and a bottom line tells every one",
