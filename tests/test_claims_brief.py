@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support_briefs import rich, uncertain
 
-from impact.brief import compose
+from impact.brief.composition import assembled
 from impact.brief.claims import examine
 from impact.brief.words import LANGUAGES
 from impact.dced import audit
@@ -26,7 +26,7 @@ def declared_as(evaluation, language="en", **texts):
 
 
 def claims(evaluation, language="en"):
-    return examine(compose(evaluation, language=language), evaluation)
+    return examine(assembled(evaluation, language=language), evaluation)
 
 
 @pytest.fixture(scope="module", params=DESIGNS)
@@ -37,7 +37,7 @@ def design(request):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_designs_brief_passes(design, language):
     told = declared_as(design, language)
-    assert examine(compose(told, audit(told)), told) == ()
+    assert examine(assembled(told, audit(told)), told) == ()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
