@@ -25,7 +25,20 @@ CENT = re.compile(r"\d ?(?:%|per ?cent|pour cent|por ciento)|\d ?points?\b|\d ?p
 
 def exempt(clause: Clause, sentence: Sentence, w: Lexicon) -> bool:
     """Tell whether a clause claims nothing: it asks, doubts, intends, warns, or reports others' findings."""
-    return sentence.question or w.has("uncertain", clause.text) or w.has("aim", clause.text) or w.has("cited", clause.text)
+    intended = w.has("aim", clause.text) and not asserted(clause.text, w)
+    return sentence.question or sentence.cited or intended or _doubted(clause.text, w)
+
+
+def _doubted(text: str, w: Lexicon) -> bool:
+    """Tell whether a text doubts; not where it first says, outside a question, what came about."""
+    doubts = w.found("uncertain", text)
+    before = text[:doubts[0].start()] if doubts else ""
+    return bool(doubts) and (not asserted(before, w) or w.has("asked", before))
+
+
+def asserted(text: str, w: Lexicon) -> bool:
+    """Tell whether a text says that something came about, beyond naming what was hoped for."""
+    return any(not w.has("hoped", hit[0]) for hit in w.found("assertion", text))
 
 
 def changes(text: str, w: Lexicon) -> bool:
@@ -36,7 +49,9 @@ def changes(text: str, w: Lexicon) -> bool:
 def unreferenced(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
     """Refuse a change, or any statement on an outcome, that no estimate stands behind."""
     text = clause.text
-    if context.block not in SPOKEN or clause.told or exempt(clause, sentence, w) or w.has("convention", text):
+    if context.block not in SPOKEN or clause.told or exempt(clause, sentence, w):
+        return ""
+    if w.has("alike", text) or (w.has("convention", text) and not asserted(text, w)):
         return ""
     if context.block == "tool":  # it counts and names by verdict what the record holds
         text = w.without("verdict", text)
@@ -127,7 +142,7 @@ def percent(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) ->
 
 def up_to(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
     """Refuse the best case told as if it were the effect."""
-    if context.block in FREE or not w.has("up_to", clause.text) or w.has("cited", clause.text):
+    if context.block in FREE or not w.has("up_to", clause.text) or sentence.cited:
         return ""
     if context.block not in SPOKEN and not (_programme(clause.text, context, w) and w.has("assertion", clause.text)):
         return ""
@@ -219,7 +234,7 @@ def untied(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> 
 
 def figure(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
     """Refuse a figure typed by hand in a block of results, except years, dates and figures of the study file."""
-    if context.block not in ("results", "alt", "recommendation") or w.has("cited", clause.text):
+    if context.block not in ("results", "alt", "recommendation") or sentence.cited:
         return ""
     text = TOKEN.sub(" ", clause.text)
     text = DATE.sub(lambda m: " " if MONTHS.search(m[0]) or "-" in m[0] or "/" in m[0] else m[0], text)

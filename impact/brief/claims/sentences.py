@@ -17,6 +17,8 @@ TOKEN = re.compile(r"‹(\w)(\d+)›")
 END = re.compile(r"(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\bal\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\bNo\.)(?<!\bex\.)"
                  rf"(?<!\be\.g\.)(?<!\bi\.e\.)[»”\"')]* +(?=[«“\"'(¿¡]?[ {chr(0xa0)}]?[^\W_a-zà-ÿ]|{OPEN})")
 QUOTED = re.compile(r"«[^»]*»|“[^”]*”|\"[^\"]*\"")
+# an author and a year: Blattman et al. (2014), Gertler and Martinez (2016)
+AUTHOR = re.compile(r"([A-ZÀ-Ý][\w’'-]+)(?: (?:and|&|et|y|e) [A-ZÀ-Ý][\w’'-]+| et al\.?)?,? \((?:19|20)\d\d[a-z]?\)")
 QUESTION = re.compile(r"[?？]\s*[»”\"]?\s*$")
 
 
@@ -43,6 +45,7 @@ class Sentence:
     clauses: tuple[Clause, ...]
     question: bool = False
     spoken: bool = False
+    cited: bool = False
 
 
 def split(text: str) -> list[str]:
@@ -75,7 +78,16 @@ def read(text: str, context: Context, lexicon: Lexicon) -> Sentence:
     spoken = outside != tokens and lexicon.has("saying", plain(outside))
     body = lexicon.without("idle", plain(outside if spoken else tokens))
     return Sentence(shown=shown, whole=_clause(body, found), question=bool(QUESTION.search(body)), spoken=spoken,
+                    cited=_cited(shown, body, lexicon),
                     clauses=tuple(_clause(part, found) for part in _parts(body, lexicon)))
+
+
+def _cited(shown: str, body: str, lexicon: Lexicon) -> bool:
+    """Tell whether a sentence reports others' findings, by an author and a year or by a word for such work."""
+    author = AUTHOR.search(shown)
+    name = plain(author[1]) if author else ""
+    named = bool(name) and not any(lexicon.has(kind, name) for kind in ("outcome", "actors", "programme"))
+    return named or lexicon.has("cited", body)
 
 
 def _parts(body: str, lexicon: Lexicon) -> list[str]:
