@@ -2,13 +2,17 @@
 
 import re
 import tomllib
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from impact.brief.claims import Context, Reference, Rung, Split, examine_sentence, marked
 from impact.brief.claims.check import examine_text
+from impact.brief.claims.lexicon import NEVER, words_of
 from impact.brief.claims.rules import RULES
+from impact.brief.claims.sentences import split
+from impact.brief.words import gaps
 
 FOLDER = Path(__file__).parent / "claims"
 SETTING = tomllib.loads((FOLDER / "context.toml").read_text(encoding="utf-8"))
@@ -27,7 +31,8 @@ def references(language, rung):
 
 def context_of(row, language):
     rung = Rung[row.get("rung", "TRIAL")]
-    splits = tuple(Split(label=name, groups=tuple(s[language]), differs=tuple(SETTING["references"]) if s["differs"] else ())
+    every = tuple(SETTING["references"])
+    splits = tuple(Split(label=name, groups=tuple(s[language]), differs=every if s["differs"] else ())
                    for name, s in SETTING["splits"].items())
     return Context(language=language, block=row.get("block", "results"), rung=rung, references=references(language, rung),
                    declared=frozenset(SETTING["declared"]), splits=splits, finding=row.get("finding", ""))
@@ -70,13 +75,15 @@ def test_what_is_proposed_in_its_place_passes(row, language):
 
 
 # ---- sentences that the rules had not seen ---------------------------------------------------------------------------
-HELD = tomllib.loads((FOLDER / "held_out.toml").read_text(encoding="utf-8"))
+LATER = [tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+         for name in ("held_out", "second", "third", "fourth")]
+HELD = {language: [row for part in LATER for row in part[language]] for language in LANGUAGES}
 
 
 @pytest.mark.parametrize(("row", "language"), [
     pytest.param(row, language, id=f"{language}-{i}") for language in LANGUAGES for i, row in enumerate(HELD[language])])
 def test_a_sentence_written_after_the_rules_passes_or_is_refused(row, language):
-    rules = [claim.rule for claim in examine_sentence(with_marks(row["text"], language), context_of(row, language))]
+    rules = [claim.rule for claim in examine_text(with_marks(row["text"], language), context_of(row, language))]
     assert rules == [] if row.get("pass") else row["refuse"] in rules, row["why"]
 
 
@@ -110,3 +117,42 @@ def test_the_early_sample_is_refused_until_it_is_rewritten(row):
 def test_title_and_texts_of_the_sample_were_refused():
     assert {row["place"] for row in SAMPLE["text"] if "refuse" in row} >= {
         "title", "messages[0]", "messages[1]", "messages[2]", "cost_reading", "meaning[0]", "meaning[2]"}
+
+
+# ---- spelling and the lists themselves -------------------------------------------------------------------------------
+def spellings(text):
+    """The same words as editors, phones and capitals leave them."""
+    yield text.replace("'", "’")
+    yield unicodedata.normalize("NFD", text)
+    yield re.sub(r" (?=[?!:;»%])", "\u00a0", text).replace("« ", "«\u202f")
+    yield f"  {text} "
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_spelling_makes_no_difference(language):
+    for row in [*KEPT[language], *HELD[language]]:
+        context = context_of(row, language)
+        rules = [claim.rule for claim in examine_text(with_marks(row["text"], language), context)]
+        for text in spellings(row["text"]):
+            assert [claim.rule for claim in examine_text(with_marks(text, language), context)] == rules, text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_every_list_and_every_proposal(language):
+    own, english = words_of(language), words_of("en")
+    assert set(own.patterns) == set(english.patterns)
+    assert set(own.proposals) == set(english.proposals)
+    assert all(sorted(gaps(text)) == sorted(gaps(english.proposals[name])) for name, text in own.proposals.items())
+    for name, pair in own.patterns.items():
+        assert any(p.pattern != NEVER.pattern for p in pair), name
+        assert not any(p.search("") or p.search(" ") for p in pair), name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_is_cut_into_its_sentences(language):
+    told = {"en": ["Blattman et al. (2014) say so.", "The U.S. paid USD 1.50 each.", "Was it so?", "It was!"],
+            "fr": ["Selon Blattman et al. (2014), oui.", "Le coût est de 1,50 USD.", "Est-ce vrai ?", "Oui !"],
+            "es": ["Según Blattman et al. (2014), sí.", "El costo es de 1,50 USD.", "¿Es cierto?", "¡Sí!"]}[language]
+    assert split(" ".join(told)) == told
+    inside = marked("1. To 2", "profit", "interval")
+    assert split(f"Profit: {inside}. Next.") == [f"Profit: {inside}.", "Next."]

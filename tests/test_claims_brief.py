@@ -1,4 +1,4 @@
-"""Whole briefs held against their numbers: the tool's own sentences pass, an officer's bad one is found wherever it stands."""
+"""Whole briefs held against their numbers: the tool's own sentences pass, an officer's bad one is found where it stands."""
 
 import copy
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support_briefs import rich, uncertain
 
-from impact.brief import compose
+from impact.brief.composition import assembled
 from impact.brief.claims import examine
 from impact.brief.words import LANGUAGES
 from impact.dced import audit
@@ -26,7 +26,7 @@ def declared_as(evaluation, language="en", **texts):
 
 
 def claims(evaluation, language="en"):
-    return examine(compose(evaluation, language=language), evaluation)
+    return examine(assembled(evaluation, language=language), evaluation)
 
 
 @pytest.fixture(scope="module", params=DESIGNS)
@@ -37,7 +37,7 @@ def design(request):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_designs_brief_passes(design, language):
     told = declared_as(design, language)
-    assert examine(compose(told, audit(told)), told) == ()
+    assert examine(assembled(told, audit(told)), told) == ()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -85,8 +85,9 @@ def test_what_was_learned_of_an_open_result_is_read_too():
 
 @pytest.mark.parametrize("make", [rich, uncertain])
 @pytest.mark.parametrize("bad", [
-    BAD, "Sales rose by {sales.effect} because of the coaching.", "There was no effect on sales.", "Women gained more than men.",
-    "Profits will grow further.", "Up to 50% of firms hired staff.", "Monthly profit rose from 98 to 121 since the baseline."])
+    BAD, "Sales rose by {sales.effect} because of the coaching.", "There was no effect on sales.",
+    "Women gained more than men.", "Profits will grow further.", "Up to 50% of firms hired staff.",
+    "Monthly profit rose from 98 to 121 since the baseline."])
 def test_a_proposal_taken_over_passes(make, bad):
     evaluation = make()
     found = [c for c in claims(declared_as(evaluation, limits=[bad])) if c.where == "study.yaml: brief.limits[0]"]

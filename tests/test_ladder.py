@@ -89,7 +89,8 @@ def bounds(low, high):
 
 
 @pytest.mark.parametrize(("verdict", "ends", "rung"), [
-    ("concern", (-0.5, -0.1), Rung.TRIAL), ("concern", (-0.5, 0.1), Rung.QUASI_EXAMINED), ("concern", (), Rung.QUASI_EXAMINED),
+    ("concern", (-0.5, -0.1), Rung.TRIAL), ("concern", (-0.5, 0.1), Rung.QUASI_EXAMINED),
+    ("concern", (), Rung.QUASI_EXAMINED),
     ("fail", (-0.5, -0.1), Rung.QUASI_EXAMINED)])
 def test_losses_of_concern_are_met_by_bounds_on_one_side_and_a_failure_by_nothing(verdict, ends, rung):
     base = record("rct", damaged("rct", "attrition", {"verdict": verdict, "word": "may be uneven"}))

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from impact.brief.claims.ladder import rung_of
 from impact.brief.claims.setting import declared_figures, reference, splits
 from impact.brief.claims.types import Block, Context, Reference, Shows, marked
-from impact.brief.claims.ladder import rung_of
 from impact.brief.model import Brief, Effect, Number, Quote, Recorded, Said, Value, Written, rewritten
 from impact.brief.page import present
 from impact.brief.theme import LADDER
 from impact.brief.view import Speaker
 from impact.results.evaluation import Evaluation
+from impact.study.types import words
 
 EVERYTHING = replace(LADDER[0], limits=999, checks=999, methods=999, reason=10**6, limit=10**6, rows=999, drawn=999,
                      pictures=9, splits=99)
@@ -27,20 +28,24 @@ BEGIN, SIDE, FINISH = "\ue003", "\ue004", "\ue005"
 SPAN = re.compile(f"{BEGIN}(\\d+){SIDE}([^{FINISH}]*){FINISH}")
 OWN = "study.yaml: "
 # what is no sentence: codes, names of columns and figures, and what only a program reads
-SKIPPED = frozenset(("language", "colon", "heads", "stamps", "footer", "pages", "plain_title", "keywords", "authors", "logo",
-                     "axis", "axis_kind", "sides", "columns", "legend", "mark", "status", "verdict", "figure_column",
-                     "percent", "tile_size", "cells", "picture", "kind", "unit", "data", "strength", "tail", "series",
-                     "halves", "ratio", "contact", "check_columns", "start", "verdict_word", "finding", "benchmark", "event_study", "trends"))
+SKIPPED = frozenset(("language", "colon", "heads", "stamps", "footer", "pages", "plain_title", "keywords", "authors",
+                     "logo", "axis", "axis_kind", "sides", "columns", "legend", "mark", "status", "verdict",
+                     "figure_column", "percent", "tile_size", "cells", "picture", "kind", "unit", "data", "strength",
+                     "tail", "series", "halves", "ratio", "contact", "check_columns", "start", "verdict_word",
+                     "finding", "benchmark", "event_study", "trends"))
 # the tool's own blocks that tell how the study was made, and what others wrote
-METHOD = ("checks", "methods", "targets", "open", "reading", "method", "flow", "ethics", "standard", "provenance", "meta", "checks_note", "badge")
+METHOD = ("checks", "methods", "targets", "open", "reading", "method", "flow", "ethics", "standard", "provenance",
+          "meta", "checks_note", "badge")
 TILE = ("figure", "label", "note")  # read as one sentence
 LITERATURE = ("sources", "credits")
 # texts of the study file by what kind of place they are; what is not here is a name
-OFFICERS: tuple[tuple[re.Pattern[str], Block], ...] = tuple((re.compile(pattern), block) for pattern, block in (
+_OFFICERS: tuple[tuple[str, Block], ...] = (
     (r"brief\.(title|bottom_line|learned|limits|captions)\b", "results"), (r"brief\.implications\b", "recommendation"),
     (r"brief\.logo\.alt$", "alt"), (r"(question|title)$", "aims"),
-    (r"brief\.(challenge|what_was_done|how_we_know|disclaimer)\b", "context"), (r"intervention\.(description|dose)$", "context"),
-    (r"(data\.source|plan\.record|ethics\.\w+|costs\.left_out.*)$", "context")))
+    (r"brief\.challenge$", "background"), (r"brief\.(what_was_done|how_we_know|disclaimer)\b", "context"),
+    (r"intervention\.(description|dose)$", "context"),
+    (r"(data\.source|plan\.record|ethics\.\w+|costs\.left_out.*)$", "context"))
+OFFICERS = tuple((re.compile(pattern), block) for pattern, block in _OFFICERS)
 
 
 def texts(brief: Brief, evaluation: Evaluation) -> Iterator[tuple[str, Context, str, str]]:
@@ -57,7 +62,7 @@ def texts(brief: Brief, evaluation: Evaluation) -> Iterator[tuple[str, Context, 
     context = Context(
         language=brief.language, block="tool", rung=rung_of(evaluation).rung, references=tuple(speaker.references.values()),
         declared=declared_figures(evaluation.study), splits=splits(brief),
-        programme=tuple(speaker.place(evaluation.study.programme.name)))
+        programme=(words(evaluation.study.programme.name, brief.language),))
     for place, said in _strings(page, ""):
         root = re.split(r"[.\[]", place)[0]
         for where, text in speaker.officers(said):
@@ -163,12 +168,6 @@ class Marked(Speaker):
     def _key(self, identifier: str) -> str:
         e = self.evaluation.estimate(identifier)
         return e.outcome if self.evaluation.main(e.outcome).id == identifier else identifier
-
-    def place(self, name: Any) -> Iterator[str]:
-        """Give the words by which the study calls its programme."""
-        from impact.study.types import words
-
-        yield from re.findall(r"\w{4,}", words(name, self.language))
 
 
 def bare(text: str) -> str:

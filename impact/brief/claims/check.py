@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from impact.brief.claims import blocks
-from impact.brief.claims.lexicon import lexicon
+from impact.brief.claims.lexicon import words_of
 from impact.brief.claims.proposals import proposal
 from impact.brief.claims.rules import broken
 from impact.brief.claims.sentences import MARK, read, split
@@ -47,7 +47,7 @@ def examine_sentence(sentence: str, context: Context, *, block: str = "", where:
     context : where it stands and what it may refer to.
     block, where : of the claims that come of it.
     """
-    words = lexicon(context.language)
+    words = words_of(context.language)
     told = read(sentence, context, words)
     claims = []
     for rule, why, references in broken(told, context, words):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from impact.brief.atoms import Phrase, say
+from impact.brief.atoms import say
 from impact.brief.claims.types import Rung, Standing
 from impact.brief.effects import verdict
 from impact.results.estimate import Estimate
@@ -97,10 +97,11 @@ def _differences(evaluation: Evaluation, outcome: str) -> Found:
 
 
 def _matched(evaluation: Evaluation, outcome: str) -> Found:
-    found: Found = [(key, _state(_check(evaluation, name, outcome))) for key, name in (
-        ("alike", "balance"), ("overlap", "overlap"))]
-    disagree = _verdict(_check(evaluation, "comparisons_agree", outcome)) in ("concern", "fail")
-    return [*found, *([("agree", "fails")] if disagree else []), ("losses", _losses(evaluation, outcome))]
+    found: Found = [("alike", _state(_check(evaluation, "balance", outcome))),
+                    ("overlap", _state(_check(evaluation, "overlap", outcome)))]
+    if _verdict(_check(evaluation, "comparisons_agree", outcome)) in ("concern", "fail"):
+        found.append(("agree", "fails"))
+    return [*found, ("losses", _losses(evaluation, outcome))]
 
 
 CONDITIONS: dict[str, Callable[[Evaluation, str], Found]] = {"rct": _trial, "did": _differences, "matching": _matched}

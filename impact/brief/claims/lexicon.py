@@ -48,7 +48,7 @@ class Lexicon:
 
 
 @functools.cache
-def lexicon(language: str) -> Lexicon:
+def words_of(language: str) -> Lexicon:
     """Read the lists of one language."""
     lists = tomllib.loads((RULES / f"{language}.toml").read_text(encoding="utf-8"))
     proposals = lists.pop("proposals")

@@ -17,14 +17,28 @@ SPOKEN: tuple[Block, ...] = (*FINDINGS, "recommendation")  # what a reader takes
 FREE: tuple[Block, ...] = ("quote", "literature", "aims")
 BARE = re.compile(r"(?<![\w‹])\d[\d.,  ]*\d|(?<![\w‹])\d")
 YEAR = re.compile(r"(?:19|20)\d\d")
-DATE = re.compile(r"\d{1,2}(?:st|nd|rd|th|er|o)? (?:de )?[a-z]{3,10}\.?(?: (?:de )?(?:19|20)\d\d)?|\d{4}-\d\d(?:-\d\d)?|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
+DATE = re.compile(r"\d{1,2}(?:st|nd|rd|th|er|o)? (?:de )?[a-z]{3,10}\.?(?: (?:de )?(?:19|20)\d\d)?|\d{4}-\d\d(?:-\d\d)?"
+                  r"|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
 MONTHS = re.compile(r"jan|f[ei]b|fev|mar|apr|avr|abr|ma[iy]|jun|jui|jul|aug|ao[uû]|ago|sep|oct|nov|dec|ene|dic")
 CENT = re.compile(r"\d ?(?:%|per ?cent|pour cent|por ciento)|\d ?points?\b|\d ?puntos?\b")
 
 
 def exempt(clause: Clause, sentence: Sentence, w: Lexicon) -> bool:
     """Tell whether a clause claims nothing: it asks, doubts, intends, warns, or reports others' findings."""
-    return sentence.question or w.has("uncertain", clause.text) or w.has("aim", clause.text) or w.has("cited", clause.text)
+    intended = w.has("aim", clause.text) and not asserted(clause.text, w)
+    return sentence.question or sentence.cited or intended or _doubted(clause.text, w)
+
+
+def _doubted(text: str, w: Lexicon) -> bool:
+    """Tell whether a text doubts; not where it first says, outside a question, what came about."""
+    doubts = w.found("uncertain", text)
+    before = text[:doubts[0].start()] if doubts else ""
+    return bool(doubts) and (not asserted(before, w) or w.has("asked", before))
+
+
+def asserted(text: str, w: Lexicon) -> bool:
+    """Tell whether a text says that something came about, beyond naming what was hoped for."""
+    return any(not w.has("hoped", hit[0]) for hit in w.found("assertion", text))
 
 
 def changes(text: str, w: Lexicon) -> bool:
@@ -34,31 +48,34 @@ def changes(text: str, w: Lexicon) -> bool:
 
 def unreferenced(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
     """Refuse a change, or any statement on an outcome, that no estimate stands behind."""
-    if context.block not in SPOKEN or clause.told or exempt(clause, sentence, w) or w.has("convention", clause.text):
+    text = clause.text
+    if context.block not in SPOKEN or clause.told or exempt(clause, sentence, w):
         return ""
+    if w.has("alike", text) or (w.has("convention", text) and not asserted(text, w)):
+        return ""
+    if context.block == "tool":  # it counts and names by verdict what the record holds
+        text = w.without("verdict", text)
     if context.block == "recommendation":
-        stated = w.has("assertion", clause.text)
+        stated = w.has("assertion", text)
     else:
-        spoken_of = w.has("outcome", clause.text) or w.has("actors", clause.text)
-        how = w.has("verb", clause.text) or w.has("cause", clause.text)
-        stated = changes(clause.text, w) or (spoken_of and how and not w.has("measure", clause.text))
+        spoken_of = w.has("outcome", text) or w.has("actors", text)
+        described = w.has("programme", text) or context.block == "tool"  # what the programme is may be said, not what it did
+        stated = w.has("verb", text) and (spoken_of or not described)
+        named = sentence.spoken and w.has("saying", text)  # who said the words in quotation marks
+        stated = changes(text, w) or (stated and not named and not w.has("measure", text))
     return "It tells a change, or how an outcome stands, and no estimate is referred to." if stated else ""
 
 
 def cause(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
     """Refuse words of cause above the rung; in a text around the study, any result of the programme."""
-    if context.block in FREE or exempt(clause, sentence, w):
+    if context.block in (*FREE, "label", "chain", "method") or exempt(clause, sentence, w):
         return ""
-    acted = _acted(clause.text, w)
-    if context.block in ("context", "label", "chain", "method"):
-        told = acted or (w.has("programme", clause.text) and w.has("assertion", clause.text)) or (
-            w.has("cause", clause.text) and w.has("programme", clause.text))
-        if context.block == "context" and told:
-            return "A result of the programme stands in a text that describes it; results have their own blocks and numbers."
-        return ""
-    if not (w.has("cause", clause.text) or acted) or w.has("opinion", clause.text):
-        return ""
+    if context.block in ("context", "background"):
+        return _smuggled(clause.text, context, w)
     rung = min((r.rung for r in clause.references), default=context.rung)
+    credited = rung < Rung.TRIAL and context.block != "tool" and bool(clause.references) and _credited(clause.text, w)
+    if not (w.has("cause", clause.text) or _acted(clause.text, context, w) or credited) or w.has("opinion", clause.text):
+        return ""
     if w.has("estimated", clause.text) and rung >= Rung.QUASI_EXAMINED:
         return ""
     if rung < Rung.TRIAL:
@@ -69,14 +86,36 @@ def cause(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> s
     return ""
 
 
-def _acted(text: str, w: Lexicon) -> bool:
+def _acted(text: str, context: Context, w: Lexicon) -> bool:
     """Tell whether the programme is said to have moved something: its name before a verb that takes an object."""
-    return any(w.has("programme", text[:verb.start()]) for verb in w.found("transitive", text))
+    return any(_programme(text[:verb.start()], context, w) for verb in w.found("transitive", text))
+
+
+def _credited(text: str, w: Lexicon) -> bool:
+    """Tell whether the programme stands in a sentence as more than who had it: not 'with the offer', 'in the programme'."""
+    if w.has("linked", text):
+        return False
+    return any(not w.has("beside", text[:hit.start()].rstrip()) for hit in w.found("own", text))
+
+
+def _programme(text: str, context: Context, w: Lexicon) -> bool:
+    """Tell whether a text names the programme, by a usual word for one or by its own name; the background by 'the' one."""
+    usual = w.has("own" if context.block == "background" else "programme", text)
+    return usual or any(name in text for name in map(plain, context.programme))
+
+
+def _smuggled(text: str, context: Context, w: Lexicon) -> str:
+    """Find a result of the programme in a text around the study."""
+    credited = any(_programme(text[hit.end():], context, w) and not w.has("missing", text[hit.end():])
+                   for hit in w.found("credit", text))
+    told = _programme(text, context, w) and w.has("assertion", text) and not w.has("missing", text)
+    return ("A result of the programme stands in a text that describes it; results have their own blocks and numbers."
+            if credited or told else "")
 
 
 def no_effect(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
     """Refuse 'no effect' and its kin unless the interval lies within declared bounds."""
-    if context.block not in SPOKEN or exempt(clause, sentence, w) or w.has("convention", clause.text):
+    if context.block not in SPOKEN or exempt(clause, sentence, w):
         return ""
     weak = w.has("weak_no_effect", clause.text)
     if not weak and not w.has("no_effect", clause.text):
@@ -103,9 +142,9 @@ def percent(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) ->
 
 def up_to(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
     """Refuse the best case told as if it were the effect."""
-    if context.block in FREE or not w.has("up_to", clause.text) or w.has("cited", clause.text):
+    if context.block in FREE or not w.has("up_to", clause.text) or sentence.cited:
         return ""
-    if context.block not in SPOKEN and not (w.has("programme", clause.text) and w.has("assertion", clause.text)):
+    if context.block not in SPOKEN and not (_programme(clause.text, context, w) and w.has("assertion", clause.text)):
         return ""
     return "'Up to' tells the best case as if it were the effect."
 
@@ -125,7 +164,8 @@ def direction(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) 
         return ""
     text = clause.text
     up, down, good, bad = (w.has(name, text) for name in ("up", "down", "good", "bad"))
-    some = up or down or good or bad or w.has("other", text) or w.has("cause", text)
+    acts = any(not w.has("copula", hit[0]) for hit in w.found("verb", text)) and context.block != "tool"
+    some = up or down or good or bad or acts or w.has("other", text) or w.has("cause", text)
     for r in clause.references:
         if r.verdict not in CLEAR and not r.equivalent and some:
             return f"The interval of {r.label or r.key} does not tell higher from lower."
@@ -194,7 +234,7 @@ def untied(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> 
 
 def figure(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
     """Refuse a figure typed by hand in a block of results, except years, dates and figures of the study file."""
-    if context.block not in ("results", "alt", "recommendation") or w.has("cited", clause.text):
+    if context.block not in ("results", "alt", "recommendation") or sentence.cited:
         return ""
     text = TOKEN.sub(" ", clause.text)
     text = DATE.sub(lambda m: " " if MONTHS.search(m[0]) or "-" in m[0] or "/" in m[0] else m[0], text)

@@ -14,9 +14,11 @@ MARK = re.compile(f"{OPEN}([^{BAR}]*){BAR}([^{CLOSE}]*){CLOSE}")
 TOKENS: dict[str, str] = {"effect": "e", "percent": "p", "interval": "i", "figure": "f", "words": "w"}
 TOKEN = re.compile(r"‹(\w)(\d+)›")
 # a full stop ends a sentence before a capital, a figure or an opening mark; not after an initial or a short form
-END = re.compile(r"(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\bal\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\bNo\.)(?<!\bex\.)(?<!\be\.g\.)(?<!\bi\.e\.)"
-                 rf"[»”\"')]* +(?=[«“\"'(¿¡]?[ {chr(0xa0)}]?[^\W_a-zà-ÿ]|{OPEN})")
+END = re.compile(r"(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\bal\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\bNo\.)(?<!\bex\.)"
+                 rf"(?<!\be\.g\.)(?<!\bi\.e\.)[»”\"')]* +(?=[«“\"'(¿¡]?[ {chr(0xa0)}]?[^\W_a-zà-ÿ]|{OPEN})")
 QUOTED = re.compile(r"«[^»]*»|“[^”]*”|\"[^\"]*\"")
+# an author and a year: Blattman et al. (2014), Gertler and Martinez (2016)
+AUTHOR = re.compile(r"([A-ZÀ-Ý][\w’'-]+)(?: (?:and|&|et|y|e) [A-ZÀ-Ý][\w’'-]+| et al\.?)?,? \((?:19|20)\d\d[a-z]?\)")
 QUESTION = re.compile(r"[?？]\s*[»”\"]?\s*$")
 
 
@@ -42,6 +44,8 @@ class Sentence:
     whole: Clause
     clauses: tuple[Clause, ...]
     question: bool = False
+    spoken: bool = False
+    cited: bool = False
 
 
 def split(text: str) -> list[str]:
@@ -73,8 +77,17 @@ def read(text: str, context: Context, lexicon: Lexicon) -> Sentence:
     outside = QUOTED.sub(" ", tokens)
     spoken = outside != tokens and lexicon.has("saying", plain(outside))
     body = lexicon.without("idle", plain(outside if spoken else tokens))
-    return Sentence(shown=shown, whole=_clause(body, found), question=bool(QUESTION.search(body)),
+    return Sentence(shown=shown, whole=_clause(body, found), question=bool(QUESTION.search(body)), spoken=spoken,
+                    cited=_cited(shown, body, lexicon),
                     clauses=tuple(_clause(part, found) for part in _parts(body, lexicon)))
+
+
+def _cited(shown: str, body: str, lexicon: Lexicon) -> bool:
+    """Tell whether a sentence reports others' findings, by an author and a year or by a word for such work."""
+    author = AUTHOR.search(shown)
+    name = plain(author[1]) if author else ""
+    named = bool(name) and not any(lexicon.has(kind, name) for kind in ("outcome", "actors", "programme"))
+    return named or lexicon.has("cited", body)
 
 
 def _parts(body: str, lexicon: Lexicon) -> list[str]:

@@ -18,7 +18,6 @@ from impact.study.types import Study, words
 FIGURES = re.compile(r"\d[\d.,  ]*\d|\d")
 # texts whose figures are findings to be told, not facts declared
 TOLD = ("brief", "results_chain", "title", "question")
-NUMBERS_KEPT = ("date", "implications")
 
 
 def reference(evaluation: Evaluation, effect: Effect, key: str, speaker: Speaker) -> Reference:
@@ -62,7 +61,8 @@ def splits(brief: Brief) -> tuple[Split, ...]:
 
 def declared_figures(study: Study) -> frozenset[str]:
     """List the figures of a study file: its numbers, those in its texts of fact, and shares as per cent."""
-    return frozenset(_figures({k: v for k, v in study.declared.items() if k not in TOLD}))
+    own = {k: v for k, v in study.declared.items() if k not in TOLD}
+    return frozenset(_figures([own, study.analysis.conf_level]))
 
 
 def _figures(value: Any) -> Iterator[str]:

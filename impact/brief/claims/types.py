@@ -8,8 +8,10 @@ from typing import Literal
 
 from impact.brief.atoms import Phrase, Verdict
 
-Block = Literal["results", "tool", "alt", "recommendation", "aims", "context", "chain", "label", "quote", "literature", "method"]
-# what a reference shows: the size of an effect, in per cent, its whole interval, a figure that is no effect; or words not to be read
+Block = Literal["results", "tool", "alt", "recommendation", "aims", "context", "background", "chain", "label", "quote",
+                "literature", "method"]
+# what a reference shows: the size of an effect, in per cent, its whole interval, a figure that is no effect; or words that
+# are not to be read
 Shows = Literal["effect", "percent", "interval", "figure", "words"]
 
 # around a reference in a text: its opening, the key, a bar, what is shown, its end; officers' texts cannot hold these signs
@@ -88,16 +90,15 @@ class Context:
     ----------
     language : "en", "fr" or "es".
     block : what kind of place it stands in. ``results`` speak of what was found, ``tool`` are results in the tool's own
-        sentences, ``alt`` texts that stand for a picture, ``aims`` what was intended or asked, ``context`` what surrounds the
-        study, ``chain`` and ``label`` names of steps and outcomes, ``quote`` words of a named person, ``literature`` others'
-        findings with their source.
+        sentences, ``alt`` texts that stand for a picture, ``aims`` what was intended or asked, ``context`` what was done
+        and how, ``background`` the problem before it, ``method`` the tool's words on how the study was made, ``chain`` and
+        ``label`` names of steps and outcomes, ``quote`` words of a named person, ``literature`` others' findings.
     rung : of the study, where the sentence refers to no estimate.
     references : what it may refer to, and what a proposal may be made of; the first is the first primary outcome.
     declared : figures written in the study file, as their digits; a bare figure among them is no finding.
     splits : the declared subgroups.
     finding : of a recommendation: the key of the reference it rests on; empty where it rests on none.
-    programme : words by which the study calls its programme, beside the usual ones.
-    stated_counterfactual : whether a before-after comparison says what would have been.
+    programme : names of the programme, beside the usual words for one.
     """
 
     language: str
@@ -108,7 +109,6 @@ class Context:
     splits: tuple[Split, ...] = ()
     finding: str = ""
     programme: tuple[str, ...] = ()
-    stated_counterfactual: bool = False
 
     def reference(self, key: str) -> Reference | None:
         """Look a reference up by its key."""
