@@ -180,7 +180,7 @@ def test_check_and_run_refuse_it_as_a_problem_of_the_study_file(tmp_path, capsys
 
 # ---- sentences in place of the tool's --------------------------------------------------------------------------------
 BOTTOM = ("Of {n.analysed} firms, those offered coaching had a profit {profit.size} ({profit.interval}); the share still "
-          "open was {open_now.size} ({open_now.interval}).")
+          "open could not be told apart: {open_now.interval}.")
 
 
 def test_a_bottom_line_of_the_officers_stands_in_all_formats():
@@ -196,7 +196,7 @@ def test_a_bottom_line_of_the_officers_stands_in_all_formats():
 @pytest.mark.parametrize(("text", "left"), [
     ("Profit was {profit.size} ({profit.interval}).", ["open_now"]),
     ("Firms did well.", ["profit", "open_now"]),
-    ("Profit {profit.size}; open {open_now.size} ({open_now.interval}).", ["profit"]),
+    ("Profit {profit.size}; open {open_now.interval}.", ["profit"]),
     ("Practices {practices.size} ({practices.interval}).", ["profit", "open_now"])])
 def test_a_bottom_line_that_leaves_a_primary_outcome_out_is_refused(text, left):
     found = problems_of(bottom_line=text)
@@ -223,7 +223,7 @@ def test_limits_are_added_and_take_none_away():
 
 def test_captions_lead_the_notes_of_their_blocks():
     captions = {"effects": "Profit first", "table": "All twelve outcomes.", "costs": "Prices of 2024.",
-                "checks": "As planned.", "chain": "From offer to jobs.", "subgroups": "Men and women.",
+                "checks": "As planned.", "chain": "Steps as declared.", "subgroups": "Men and women.",
                 "methods": "Four ways.", "targets": "Levels."}
     usual, page = page_of(told()), page_of(told(captions=captions))
     assert page["reading"] == f"All twelve outcomes. {usual['reading']}"

@@ -40,7 +40,6 @@ OF_AN_OUTCOME = ("effect", "size", "interval", "effect_pct", "interval_pct", "le
 STAGES = ("enrolled", "assigned", "found", "analysed")
 REACHED = ("reached", "reached_women", "reached_men")
 COSTS = ("total", "per_participant", "participants")
-SIZES = ("effect", "size", "effect_pct")
 INTERVALS = ("interval", "interval_pct")
 # sentences of a study file; what is no sentence is a name, and holds no number
 SENTENCES = re.compile(r"study\.yaml: (intervention\.(description|dose)|data\.source|plan\.record|costs\.left_out\[\d+\]"
@@ -215,7 +214,6 @@ def _unprotected(study: Study, language: str) -> tuple[Problem, ...]:
     return tuple(
         Problem(where="study.yaml: brief.bottom_line",
                 what=f"it does not say how the primary outcome '{o.name}' came out, and a bottom line tells every one",
-                cure=f"Write {{{o.name}.size}} and {{{o.name}.interval}} into it, or leave brief.bottom_line out.")
-        for o in study.primaries
-        if not any(f"{o.name}.{size}" in named and f"{o.name}.{ends}" in named
-                   for size, ends in ((size, INTERVALS[size == "effect_pct"]) for size in SIZES)))
+                cure=f"Write {{{o.name}.interval}} into it, with {{{o.name}.size}} where it is clear of zero; or leave "
+                     "brief.bottom_line out.")
+        for o in study.primaries if not any(f"{o.name}.{ends}" in named for ends in INTERVALS))

@@ -132,7 +132,7 @@ rdm   language: en                  # en, fr or es
 rdm   # title: null                 # if other than above
 rdm   # challenge: null             # the problem, in two sentences
 rdm   # what_was_done: null         # the programme, in two sentences; {n.reached}, {costs.total}: numbers of the record
-rdm   # bottom_line: null           # in place of the tool's: it needs {profit.size} and {profit.interval} of every primary
+rdm   # bottom_line: null           # in place of the tool's: with {profit.interval} of every primary outcome
 rdm   # how_we_know: {design: null, who: null, estimand: null, estimator: null, assumption: null, data: null}   # the same
 rdm   # captions:                 # a sentence under a block, before the tool's own note
 rdm   #   {chain: null, effects: null, table: null, benchmark: null, event_study: null, trends: null, subgroups: null,
