@@ -164,7 +164,9 @@ def direction(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) 
         return ""
     text = clause.text
     up, down, good, bad = (w.has(name, text) for name in ("up", "down", "good", "bad"))
-    acts = any(not w.has("copula", hit[0]) for hit in w.found("verb", text)) and context.block != "tool"
+    named = " ".join(plain(r.label) for r in clause.references)  # 'still open' is what it is about, not what it did
+    acts = context.block != "tool" and any(
+        not w.has("copula", hit[0]) and hit[0] not in named for hit in w.found("verb", text))
     some = up or down or good or bad or acts or w.has("other", text) or w.has("cause", text)
     for r in clause.references:
         if r.verdict not in CLEAR and not r.equivalent and some:
