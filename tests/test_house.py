@@ -23,7 +23,7 @@ LAYERS = {
     "rct": 2, "did": 2, "matching": 2, "checks": 2,
     "dced": 3, "brief": 4,
     "evaluation": 5, "calls": 5, "examination": 5, "credibility": 5, "unmeasured": 5, "known": 5, "families": 5,
-    "freshness": 5, "library": 5,
+    "freshness": 5, "origin": 5, "library": 5,
     "notebook": 6, "cli": 6, "__main__": 6, "__init__": 6,
 }
 ALLOWED = {"dced": {"errors", "study", "results"}, "brief": {"errors", "study", "results", "dced"}}
@@ -111,7 +111,8 @@ def test_methods_a_study_may_name_are_the_functions_and_keywords(kind):
     assert set(METHODS[kind]) == {n for n in module.__all__ if inspect.isfunction(getattr(module, n))} - apart
     set_by_the_study = {"data", "outcome", "treatment", "unit", "time", "first_treated", "transform", "conf_level",
                         "estimand", "control_group", "seed", "firm", "weighting", "encouragement", "worker", "wage",
-                        "before", "after"}  # periods in rows: a matching study has one row a unit
+                        "before", "after",  # periods in rows: a matching study has one row a unit
+                        "score"}  # a result of Python, which no file holds
     for name, options in METHODS[kind].items():
         keywords = set(inspect.signature(getattr(module, name)).parameters)
         assert set(options) == keywords - (set_by_the_study - set(options)), name

@@ -1,6 +1,6 @@
 """Whether a brief may be printed: no sentence says more than its numbers carry, or somebody answers for it by name.
 
-The sentences that hold words of the study file are held against its numbers each time. The tool's own are made from the record,
+Sentences with words of the study file are held against its numbers each time. The tool's own are made from the record,
 and tests hold them against the same rules: what an officer cannot rewrite must not stop a brief.
 
 There is no way around the check but an override in the study file. It names the sentence, the rule, a person and a reason,

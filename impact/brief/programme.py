@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from impact.brief.facts import day, own, stated
 from impact.brief.model import Badge, Fact, Join, Number, Phrase, Text, Value, quote, say, take
+from impact.brief.translation import caveat
 from impact.results.evaluation import Evaluation
 from impact.study.costs import Costs, Return
 from impact.study.types import words
@@ -123,7 +124,7 @@ def costs(evaluation: Evaluation, language: str) -> tuple[tuple[Fact, ...], Text
                        path="study.costs.contributions", derived="sum of the amounts of study.costs.contributions")
         facts.append(Fact(name=say("cost.others"), text=say("money", currency=currency, x=given)))
         note = Join(parts=(note, say("cost.note.others")))
-    return tuple(facts), Join(parts=(note, *_conventions(known, language)))
+    return tuple(facts), Join(parts=(note, *_conventions(evaluation, known, language)))
 
 
 def _against(evaluation: Evaluation, known: Costs, language: str) -> list[Fact]:
@@ -174,9 +175,9 @@ def _figure(evaluation: Evaluation, i: int, gaps: dict[str, Value]) -> Phrase:
     return say(f"cost.bounded.{form}", x=value, low=low, high=high, **gaps)
 
 
-def _conventions(known: Costs, language: str) -> list[Text]:
-    """Say what the figures take for granted, and what is in no line."""
-    notes: list[Text] = []
+def _conventions(evaluation: Evaluation, known: Costs, language: str) -> list[Text]:
+    """Say what the figures take for granted, how cost and effect came to speak of the same units, what is in no line."""
+    notes: list[Text] = [caveat(c) for figure in evaluation.money for c in figure.caveats]
     for i, declared in enumerate(known.returns):
         if declared.counts == "income" and declared.fading is not None:
             shares = {name: Number(value=share * 100, kind="percent", path=f"study.costs.returns[{i}].{name}",
@@ -192,4 +193,6 @@ def _conventions(known: Costs, language: str) -> list[Text]:
         items = tuple(quote(words(item, language), f"study.yaml: costs.left_out[{i}]")
                       for i, item in enumerate(known.left_out))
         notes.append(say("cost.note.left_out", items=Join(parts=items, by=", ")))
+    elif known.returns and evaluation.study.state("costs.left_out") == "absent":
+        notes.append(say("cost.note.left_out.absent"))
     return list(dict.fromkeys(notes))

@@ -247,7 +247,7 @@ def _held_against(arguments: argparse.Namespace) -> int:
 
 def command_trace(arguments: argparse.Namespace) -> int:
     """Walk one figure back to the data."""
-    from impact.freshness import trace
+    from impact.origin import trace
 
     if not Path(arguments.results).exists():
         raise StudyError(Problem(where=arguments.results, what="there is no such record", cure="Write: impact trace "
