@@ -95,7 +95,7 @@ def _credited(text: str, w: Lexicon) -> bool:
     """Tell whether the programme stands in a sentence as more than who had it: not 'with the offer', 'in the programme'."""
     if w.has("linked", text):
         return False
-    return any(not w.has("beside", text[:hit.start()].rstrip()) for hit in w.found("own", text))
+    return w.has("opening", text) or any(not w.has("beside", text[:hit.start()].rstrip()) for hit in w.found("own", text))
 
 
 def _programme(text: str, context: Context, w: Lexicon) -> bool:
