@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support_briefs import rich, uncertain
 
-from impact.brief.composition import assembled
 from impact.brief.claims import examine
+from impact.brief.composition import assembled
 from impact.brief.words import LANGUAGES
 from impact.dced import audit
 from impact.evaluation import evaluate

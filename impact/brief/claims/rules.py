@@ -51,19 +51,22 @@ def unreferenced(clause: Clause, sentence: Sentence, context: Context, w: Lexico
     text = clause.text
     if context.block not in SPOKEN or clause.told or exempt(clause, sentence, w):
         return ""
-    if w.has("alike", text) or (w.has("convention", text) and not asserted(text, w)):
+    both = w.has("alike", text) and not w.has("cause", text)  # what happened to both groups is no result of one
+    if both or (w.has("convention", text) and not asserted(text, w)):
         return ""
     if context.block == "tool":  # it counts and names by verdict what the record holds
         text = w.without("verdict", text)
-    if context.block == "recommendation":
-        stated = w.has("assertion", text)
-    else:
-        spoken_of = w.has("outcome", text) or w.has("actors", text)
-        described = w.has("programme", text) or context.block == "tool"  # what the programme is may be said, not what it did
-        stated = w.has("verb", text) and (spoken_of or not described)
-        named = sentence.spoken and w.has("saying", text)  # who said the words in quotation marks
-        stated = changes(text, w) or (stated and not named and not w.has("measure", text))
-    return "It tells a change, or how an outcome stands, and no estimate is referred to." if stated else ""
+    found = w.has("assertion", text) if context.block == "recommendation" else changes(text, w) or _stated(
+        text, sentence, context, w)
+    return "It tells a change, or how an outcome stands, and no estimate is referred to." if found else ""
+
+
+def _stated(text: str, sentence: Sentence, context: Context, w: Lexicon) -> bool:
+    """Tell whether a text says anything of people, firms or outcomes, but how they were measured or who said so."""
+    if not w.has("verb", text) or w.has("measure", text) or (sentence.spoken and w.has("saying", text)):
+        return False
+    described = w.has("programme", text) or context.block == "tool"  # what a programme is may be said, not what it did
+    return w.has("outcome", text) or w.has("actors", text) or not described
 
 
 def cause(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
@@ -95,7 +98,7 @@ def _credited(text: str, w: Lexicon) -> bool:
     """Tell whether the programme stands in a sentence as more than who had it: not 'with the offer', 'in the programme'."""
     if w.has("linked", text):
         return False
-    return any(not w.has("beside", text[:hit.start()].rstrip()) for hit in w.found("own", text))
+    return w.has("opening", text) or any(not w.has("beside", text[:hit.start()].rstrip()) for hit in w.found("own", text))
 
 
 def _programme(text: str, context: Context, w: Lexicon) -> bool:
@@ -164,7 +167,9 @@ def direction(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) 
         return ""
     text = clause.text
     up, down, good, bad = (w.has(name, text) for name in ("up", "down", "good", "bad"))
-    acts = any(not w.has("copula", hit[0]) for hit in w.found("verb", text)) and context.block != "tool"
+    named = " ".join(plain(r.label) for r in clause.references)  # 'still open' is what it is about, not what it did
+    acts = context.block != "tool" and any(
+        not w.has("copula", hit[0]) and hit[0] not in named for hit in w.found("verb", text))
     some = up or down or good or bad or acts or w.has("other", text) or w.has("cause", text)
     for r in clause.references:
         if r.verdict not in CLEAR and not r.equivalent and some:
