@@ -223,7 +223,7 @@ def test_limits_are_added_and_take_none_away():
 
 def test_captions_lead_the_notes_of_their_blocks():
     captions = {"effects": "Profit first", "table": "All twelve outcomes.", "costs": "Prices of 2024.",
-                "checks": "As planned.", "chain": "Steps as declared.", "subgroups": "Men and women.",
+                "checks": "As planned.", "chain": "Five steps, four arrows.", "subgroups": "Men and women.",
                 "methods": "Four ways.", "targets": "Levels."}
     usual, page = page_of(told()), page_of(told(captions=captions))
     assert page["reading"] == f"All twelve outcomes. {usual['reading']}"
