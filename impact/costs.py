@@ -190,28 +190,46 @@ def _turned_over(of: Callable[[float], float], effect: float, low: float, high: 
 
 
 def _of_a_sampled_cost(kind: MoneyKind, cost: UnitCost, declared: Return, estimate: Estimate, effect: float) -> _Answer:
-    """Give Fieller's set of the cost of one unit, where the cost has an error of its own."""
+    """Give Fieller's set where the cost has an error of its own.
+
+    The time to earn back hangs on the cost of one unit alone, and so its set is that set carried over; benefits over cost
+    are a ratio to the cost, which is clear of zero.
+    """
     from scipy import stats
 
     from impact.inference.fieller import fieller_set
 
     error, of_cost = estimate.std_error, cost.std_error or 0.0
-    if kind != "cost_per_unit":
-        return _Answer(state="not_computed", reason="with a cost that was sampled only the cost per unit has a set")
     if error is None:
         return _Answer(state="not_computed", reason="the effect has no standard error")
     tail = (1 + estimate.conf_level) / 2
     critical = float(stats.norm.ppf(tail) if estimate.df is None else stats.t.ppf(tail, estimate.df))
     if cost.value <= critical * of_cost:
         return _Answer(state="not_computed", reason="the cost itself cannot be told apart from zero")
-    gained = effect * declared.worth
-    interval = fieller_set(cost.value, gained, of_cost**2, 0.0, (error * declared.worth)**2, critical)
-    if len(interval) == 1 and interval[0].low is not None and interval[0].high is not None:
-        return _Answer(state="bounded", value=cost.value / gained, interval=interval)
+    gained, of_gained = effect * declared.worth, error * declared.worth
+    if kind == "benefit_cost":
+        years = lasting(declared.horizon or 0.0, declared)
+        interval = fieller_set(gained * years, cost.value, (of_gained * years)**2, 0.0, of_cost**2, critical)
+        return _Answer(state="bounded", value=gained * years / cost.value, interval=interval)
+    interval = fieller_set(cost.value, gained, of_cost**2, 0.0, of_gained**2, critical)
     low = max((s.low for s in interval if s.low is not None), default=None)
     if low is None:
         return _Answer(state="not_computed", reason=ALL_POSSIBLE)
-    return _Answer(state="at_least", interval=(Segment(low=low),), reason="the effect's set holds zero: no upper limit")
+    bounded = len(interval) == 1 and interval[0].high is not None
+    least, most = _carried(kind, declared, low, interval[0].high if bounded else None)
+    if not math.isfinite(least):
+        return _Answer(state="never", reason="even at the upper end of its interval the effect never returns the cost")
+    if bounded and math.isfinite(most):
+        value, _ = _carried(kind, declared, cost.value / gained, None)
+        return _Answer(state="bounded", value=value, interval=(Segment(low=least, high=most),))
+    why = "at the lower end of its interval the effect never returns the cost" if bounded else "the effect's set holds zero"
+    return _Answer(state="at_least", interval=(Segment(low=least),), reason=f"{why}: no upper limit")
+
+
+def _carried(kind: MoneyKind, declared: Return, low: float, high: float | None) -> tuple[float, float]:
+    """Carry the ends of a set of costs of one unit over to the figure asked for."""
+    ends = (low, math.inf if high is None else high)
+    return ends if kind == "cost_per_unit" else (payback(low, 1.0, declared), payback(ends[1], 1.0, declared))
 
 
 def _ends(estimate: Estimate, side: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Whether a brief is current, what changed between two records, and where a figure comes from."""
+"""Whether a brief is current, and what changed between two records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 
 from impact.errors import ImpactError, Problem, StudyError
 from impact.results.cleaning import Cleaning
-from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
 from impact.results.reading import read_results
 from impact.results.record import evaluation_to_json, sha256, study_hash
@@ -21,9 +20,6 @@ PRICES = re.compile(r"\(sha256 ([0-9a-f]{12})\)")
 MAX_BYTES = 100_000_000
 COMPARED = ("estimate", "std_error", "p_value", "p_adjusted", "conf_low", "conf_high", "n", "n_treated", "n_units",
             "comparison_mean")
-MEASURED = ("estimate", "std_error", "conf_low", "conf_high")  # in the unit of the estimate
-MAIN = ("primary", "secondary")
-BENCHMARK = "benchmark"  # a role: made from another table
 WHAT = {"study": "the study file", "data": "the data", "prices": "the price table", "record": "the record"}
 BROKEN = (OSError, KeyError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -110,6 +106,8 @@ def verify(file: str | Path, results: str | Path | None = None) -> Verdict:
         now, told = _now(study)
         lines += [*_differences(carried, now, "on this computer now"), *told]
         held.append(f"{study}{' and its data' if 'data' in now else ''}")
+    else:
+        lines.append("not held against the study and its data: there is no study.yaml beside the record or above it")
     if not held:
         raise StudyError(Problem(where=str(file), what="there is nothing to hold it against: no results.json and no "
                                  "study.yaml beside it", cure="Add --results FILE."), source="brief")
@@ -159,7 +157,7 @@ def diff(old: str | Path, new: str | Path) -> tuple[tuple[str, ...], tuple[Chang
 
     Returns
     -------
-    causes : sentences: the data, the study file or the toolkit's version differ.
+    causes : sentences: the data, the price table, the study file or the toolkit's version differ.
     changes : numbers of estimates, flows, checks, means over time and value for money that are not the same to 12
         significant digits, or that only one record has.
 
@@ -172,6 +170,7 @@ def diff(old: str | Path, new: str | Path) -> tuple[tuple[str, ...], tuple[Chang
     one, two = before.provenance, after.provenance
     causes = [words for same, words in (
         (one.data_sha256 == two.data_sha256, "the data differ"),
+        (_prices(before.cleaning) == _prices(after.cleaning), "the price table differs"),
         (one.study_sha256 == two.study_sha256, "the study file differs"),
         (one.toolkit == two.toolkit, f"the toolkit differs ({one.toolkit}, then {two.toolkit})")) if not same]
     first, second = dict(_numbers(before)), dict(_numbers(after))
@@ -202,88 +201,3 @@ def _numbers(evaluation: Evaluation) -> Iterator[tuple[str, float]]:
         for name, value in (("value", m.value), *ends):
             if value is not None:
                 yield f"{m.id}.{name}", float(f"{value:.12g}")
-
-
-# ---- one figure ----------------------------------------------------------------------------------------------------
-def trace(evaluation: Evaluation, figure: str) -> tuple[str, ...]:
-    """Walk one figure back: from its id to the method, the sample and its rows, the source file and its hash.
-
-    Parameters
-    ----------
-    figure : the id of an estimate (``profit/ancova``), an outcome's name, or either with a number of it
-        (``profit.conf_low``).
-
-    Raises
-    ------
-    StudyError
-        When the record has no such figure; near ids are named.
-    """
-    estimate, part = _figure(evaluation, figure), ""
-    if estimate is None:
-        name, _, part = figure.rpartition(".")
-        estimate = _figure(evaluation, name)
-    if estimate is None:
-        ids = ", ".join(e.id for e in evaluation.estimates[:8])
-        raise StudyError(Problem(where=figure or "figure", what="the record has no such figure",
-                                 cure=f"Write one of: {ids}."), source="trace")
-    part = part or "estimate"
-    value: float | None = getattr(estimate, part) if part in COMPARED else None
-    if value is None:
-        known = [p for p in COMPARED if getattr(estimate, p) is not None]
-        raise StudyError(Problem(where=figure, what=f"{estimate.id} has no number '{part}'",
-                                 cure=f"Write one of: {', '.join(known)}."), source="trace")
-    return tuple(_steps(evaluation, estimate, part, value))
-
-
-def _figure(evaluation: Evaluation, name: str) -> Estimate | None:
-    return next((e for e in evaluation.estimates if name in (e.id, e.outcome)), None)
-
-
-def _steps(evaluation: Evaluation, e: Estimate, part: str, value: float) -> Iterator[str]:
-    made = evaluation.provenance
-    unit = ("log points" if e.transform == "log" else e.unit) if part in MEASURED else ""
-    yield f"figure     {e.id}.{part} = {value:.12g}{f' {unit}' if unit else ''}"
-    yield f"method     {_call(evaluation, e)}; {e.estimand.upper()}; role {e.role}"
-    if e.se_card is not None:
-        yield f"errors     {e.se_card.line(e.df)}"
-    flow = next((f for f in evaluation.flows if f.outcome == e.outcome and e.role != BENCHMARK), None)
-    if flow is not None:  # its last stage is that of the main estimate alone
-        stages = [s for s in flow.stages if s.name != "analysed" or e.role in MAIN]
-        yield "sample     " + ", then ".join(f"{s.units} units {s.name} ({s.rows} rows)" for s in stages)
-    yield f"used       {e.n} rows" + (f", {e.n_units} units" if e.n_units is not None else "")
-    for loss in e.dropped:
-        rows = ", ".join(str(r) for r in loss.rows[:10]) + (" …" if len(loss.rows) > 10 else "")
-        yield f"left out   {loss.n_rows} rows: {loss.text}{f' (rows {rows})' if rows else ''}"
-    yield from _source(evaluation, e)
-    yield f"study      SHA-256 {made.study_sha256}; {made.toolkit}; seed {made.seed}"
-    yield f"again      {made.command}"
-
-
-def _call(evaluation: Evaluation, e: Estimate) -> str:
-    """Name the function, with the options the study declares for it where it declares the call."""
-    analysis = evaluation.study.analysis
-    kind = "rct" if e.role == BENCHMARK else evaluation.study.design.kind
-    calls = [analysis.primary] if e.role in (*MAIN, "index") else list(analysis.robustness)
-    calls = [c for c in calls if c.method == e.method and e.role != BENCHMARK]
-    alike = [x.id for x in evaluation.estimates if (x.outcome, x.method, x.role) == (e.outcome, e.method, e.role)]
-    call = calls[0] if len(calls) == 1 else calls[alike.index(e.id)] if len(calls) == len(alike) else None
-    if call is None:
-        return f"impact.{kind}.{e.method}"
-    return f"impact.{kind}.{e.method}({', '.join(f'{key}={value!r}' for key, value in call.options)})"
-
-
-def _source(evaluation: Evaluation, e: Estimate) -> Iterator[str]:
-    """Name the column and the table a number comes from."""
-    study, made = evaluation.study, evaluation.provenance
-    if e.role == BENCHMARK and study.benchmark is not None and study.benchmark.trial is not None:
-        trial = study.benchmark.trial
-        yield f"column     {trial.outcome}"
-        yield f"data       {trial.file or f'{trial.package} {trial.dataset}'}, the trial's own rows"
-        return
-    outcome = next((o for o in study.outcomes if o.name == e.outcome), None)
-    family = next((f for f in study.analysis.families if f.name == e.outcome and e.role == "index"), None)
-    if family is not None:
-        yield f"column     made of the outcomes {', '.join(family.outcomes)} ({family.index})"
-    elif outcome is not None:
-        yield f"column     {outcome.column}" + (f", baseline {outcome.baseline}" if outcome.baseline else "")
-    yield f"data       {made.data_label}, {made.data_rows} rows × {made.data_columns} columns, SHA-256 {made.data_sha256}"

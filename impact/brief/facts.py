@@ -19,7 +19,8 @@ from impact.brief.translation import fragment, loss
 from impact.brief.words import known
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
-from impact.study.types import ROW_NUMBER, Words, words
+from impact.study.types import ROW_NUMBER, Study, Words, words
+from impact.study.wording import CAPTIONED
 
 ESTIMANDS = {**CONTRASTS, "pooled_rounds": "rounds", "rank_test": "shift"}  # told by the method, more closely than declared
 RANDOM_RULES = ("simple", "blocked", "clustered", "pairs")
@@ -55,17 +56,46 @@ def method(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
     rule = study.design.assignment.rule if study.design.assignment else None
     design = (say("design.rule", design=kind, rule=say(f"rule.{rule}"), compared=who)
               if rule in RANDOM_RULES else say("design.line", design=kind, compared=who))
-    facts = [("fact.design", design), ("fact.who", _who(evaluation, e, language)),
+    facts: list[tuple[str, Text]] = [("fact.design", design), ("fact.who", _who(evaluation, e, language)),
              ("fact.estimand", estimand(evaluation, language)), ("fact.estimator", _estimator(evaluation, e, language)),
              ("fact.assumption", _assumption(e)),
              ("fact.data", data_line(evaluation, language))]
-    if study.plan is not None:
-        record = own(study.plan.record, "plan.record", language)
-        frozen = day(study.plan.frozen, "study.yaml: plan.frozen")
-        facts.append(("fact.plan", say("plan.at", day=frozen, record=record) if record else say("plan.frozen", day=frozen)))
+    facts = [(name, _rewritten(study, name, language) or text) for name, text in facts]
+    facts.append(("fact.plan", _plan(study, language)))
     if flow(evaluation, language) is None:  # where there is one, it stands below with every loss and its reason
         facts.append(("fact.loss", say("loss.unknown")))
     return tuple(Fact(name=say(name), text=text) for name, text in facts)
+
+
+def _rewritten(study: Study, name: str, language: str) -> Text | None:
+    """Take the officer's own line of 'How we know', if there is one."""
+    line = name.removeprefix("fact.")
+    return own(getattr(study.brief.how_we_know, line, None), f"brief.how_we_know.{line}", language)
+
+
+def _plan(study: Study, language: str) -> Text:
+    """Say when the plan was frozen; without one, that nothing kept outcomes from being chosen by their results."""
+    if study.plan is None:
+        return say("plan.none")
+    record = own(study.plan.record, "plan.record", language)
+    frozen = day(study.plan.frozen, "study.yaml: plan.frozen")
+    return say("plan.at", day=frozen, record=record) if record else say("plan.frozen", day=frozen)
+
+
+def with_own_limits(lines: tuple[Text, ...], study: Study, language: str) -> tuple[Text, ...]:
+    """Put the limits the officer adds behind the gravest of the record; none of the record's goes for them."""
+    found = (own(text, f"brief.limits[{i}]", language) for i, text in enumerate(study.brief.limits))
+    added = tuple(text for text in found if text is not None)
+    if lines == (say("limit.none"),):
+        return added or lines
+    return (*lines[:1], *added, *lines[1:])
+
+
+def captions(study: Study, language: str) -> tuple[tuple[str, Text], ...]:
+    """Take the officer's captions, by the block they stand under."""
+    given = study.brief.captions
+    found = ((name, own(getattr(given, name, None), f"brief.captions.{name}", language)) for name in CAPTIONED)
+    return tuple((name, text) for name, text in found if text is not None)
 
 
 def _who(evaluation: Evaluation, e: Estimate, language: str) -> Phrase:

@@ -22,21 +22,25 @@ from impact.brief.atoms import (
     Text,
     Value,
     Verdict,
+    Written,
     lookup,
     need,
     one_line,
     quote,
+    rewritten,
     say,
     take,
     walk,
 )
+from impact.study.wording import CAPTIONED, OWN_FACTS
 
 __all__ = [
     "CLEAR", "JOINERS", "LIMITS", "Badge", "Benchmark", "Brief", "Chain", "ChainBox", "CheckLine", "Effect",
     "EventPoint", "EventStudy", "Fact", "FlowPanel", "FlowStep", "ForWhom", "Form", "Group", "GroupSplit", "Join",
     "Kind", "Lesson", "LogoPicture", "Message", "Method", "Number", "OpenResult", "Phrase", "Quote", "Range",
     "Recorded", "Result", "Said", "Series", "StandardElement", "StandardLine", "Status", "TargetLine", "Text", "Tile",
-    "Trends", "Value", "Verdict", "limit_for", "lookup", "need", "one_line", "quote", "say", "take", "walk",
+    "Trends", "Value", "Verdict", "Written", "limit_for", "lookup", "need", "one_line", "quote", "rewritten", "say", "take",
+    "walk",
 ]
 
 Status = Literal["clear", "adverse", "unclear", "too_few", "no_interval", "unmeasured"]
@@ -166,7 +170,7 @@ class CheckLine:
 class Lesson:
     """An implication the officer drew, with the finding it is tied to."""
 
-    text: Quote
+    text: Text
     finding: Quote
     verdict: Verdict
 
@@ -303,7 +307,7 @@ class Brief:
     made_of: tuple[tuple[str, str], ...]  # SHA-256 of the data and of the study behind the record
     stamps: tuple[Literal["draft", "simulated", "provisional"], ...]
     series: Text
-    kicker: Quote | None
+    kicker: Text | None
     title: Text
     bottom_line: Text
     meta: tuple[Fact, ...]
@@ -329,6 +333,7 @@ class Brief:
     costs: tuple[Fact, ...]
     cost_note: Text
     checks: tuple[CheckLine, ...]
+    captions: tuple[tuple[str, Text], ...]  # the officer's own, by the block they stand under
     limits: tuple[Text, ...]
     lessons: tuple[Lesson, ...]
     flow: FlowPanel | None
@@ -336,7 +341,7 @@ class Brief:
     ethics: tuple[Fact, ...]
     sources: tuple[Text, ...]
     credits: tuple[Text, ...]
-    disclaimer: Quote | None
+    disclaimer: Text | None
     logo: LogoPicture | None
     provenance: tuple[Fact, ...]
     contact: Text
@@ -351,7 +356,11 @@ LIMITS: dict[str, int] = {
     "benchmark.source": 200, "benchmark.unit": 60, "ethics.consent": 110, "ethics.approval": 110,
     "ethics.registration": 110, "brief.title": 110, "brief.series": 60, "brief.challenge": 420,
     "brief.what_was_done": 420, "brief.implications.text": 210, "brief.authors": 70, "brief.contact": 80,
-    "brief.learned": 200, "brief.disclaimer": 260, "brief.logo.alt": 80, "plan.record": 110, "outcomes.target.source": 60,
+    "brief.learned": 200, "brief.disclaimer": 260, "brief.bottom_line": 420, "brief.limits": 240,
+    **dict.fromkeys((f"brief.how_we_know.{name}" for name in OWN_FACTS), 200),
+    **dict.fromkeys((f"brief.captions.{name}" for name in CAPTIONED), 160),
+    "brief.overrides.name": 60, "brief.overrides.reason": 160,
+    "brief.logo.alt": 80, "plan.record": 110, "outcomes.target.source": 60,
     "subgroups.label": 50, "subgroups.groups.label": 30, "costs.contributions.from": 40,
     "programme.project_number": 30, "costs.currency": 20, "costs.exchange.currency": 20, "costs.left_out": 60,
 }

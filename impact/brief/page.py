@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from impact.brief.captions import captioned
 from impact.brief.illustration import MARKS, pictures, split_panels
 from impact.brief.model import (
     CLEAR,
@@ -19,6 +20,7 @@ from impact.brief.model import (
     Result,
     Text,
     Value,
+    Written,
     walk,
 )
 from impact.brief.packing import halves, ratio
@@ -46,10 +48,10 @@ def _tidy(value: Any, language: str) -> Any:
     return value
 
 
-def present(brief: Brief, layout: Layout) -> dict[str, Any]:
+def present(brief: Brief, layout: Layout, speaker: Speaker | None = None) -> dict[str, Any]:
     """Say a whole brief: a mapping of strings and lists, cut to what the layout has room for."""
-    s = Speaker(brief.language)
-    page = _first(brief, s, layout) | _second(brief, s, layout)
+    s = speaker or Speaker(brief.language)
+    page = captioned(_first(brief, s, layout) | _second(brief, s, layout), brief, s)
     page |= {"halves": list(halves(page)), "ratio": list(ratio(page, layout))}
     tidied: dict[str, Any] = _tidy(page, brief.language)
     # what a program reads stays free of break points
@@ -59,7 +61,7 @@ def present(brief: Brief, layout: Layout) -> dict[str, Any]:
 
 def _told(text: Text, s: Speaker) -> str:
     """Begin a sentence of ours with a capital; quoted words stay as they are."""
-    return s.text(text) if isinstance(text, Quote) else capital(s.text(text))
+    return s.text(text) if isinstance(text, (Quote, Written)) else capital(s.text(text))
 
 
 def _facts(items: Sequence[Fact], s: Speaker) -> list[dict[str, str]]:
@@ -78,7 +80,8 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "language": brief.language, "colon": s.word("by.colon"), "heads": _heads(brief, s), "series": s.text(brief.series),
         "stamps": [s.word(f"stamp.{code}") for code in brief.stamps], "footer": s.word("record", hash=brief.record[:12]),
         "contact": s.text(brief.contact), "pages": [s.word("page", n=str(n)) for n in (1, 2)],
-        "kicker": _kicker(brief), "title": capital(s.text(brief.title)), "bottom_line": capital(s.text(brief.bottom_line)),
+        "kicker": _kicker(brief, s), "title": capital(s.text(brief.title)),
+        "bottom_line": _told(brief.bottom_line, s),
         "meta": _facts(brief.meta, s), "question": brief.question.text,
         "logo": _logo(brief), "badge": {"word": s.text(brief.badge.word), "strength": brief.badge.strength},
         "messages": [{"lead": capital(s.text(m.lead)), "body": capital(s.text(m.body))} for m in brief.messages],
@@ -111,9 +114,9 @@ def _first_told(rows: list[tuple[bool, str]], most: int) -> set[int]:
     return set(turns[:max(most, sum(primary for primary, _ in rows))])
 
 
-def _kicker(brief: Brief) -> str:
+def _kicker(brief: Brief, s: Speaker) -> str:
     """Set the officer's own title in capitals, where the faces have them all."""
-    text = brief.kicker.text if brief.kicker is not None else ""
+    text = s.text(brief.kicker) if brief.kicker is not None else ""
     capitals = text.upper()
     return capitals if all(ord(c) in covered() for c in capitals) else text
 
@@ -134,11 +137,11 @@ def _second(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "costs": _facts(brief.costs, s), "cost_note": s.text(brief.cost_note), "checks": checks,
         "check_columns": 3 if len(checks) == 3 or len(checks) > 4 else 2, "checks_note": _checks_note(brief, s, layout),
         "limits": _limits(brief, s, layout), "lessons_none": s.word("lessons.none"),
-        "lessons": [{"text": x.text.text, "finding": s.word(
+        "lessons": [{"text": s.text(x.text), "finding": s.word(
             "lesson", finding=x.finding.text, verdict=s.word(f"verdict.{x.verdict}"))} for x in brief.lessons],
         "standard": _standard(brief, s), "ethics": _facts(brief.ethics, s),
         "sources": [capital(s.text(t)) for t in brief.sources], "credits": [capital(s.text(t)) for t in brief.credits],
-        "disclaimer": brief.disclaimer.text if brief.disclaimer else "", "provenance": _facts(brief.provenance, s),
+        "disclaimer": s.text(brief.disclaimer) if brief.disclaimer else "", "provenance": _facts(brief.provenance, s),
     }
 
 
@@ -239,7 +242,8 @@ def _chain(chain: Chain | None, s: Speaker) -> dict[str, Any]:
 def _columns(brief: Brief, s: Speaker, level: str) -> list[str]:
     keys = ["outcome", "comparison", "effect", "interval", *(["percent"] if _mixed(brief) else []), "p", "p_adjusted"]
     heads = [s.word(f"table.{key}", level=level) for key in keys]
-    noun = next((v.text for key, v in _values(brief.bottom_line) if key == "units" and isinstance(v, Quote)), "n")
+    noun = next((v.text for text in (brief.bottom_line, *(f.text for f in brief.method)) for key, v in _values(text)
+                 if key == "units" and isinstance(v, Quote)), "n")
     return [*heads, capital(noun)]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from impact.brief.facts import day, own, stated
 from impact.brief.model import Badge, Fact, Join, Number, Phrase, Text, Value, quote, say, take
+from impact.brief.translation import caveat
 from impact.results.evaluation import Evaluation
-from impact.study.costs import Costs
+from impact.study.costs import Costs, Return
 from impact.study.types import words
 
 
@@ -45,7 +46,7 @@ def done(evaluation: Evaluation, language: str) -> tuple[Text, tuple[Fact, ...]]
     facts: list[tuple[str, Text | None]] = [
         ("dose", own(dose, "intervention.dose", language)), ("reached", _reached(evaluation))]
     if study.costs is not None:
-        total, _, each = _sums(evaluation, study.costs)
+        total, _, each = sums(evaluation, study.costs)
         currency = quote(study.costs.currency, "study.yaml: costs.currency")
         facts.append(("cost", say(f"cost.each.{study.costs.per}", currency=currency, x=total, each=each) if each else say(
             "money", currency=currency, x=total)))
@@ -57,16 +58,21 @@ def _reached(evaluation: Evaluation) -> Phrase | None:
     intervention = evaluation.study.intervention
     if intervention is None or intervention.reached is None:
         return None
-    path = "study.intervention.reached"
-    parts = {name: take(evaluation, f"{path}.{name}", "count") for name in ("total", "women", "men")}
-    total, women, men = parts["total"], parts["women"], parts["men"]
-    if total is None and women is not None and men is not None:
-        total = Number(value=women.value + men.value, kind="count", path=path, derived="women + men")
+    total, women, men = reached_parts(evaluation)
     if total is None:
         return None
     key = "split" if women and men else "women" if women else "men" if men else ""
     return say(f"reached.{key}" if key else "reached",
                **{name: n for name, n in (("total", total), ("women", women), ("men", men)) if n is not None})
+
+
+def reached_parts(evaluation: Evaluation) -> tuple[Number | None, Number | None, Number | None]:
+    """Give those reached: in all, women, men; each None where the study does not declare it."""
+    path = "study.intervention.reached"
+    total, women, men = (take(evaluation, f"{path}.{name}", "count") for name in ("total", "women", "men"))
+    if total is None and women is not None and men is not None:
+        total = Number(value=women.value + men.value, kind="count", path=path, derived="women + men")
+    return total, women, men
 
 
 def _contributions(evaluation: Evaluation, known: Costs, language: str) -> Text | None:
@@ -81,7 +87,7 @@ def _contributions(evaluation: Evaluation, known: Costs, language: str) -> Text 
     return Join(parts=tuple(given), by="; ") if given else None
 
 
-def _sums(evaluation: Evaluation, known: Costs) -> tuple[Number, Number | None, Number | None]:
+def sums(evaluation: Evaluation, known: Costs) -> tuple[Number, Number | None, Number | None]:
     """Add up the lines: the total, the participants, and the total by participant."""
     participants = take(evaluation, "study.costs.participants", "count")
     made = next((f for f in evaluation.money if f.kind == "cost_per_participant"), None)
@@ -99,7 +105,7 @@ def costs(evaluation: Evaluation, language: str) -> tuple[tuple[Fact, ...], Text
     if known is None:
         return (Fact(name=say("cost.absent"), text=say("not_reported")),), say("cost.note.absent")
     currency = quote(known.currency, "study.yaml: costs.currency")
-    total, participants, each = _sums(evaluation, known)
+    total, participants, each = sums(evaluation, known)
     facts = [Fact(name=say("cost.total"), text=say("money", currency=currency, x=total))]
     if participants is not None:
         facts.append(Fact(name=say("cost.participants"), text=say("number", x=participants)))
@@ -118,7 +124,7 @@ def costs(evaluation: Evaluation, language: str) -> tuple[tuple[Fact, ...], Text
                        path="study.costs.contributions", derived="sum of the amounts of study.costs.contributions")
         facts.append(Fact(name=say("cost.others"), text=say("money", currency=currency, x=given)))
         note = Join(parts=(note, say("cost.note.others")))
-    return tuple(facts), Join(parts=(note, *_conventions(known, language)))
+    return tuple(facts), Join(parts=(note, *_conventions(evaluation, known, language)))
 
 
 def _against(evaluation: Evaluation, known: Costs, language: str) -> list[Fact]:
@@ -126,18 +132,30 @@ def _against(evaluation: Evaluation, known: Costs, language: str) -> list[Fact]:
     facts = []
     for i, figure in enumerate(evaluation.money):
         declared = next((r for r in known.returns if r.outcome == figure.outcome), None)
-        if declared is None:
-            continue
-        index = [o.name for o in evaluation.study.outcomes].index(figure.outcome)
-        outcome = evaluation.study.outcomes[index]
-        gaps: dict[str, Value] = {
-            "label": quote(words(outcome.label, language), f"study.yaml: outcomes[{index}].label"),
-            "currency": quote(known.currency, "study.yaml: costs.currency"), "periods": say(f"periods.{declared.period}")}
-        horizon = take(evaluation, f"study.costs.returns[{known.returns.index(declared)}].horizon", "plain")
-        if horizon is not None:
-            gaps["horizon"] = horizon
-        facts.append(Fact(name=say(f"cost.{figure.kind}.{declared.counts}", **gaps), text=_figure(evaluation, i, gaps)))
+        if declared is not None:
+            gaps = _gaps(evaluation, known, declared, language)
+            facts.append(Fact(name=say(f"cost.{figure.kind}.{declared.counts}", **gaps), text=_figure(evaluation, i, gaps)))
     return facts
+
+
+def money_figure(evaluation: Evaluation, outcome: str, kind: str, language: str) -> Phrase | None:
+    """Say one figure of value for money as the record allows; None where it has none of that kind."""
+    known = evaluation.study.costs
+    index = next((i for i, f in enumerate(evaluation.money) if (f.outcome, f.kind) == (outcome, kind)), None)
+    if known is None or index is None:
+        return None
+    declared = next(r for r in known.returns if r.outcome == outcome)
+    return _figure(evaluation, index, _gaps(evaluation, known, declared, language))
+
+
+def _gaps(evaluation: Evaluation, known: Costs, declared: Return, language: str) -> dict[str, Value]:
+    index = [o.name for o in evaluation.study.outcomes].index(declared.outcome)
+    label = words(evaluation.study.outcomes[index].label, language)
+    gaps: dict[str, Value] = {
+        "label": quote(label, f"study.yaml: outcomes[{index}].label"),
+        "currency": quote(known.currency, "study.yaml: costs.currency"), "periods": say(f"periods.{declared.period}")}
+    horizon = take(evaluation, f"study.costs.returns[{known.returns.index(declared)}].horizon", "plain")
+    return gaps if horizon is None else {**gaps, "horizon": horizon}
 
 
 def _figure(evaluation: Evaluation, i: int, gaps: dict[str, Value]) -> Phrase:
@@ -157,9 +175,9 @@ def _figure(evaluation: Evaluation, i: int, gaps: dict[str, Value]) -> Phrase:
     return say(f"cost.bounded.{form}", x=value, low=low, high=high, **gaps)
 
 
-def _conventions(known: Costs, language: str) -> list[Text]:
-    """Say what the figures take for granted, and what is in no line."""
-    notes: list[Text] = []
+def _conventions(evaluation: Evaluation, known: Costs, language: str) -> list[Text]:
+    """Say what the figures take for granted, how cost and effect came to speak of the same units, what is in no line."""
+    notes: list[Text] = [caveat(c) for figure in evaluation.money for c in figure.caveats]
     for i, declared in enumerate(known.returns):
         if declared.counts == "income" and declared.fading is not None:
             shares = {name: Number(value=share * 100, kind="percent", path=f"study.costs.returns[{i}].{name}",
@@ -175,4 +193,6 @@ def _conventions(known: Costs, language: str) -> list[Text]:
         items = tuple(quote(words(item, language), f"study.yaml: costs.left_out[{i}]")
                       for i, item in enumerate(known.left_out))
         notes.append(say("cost.note.left_out", items=Join(parts=items, by=", ")))
+    elif known.returns and evaluation.study.state("costs.left_out") == "absent":
+        notes.append(say("cost.note.left_out.absent"))
     return list(dict.fromkeys(notes))

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from impact.brief.model import JOINERS, Brief, Quote, Recorded, limit_for, lookup, walk
+from impact.brief.model import JOINERS, Brief, Quote, Recorded, Written, limit_for, lookup, walk
+from impact.brief.view import Speaker
 from impact.brief.words import LANGUAGES
 from impact.errors import Problem, RenderError
 from impact.study.contract import CONTRACT
@@ -89,15 +90,16 @@ def _place(key: str) -> tuple[tuple[int, int], ...]:
 def length_problems(brief: Brief) -> tuple[Problem, ...]:
     """Name every text of the study file that is too long for its place, with the characters to cut."""
     problems: dict[str, Problem] = {}
-    for text in walk(brief, Quote):
-        found = limit_for(text.where)
+    s = Speaker(brief.language)
+    for text in (*walk(brief, Quote), *walk(brief, Written)):
+        found, said = limit_for(text.where), text.text if isinstance(text, Quote) else s.text(text)
         if found is None:
             continue
         most = found[1] if brief.language == "en" else round(LONGER * found[1])
-        over = len(text.text) - most
+        over = len(said) - most
         if over > 0:
             problems[text.where] = Problem(
-                where=text.where, what=f"{len(text.text)} characters, and the brief has room for {most}",
+                where=text.where, what=f"{len(said)} characters, and the brief has room for {most}",
                 cure=f"Cut {over} character{'' if over == 1 else 's'}.")
     return tuple(problems.values())
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from impact.brief.model import Effect, Join, Kind, Number, Quote, Range, Recorded, Said, Value
+from impact.brief.model import Effect, Join, Kind, Number, Quote, Range, Recorded, Said, Value, Written
 from impact.brief.translation import fragment, translated
 from impact.brief.words import fill, sentence
 
@@ -101,6 +101,8 @@ class Speaker:
             return self.number(value)
         if isinstance(value, Said):
             return self.said(value)
+        if isinstance(value, Written):
+            return isolated("".join(p.text if isinstance(p, Quote) else self.text(p) for p in value.parts))
         if isinstance(value, Join):
             by = {"; ": "by.semicolon", ", ": "by.comma"}.get(value.by)
             return (self.word(by) if by else value.by).join(self.text(part) for part in value.parts)

@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
                              help="en, fr or es (default: the study's own, brief.language)")
 
     trace = commands.add_parser("trace", help="walk one figure back to method, rows and data file")
-    trace.add_argument("figure", metavar="FIGURE", help="profit, profit/ancova or profit/ancova.conf_low")
+    trace.add_argument("figure", metavar="FIGURE", help="profit, profit/ancova.conf_low, n.analysed or costs.total")
     trace.add_argument("--results", metavar="FILE", default="out", help="results.json or its folder (default: out)")
 
     audit = commands.add_parser("audit", help="hold the record against the DCED Standard (a self-check, no rating)")

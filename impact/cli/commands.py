@@ -47,7 +47,8 @@ def command_new(arguments: argparse.Namespace) -> int:
 
 def command_check(arguments: argparse.Namespace) -> int:
     """Say what is missing or wrong, all that run would refuse; writes nothing and tells no result."""
-    from impact.brief import compose, render_pdf
+    from impact.brief import render_pdf
+    from impact.brief.composition import assembled
     from impact.evaluation import evaluate
 
     file, _ = find_study(arguments.path)
@@ -55,7 +56,7 @@ def command_check(arguments: argparse.Namespace) -> int:
     sample = load_sample(study)
     require_texts(study, file, every_language=True)
     evaluation = evaluate(study)  # what run would refuse, check refuses; no result is told
-    render_pdf(compose(evaluation, audit(evaluation), language=study.brief.language))
+    render_pdf(assembled(evaluation, audit(evaluation), language=study.brief.language))  # the claims have been looked at
     print(study_summary(study, sample))
     print(f"\nThe study file and the data agree. Next: impact run {arguments.path}")
     return 0
@@ -83,6 +84,7 @@ def command_run(arguments: argparse.Namespace) -> int:
             remove_empty(out)
         raise
     print(run_summary(evaluation, out, tuple(pages), arguments.language or study.brief.language))
+    tell_overrides(evaluation, arguments.language)
     return 0
 
 
@@ -103,6 +105,15 @@ def require_texts(study: Study, file: Path, *, every_language: bool = False, lan
     problems = check_texts(study, every_language=every_language, language=language)
     if problems:
         raise StudyError(problems, source=file.name)
+
+
+def tell_overrides(evaluation: Evaluation, language: str | None) -> None:
+    """Log every override of the check of claims: what it let stand, who answers for it, why."""
+    from impact.brief.approval import set_aside
+    from impact.brief.composition import assembled
+
+    if evaluation.study.brief.overrides:
+        print("\n".join(set_aside(assembled(evaluation, language=language), evaluation)))
 
 
 def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool, formats: Sequence[str], language: str | None,
@@ -179,7 +190,8 @@ def command_brief(arguments: argparse.Namespace) -> int:
                          source="impact brief")
     formats = check_formats(arguments.formats.split(","))
     files: dict[Path, str | bytes] = {}
-    titles, problems = [], []
+    titles, problems, refused = [], [], False
+    records: list[Evaluation] = []
     for name in arguments.files:
         evaluation = read_results(name)
         language = arguments.language or evaluation.study.brief.language
@@ -187,7 +199,8 @@ def command_brief(arguments: argparse.Namespace) -> int:
         stem = evaluation.study.slug if arguments.out and len(arguments.files) > 1 else "brief"
         try:
             pages = render_brief(evaluation, audit(evaluation), formats=formats, language=language)
-        except RenderError as error:
+        except ImpactError as error:
+            refused = refused or isinstance(error, StudyError)
             problems += [replace(p, where=f"{name}: {p.where}") for p in error.problems]
             continue
         targets = {out / f"{stem}.{kind}": content for kind, content in pages.items()}
@@ -196,12 +209,15 @@ def command_brief(arguments: argparse.Namespace) -> int:
                                     cure="Give the studies different folders, or leave --out away."))
         files |= targets
         titles.append(f"{words(evaluation.study.title, language)}\nopen {list(targets)[-1]}")
+        records.append(evaluation)
     if problems:
-        raise RenderError(problems, source="impact brief")
+        raise (StudyError if refused else RenderError)(problems, source="impact brief")
     for folder in dict.fromkeys(path.parent for path in files):
         ensure_writable(folder)
     write_all(files)
     print("\n".join(titles))
+    for evaluation in records:
+        tell_overrides(evaluation, arguments.language)
     return 0
 
 
@@ -231,7 +247,7 @@ def _held_against(arguments: argparse.Namespace) -> int:
 
 def command_trace(arguments: argparse.Namespace) -> int:
     """Walk one figure back to the data."""
-    from impact.freshness import trace
+    from impact.origin import trace
 
     if not Path(arguments.results).exists():
         raise StudyError(Problem(where=arguments.results, what="there is no such record", cure="Write: impact trace "

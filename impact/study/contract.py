@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from impact.study.construction import UNIT_DEPENDENT
 from impact.study.schema import LANGUAGES, Field
+from impact.study.wording import CAPTIONED, OWN_FACTS
 
 KINDS = ("rct", "did", "matching")
 ESTIMANDS = ("att", "atc", "ate", "itt", "late")
@@ -21,6 +22,10 @@ def _words(cure: str = "", *, essential: bool = False) -> Field:
 
 def _map(essential: bool = False, cure: str = "", **fields: Field) -> Field:
     return Field(kind="map", essential=essential, fields=fields, cure=cure)
+
+
+def _each(names: tuple[str, ...]) -> Field:
+    return Field(kind="map", fields={name: _words() for name in names})
 
 
 def _list(item: Field, *, essential: bool = False, least: int = 0, most: int = 200, cure: str = "") -> Field:
@@ -102,6 +107,13 @@ RETURN = _map(
     worth=_number(1e-12), period=_choice("week", "month", "quarter", "year"), horizon=_number(0.01, 1200),
     fading=_number(0, 1), discount=_number(0, 1),
     cure="Write {outcome: profit, counts: income, period: month, horizon: 24, fading: 0.02}.")
+
+OVERRIDE = _map(
+    sentence=_text("Copy the refused sentence as the check prints it.", essential=True),
+    rule=_text("Copy the name of the rule as the check prints it.", essential=True),
+    name=_text("Say who answers for it.", essential=True), reason=_words("Say why it stands.", essential=True),
+    date=Field(kind="date", essential=True, cure="Write the date on which it was decided: 2026-11-21."),
+    cure="Write {sentence: …, rule: …, name: …, reason: …, date: …}: all are printed in the brief.")
 
 CONTRACT = _map(
     schema=Field(kind="integer", essential=True, low=1, high=1, cure="Write: schema: 1."),
@@ -215,13 +227,16 @@ CONTRACT = _map(
     brief=_map(
         essential=True, cure="Write: brief: {date: 2026-11-21}.",
         date=Field(kind="date", essential=True, cure="Write the date of the brief as 2026-11-21."),
-        language=_choice(*LANGUAGES), title=_words(), series=_words(), challenge=_words(),
-        what_was_done=_words(), learned=_words(),
+        language=_choice(*LANGUAGES), title=_words(), series=_words(), bottom_line=_words(), challenge=_words(),
+        what_was_done=_words(), how_we_know=_each(OWN_FACTS), learned=_words(),
+        limits=_list(_words(), most=4, cure="Write limits: [Sales were not asked about.]"),
+        captions=_each(CAPTIONED),
         implications=_list(_map(text=_words(essential=True), finding=Field(kind="name", essential=True,
                                 cure="Name the outcome this follows from.")), most=6),
         authors=_list(_words(), most=12), contact=_text(), disclaimer=_words(),
         logo=_map(file=_text("Give a PNG or JPEG inside the study's folder, e.g. logo.png.", essential=True),
-                  alt=_words("Say in words whose logo it is.", essential=True), data=_text())),
+                  alt=_words("Say in words whose logo it is.", essential=True), data=_text()),
+        overrides=_list(OVERRIDE, most=6)),
 )
 
 FIRST_TREATED_RULE = _map(

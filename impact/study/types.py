@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from impact.study.construction import Construction, FirmStatus, Prices
 from impact.study.costs import Costs
-from impact.study.logo import Logo
 from impact.study.promises import Plan, Target
+from impact.study.wording import BriefSettings
 
 Words = str | tuple[tuple[str, str], ...]
 State = Literal["given", "null", "absent"]
@@ -275,32 +275,6 @@ class Benchmark:
     label: Words
     source: Words
     trial: TrialSource | None = field(default=None, metadata={"of": TrialSource})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Implication:
-    """What follows for action, tied to the outcome it follows from."""
-
-    text: Words
-    finding: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BriefSettings:
-    """The officer's own words in the brief, and its date."""
-
-    date: str
-    language: Literal["en", "fr", "es"] = "en"
-    title: Words | None = None
-    series: Words | None = None
-    challenge: Words | None = None
-    what_was_done: Words | None = None
-    learned: Words | None = None
-    implications: tuple[Implication, ...] = field(default=(), metadata={"of": Implication})
-    authors: tuple[Words, ...] = ()
-    contact: str | None = None
-    disclaimer: Words | None = None
-    logo: Logo | None = field(default=None, metadata={"of": Logo})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
