@@ -56,8 +56,8 @@ def unreferenced(clause: Clause, sentence: Sentence, context: Context, w: Lexico
         return ""
     if context.block == "tool":  # it counts and names by verdict what the record holds
         text = w.without("verdict", text)
-    found = w.has("assertion", text) if context.block == "recommendation" else changes(text, w) or _stated(
-        text, sentence, context, w)
+    found = w.has("assertion", text) or (context.block != "recommendation" and (
+        changes(text, w) or _stated(text, sentence, context, w)))
     return "It tells a change, or how an outcome stands, and no estimate is referred to." if found else ""
 
 
