@@ -13,8 +13,10 @@ import pytest
 import yaml
 
 from impact.dced import Audit, audit, summary_lines, write_self_check
-from impact.dced.evidence import PROGRAMME, RESTS_ON_DATA, RULES
-from impact.dced.finding import Case, shorten
+from impact.dced.items import MODES
+from impact.dced.study.judging import RESTS_ON_DATA, RULES
+from impact.dced.study.case import Case
+from impact.dced.wording import shorten
 from impact.dced.table import SHIPPED, read_standard
 from impact.errors import StudyError
 from impact.results import Check, Dropped, Estimate, Evaluation, Flow, Provenance, Segment, Stage, TrendPoint

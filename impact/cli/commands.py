@@ -109,7 +109,7 @@ def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool, formats
                  tell: Callable[[str], None]) -> tuple[Evaluation, dict[str, str | bytes]]:
     """Make every output of one run in memory, by file name; nothing is written."""
     from impact.brief import render_brief
-    from impact.dced.page import self_check_html
+    from impact.dced.report.html import self_check_html
     from impact.evaluation import evaluate
     from impact.examination import ledger
 

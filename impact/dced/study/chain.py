@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from impact.dced.finding import Case, Finding, fill_in, keys, listed, plural, run_again
+from impact.dced.study.case import Case, Finding, fill_in, run_again
+from impact.dced.wording import keys, listed, plural
 from impact.study.types import Words
 
 LEVELS = ("activity", "output", "outcome", "impact")
