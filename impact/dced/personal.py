@@ -11,7 +11,7 @@ from impact.programme.disk import OFFICE, TEXT, part
 
 MAX_BYTES = 20_000_000
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
-_PHONE = re.compile(r"(?<!\w)\+\d(?:[ ()./-]?\d){8,}(?!\w)")
+_PHONE = re.compile(r"(?<!\w)\+\d(?:[ ()./-]{0,2}\d){8,}(?!\w)")
 _HEAD = re.compile(
     r"(full|first|last|family|given|owner'?s?|respondent'?s?|worker'?s?) ?_?names?|surname|"
     r"(mobile|phone|telephone|whatsapp)( ?_?(number|no\.?))?|e-?mail( address)?|national id( number)?|"

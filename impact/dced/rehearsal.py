@@ -145,7 +145,7 @@ def _asked_for(programme: Programme, intervention: Intervention, seed: int) -> I
            "; ".join(f"{o.first} and {o.second}: {o.way}, {o.reason or 'no reason stated'}" for o in overlaps),
            papers_of(programme, (c for o in overlaps for c in o.evidence)))
     projections = [p for p in programme.projections if programme.indicator(p.indicator).intervention == code]
-    yield (code, "Show a projection's history: its values, its reviews, and why it was changed or kept.",
+    yield (code, "Show the history of a projection: values, reviews, and why it was changed or kept.",
            "; ".join(f"{p.id}: {', '.join(r.date for r in p.history) or 'no review noted'}" for p in projections),
            papers_of(programme, (c for p in projections for c in p.evidence)))
     decisions = [d for d in programme.decisions if code in d.interventions]
@@ -180,8 +180,10 @@ def _walk_back(programme: Programme, intervention: Intervention, seed: int) -> I
            f"{told}{f'; {result.formula}' if result.formula else ''}",
            papers_of(programme, (*result.evidence, *(c for x in result.inputs for c in x.evidence))))
     attribution = next((a for a in programme.attributions if a.id == result.attribution), None)
-    yield (code, "Show how the change was attributed, and why that way.",
-           f"{attribution.method or 'method not stated'}: {attribution.reason or 'no reason stated'}" if attribution else "",
+    told = ""
+    if attribution:
+        told = f"{attribution.method or 'method not stated'}: {attribution.reason or 'no reason stated'}"
+    yield (code, "Show how the change was attributed, and why that way.", told,
            papers_of(programme, (*attribution.comparison, *attribution.evidence) if attribution else ()))
     named = (attribution.before, attribution.after) if attribution else ()
     rounds = [r for r in programme.rounds if r.id in named]
