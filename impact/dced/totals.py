@@ -121,8 +121,8 @@ def added(parts: Sequence[Part], overlaps: Mapping[frozenset[str], tuple[float, 
     if parts and len(with_ids) == len(parts):
         union = len(frozenset().union(*(p.ids or frozenset() for p in parts)))
         both = sum(len(p.ids or ()) for p in parts) - union
-        told = (f"{both:,.0f} counted twice, found by comparing ids",) if both else ("no id stands twice",)
-        return Sum(low=union, high=union, parts=tuple(parts), deducted=told if len(parts) > 1 else ())
+        how = (f"{both:,.0f} counted twice, found by comparing ids",) if both else ("no id stands twice",)
+        return Sum(low=union, high=union, parts=tuple(parts), deducted=how if len(parts) > 1 else ())
     for a, b in combinations(with_ids, 2):
         shared = float(len((a.ids or frozenset()) & (b.ids or frozenset())))
         known[frozenset((a.name, b.name))] = (shared, shared, "ids compared")

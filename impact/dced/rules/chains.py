@@ -9,6 +9,7 @@ from impact.dced.graph import counted, faults
 from impact.dced.wording import listed, plural, shorten
 from impact.programme.types import Argument, Chain, Intervention
 
+NO_CHAIN = "Draw the chain with the team, and enter its boxes and arrows under chains."
 AFTER_REVIEW_MONTHS = 3  # a change decided in a review is drawn within a quarter
 
 
@@ -17,8 +18,7 @@ def own_chain(d: Dossier) -> Iterator[Found]:
     for i in d.active:
         chain = d.chain(i)
         if chain is None or not chain.boxes:
-            yield d.lacks("No results chain is in force.", "Draw the chain with the team, and enter its boxes and arrows "
-                          "under chains.", "ask", record=i, about=i)
+            yield d.lacks("No results chain is in force.", NO_CHAIN, "ask", record=i, about=i)
             continue
         yield d.seen(f"Chain {chain.id} of {chain.date}: {plural(len(chain.boxes), 'box', 'boxes')} "
                      f"({counted(chain.boxes)}) and {plural(len(chain.arrows), 'arrow')}.", chain, i)
@@ -27,6 +27,7 @@ def own_chain(d: Dossier) -> Iterator[Found]:
 
 def steps(d: Dossier) -> Iterator[Found]:
     """Every chain, read as a graph, leads from each activity to an impact without a break, jump or circle."""
+    yield from _without(d)
     for i, chain in _chains(d):
         wrong = faults(chain.boxes, chain.arrows)
         if wrong:
@@ -39,6 +40,7 @@ def steps(d: Dossier) -> Iterator[Found]:
 
 def links_evidence(d: Dossier) -> Iterator[Found]:
     """Every arrow and assumption cites documents that open and are not younger than the version that cites them."""
+    yield from _without(d)
     for i, chain in _chains(d):
         for arrow in chain.arrows:
             yield from d.proof(arrow.evidence, f"link {arrow.source} → {arrow.target}", record=arrow, about=i,
@@ -51,6 +53,7 @@ def links_evidence(d: Dossier) -> Iterator[Found]:
 
 def assumptions(d: Dossier) -> Iterator[Found]:
     """Every chain lists its assumptions, each with a source and the day it was last checked."""
+    yield from _without(d)
     for i, chain in _chains(d):
         if not chain.assumptions:
             yield d.lacks(f"Chain {chain.id} lists no assumption.", "Write down what must hold for the chain to work.",
@@ -82,6 +85,7 @@ def lasting(d: Dossier) -> Iterator[Found]:
 
 def yearly(d: Dossier) -> Iterator[Found]:
     """No more than the declared months lie between two reviews of a chain, and between the last one and today."""
+    yield from _without(d)
     for i, _ in _chains(d):
         versions = [v for v in d.programme.versions(i.id) if v.date <= d.today]
         reviews = [r for v in versions for r in v.reviews if r.date <= d.today]
@@ -103,6 +107,7 @@ def yearly(d: Dossier) -> Iterator[Found]:
 
 def reasons(d: Dossier) -> Iterator[Found]:
     """Every review says why the chain was changed or left, and every new version says what changed and why."""
+    yield from _without(d)
     for i, _ in _chains(d):
         versions = [v for v in d.programme.versions(i.id) if v.date <= d.today]
         for older, newer in zip(versions, versions[1:], strict=False):
@@ -148,12 +153,16 @@ def displacement(d: Dossier) -> Iterator[Found]:
                            about=i)
 
 
-def _chains(d: Dossier) -> Iterator[tuple[Intervention, Chain]]:
-    """Give each intervention with its chain; own_chain tells of those that have none."""
-    for i in d.active:
-        chain = d.chain(i)
-        if chain is not None and chain.boxes:
-            yield i, chain
+def _chains(d: Dossier) -> list[tuple[Intervention, Chain]]:
+    """Give each intervention with its chain, where it has one."""
+    return [(i, chain) for i in d.active if (chain := d.chain(i)) is not None and chain.boxes]
+
+
+def _without(d: Dossier) -> Iterator[Found]:
+    """Say of each intervention without a chain that there is nothing to look at: silence is no evidence."""
+    have = {i.id for i, _ in _chains(d)}
+    for i in (i for i in d.active if i.id not in have):
+        yield d.lacks("There is no chain in force to hold this against.", NO_CHAIN, "ask", record=i, about=i)
 
 
 def _argument(d: Dossier, i: Intervention, row: Argument | None, topic: str) -> Iterator[Found]:

@@ -74,7 +74,7 @@ def how_and_why(d: Dossier) -> Iterator[Found]:
 def shared_set(d: Dossier) -> Iterator[Found]:
     """The common indicators have one unit and definition everywhere, and how they are counted is declared."""
     for i in d.active:
-        used = [x.common for x in d.indicators(i) if x.common]
+        used: list[str] = [x.common for x in d.indicators(i) if x.common]
         if used:
             yield d.seen(f"Uses the common indicators {listed(sorted(set(used)))}.", i, i)
         else:

@@ -20,8 +20,9 @@ def decisions(d: Dossier) -> Iterator[Found]:
     if not days:
         yield d.lacks("No meeting that reviewed results is on file.", "Enter the meetings, with their minutes.", "file")
     end = min(d.today, p.ends) if p.ends else d.today
-    for a, b in zip(days, [*days[1:], end], strict=False):
-        if b > a and months_between(a, b) > most:
+    marks = sorted({*days, end, *([p.begins] if p.begins else [])})
+    for a, b in zip(marks, marks[1:], strict=False) if days else ():
+        if months_between(a, b) > most:
             yield d.lacks(f"From {a} to {b} no meeting reviewed results: more than {rule}.",
                           "Hold one and keep its minutes.", "ask")
     for meeting in (m for m in p.meetings if m.date <= d.today):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from impact.dced.dossier import Dossier, Found, Later
+from impact.dced.rules.chains import NO_CHAIN
+from impact.dced.rules.projections import no_key
 from impact.dced.rules.studies import from_study
 from impact.dced.wording import listed, shorten
 from impact.programme.types import Indicator, Intervention, Round
@@ -16,6 +18,7 @@ LEAST_RESPONSE = 0.7  # a response below this asks for a word on who is missing;
 
 def baseline_plan(d: Dossier) -> Iterator[Found]:
     """Every key indicator says when, how and from whom its baseline is taken."""
+    yield from no_key(d)
     for i, x in _key(d):
         plan = x.baseline
         missing = [name for name in ("planned", "method", "source") if plan is None or not getattr(plan, name)]
@@ -28,6 +31,7 @@ def baseline_plan(d: Dossier) -> Iterator[Found]:
 
 def before_change(d: Dossier) -> Iterator[Found]:
     """Every key indicator has a baseline older than the change it measures; a justified recalled one is accepted."""
+    yield from no_key(d)
     for i, x in _key(d):
         began = i.change_began or i.begins
         rows = d.measured(x, "baseline")
@@ -125,6 +129,8 @@ def findings(d: Dossier) -> Iterator[Found]:
     for i in d.begun():
         chain = d.chain(i)
         boxes = [b for b in chain.boxes if b.level in ("outcome", "impact")] if chain else []
+        if not boxes:
+            yield d.lacks("There is no chain in force, so no key change to explain.", NO_CHAIN, "ask", record=i, about=i)
         key = [b for b in boxes if b.key_change] or boxes
         seen = {b.id: any(d.measured(x, "progress", "final") for x in d.indicators(i) if x.id in b.indicators) for b in key}
         for box in key:

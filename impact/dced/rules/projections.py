@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from impact.dced.dossier import Dossier, Found, months_between
 from impact.dced.wording import listed, shorten
-from impact.programme.arithmetic import FormulaProblem, evaluate, names
+from impact.programme.arithmetic import FormulaError, evaluate, names
 from impact.programme.types import Indicator, Input, Intervention, Projection, Record
 
 ROUNDING = 0.005  # a printed figure may be rounded: half a per cent is taken as the same number
@@ -15,6 +15,7 @@ FAR = 0.25  # an actual a quarter off its projection calls for a revision, or a 
 
 def dated_values(d: Dossier) -> Iterator[Found]:
     """Every key quantitative indicator carries a projected value, with its unit and a date within the intervention."""
+    yield from no_key(d)
     for i, indicator, rows in _key(d):
         if not rows:
             yield d.lacks(f"{indicator.name}: no projection.", "Project its value to a date, from inputs and a formula.",
@@ -30,6 +31,14 @@ def dated_values(d: Dossier) -> Iterator[Found]:
                               "Correct one of the dates.", record=row, about=i, owner=indicator.owner)
             else:
                 yield d.seen(f"{indicator.name}: {row.value:,.6g} {indicator.unit} by {row.date}.", row, i)
+
+
+def no_key(d: Dossier) -> Iterator[Found]:
+    """Say of each intervention without a key indicator that there is nothing to look at: silence is no evidence."""
+    for i in d.active:
+        if not d.key_indicators(i):
+            yield d.lacks("None of its indicators is marked as a key indicator.", "Mark the indicators of its key changes "
+                          "as key.", record=i, about=i)
 
 
 def documented(d: Dossier) -> Iterator[Found]:
@@ -81,7 +90,7 @@ def recomputed(d: Dossier, i: Intervention, record: Record, formula: str | None,
     try:
         found = evaluate(formula, {x.name: x.value for x in inputs})
         used = set(names(formula))
-    except FormulaProblem as problem:
+    except FormulaError as problem:
         yield d.lacks(f"{what}: its formula cannot be worked out: {problem}.", problem.cure or "Correct the formula.",
                       "run_again", record=record, about=i)
         return

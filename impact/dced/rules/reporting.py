@@ -44,7 +44,8 @@ def each_year(d: Dossier) -> Iterator[Found]:
 
 def told_apart(d: Dossier) -> Iterator[Found]:
     """Every figure of a report traces to what it comes from, is called what it is, and the method is explained."""
-    for row in _reports(d):
+    yield from _unreadable(d)
+    for row in _readable(d):
         lacking = [word for word, given in (("how figures were made", row.method_place), ("costs", row.costs_place))
                    if not d.stated(given)]
         if lacking:
@@ -101,22 +102,23 @@ def _source(d: Dossier, identifier: str) -> tuple[float | None, str | None] | No
 
 def contributions(d: Dossier) -> Iterator[Found]:
     """Every report names what others contributed; each contribution has its amount and its paper."""
-    for row in _reports(d):
+    yield from _unreadable(d)
+    for row in _readable(d):
         if d.stated(row.contributions_place):
             yield d.seen(f"Report {row.id} names contributions: {row.contributions_place}.", row)
         else:
             yield d.lacks(f"Report {row.id}: where it names what others contributed is not stated.",
                           "Name the page, or add it to the next report.", "file", record=row)
     for i in d.begun():
-        rows = [c for c in d.programme.contributions if c.intervention == i.id]
-        if i.partners and not rows:
+        given = [c for c in d.programme.contributions if c.intervention == i.id]
+        if i.partners and not given:
             yield d.lacks(f"It has {plural(len(i.partners), 'partner')}, but no contribution is entered.",
                           "Enter what partners and others gave, in kind too.", "ask", record=i, about=i)
-        for row in rows:
-            if row.amount is None and row.kind != "in_kind":
-                yield d.lacks(f"The contribution of {row.source} has no amount.", "Enter it, from the agreement.", "ask",
-                              record=row, about=i)
-            yield from d.proof(row.evidence, f"contribution of {row.source}", record=row, about=i)
+        for gift in given:
+            if gift.amount is None and gift.kind != "in_kind":
+                yield d.lacks(f"The contribution of {gift.source} has no amount.", "Enter it, from the agreement.", "ask",
+                              record=gift, about=i)
+            yield from d.proof(gift.evidence, f"contribution of {gift.source}", record=gift, about=i)
 
 
 def by_sex(d: Dossier) -> Iterator[Found]:
@@ -150,8 +152,9 @@ def _counts_people(d: Dossier, row: Result) -> bool:
 
 def systemic_section(d: Dossier) -> Iterator[Found]:
     """Reports tell of wider effects in a part of their own, and never add them to direct ones."""
+    yield from _unreadable(d)
     seen = any(row.assessed and row.assessed <= d.today for row in d.programme.systemic)
-    reports = _reports(d)
+    reports = _readable(d)
     for row in reports[-1:] if seen else ():
         if d.stated(row.systemic_place):
             yield d.seen(f"Report {row.id} tells of wider effects: {row.systemic_place}.", row)
@@ -174,7 +177,8 @@ def systemic_section(d: Dossier) -> Iterator[Found]:
 
 def public(d: Dossier) -> Iterator[Found]:
     """The latest report can be read by anyone: when and where it was published is on file."""
-    rows = _reports(d)
+    yield from _unreadable(d)
+    rows = _readable(d)
     good = [row for row in rows if row.published and row.published <= d.today and (row.link or row.document)]
     if good:
         yield d.seen(f"Report {good[-1].id} was published on {good[-1].published}"
@@ -189,6 +193,17 @@ def public(d: Dossier) -> Iterator[Found]:
 def _reports(d: Dossier) -> list[Report]:
     rows = [r for r in d.programme.reports if not (r.date and r.date > d.today)]
     return sorted(rows, key=lambda r: (r.ends or r.date or "", r.id))
+
+
+def _readable(d: Dossier) -> list[Report]:
+    """Reports whose document is there and can be read; pages of another show nothing."""
+    return [r for r in _reports(d) if r.document and r.document not in d.shelf.faults]
+
+
+def _unreadable(d: Dossier) -> Iterator[Found]:
+    for row in (r for r in _reports(d) if r not in _readable(d)):
+        why = d.shelf.faults.get(row.document or "") or "it names no document"
+        yield d.lacks(f"Report {row.id} shows nothing: {why}.", "Put the document right.", "file", record=row)
 
 
 def _document(d: Dossier, row: Report) -> Iterator[Found]:
