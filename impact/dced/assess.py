@@ -11,7 +11,6 @@ from impact.dced.study.case import Case
 from impact.dced.study.judging import judge
 from impact.dced.table import ElementRow, Standard, read_standard
 from impact.dced.types import Audit, Element
-from impact.errors import Problem, StudyError
 from impact.results import read_results
 from impact.results.evaluation import Evaluation
 from impact.study.types import words
@@ -48,33 +47,19 @@ def audit(what: Evaluation | Programme | str | Path, standard: str | Path | None
         from impact.dced.programme import audit_programme
 
         return audit_programme(what, table)
-    file = programme_file(Path(what))
-    if file is None:
+    if not is_programme(Path(what)):
         return _audit_study(read_results(what), table)
     from impact.dced.programme import audit_programme
     from impact.programme import read_programme
 
-    return audit_programme(read_programme(file), table)
+    return audit_programme(read_programme(what), table)
 
 
-def programme_file(path: Path) -> Path | None:
-    """Find the programme file a path names or holds; None where it names a study's record.
-
-    Raises
-    ------
-    StudyError
-        When a folder holds both a programme.yaml and a programme.xlsx: which of them counts is not for us to say.
-    """
-    if path.suffix.lower() in (".yaml", ".yml", ".xlsx") and path.is_file():
-        return path
-    if not path.is_dir():
-        return None
-    found = [path / name for name in PROGRAMME_FILES if (path / name).is_file()]
-    if len(found) > 1:
-        raise StudyError(Problem(where=str(path), what=f"the folder holds both {' and '.join(PROGRAMME_FILES)}",
-                                 cure="Name the one that counts: impact audit my-programme/programme.yaml."),
-                         source="impact audit")
-    return found[0] if found else None
+def is_programme(path: Path) -> bool:
+    """Tell whether a path names or holds a programme file, rather than the record of one study."""
+    if path.is_dir():
+        return any((path / name).is_file() for name in PROGRAMME_FILES)
+    return path.suffix.lower() in (".yaml", ".yml", ".xlsx")
 
 
 def _audit_study(evaluation: Evaluation, table: Standard) -> Audit:

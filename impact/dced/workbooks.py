@@ -48,7 +48,7 @@ def write_rows(book: Workbook, title: str, rows: Iterable[Sequence[Any]], *, wid
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
 
-    sheet = book.create_sheet(title)
+    sheet: Worksheet = book.create_sheet(title)
     wrap = Alignment(wrap_text=True, vertical="top")
     for row in rows:
         sheet.append([neutral(value) for value in row])
@@ -66,6 +66,17 @@ def write_rows(book: Workbook, title: str, rows: Iterable[Sequence[Any]], *, wid
     for i, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(i)].width = width
     return sheet
+
+
+def on_paper(sheet: Worksheet, *, left: str, middle: str = "") -> None:
+    """Set a sheet up for printing: as wide as the paper, with words at the foot of every page."""
+    from openpyxl.worksheet.properties import PageSetupProperties
+
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    for part, text in ((sheet.oddFooter.left, left), (sheet.oddFooter.center, middle), (sheet.oddFooter.right, "&P")):
+        part.text = text
 
 
 def saved(book: Workbook, into: io.BytesIO | None = None) -> bytes:

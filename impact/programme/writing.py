@@ -18,6 +18,7 @@ from impact.programme.sheets import (
 )
 from impact.programme.types import Programme
 
+LINE = 116  # characters of a record that is written on one line
 SPARE_ROWS = 200  # rows below the last one in which the lists of choices are offered
 _MADE = dt.datetime(2000, 1, 1)  # a workbook records its date; the same contents must give the same bytes
 _WIDTHS = {"text": 40, "texts": 30, "cites": 34, "serves": 40, "refs": 26, "file": 36, "link": 30}
@@ -51,13 +52,33 @@ def plain_values(record: Record) -> dict[str, Any]:
 
 
 def to_yaml(programme: Programme) -> str:
-    """Write a programme as the text of programme.yaml: one record a line or block, in the order of the template."""
+    """Write a programme as the text of programme.yaml: a table after the other, one record a line where it fits."""
     import yaml
 
     values = plain_values(programme)
-    for date in _dates(values, Programme):
-        date[0][date[1]] = dt.date.fromisoformat(date[0][date[1]])
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    for holder, key in _dates(values, Programme):
+        holder[key] = dt.date.fromisoformat(holder[key])
+    parts, tables = [], {key: shape.help for key, (_, shape) in forms(Programme).items() if shape.kind == "records"}
+    for key, value in values.items():
+        node: Any = yaml.SafeDumper(io.StringIO(), sort_keys=False).represent_data({key: value})
+        node.flow_style = False
+        for _, inner in node.value:
+            _fold(inner, 0)
+            if key in tables:
+                inner.flow_style = False
+        head = f"\n# {tables[key]}\n" if key in tables else ""
+        parts.append(head + yaml.serialize(node, Dumper=yaml.SafeDumper, allow_unicode=True, width=10_000))
+    return "".join(parts)
+
+
+def _fold(node: Any, indent: int) -> int:
+    """Put what fits on one line on one line; returns the characters it would take there."""
+    if not isinstance(node.value, list):
+        return len(node.value)
+    inner = [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
+    width: int = sum(_fold(part, indent + 2) + 2 for part in inner)
+    node.flow_style = width + indent <= LINE
+    return width
 
 
 def _dates(values: dict[str, Any], record: type) -> list[tuple[dict[str, Any], str]]:

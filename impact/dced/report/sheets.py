@@ -1,100 +1,78 @@
-"""The smaller pages beside the self-check: the rehearsal, the index of the evidence room, and the manager's one page."""
+"""The self-check as a workbook: a working list of gaps with owner and date, the items, and the evidence."""
 
 from __future__ import annotations
 
-import base64
-import datetime
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from impact.dced.agenda import Due
-from impact.dced.evidence_room import Room
-from impact.dced.rehearsal import Rehearsal, Request
-from impact.dced.rehearsal_sheet import Answers, Tried
 from impact.dced.report import words
-from impact.dced.snapshots import WORDS, Progress
-from impact.dced.types import EFFORTS, Audit
-from impact.dced.wording import plural
+from impact.dced.types import Audit
+from impact.dced.workbooks import new_workbook, on_paper, saved, write_rows
 
-REHEARSAL = "self-check-rehearsal"
-MANAGER = "self-check-manager.html"
-SOON = 90
-MOST_STEPS, MOST_DUE, MOST_MOVES = 10, 9, 8
-_HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    request: Request
-    tried: Tried | None
+TO_DO = ("Effort", "Owner", "Due", "Due is proposed", "Status", "Item", "Key", "Concerns", "Gap", "Next step", "Where",
+         "Self-check", "Done on", "Note")
+ITEMS = ("Element", "Element title", "Control point", "Status", "Item", "Key", "Number in the table", "Verified",
+         "Self-check", "How it is known", "On file", "Gap or reason", "Next step", "Effort", "Owner", "Due",
+         "For a person to judge", "Judged")
+EVIDENCE = ("Key", "Item", "Concerns", "What it shows", "File", "Page, sheet, row or key")
 
 
-def rehearsal_html(rehearsal: Rehearsal, answers: Answers | None = None) -> str:
-    """Lay out the guide for the day or, with its answers, what could be produced and what could not."""
-    tried = {a.code: a for a in answers.tried} if answers else {}
-    said = {a.code: a for a in answers.said} if answers else {}
-    lines = [_Line(request=r, tried=tried.get(r.code)) for r in rehearsal.requests]
-    names = {i.id: i.name for i in rehearsal.drawn}
-    return _page("rehearsal", "Rehearsal of an audit", rehearsal, {
-        "r": rehearsal, "answered": answers is not None, "told": told(rehearsal, answers) if answers else "",
-        "not_produced": [x for x in lines if x.tried and x.tried.produced != "yes"],
-        "unregistered": [x for x in lines if x.tried and x.tried.produced != "no" and not x.request.ready],
-        "groups": [(names[i], list(rows)) for i, rows in groupby(lines, key=lambda x: x.request.intervention)],
-        "guide": [{"question": q, "said": said.get(q.code)} for q in rehearsal.questions]})
+def self_check_xlsx(audit: Audit) -> bytes:
+    """Write a self-check as a workbook; no cell is ever a formula, and the same self-check gives the same bytes."""
+    book = new_workbook()
+    write_rows(book, "Self-check", _about(audit), widths=(34, 110), head=False)
+    write_rows(book, "To do", [TO_DO, *_to_do(audit)], widths=(10, 22, 12, 10, 12, 40, 26, 22, 50, 50, 24, 14, 12, 30))
+    write_rows(book, "Items", [ITEMS, *_items(audit)],
+               widths=(8, 26, 36, 13, 44, 26, 10, 9, 14, 18, 60, 60, 50, 10, 22, 12, 44, 44))
+    write_rows(book, "Evidence", [EVIDENCE, *_evidence(audit)], widths=(26, 44, 22, 70, 44, 30))
+    if audit.flags:
+        write_rows(book, "Documents", [("Document", "What was seen", "Where it is registered"),
+                                       *((f.document, f.text, f.place) for f in audit.flags)], widths=(40, 80, 30))
+    if audit.totals:
+        write_rows(book, "Totals", [("Added up again from the interventions",), *((line,) for line in audit.totals)],
+                   widths=(140,))
+    for sheet in book.worksheets:
+        on_paper(sheet, left="DCED self-check, not an audit", middle=" ".join(words.stamps(audit)))
+    return saved(book)
 
 
-def told(rehearsal: Rehearsal, answers: Answers) -> str:
-    """Count what was produced: ``Of 11 requests: 7 produced, 1 partly, 2 not, 1 not tried.``"""
-    count = {kind: sum(a.produced == kind for a in answers.tried) for kind in ("yes", "partly", "no")}
-    return (f"Of {plural(len(rehearsal.requests), 'request')}: {count['yes']} produced, {count['partly']} partly, "
-            f"{count['no']} not, {len(rehearsal.requests) - len(answers.tried)} not tried. Of "
-            f"{plural(len(rehearsal.questions), 'question')}: {len(answers.said)} answered.")
+def _about(audit: Audit) -> Iterator[tuple[Any, ...]]:
+    yield "DCED self-check", audit.study_title
+    yield from (("", stamp) for stamp in words.stamps(audit))
+    yield "What it is not", words.NOT_AN_AUDIT
+    yield "Held against", f"{audit.standard}, version {audit.version}"
+    yield "As of", audit.as_of
+    yield from (("How far the list can be trusted", line) for line in audit.warning)
+    yield from (("Scope", line) for line in audit.scope)
+    for element in audit.elements:
+        yield f"{element.number} {element.title}", f"{element.sentence} ({words.counts(element)})"
+    if aside := words.not_applicable(audit):
+        yield "Counted aloud", aside
+    yield from (("", line) for line in words.shares(audit))
+    if audit.subject == "programme":
+        yield "Not gameable", words.NOT_GAMEABLE
+    yield from ((words.RECORD.get(name, name), value) for name, value in audit.record)
 
 
-def room_html(room: Room) -> str:
-    """Lay out the index of the evidence room; links lead to the files beside it."""
-    return _page("room", "Evidence room", room, {
-        "room": room, "inside": sum(bool(d.file) for d in room.documents), "documents": {d.id: d for d in room.documents},
-        "verdicts": words.VERDICT})
+def _to_do(audit: Audit) -> Iterator[tuple[Any, ...]]:
+    """Give the gaps in the order to take them: must items before recommended ones, the cheapest first, then by date."""
+    order = list(words.EFFORT)
+    rows = [(p, g) for p in audit.points for g in p.gaps]
+    rows.sort(key=lambda pg: (pg[0].status != "must", order.index(pg[1].effort), pg[1].due, pg[0].internal_key))
+    for p, g in rows:
+        yield (words.EFFORT_SHORT[g.effort], g.owner, g.due, "yes" if g.due_proposed else "", p.status, p.title,
+               p.internal_key, g.about, g.text, g.fix, g.place, words.VERDICT[p.verdict], "", "")
 
 
-def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str:
-    """Lay out the one page for the manager: where it stands, what to do first, what is late and what comes."""
-    until = (datetime.date.fromisoformat(audit.as_of) + datetime.timedelta(days=SOON)).isoformat()
-    late = [d for d in agenda if d.late]
-    soon = [d for d in agenda if not d.late and d.date <= until]
-    steps = _steps(audit)
-    flags = f"{plural(len(audit.flags), 'document')} cannot carry what is put on them." if audit.flags else ""
-    return _page("manager", "One page for the manager", audit, {
-        "audit": audit, "progress": progress, "flags": flags, "steps": steps[:MOST_STEPS],
-        "more": max(0, len(steps) - MOST_STEPS), "late": late[:MOST_DUE], "late_more": max(0, len(late) - MOST_DUE),
-        "soon": soon[:MOST_DUE], "soon_more": max(0, len(soon) - MOST_DUE), "moves": progress.moves[:MOST_MOVES],
-        "moves_more": max(0, len(progress.moves) - MOST_MOVES), "words_of": WORDS, "verdicts": words.VERDICT,
-        "one_page": True})
+def _items(audit: Audit) -> Iterator[tuple[Any, ...]]:
+    for e in audit.elements:
+        for p in e.points:
+            yield (e.number, e.title, p.control_point, p.status, p.title, p.internal_key, p.id,
+                   "yes" if p.verified else "unverified", words.VERDICT[p.verdict], words.known(p), p.shows, p.gap,
+                   p.next_step, words.EFFORT_SHORT[p.effort] if p.effort else "", p.owner, p.due, p.question, p.answer)
 
 
-def _steps(audit: Audit) -> list[dict[str, str]]:
-    """Name each cure of a must item once, the cheapest first, with what it concerns."""
-    cures: dict[tuple[int, str], list[str]] = {}
-    for point in audit.fix_first:
-        for gap in point.gaps:
-            if gap.fix:
-                cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap.about or point.id)
-    return [{"fix": fix, "about": ", ".join(dict.fromkeys(about))}
-            for (_, fix), about in sorted(cures.items(), key=lambda item: item[0][0])]
-
-
-def _page(template: str, title: str, subject: Any, values: dict[str, Any]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    style = (_HERE / "sheet.css").read_text(encoding="utf-8").strip()
-    environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
-                              trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    return environment.get_template(f"{template}.html.j2").render(
-        title=title, programme=subject.programme, as_of=subject.as_of, fictional=subject.fictional, style=style,
-        style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
-        not_an_audit=words.NOT_AN_AUDIT, **{"one_page": False, **values})
+def _evidence(audit: Audit) -> Iterator[tuple[Any, ...]]:
+    for p in audit.points:
+        for e in p.evidence:
+            yield p.internal_key, p.title, e.about, e.text, e.file, e.place

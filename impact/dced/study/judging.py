@@ -59,7 +59,7 @@ def judge(case: Case, control: ControlPoint, criterion: Criterion) -> Point:
     rule = RULES.get(key)
     if rule is None:
         return replace(blank, reason=_beyond(key), question=QUESTIONS.get(key) or f"Keep on file: {criterion.evidence}.")
-    finding = _guarded(case, key, rule(case))
+    finding = guarded(case, key, rule(case))
     gaps = tuple(sorted((replace(gap, place=gap.place or finding.where) for gap in finding.gaps),
                         key=lambda gap: EFFORTS.index(gap.effort)))
     evidence = tuple(Evidence(text=text, file="results.json", place=finding.where) for text in finding.evidence)
@@ -72,7 +72,7 @@ def _beyond(key: str) -> str:
     return NO_RULE if key not in MODES else PEOPLE if key in PEOPLE_ASKED else PAPERS
 
 
-def _guarded(case: Case, key: str, finding: Finding) -> Finding:
+def guarded(case: Case, key: str, finding: Finding) -> Finding:
     """Refuse data that are simulated, or may be, as evidence; mark what is declared in such a study."""
     if key in RESTS_ON_DATA and case.simulated is not False:
         return Finding(where="provenance.simulated", gaps=(SIMULATED if case.simulated else UNSAID,))

@@ -1,0 +1,100 @@
+"""The smaller pages beside the self-check: the rehearsal, the index of the evidence room, and the manager's one page."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from impact.dced.agenda import Due
+from impact.dced.evidence_room import Room
+from impact.dced.rehearsal import Rehearsal, Request
+from impact.dced.rehearsal_sheet import Answers, Tried
+from impact.dced.report import words
+from impact.dced.snapshots import WORDS, Progress
+from impact.dced.types import EFFORTS, Audit
+from impact.dced.wording import plural
+
+REHEARSAL = "self-check-rehearsal"
+MANAGER = "self-check-manager.html"
+SOON = 90
+MOST_STEPS, MOST_DUE, MOST_MOVES = 10, 9, 8
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    request: Request
+    tried: Tried | None
+
+
+def rehearsal_html(rehearsal: Rehearsal, answers: Answers | None = None) -> str:
+    """Lay out the guide for the day or, with its answers, what could be produced and what could not."""
+    tried = {a.code: a for a in answers.tried} if answers else {}
+    said = {a.code: a for a in answers.said} if answers else {}
+    lines = [_Line(request=r, tried=tried.get(r.code)) for r in rehearsal.requests]
+    names = {i.id: i.name for i in rehearsal.drawn}
+    return _page("rehearsal", "Rehearsal of an audit", rehearsal, {
+        "r": rehearsal, "answered": answers is not None, "told": told(rehearsal, answers) if answers else "",
+        "not_produced": [x for x in lines if x.tried and x.tried.produced != "yes"],
+        "unregistered": [x for x in lines if x.tried and x.tried.produced != "no" and not x.request.ready],
+        "groups": [(names[i], list(rows)) for i, rows in groupby(lines, key=lambda x: x.request.intervention)],
+        "guide": [{"question": q, "said": said.get(q.code)} for q in rehearsal.questions]})
+
+
+def told(rehearsal: Rehearsal, answers: Answers) -> str:
+    """Count what was produced: ``Of 11 requests: 7 produced, 1 partly, 2 not, 1 not tried.``"""
+    count = {kind: sum(a.produced == kind for a in answers.tried) for kind in ("yes", "partly", "no")}
+    return (f"Of {plural(len(rehearsal.requests), 'request')}: {count['yes']} produced, {count['partly']} partly, "
+            f"{count['no']} not, {len(rehearsal.requests) - len(answers.tried)} not tried. Of "
+            f"{plural(len(rehearsal.questions), 'question')}: {len(answers.said)} answered.")
+
+
+def room_html(room: Room) -> str:
+    """Lay out the index of the evidence room; links lead to the files beside it."""
+    return _page("room", "Evidence room", room, {
+        "room": room, "inside": sum(bool(d.file) for d in room.documents), "documents": {d.id: d for d in room.documents},
+        "verdicts": words.VERDICT})
+
+
+def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str:
+    """Lay out the one page for the manager: where it stands, what to do first, what is late and what comes."""
+    until = (datetime.date.fromisoformat(audit.as_of) + datetime.timedelta(days=SOON)).isoformat()
+    late = [d for d in agenda if d.late]
+    soon = [d for d in agenda if not d.late and d.date <= until]
+    steps = _steps(audit)
+    flags = f"{plural(len(audit.flags), 'document')} cannot carry what is put on them." if audit.flags else ""
+    return _page("manager", "One page for the manager", audit, {
+        "audit": audit, "progress": progress, "flags": flags, "steps": steps[:MOST_STEPS],
+        "more": max(0, len(steps) - MOST_STEPS), "late": late[:MOST_DUE], "late_more": max(0, len(late) - MOST_DUE),
+        "soon": soon[:MOST_DUE], "soon_more": max(0, len(soon) - MOST_DUE), "moves": progress.moves[:MOST_MOVES],
+        "moves_more": max(0, len(progress.moves) - MOST_MOVES), "words_of": WORDS, "verdicts": words.VERDICT,
+        "one_page": True})
+
+
+def _steps(audit: Audit) -> list[dict[str, str]]:
+    """Name each cure of a must item once, the cheapest first, with what it concerns."""
+    cures: dict[tuple[int, str], list[str]] = {}
+    for point in audit.fix_first:
+        for gap in point.gaps:
+            if gap.fix:
+                cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap.about or point.id)
+    return [{"fix": fix, "about": ", ".join(dict.fromkeys(about))}
+            for (_, fix), about in sorted(cures.items(), key=lambda item: item[0][0])]
+
+
+def _page(template: str, title: str, subject: Any, values: dict[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    style = (_HERE / "sheet.css").read_text(encoding="utf-8").strip()
+    environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
+                              trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    return environment.get_template(f"{template}.html.j2").render(
+        title=title, programme=subject.programme, as_of=subject.as_of, fictional=subject.fictional, style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
+        not_an_audit=words.NOT_AN_AUDIT, **{"one_page": False, **values})
