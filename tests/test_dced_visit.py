@@ -16,7 +16,7 @@ from impact.dced.evidence_room import FOLDER, furnish, pack
 from impact.dced.personal import signs
 from impact.dced.rehearsal import rehearse
 from impact.dced.rehearsal_sheet import Answers, Said, Tried, read_answers, rehearsal_workbook
-from impact.dced.report.sheets import manager_html, rehearsal_html, room_html, told
+from impact.dced.report.beside import manager_html, rehearsal_html, room_html, told
 from impact.dced.snapshots import Progress, compare, since_last, snapshot_name
 from impact.errors import DesignError, StudyError
 from impact.programme import read_programme
@@ -324,7 +324,7 @@ def test_only_an_earlier_snapshot_of_the_same_programme_counts(checked, tmp_path
         text = to_json(dataclasses.replace(now, as_of=day))
         (tmp_path / snapshot_name(day)).write_text(text, encoding="utf-8")
     assert since_last(now, tmp_path).since == "2026-03-31"
-    other = to_json(dataclasses.replace(now, as_of="2026-03-31", programme="Another"))
+    other = to_json(dataclasses.replace(now, as_of="2026-03-31", study_title="Another"))
     (tmp_path / snapshot_name("2026-03-31")).write_text(other, encoding="utf-8")
     with pytest.raises(StudyError, match="of another programme"):
         since_last(now, tmp_path)

@@ -32,10 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         print(NEXT_STEPS, end="")
         return 0
-    from impact.cli import commands
+    from impact.cli import auditing, commands
 
+    module = auditing if arguments.command == "audit" else commands
     try:
-        return int(getattr(commands, f"command_{arguments.command}")(arguments))
+        return int(getattr(module, f"command_{arguments.command}")(arguments))
     except ImpactError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -87,10 +88,20 @@ def build_parser() -> argparse.ArgumentParser:
 
     audit = commands.add_parser("audit", help="hold a record or a programme against the DCED Standard (a self-check, no "
                                               "rating)")
-    audit.add_argument("path", metavar="PATH", help="results.json or its folder; programme.yaml, programme.xlsx or its folder")
+    audit.add_argument("path", metavar="PATH",
+                       help="results.json or its folder; programme.yaml, programme.xlsx or its folder")
     audit.add_argument("--out", metavar="FOLDER", help="where to write (default: beside what was read)")
     audit.add_argument("--standard", metavar="FILE", help="another table of the Standard, as a YAML file or Excel sheet")
     audit.add_argument("--strict", action="store_true", help="exit with 1 when a must item has a gap")
+    audit.add_argument("--rehearse", action="store_true",
+                       help="draw interventions by lot and write what auditors would ask, and the interview guide")
+    audit.add_argument("--sample", type=int, metavar="N",
+                       help="with --rehearse: how many interventions to draw (default: 3)")
+    audit.add_argument("--seed", type=int, metavar="N", help="with --rehearse: the same seed draws the same interventions")
+    audit.add_argument("--answers", metavar="FILE",
+                       help="with --rehearse: the filled-in sheet, to report what could be produced and what could not")
+    audit.add_argument("--evidence-room", metavar="FILE",
+                       help="pack the registered documents with an index by item; nothing with personal data")
 
     notebook = commands.add_parser("notebook", help="write and run the notebook that reproduces the brief's numbers")
     notebook.add_argument("path", metavar="PATH", help="study file, its folder, or the slug of a ready-made design")

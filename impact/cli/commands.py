@@ -16,7 +16,7 @@ from pathlib import Path
 from impact.cli.progress import Progress
 from impact.cli.summary import run_summary, study_summary
 from impact.data import Sample, load_sample
-from impact.dced import Audit, audit, summary_lines
+from impact.dced import audit
 from impact.errors import ImpactError, Problem, RenderError, StudyError
 from impact.library import designs_folder, find_study, list_designs
 from impact.results import Evaluation, read_results
@@ -244,24 +244,6 @@ def command_trace(arguments: argparse.Namespace) -> int:
 def _folder_of(name: str) -> Path:
     path = Path(name)
     return path if path.is_dir() else path.parent
-
-
-def command_audit(arguments: argparse.Namespace) -> int:
-    """Hold a record, or a whole programme, against the Standard; a self-check, no rating."""
-    from impact.dced.report.terminal import programme_lines
-    from impact.dced.report.write import outputs
-
-    self_check: Audit = audit(arguments.path, standard=arguments.standard)
-    out = Path(arguments.out) if arguments.out else _folder_of(arguments.path)
-    ensure_writable(out)
-    write_all({out / name: content for name, content in outputs(self_check).items()})
-    if self_check.subject == "programme":
-        print("\n".join(programme_lines(self_check)))
-    else:
-        print("\n".join(["DCED self-check of one study (no audit, no rating)",
-                         *(f"  {line}" for line in summary_lines(self_check))]))
-    print(f"open {out / 'self-check.html'}")
-    return 1 if arguments.strict and self_check.fix_first else 0
 
 
 def command_notebook(arguments: argparse.Namespace) -> int:

@@ -182,7 +182,8 @@ def _walk_back(programme: Programme, intervention: Intervention, seed: int) -> I
     attribution = next((a for a in programme.attributions if a.id == result.attribution), None)
     told = ""
     if attribution:
-        told = f"{(attribution.method or 'method not stated').replace('_', ' ')}: {attribution.reason or 'no reason stated'}"
+        method = (attribution.method or "method not stated").replace("_", " ")
+        told = f"{method}: {attribution.reason or 'no reason stated'}"
     yield (code, "Show how the change was attributed, and why that way.", told,
            papers_of(programme, (*attribution.comparison, *attribution.evidence) if attribution else ()))
     named = (attribution.before, attribution.after) if attribution else ()

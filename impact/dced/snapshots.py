@@ -81,7 +81,7 @@ def since_last(audit: Audit, folder: Path) -> Progress:
     if not earlier:
         return Progress(since=None)
     before = _read(earlier[-1])
-    if before.get("programme") != audit.programme:
+    if before.get("study_title") != audit.study_title:
         raise StudyError(Problem(where=str(earlier[-1]), what="this snapshot is of another programme",
                                  cure="Keep each programme's snapshots in a folder of their own."), source="snapshots")
     return compare(before, audit)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from impact.dced import workbooks
 from impact.dced.agenda import Due
 from impact.dced.evidence_room import Room
 from impact.dced.rehearsal import Rehearsal, Request
@@ -20,8 +21,12 @@ from impact.dced.snapshots import WORDS, Progress
 from impact.dced.types import EFFORTS, Audit
 from impact.dced.wording import plural
 
+if TYPE_CHECKING:
+    from impact.programme.types import Programme
+
 REHEARSAL = "self-check-rehearsal"
 MANAGER = "self-check-manager.html"
+CALENDAR = "self-check-calendar.xlsx"
 SOON = 90
 MOST_STEPS, MOST_DUE, MOST_MOVES = 10, 9, 8
 _HERE = Path(__file__).parent
@@ -39,7 +44,7 @@ def rehearsal_html(rehearsal: Rehearsal, answers: Answers | None = None) -> str:
     said = {a.code: a for a in answers.said} if answers else {}
     lines = [_Line(request=r, tried=tried.get(r.code)) for r in rehearsal.requests]
     names = {i.id: i.name for i in rehearsal.drawn}
-    return _page("rehearsal", "Rehearsal of an audit", rehearsal, {
+    return _page("rehearsal", "Rehearsal of an audit", rehearsal.programme, rehearsal, {
         "r": rehearsal, "answered": answers is not None, "told": told(rehearsal, answers) if answers else "",
         "not_produced": [x for x in lines if x.tried and x.tried.produced != "yes"],
         "unregistered": [x for x in lines if x.tried and x.tried.produced != "no" and not x.request.ready],
@@ -57,7 +62,7 @@ def told(rehearsal: Rehearsal, answers: Answers) -> str:
 
 def room_html(room: Room) -> str:
     """Lay out the index of the evidence room; links lead to the files beside it."""
-    return _page("room", "Evidence room", room, {
+    return _page("room", "Evidence room", room.programme, room, {
         "room": room, "inside": sum(bool(d.file) for d in room.documents), "documents": {d.id: d for d in room.documents},
         "verdicts": words.VERDICT})
 
@@ -69,12 +74,25 @@ def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str
     soon = [d for d in agenda if not d.late and d.date <= until]
     steps = _steps(audit)
     flags = f"{plural(len(audit.flags), 'document')} cannot carry what is put on them." if audit.flags else ""
-    return _page("manager", "One page for the manager", audit, {
+    return _page("manager", "One page for the manager", audit.study_title, audit, {
         "audit": audit, "progress": progress, "flags": flags, "steps": steps[:MOST_STEPS],
         "more": max(0, len(steps) - MOST_STEPS), "late": late[:MOST_DUE], "late_more": max(0, len(late) - MOST_DUE),
         "soon": soon[:MOST_DUE], "soon_more": max(0, len(soon) - MOST_DUE), "moves": progress.moves[:MOST_MOVES],
         "moves_more": max(0, len(progress.moves) - MOST_MOVES), "words_of": WORDS, "verdicts": words.VERDICT,
         "one_page": True})
+
+
+def calendar_workbook(programme: Programme, agenda: Sequence[Due]) -> bytes:
+    """Write what falls due as a workbook, the earliest first."""
+    book = workbooks.new_workbook()
+    mark = [("", "FICTIONAL PROGRAMME")] if programme.simulated else []
+    workbooks.write_rows(book, "Self-check", [("DCED self-check", "Calendar of what falls due"), *mark,
+                                              ("programme", programme.name), ("as of", programme.as_of)],
+                         widths=(20, 80), head=False)
+    rows = [("date", "late", "what falls due", "concerns", "owner", "where it stands")]
+    rows += [(d.date, "late" if d.late else "", d.what, d.about, d.owner or "nobody named", d.place) for d in agenda]
+    workbooks.write_rows(book, "Calendar", rows, widths=(12, 8, 60, 24, 30, 24))
+    return workbooks.saved(book)
 
 
 def _steps(audit: Audit) -> list[dict[str, str]]:
@@ -88,13 +106,13 @@ def _steps(audit: Audit) -> list[dict[str, str]]:
             for (_, fix), about in sorted(cures.items(), key=lambda item: item[0][0])]
 
 
-def _page(template: str, title: str, subject: Any, values: dict[str, Any]) -> str:
+def _page(template: str, title: str, programme: str, subject: Any, values: dict[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     style = (_HERE / "sheet.css").read_text(encoding="utf-8").strip()
     environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     return environment.get_template(f"{template}.html.j2").render(
-        title=title, programme=subject.programme, as_of=subject.as_of, fictional=subject.fictional, style=style,
+        title=title, programme=programme, as_of=subject.as_of, fictional=subject.fictional, style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
         not_an_audit=words.NOT_AN_AUDIT, **{"one_page": False, **values})
