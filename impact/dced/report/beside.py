@@ -6,7 +6,7 @@ import base64
 import datetime
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from impact.dced.rehearsal_sheet import Answers, Tried
 from impact.dced.report import words
 from impact.dced.snapshots import WORDS, Progress
 from impact.dced.types import EFFORTS, Audit
-from impact.dced.wording import plural
+from impact.dced.wording import listed, plural, shorten
 
 if TYPE_CHECKING:
     from impact.programme.types import Programme
@@ -28,7 +28,8 @@ REHEARSAL = "self-check-rehearsal"
 MANAGER = "self-check-manager.html"
 CALENDAR = "self-check-calendar.xlsx"
 SOON = 90
-MOST_STEPS, MOST_DUE, MOST_MOVES = 10, 9, 8
+MOST_STEPS, MOST_DUE, MOST_MOVES, MOST_NAMED = 8, 6, 5, 2  # what fits one sheet of paper, each text at its longest
+LONGEST_STEP, LONGEST_DUE = 120, 60
 _HERE = Path(__file__).parent
 
 
@@ -70,16 +71,27 @@ def room_html(room: Room) -> str:
 def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str:
     """Lay out the one page for the manager: where it stands, what to do first, what is late and what comes."""
     until = (datetime.date.fromisoformat(audit.as_of) + datetime.timedelta(days=SOON)).isoformat()
-    late = [d for d in agenda if d.late]
-    soon = [d for d in agenda if not d.late and d.date <= until]
+    together = _together(agenda)
+    late = [d for d in together if d.late]
+    soon = [d for d in together if not d.late and d.date <= until]
     steps = _steps(audit)
+    moves = [replace(m, title=shorten(m.title)) for m in progress.moves[:MOST_MOVES]]
     flags = f"{plural(len(audit.flags), 'document')} cannot carry what is put on them." if audit.flags else ""
     return _page("manager", "One page for the manager", audit.study_title, audit, {
         "audit": audit, "progress": progress, "flags": flags, "steps": steps[:MOST_STEPS],
         "more": max(0, len(steps) - MOST_STEPS), "late": late[:MOST_DUE], "late_more": max(0, len(late) - MOST_DUE),
-        "soon": soon[:MOST_DUE], "soon_more": max(0, len(soon) - MOST_DUE), "moves": progress.moves[:MOST_MOVES],
+        "soon": soon[:MOST_DUE], "soon_more": max(0, len(soon) - MOST_DUE), "moves": moves,
         "moves_more": max(0, len(progress.moves) - MOST_MOVES), "words_of": WORDS, "verdicts": words.VERDICT,
         "one_page": True})
+
+
+def _together(agenda: Sequence[Due]) -> list[Due]:
+    """Name once what falls due on one day in several interventions."""
+    groups: dict[tuple[str, str, str], list[Due]] = {}
+    for due in agenda:
+        groups.setdefault((due.date, due.what, due.owner), []).append(due)
+    return [replace(same[0], what=shorten(same[0].what, LONGEST_DUE),
+                    about=listed(dict.fromkeys(d.about for d in same if d.about), MOST_NAMED)) for same in groups.values()]
 
 
 def calendar_workbook(programme: Programme, agenda: Sequence[Due]) -> bytes:
@@ -102,7 +114,7 @@ def _steps(audit: Audit) -> list[dict[str, str]]:
         for gap in point.gaps:
             if gap.fix:
                 cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap.about or point.id)
-    return [{"fix": fix, "about": ", ".join(dict.fromkeys(about))}
+    return [{"fix": shorten(fix, LONGEST_STEP), "about": listed(dict.fromkeys(about), MOST_NAMED)}
             for (_, fix), about in sorted(cures.items(), key=lambda item: item[0][0])]
 
 
