@@ -75,8 +75,8 @@ def on_paper(sheet: Worksheet, *, left: str, middle: str = "") -> None:
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToHeight = 0
-    for part, text in ((sheet.oddFooter.left, left), (sheet.oddFooter.center, middle), (sheet.oddFooter.right, "&P")):
-        part.text = text
+    foot: Any = sheet.oddFooter
+    foot.left.text, foot.center.text, foot.right.text = left, middle, "&P"
 
 
 def saved(book: Workbook, into: io.BytesIO | None = None) -> bytes:

@@ -33,8 +33,9 @@ EFFORT_SHORT: dict[Effort, str] = {
     "fill_in": "fill in", "ask": "ask", "file": "file", "run_again": "run again", "collect": "collect",
 }
 RECORD = {"toolkit": "Toolkit version", "data": "Data", "study_sha256": "Study file (SHA-256)",
-          "data_sha256": "Data (SHA-256)", "programme_file": "Programme file", "programme_sha256": "Programme file (SHA-256)", "documents": "Documents registered",
-          "interventions": "Interventions", "standard": "Table of the Standard"}
+          "data_sha256": "Data (SHA-256)", "programme_file": "Programme file",
+          "programme_sha256": "Programme file (SHA-256)", "documents": "Documents registered",
+          "interventions": "Interventions"}
 NOT_AN_AUDIT = ("It is not an audit and it gives no rating. Only auditors approved by the DCED rate a programme.")
 NOT_GAMEABLE = (
     "This self-check is hard to please on purpose. Empty documents, documents registered twice and documents cited for "
