@@ -190,7 +190,7 @@ class Step:
     id: str
     level: str
     text: str
-    state: Literal["measured", "planned", "none"]
+    state: Literal["measured", "planned", "none", "activity"]
     told: str = ""
     leads_to: tuple[str, ...] = ()
 
