@@ -85,11 +85,13 @@ def build_parser() -> argparse.ArgumentParser:
     trace.add_argument("figure", metavar="FIGURE", help="profit, profit/ancova or profit/ancova.conf_low")
     trace.add_argument("--results", metavar="FILE", default="out", help="results.json or its folder (default: out)")
 
-    audit = commands.add_parser("audit", help="hold the record against the DCED Standard (a self-check, no rating)")
-    audit.add_argument("path", metavar="FILE", help="results.json, or the folder that holds it")
-    audit.add_argument("--out", metavar="FOLDER", help="where to write (default: beside results.json)")
-    audit.add_argument("--standard", metavar="FILE", help="another edition of the Standard, as a YAML file")
-    audit.add_argument("--strict", action="store_true", help="exit with 1 when an item is missing")
+    audit = commands.add_parser("audit", help="hold a record or a programme against the DCED Standard (a self-check, no "
+                                              "rating)")
+    audit.add_argument("path", metavar="PATH",
+                       help="results.json or its folder; programme.yaml, programme.xlsx or its folder")
+    audit.add_argument("--out", metavar="FOLDER", help="where to write (default: beside what was read)")
+    audit.add_argument("--standard", metavar="FILE", help="another table of the Standard, as a YAML file or Excel sheet")
+    audit.add_argument("--strict", action="store_true", help="exit with 1 when a must item has a gap")
 
     notebook = commands.add_parser("notebook", help="write and run the notebook that reproduces the brief's numbers")
     notebook.add_argument("path", metavar="PATH", help="study file, its folder, or the slug of a ready-made design")

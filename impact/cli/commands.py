@@ -109,7 +109,7 @@ def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool, formats
                  tell: Callable[[str], None]) -> tuple[Evaluation, dict[str, str | bytes]]:
     """Make every output of one run in memory, by file name; nothing is written."""
     from impact.brief import render_brief
-    from impact.dced.page import self_check_html
+    from impact.dced.report.write import outputs as self_check_outputs
     from impact.evaluation import evaluate
     from impact.examination import ledger
 
@@ -120,7 +120,7 @@ def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool, formats
     brief = render_brief(evaluation, self_check, formats=formats, language=language or study.brief.language)
     pages: dict[str, str | bytes] = {
         "results.json": evaluation_to_json(evaluation), **{f"brief.{kind}": page for kind, page in brief.items()},
-        "self-check.html": self_check_html(self_check), "ledger.csv": ledger(sample, evaluation),
+        **self_check_outputs(self_check), "ledger.csv": ledger(sample, evaluation),
         "environment.json": environment(),
     }
     if notebook:
@@ -247,18 +247,21 @@ def _folder_of(name: str) -> Path:
 
 
 def command_audit(arguments: argparse.Namespace) -> int:
-    """Hold a record against the Standard; a self-check, no rating."""
-    from impact.dced import write_self_check
+    """Hold a record, or a whole programme, against the Standard; a self-check, no rating."""
+    from impact.dced.report.terminal import programme_lines
+    from impact.dced.report.write import outputs
 
-    self_check: Audit = audit(read_results(arguments.path), standard=arguments.standard)
+    self_check: Audit = audit(arguments.path, standard=arguments.standard)
     out = Path(arguments.out) if arguments.out else _folder_of(arguments.path)
     ensure_writable(out)
-    page = write_self_check(self_check, out)
-    print("DCED self-check of one study (no audit, no rating)")
-    for line in summary_lines(self_check):
-        print(f"  {line}")
-    print(f"open {page}")
-    return 1 if arguments.strict and any(element.missing for element in self_check.elements) else 0
+    write_all({out / name: content for name, content in outputs(self_check).items()})
+    if self_check.subject == "programme":
+        print("\n".join(programme_lines(self_check)))
+    else:
+        print("\n".join(["DCED self-check of one study (no audit, no rating)",
+                         *(f"  {line}" for line in summary_lines(self_check))]))
+    print(f"open {out / 'self-check.html'}")
+    return 1 if arguments.strict and self_check.fix_first else 0
 
 
 def command_notebook(arguments: argparse.Namespace) -> int:

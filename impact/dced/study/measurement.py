@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from impact.dced.finding import Case, Finding, collect, fill_in, listed, plural, run_again
+from impact.dced.study.case import Case, Finding, collect, fill_in, run_again
 from impact.dced.types import Gap
+from impact.dced.wording import listed, plural
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Check, Flow, TrendPoint
 from impact.study.types import ROW_NUMBER, Outcome

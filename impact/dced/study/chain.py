@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from impact.dced.finding import Case, Finding, fill_in, keys, listed, plural, run_again
+from impact.dced.graph import counted, faults
+from impact.dced.study.case import Case, Finding, fill_in, run_again
+from impact.dced.wording import keys, listed, plural
 from impact.study.types import Words
 
-LEVELS = ("activity", "output", "outcome", "impact")
 CHAIN = "study.declared.results_chain"
 
 
@@ -17,9 +18,7 @@ def own_chain(case: Case) -> Finding:
         return Finding(where=CHAIN, gaps=(fill_in(
             f"The results chain {said} in the study file.",
             "results_chain: (boxes from activity to impact, and the arrows between them)"),))
-    levels = [box.level for box in boxes]
-    counts = ", ".join(f"{levels.count(level)} {level}" for level in LEVELS if level in levels)
-    seen = (f"This intervention's chain is written down: {plural(len(boxes), 'box', 'boxes')} ({counts}) and "
+    seen = (f"This intervention's chain is written down: {plural(len(boxes), 'box', 'boxes')} ({counted(boxes)}) and "
             f"{plural(len(arrows), 'arrow')}.",)
     gaps = () if arrows else (fill_in("No arrow joins the boxes.", "results_chain.arrows: {from: …, to: …}"),)
     return Finding(where=f"{CHAIN}.boxes", evidence=seen, gaps=gaps)
@@ -29,56 +28,16 @@ def steps(case: Case) -> Finding:
     """The chain, read as a graph, leads from every activity to an impact without a break, jump or circle."""
     if not case.chain.boxes:
         return Finding(where=CHAIN, gaps=(fill_in("There is no chain to follow.", "results_chain:"),))
-    faults = [*_missing_levels(case), *_loose_boxes(case), *_odd_arrows(case), *_dead_ends(case)]
-    if faults:
+    wrong = faults(case.chain.boxes, case.chain.arrows)
+    if wrong:
         return Finding(where=f"{CHAIN}.arrows", gaps=(fill_in(
-            " ".join(faults), "the missing boxes and arrows under results_chain:, so that every activity leads "
+            " ".join(wrong), "the missing boxes and arrows under results_chain:, so that every activity leads "
                               "step by step to an impact,"),))
     count = sum(box.level == "activity" for box in case.chain.boxes)
     return Finding(where=f"{CHAIN}.arrows", evidence=(
         f"{'The activity leads' if count == 1 else f'All {count} activities lead'} step by step to an impact: all "
         "four levels are there, no box stands alone, no arrow jumps a level or closes a circle. Whether the logic "
         "is right is for people to judge.",))
-
-
-def _missing_levels(case: Case) -> list[str]:
-    have = {box.level for box in case.chain.boxes}
-    lacking = [level for level in LEVELS if level not in have]
-    return [f"No box at the level of {listed(lacking)}."] if lacking else []
-
-
-def _loose_boxes(case: Case) -> list[str]:
-    joined = {end for arrow in case.chain.arrows for end in (arrow.source, arrow.target)}
-    loose = [box.id for box in case.chain.boxes if box.id not in joined]
-    return [f"No arrow touches {listed(loose)}."] if loose else []
-
-
-def _odd_arrows(case: Case) -> list[str]:
-    rank = {box.id: LEVELS.index(box.level) for box in case.chain.boxes}
-    rises = [(case.arrow(a), rank[a.target] - rank[a.source]) for a in case.chain.arrows]
-    jumps = [name for name, rise in rises if rise > 1]
-    falls = [name for name, rise in rises if rise < 0]
-    circle = [box.id for box in case.chain.boxes if box.id in _reached(case, box.id)]
-    found = (("A level is jumped by", jumps), ("To a lower level runs", falls), ("A circle runs through", circle))
-    return [f"{text} {listed(names)}." for text, names in found if names]
-
-
-def _dead_ends(case: Case) -> list[str]:
-    impacts = {box.id for box in case.chain.boxes if box.level == "impact"}
-    dead = [b.id for b in case.chain.boxes if b.level == "activity" and not impacts & _reached(case, b.id)]
-    return [f"No way leads to an impact from {listed(dead)}."] if dead else []
-
-
-def _reached(case: Case, start: str) -> set[str]:
-    """Collect the boxes that arrows lead to from one box; the box itself only if a circle leads back."""
-    found: set[str] = set()
-    waiting = [start]
-    while waiting:
-        here = waiting.pop()
-        ahead = {arrow.target for arrow in case.chain.arrows if arrow.source == here} - found
-        found |= ahead
-        waiting += sorted(ahead)
-    return found
 
 
 def links_evidence(case: Case) -> Finding:

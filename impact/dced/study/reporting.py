@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from impact.dced.finding import Case, Finding, fill_in, listed, plural, run_again
+from impact.dced.study.case import Case, Finding, fill_in, run_again
 from impact.dced.types import Gap
+from impact.dced.wording import listed, plural
 from impact.results.estimate import Estimate
 from impact.study.types import Subgroup, words
 

@@ -1,21 +1,15 @@
-"""What one rule returns, and the small readings of a record that rules share."""
+"""What one rule on a single study returns, and the small readings of a record that rules share."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from impact.dced.types import EFFORTS, Effort, Gap
+from impact.dced.wording import says_something, shorten
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation, Flow
 from impact.study.types import Arrow, Box, Outcome, ResultsChain, Study, Words, words
-
-MOST_SHOWN = 90
-_NOTHING = re.compile(
-    r"\W*(none|nil|null|n/?a|no|unknown|tbd|to ?do|pending|to be \w+.*|non précisé.*|no (indicado|disponible).*|"
-    r"not (yet )?(stated|known|recorded|reported|available|given|applicable|documented|sought|obtained)\b.*)?\W*\Z",
-    re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +71,7 @@ class Case:
 
     def stated(self, value: Words | None) -> bool:
         """Tell whether a text says something: 'not stated', 'none' or 'TBD' do not."""
-        return _NOTHING.match(words(value, self.study.brief.language)) is None
+        return says_something(words(value, self.study.brief.language))
 
     def box(self, identifier: str) -> str:
         """Give the words of a box of the chain."""
@@ -117,29 +111,3 @@ def run_again(text: str, fix: str = "Run the study again with impact run.") -> G
 def collect(text: str, fix: str) -> Gap:
     """Make a gap that only new data, documents or field work close."""
     return Gap(text=text, fix=fix, effort="collect")
-
-
-def shorten(text: str, most: int = MOST_SHOWN) -> str:
-    """Cut a long text at a word, with an ellipsis; line breaks become spaces."""
-    flat = " ".join(text.split())
-    if len(flat) <= most:
-        return flat
-    head = flat[:most]
-    return (head.rsplit(" ", 1)[0] if " " in head else head).rstrip(" ,;:.") + "…"
-
-
-def plural(count: int, one: str, several: str = "") -> str:
-    """Count things: ``1 arrow``, ``3 arrows``."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
-
-
-def listed(items: Iterable[str], most: int = 5) -> str:
-    """Join names with commas; more than ``most`` are counted instead of named."""
-    names = list(items)
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def keys(path: str, indices: Sequence[int], key: str) -> str:
-    """Name the keys to fill in: ``results_chain.arrows[0].evidence, ...arrows[2].evidence``."""
-    return listed((f"{path}[{i}].{key}" for i in indices), most=4)

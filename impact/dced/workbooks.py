@@ -1,0 +1,130 @@
+"""Excel in and out: nothing a cell holds is ever a formula, the same content gives the same bytes, bombs are refused."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from impact.errors import Problem, StudyError
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+    from openpyxl.worksheet.worksheet import Worksheet
+
+MAX_BYTES = 10_000_000
+MAX_UNPACKED = 60_000_000
+MAX_PARTS = 500
+MAX_ROWS, MAX_COLUMNS = 20_000, 60
+MOST_IN_A_CELL = 30_000  # Excel keeps 32,767 characters
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def neutral(value: Any) -> Any:
+    """Keep a spreadsheet from reading a text as a formula; numbers stay numbers."""
+    if isinstance(value, bool) or value is None or isinstance(value, (int, float)):
+        return value
+    text = _CONTROL.sub("\ufffd", str(value))[:MOST_IN_A_CELL]
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
+
+
+def new_workbook() -> Workbook:
+    """Make an empty workbook."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    return book
+
+
+def write_rows(book: Workbook, title: str, rows: Iterable[Sequence[Any]], *, widths: Sequence[int] = (),
+               head: bool = True) -> Worksheet:
+    """Write one sheet: its first row stands still and filters the rest, long texts wrap."""
+    from openpyxl.styles import Alignment, Font, PatternFill
+    from openpyxl.utils import get_column_letter
+
+    sheet: Worksheet = book.create_sheet(title)
+    wrap = Alignment(wrap_text=True, vertical="top")
+    for row in rows:
+        sheet.append([neutral(value) for value in row])
+    for line in sheet.iter_rows():
+        for cell in line:
+            cell.alignment = wrap
+            if isinstance(cell.value, str):
+                cell.data_type = "s"
+    if head and sheet.max_row:
+        for cell in sheet[1]:
+            cell.font = Font(bold=True, color="FFFFFF")
+            cell.fill = PatternFill("solid", fgColor="123C5E")
+        sheet.freeze_panes = "A2"
+        sheet.auto_filter.ref = sheet.dimensions
+    for i, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(i)].width = width
+    return sheet
+
+
+def on_paper(sheet: Worksheet, *, left: str, middle: str = "") -> None:
+    """Set a sheet up for printing: as wide as the paper, with words at the foot of every page."""
+    from openpyxl.worksheet.properties import PageSetupProperties
+
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    foot: Any = sheet.oddFooter
+    foot.left.text, foot.center.text, foot.right.text = left, middle, "&P"
+
+
+def saved(book: Workbook, into: io.BytesIO | None = None) -> bytes:
+    """Save a workbook without the clock: the same content gives the same bytes."""
+    raw = into or io.BytesIO()
+    book.save(raw)
+    out = io.BytesIO()
+    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for part in sorted(source.namelist()):
+            content = source.read(part)
+            if part == "docProps/core.xml":
+                content = re.sub(rb"(<dcterms:(created|modified)[^>]*>)[^<]*", rb"\g<1>1980-01-01T00:00:00Z", content)
+            target.writestr(zipfile.ZipInfo(part, _EPOCH), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def open_rows(file: Path, names: Sequence[str]) -> dict[str, list[tuple[int, list[Any]]]]:
+    """Read the values of some sheets, each row with its number; formulas are read as what they last showed.
+
+    Raises
+    ------
+    StudyError
+        When the file is no workbook, too large once unpacked, or lacks one of the sheets.
+    """
+    from openpyxl import load_workbook
+
+    def refuse(what: str, cure: str = "") -> StudyError:
+        return StudyError(Problem(where=file.name, what=what, cure=cure), source=file.name)
+
+    if file.stat().st_size > MAX_BYTES:
+        raise refuse(f"the file is larger than {MAX_BYTES:,} bytes")
+    try:
+        with zipfile.ZipFile(file) as packed:
+            parts = packed.infolist()
+            if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED:
+                raise refuse("the file is too large once unpacked")
+            for part in parts:
+                if part.filename.endswith((".xml", ".rels")) and re.search(rb"<!(DOCTYPE|ENTITY)", packed.read(part)):
+                    raise refuse("the file defines entities of its own, which no workbook needs")
+        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        lacking = [name for name in names if name not in book.sheetnames]
+        if lacking:
+            raise refuse(f"the sheet {' and '.join(lacking)} is missing", "Start from the sheet that comes with the tool.")
+        found = {name: [(i, list(row)) for i, row in enumerate(
+            book[name].iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True), 1)] for name in names}
+        book.close()
+    except StudyError:
+        raise
+    except Exception:  # zipfile and openpyxl raise a dozen kinds for a broken file; all mean the same to the reader
+        raise refuse("this is not an Excel workbook that can be read", "Save it again as .xlsx.") from None
+    return found
