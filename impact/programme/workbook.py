@@ -7,6 +7,7 @@ it could hold is refused. Nothing in the workbook is run, followed or worked out
 from __future__ import annotations
 
 import datetime as dt
+import io
 import re
 import zipfile
 from collections.abc import Iterator
@@ -60,12 +61,12 @@ def read_workbook(path: Path) -> SheetDocument:
         When the file is missing, too large, no workbook, or holds what is never opened.
     """
     name = shown(path.name)
-    _check(path, name)
+    content = _checked(path, name)
     import openpyxl
 
     document = SheetDocument(name=name, tree={})
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=False, keep_links=False)
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=False, keep_links=False)
     except Exception as error:  # the reading library raises anything on a damaged file
         raise _refuse(name, f"the file does not open as an Excel workbook ({type(error).__name__})",
                       "Open it in Excel or LibreOffice and save it again as .xlsx.") from None
@@ -89,8 +90,8 @@ def _refuse(name: str, what: str, cure: str = "") -> StudyError:
     return StudyError(Problem(where=name, what=what, cure=cure), source=name)
 
 
-def _check(path: Path, name: str) -> None:
-    """Refuse, before any library reads it, a workbook that is missing, too large, a bomb, or holds entities."""
+def _checked(path: Path, name: str) -> bytes:
+    """Give the file's bytes; before any library reads it, refuse one that is too large, a bomb, or holds entities."""
     try:
         if not path.is_file():
             raise _refuse(name, "the file does not exist or is no regular file", "Check the path.")
@@ -99,9 +100,11 @@ def _check(path: Path, name: str) -> None:
         what = refusal(path.resolve().parent, PurePosixPath(path.resolve().name))
         if what:
             raise _refuse(name, f"the file {what}")
-        with zipfile.ZipFile(path) as packed:
+        content = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
             for entry in packed.infolist():
                 _check_part(packed, entry, name)
+        return content
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
         raise _refuse(name, "the file does not open as an Excel workbook",
                       "Open it in Excel or LibreOffice and save it again as .xlsx.") from None
