@@ -289,6 +289,6 @@ class Audit:
         return pd.DataFrame(rows, columns=list(GAPS))
 
     def _repr_html_(self) -> str:
-        from impact.dced.report.fragment import fragment
+        from impact.dced.report.glance import fragment
 
         return fragment(self)
