@@ -14,9 +14,11 @@ from impact.errors import StudyError
 from impact.programme import Programme, read_programme
 from impact.programme.contract import contract
 from impact.programme.form import Cite, Serves, forms
+from impact.programme.reading import LIMITS
 from impact.programme.sheets import sheets, single_values
 from impact.programme.skeleton import programme_skeleton
 from impact.programme.writing import to_workbook, to_yaml
+from impact.study import yaml_file
 
 
 def problems(path):
@@ -256,3 +258,13 @@ def test_the_command_line_says_all_problems_and_ends_with_two(tmp_path, capsys):
     assert main(["audit", str(file)]) == 2
     assert "'running' is not one of" in capsys.readouterr().err
     assert not (tmp_path / "self-check.html").exists()
+
+
+@pytest.mark.parametrize("name", ["nearly-ready", "with-gaps"])
+def test_the_quick_reader_of_long_files_gives_the_same(name, monkeypatch):
+    text = (EXAMPLES / name / "programme.yaml").read_text(encoding="utf-8")
+    quick = yaml_file.parse_yaml(text, limits=LIMITS)
+    monkeypatch.setattr(yaml_file, "QUICK", 10**9)
+    slow = yaml_file.parse_yaml(text, limits=LIMITS)
+    assert quick.tree == slow.tree
+    assert quick.lines == slow.lines
