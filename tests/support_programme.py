@@ -306,3 +306,12 @@ def checked(folder: Path, change: Callable[[dict[str, Any]], None] | None = None
 def row(values: dict[str, Any], table: str, code: str) -> dict[str, Any]:
     """Find a record of a table by its code."""
     return next(r for r in values[table] if r.get("id") == code)
+
+
+def conventions_gone(values: dict[str, Any]) -> None:
+    """Leave several items with gaps of several owners: no conventions, no work plans, no chain of loans."""
+    del values["conventions"]
+    for person in values["staff"]:
+        del person["work_plan"]
+    values["chains"] = [c for c in values["chains"] if c["intervention"] != "loans"]
+    values["answers"] = values["answers"][5:]

@@ -17,7 +17,6 @@ from itertools import combinations
 
 from impact.programme.types import FTE_DAYS
 
-
 BY_ID = "ids compared"
 
 

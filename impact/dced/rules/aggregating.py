@@ -74,7 +74,9 @@ def overlaps(d: Dossier) -> Iterator[Found]:
                           "Compare their lists by id; or ask a sample, and enter the share.", "run_again", record=a)
         elif same_place(a, b):
             yield d.seen(f"{a.name} and {b.name}: compared by id.", a)
-    if not pairs and d.active:
+    if not counted:
+        yield Later(text="No result is entered yet, so nothing can be counted twice.")
+    elif not pairs:
         yield Settled(text="Fewer than two interventions have results, so none can overlap.")
         yield d.seen("Fewer than two interventions have results that add up: nothing can be counted twice.")
 
