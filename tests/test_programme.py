@@ -2,17 +2,23 @@
 
 import dataclasses
 import io
+import re
 
 import openpyxl
 import pytest
+import yaml
 from support_programmes import EXAMPLES, SMALL, write
 
+from impact.cli import main
 from impact.errors import StudyError
 from impact.programme import Programme, read_programme
 from impact.programme.contract import contract
 from impact.programme.form import Cite, Serves, forms
+from impact.programme.reading import LIMITS
 from impact.programme.sheets import sheets, single_values
+from impact.programme.skeleton import programme_skeleton
 from impact.programme.writing import to_workbook, to_yaml
+from impact.study import yaml_file
 
 
 def problems(path):
@@ -50,7 +56,7 @@ def test_the_same_programme_through_yaml_and_excel_is_equal(tmp_path):
     assert to_workbook(programme) == to_workbook(programme)
 
 
-@pytest.mark.parametrize("name", ["nearly-ready"])
+@pytest.mark.parametrize("name", ["nearly-ready", "with-gaps"])
 def test_an_example_is_equal_through_yaml_and_excel(name, tmp_path):
     programme = read_programme(EXAMPLES / name)
     (tmp_path / "copy.xlsx").write_bytes(to_workbook(programme))
@@ -201,3 +207,64 @@ def test_text_that_looks_like_a_formula_stays_text_in_excel(tmp_path):
     assert cell.quotePrefix
     (tmp_path / "copy.xlsx").write_bytes(to_workbook(programme))
     assert read_programme(tmp_path / "copy.xlsx") == programme
+
+
+def test_a_new_programme_folder_explains_every_key(tmp_path, capsys):
+    assert main(["new", str(tmp_path / "mine"), "--programme"]) == 0
+    told = capsys.readouterr().out
+    assert told.splitlines()[-1] == f"Open {tmp_path / 'mine' / 'programme.yaml'}"
+    text = (tmp_path / "mine" / "programme.yaml").read_text(encoding="utf-8")
+    assert max(map(len, text.splitlines())) <= 124
+    assert [line.split(": ")[1] for line in problems(tmp_path / "mine")] == [
+        "'name' is empty. Name of the programme.", "'as_of' is empty. Day for which the self-check is made."]
+    (tmp_path / "mine" / "programme.yaml").write_text(text.replace("name: null", "name: Mine", 1).replace(
+        "as_of: null", "as_of: 2026-06-30", 1), encoding="utf-8")
+    assert read_programme(tmp_path / "mine") == Programme(name="Mine", as_of="2026-06-30")
+
+
+def test_taking_the_signs_away_from_the_skeleton_gives_every_key_once(tmp_path):
+    bare = programme_skeleton().split("\n\n", 1)[1]
+    tables = set(forms(Programme))
+    lines = []
+    for line in bare.splitlines():
+        shown = line.removeprefix("# ")
+        is_key = re.match(r"( *- | *)[a-z_0-9]+:", shown) or shown.lstrip().startswith("#")
+        lines.append(shown if is_key else line)
+    tree = yaml.safe_load("\n".join(lines))
+    assert set(tree) == tables
+
+    def same(values, record):
+        assert set(values) == set(forms(record))
+        for key, (_, shape) in forms(record).items():
+            if shape.of is not None:
+                same(values[key][0] if shape.kind == "records" else values[key], shape.of)
+    same(tree, Programme)
+
+
+def test_a_new_programme_in_excel(tmp_path, capsys):
+    assert main(["new", str(tmp_path / "mine"), "--programme", "--excel"]) == 0
+    assert "sheet programme: 'name' is missing" in problems(tmp_path / "mine")[0]
+    assert (tmp_path / "mine" / "documents" / "README.txt").exists()
+    assert main(["new", str(tmp_path / "mine"), "--programme"]) == 2
+    assert main(["new", str(tmp_path / "other"), "--excel"]) == 2
+    assert main(["new", str(tmp_path / "other"), "--programme", "--kind", "rct"]) == 2
+    told = capsys.readouterr().err
+    assert "impact inventory" in told
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_command_line_says_all_problems_and_ends_with_two(tmp_path, capsys):
+    file = write(tmp_path, SMALL.replace("status: active", "status: running").replace("document: ", "x: "))
+    assert main(["audit", str(file)]) == 2
+    assert "'running' is not one of" in capsys.readouterr().err
+    assert not (tmp_path / "self-check.html").exists()
+
+
+@pytest.mark.parametrize("name", ["nearly-ready", "with-gaps"])
+def test_the_quick_reader_of_long_files_gives_the_same(name, monkeypatch):
+    text = (EXAMPLES / name / "programme.yaml").read_text(encoding="utf-8")
+    quick = yaml_file.parse_yaml(text, limits=LIMITS)
+    monkeypatch.setattr(yaml_file, "QUICK", 10**9)
+    slow = yaml_file.parse_yaml(text, limits=LIMITS)
+    assert quick.tree == slow.tree
+    assert quick.lines == slow.lines

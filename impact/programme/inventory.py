@@ -76,11 +76,18 @@ def take_inventory(folder: str | Path, as_of: str | None = None) -> Inventory:
     day = as_of or max(dates, default="")
     if not day:
         raise _refuse(root, "no document bears a date, so it cannot be said what is overdue", "Add --as-of 2026-06-30.")
-    twins = tuple(tuple(state.file for state in group) for group in duplicates(g.state for g in guesses))
+    known = {g.file: g for g in guesses}
+    twins = tuple(tuple(sorted((state.file for state in group), key=lambda file: _rank(known[file])))
+                  for group in duplicates(g.state for g in guesses))
     later = {file for group in twins for file in group[1:]}
     kept = tuple(g for g in guesses if g.file not in later)
     return Inventory(programme=_proposal(root, kept, day), guesses=guesses, twins=twins, refused=tuple(refused), as_of=day,
                      unclear=tuple(g.file for g in kept if g.kind == "other"), declared=as_of is not None)
+
+
+def _rank(g: Guess) -> tuple[bool, bool, bool, str]:
+    """Put the file first that says most of itself: a kind, a date, and not that it is a copy."""
+    return g.kind == "other", not g.date, bool(re.search(r"\bcop(y|ie|ia)\b", plain(g.file))), g.file
 
 
 def _refuse(root: Path, what: str, cure: str) -> StudyError:
