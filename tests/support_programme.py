@@ -287,7 +287,7 @@ def write(values: dict[str, Any], folder: Path, contents: dict[str, str] | None 
     (folder / "documents").mkdir(parents=True, exist_ok=True)
     changed = contents or {}
     for name, (title, _, date) in DOCUMENTS.items():
-        text = changed.get(name, f"# {title}\n\n{date}. Paper {name} of a made-up programme.\n")
+        text = changed.get(name, f"# {title}\n\n{date}. Paper {name} of a made-up programme.\n" + "A line.\n" * 20)
         (folder / "documents" / f"{name}.md").write_text(text, encoding="utf-8")
     file = folder / "programme.yaml"
     file.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -184,7 +184,7 @@ PAPERS: dict[str, dict[str, str]] = {
     "cleaning log empty": {"D15": ""},
     "manual empty": {"D01": ""},
     "annual report empty": {"D22": ""},
-    "aggregation sheet a copy of the overlap note": {"D18": "the same words", "D17": "the same words"},
+    "aggregation sheet a copy of the overlap note": {"D18": "the same words\n" * 20, "D17": "the same words\n" * 20},
 }
 
 

@@ -264,7 +264,10 @@ def test_empty_duplicated_lost_and_back_dated_documents_are_shown(tmp_path):
         values["documents"][29].update(sha256="0" * 64)
 
     found = checked(tmp_path, change, {"D09": "", "D28": "same", "D29": "same"})
-    told = {flag.document.split()[0]: flag.text for flag in found.flags}
+    told: dict[str, str] = {}
+    for flag in found.flags:
+        name = flag.document.split()[0]
+        told[name] = f"{told.get(name, '')} {flag.text}"
     assert "holds nothing" in told["D09"]
     assert "same file as D28, registered twice" in told["D29"]
     assert "the file is not there" in told["D25"]
@@ -273,6 +276,12 @@ def test_empty_duplicated_lost_and_back_dated_documents_are_shown(tmp_path):
     html = outputs(found)["self-check.html"]
     assert "Not gameable" in html
     assert all(flag.text.rstrip(".") in html.replace("&#39;", "'") for flag in found.flags)
+
+
+def test_a_row_that_is_not_in_the_file_carries_nothing(tmp_path):
+    found = checked(tmp_path, lambda v: row(v, "totals", "T_scale").update(evidence=["D17 row 400"]))
+    assert "D17: its file has no row 400" in found.point("aggregate_impact.documented").gap
+    assert [f.text for f in found.flags] == ["has no row 400, which is cited."]
 
 
 def test_a_page_that_carries_too_much_is_shown(tmp_path):
