@@ -619,6 +619,16 @@ def test_a_standard_can_be_given(tmp_path, capsys):
     assert "Self-check, must items: evidence on file for 380 of 380 points" in capsys.readouterr().out
 
 
+def test_the_table_can_be_written_corrected_and_handed_back(tmp_path, capsys):
+    sheet = tmp_path / "mine.xlsx"
+    assert main(["audit", "--write-standard", str(sheet)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(f"open {sheet}")
+    assert main(["audit", str(write(tree(), tmp_path)), "--standard", str(sheet)]) == 0
+    assert main(["audit", "--write-standard", str(tmp_path / "mine.yaml")]) == 2
+    assert main(["audit"]) == 2
+    assert "neither a record nor a programme is named" in capsys.readouterr().err
+
+
 def test_a_folder_with_two_programme_files_is_refused(tmp_path, capsys):
     write(tree(), tmp_path)
     shutil.copy(tmp_path / "programme.yaml", tmp_path / "programme.xlsx")
