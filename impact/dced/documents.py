@@ -11,6 +11,7 @@ from pathlib import Path
 from impact.dced.types import Flag
 from impact.dced.wording import plural
 from impact.programme.disk import FileState, look
+from impact.programme.places import find_place
 from impact.programme.types import Document, Programme
 
 OVERUSED_PLACE = 6  # statements that may rest on one page, sheet or row before it is shown as over-used
@@ -20,11 +21,15 @@ SLACK_DAYS = 31  # a paper may be finished within a month of the date it bears
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """What is known of every registered document: ``faults`` say why one carries no evidence."""
+    """What is known of every registered document: ``faults`` say why one carries no evidence.
+
+    ``absent`` holds (document, place) of references whose page, sheet or row the file shows not to be there.
+    """
 
     faults: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[tuple[str, str]] = frozenset()
 
 
 def shelve(programme: Programme) -> Shelf:
@@ -46,7 +51,16 @@ def shelve(programme: Programme) -> Shelf:
         if state and state.sha256:
             hashes[document.id] = state.sha256
         flags += [_flag(programme, document, "dates", text) for text in _contradictions(programme, document, state)]
-    return Shelf(faults=faults, flags=(*flags, *_overused(programme)), hashes=hashes)
+    return Shelf(faults=faults, flags=(*flags, *_overused(programme)), hashes=hashes,
+                 absent=_absent(programme, faults))
+
+
+def _absent(programme: Programme, faults: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Look every place that is named up in its document, once."""
+    files = {d.id: d.file for d in programme.documents if d.file and d.id not in faults}
+    named = {(cite.document, cite.place) for _, _, cite in programme.cites() if cite.document in files and cite.place}
+    folder = programme.folder or Path()
+    return frozenset((code, place) for code, place in named if find_place(folder / files[code], place) == "absent")
 
 
 def _fault(programme: Programme, document: Document, state: FileState | None) -> str:
