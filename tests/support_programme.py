@@ -282,12 +282,15 @@ def _results(name: str) -> list[dict[str, Any]]:
          "inputs": inputs(days=1680, year=240)}]
 
 
+ROWS = "".join(f"Row {number}\n" for number in range(4, 31))  # so that the rows the programme names are there
+
+
 def write(values: dict[str, Any], folder: Path, contents: dict[str, str] | None = None) -> Path:
     """Write a programme and its documents to a folder; ``contents`` replaces what stands in a document."""
     (folder / "documents").mkdir(parents=True, exist_ok=True)
     changed = contents or {}
     for name, (title, _, date) in DOCUMENTS.items():
-        text = changed.get(name, f"# {title}\n\n{date}. Paper {name} of a made-up programme.\n" + "A line.\n" * 20)
+        text = changed.get(name, f"# {title}\n\n{date}. Paper {name} of a made-up programme.\n" + ROWS)
         (folder / "documents" / f"{name}.md").write_text(text, encoding="utf-8")
     file = folder / "programme.yaml"
     file.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -184,7 +184,8 @@ PAPERS: dict[str, dict[str, str]] = {
     "cleaning log empty": {"D15": ""},
     "manual empty": {"D01": ""},
     "annual report empty": {"D22": ""},
-    "aggregation sheet a copy of the overlap note": {"D18": "the same words\n" * 20, "D17": "the same words\n" * 20},
+    "aggregation sheet a copy of the overlap note": dict.fromkeys(("D18", "D17"), "the same words\n" * 30),
+    "aggregation sheet cut short": {"D17": "Rows 2 to 4 are not here any more"},
 }
 
 

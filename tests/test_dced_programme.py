@@ -280,8 +280,8 @@ def test_empty_duplicated_lost_and_back_dated_documents_are_shown(tmp_path):
 
 def test_a_row_that_is_not_in_the_file_carries_nothing(tmp_path):
     found = checked(tmp_path, lambda v: row(v, "totals", "T_scale").update(evidence=["D17 row 400"]))
-    assert "D17: its file has no row 400" in found.point("aggregate_impact.documented").gap
-    assert [f.text for f in found.flags] == ["has no row 400, which is cited."]
+    assert "D17: the file has no ‘row 400’" in found.point("aggregate_impact.documented").gap
+    assert [f.text for f in found.flags] == ["has no ‘row 400’, which is cited."]
 
 
 def test_a_page_that_carries_too_much_is_shown(tmp_path):

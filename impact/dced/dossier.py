@@ -189,7 +189,7 @@ class Dossier:
         if not cite.place.strip():
             return "no page, sheet or row is named"
         if (cite.document, cite.place) in self.shelf.absent:
-            return f"its file has no {cite.place}"
+            return f"the file has no ‘{cite.place}’"
         if document.date and document.date > self.today:
             return f"it bears a date to come ({document.date})"
         if before and not document.date:
