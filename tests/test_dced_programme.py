@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 
@@ -477,8 +478,18 @@ def test_problems_of_a_sheet_name_its_rows(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no workbook", b"PK\x03\x04broken"])
 def test_what_is_no_workbook_is_refused_in_words(content, tmp_path):
     (tmp_path / "t.xlsx").write_bytes(content)
-    with pytest.raises(StudyError, match="not an Excel workbook"):
+    with pytest.raises(StudyError, match="does not open as an Excel workbook"):
         read_standard(tmp_path / "t.xlsx")
+
+
+def test_a_sheet_that_unpacks_without_end_or_defines_entities_is_refused(tmp_path):
+    for name, part, content in (("bomb", "xl/sharedStrings.xml", b" " * 70_000_000),
+                                ("laughs", "xl/workbook.xml", b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><x/>')):
+        file = tmp_path / f"{name}.xlsx"
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr(part, content)
+        with pytest.raises(StudyError, match=r"unpacks to|entities"):
+            read_standard(file)
 
 
 # -- outputs -------------------------------------------------------------------------------------------------------

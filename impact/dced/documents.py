@@ -53,7 +53,8 @@ def shelve(programme: Programme) -> Shelf:
         flags += [_flag(programme, document, "dates", text) for text in _contradictions(programme, document, state)]
     absent = frozenset(_absent(programme, faults))
     known = {document.id: document for document in programme.documents}
-    flags += [_flag(programme, known[name], "place", f"has no ‘{place}’, which is cited.") for name, place in sorted(absent)]
+    flags += [_flag(programme, known[name], "place", f"has no ‘{place}’, which is cited.")
+              for name, place in sorted(absent)]
     return Shelf(faults=faults, flags=(*flags, *_overused(programme)), hashes=hashes, absent=absent)
 
 

@@ -46,8 +46,9 @@ NOT_GAMEABLE = (
 
 def counts(element: Element) -> str:
     """Tell the items of an element by verdict, those of no item left out: ``7 on file, 2 partly on file, 1 gap``."""
-    told = [(n, VERDICT[v]) for v in VERDICT if (n := element.count(v))]
-    return ", ".join(f"{n} {'gaps' if word == 'gap' and n > 1 else word}" for n, word in told)
+    several = {"gap": "gaps", "needs_person": "need a person"}
+    told = [(n, several.get(v, VERDICT[v]) if n > 1 else VERDICT[v]) for v in VERDICT if (n := element.count(v))]
+    return ", ".join(f"{n} {word}" for n, word in told)
 
 
 def not_applicable(audit: Audit) -> str:
