@@ -121,6 +121,32 @@ def test_a_judgement_needs_name_date_and_verdict(lost, tmp_path):
     assert "declared only" in point.gap
 
 
+def test_a_talk_that_shows_only_a_part_is_declared_with_its_notes(tmp_path):
+    def change(values):
+        for answer in values["answers"]:
+            if answer["item"] == "rc_logic.staff_use":
+                answer.update(judgement="partly", answer="Two of three drew the chain.")
+
+    point = checked(tmp_path, change).point("rc_logic.staff_use")
+    assert (point.verdict, point.known) == ("partly", "declared_with_evidence")
+    assert "Ann Example judged on 2026-06-01: partly. Two of three drew the chain." in point.gap
+
+
+def test_nobody_who_left_is_asked_to_mend_anything(tmp_path):
+    def change(values):
+        row(values, "staff", "field_loans")["ends"] = "2026-01-31"
+        row(values, "interventions", "loans")["gender"] = None
+
+    found = checked(tmp_path, change)
+    assert {g.owner for g in found.point("rc_research.gender").gaps} == {"Role of measurer"}
+
+
+def test_a_study_alone_has_no_share_whatever_the_sheet(tmp_path):
+    found = audit(record(), standard=table(verified(), tmp_path))
+    assert found.shares == ()
+    assert not RATING.search(text_of(outputs(found)["self-check.html"]))
+
+
 def test_a_judgement_for_one_intervention_leaves_the_other_open(tmp_path):
     def change(values):
         for answer in values["answers"]:

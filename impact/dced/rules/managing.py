@@ -59,8 +59,9 @@ def responsibilities(d: Dossier) -> Iterator[Found]:
         if row.person is None:
             yield d.lacks(f"Nobody has the task “{shorten(row.text, 60)}”.", "Give it to somebody.", "ask", record=row)
         elif d.left(d.programme.person(row.person).ends):
-            yield d.lacks(f"The task “{shorten(row.text, 60)}” is with {d.role(row.person)}, who left on "
-                          f"{d.programme.person(row.person).ends}.", "Give it to somebody else.", "ask", record=row)
+            person = d.programme.person(row.person)
+            yield d.lacks(f"The task “{shorten(row.text, 60)}” is with the {person.role}, who left on {person.ends}.",
+                          "Give it to somebody else.", "ask", record=row)
         else:
             yield d.seen(f"{shorten(row.text, 60)}: {d.role(row.person)}.", row)
     for person in _staff(d):
