@@ -12,11 +12,12 @@ from support_programmes import EXAMPLES, SMALL, write
 from impact.cli import main
 from impact.errors import StudyError
 from impact.programme import Programme, read_programme
-from impact.programme.contract import contract
+from impact.programme.contract import keys_of
 from impact.programme.form import Cite, Serves, forms
 from impact.programme.reading import LIMITS
-from impact.programme.sheets import sheets, single_values
+from impact.programme.sheets import all_sheets, single_values
 from impact.programme.skeleton import programme_skeleton
+from impact.programme.types import DOCUMENT_KINDS
 from impact.programme.writing import to_workbook, to_yaml
 from impact.study import yaml_file
 
@@ -114,6 +115,7 @@ def test_a_folder_names_its_programme_file(tmp_path):
     (tmp_path / "programme.xlsx").write_bytes(to_workbook())
     assert "holds both programme.yaml and programme.xlsx" in problems(tmp_path)[0]
     assert "impact new my-programme --programme" in problems(tmp_path / "none.yaml")[0]
+    assert "Save it as .xlsx" in problems(tmp_path / "old.xls")[0]
 
 
 def test_every_key_is_described_and_every_table_has_its_sheet():
@@ -126,11 +128,11 @@ def test_every_key_is_described_and_every_table_has_its_sheet():
             if shape.of is not None:
                 walk(shape.of)
     walk(Programme)
-    assert set(contract(Programme).fields) == set(forms(Programme))
-    names = [sheet.name for sheet in sheets()]
+    assert set(keys_of(Programme).fields) == set(forms(Programme))
+    names = [sheet.name for sheet in all_sheets()]
     assert len(names) == len(set(names))
     assert all(len(name) <= 31 and not set(name) & set("[]:*?/\\") for name in names)
-    for sheet in sheets():
+    for sheet in all_sheets():
         titles = [column.title for column in sheet.columns]
         assert len(titles) == len(set(titles))
         assert not sheet.inner or any(k == "id" for k in forms(forms(Programme)[sheet.table][1].of))
@@ -148,7 +150,10 @@ def saved(book, path):
 def test_the_template_explains_itself_and_offers_the_words():
     book = book_of()
     assert book.sheetnames[:2] == ["read me", "programme"]
-    assert set(book.sheetnames[2:]) == {sheet.name for sheet in sheets()}
+    assert set(book.sheetnames[2:]) == {sheet.name for sheet in all_sheets()} | {"lists"}
+    assert book["lists"].sheet_state == "hidden"
+    kinds = next(v.formula1 for v in book["documents"].data_validations.dataValidation if "lists" in v.formula1)
+    assert [cell.value for (cell,) in book["lists"][kinds.split("!")[1].replace("$", "")]] == list(DOCUMENT_KINDS)
     page = book["interventions"]
     assert [cell.value for cell in page[1]][:3] == ["id", "name", "status"]
     assert "Short code" in page["A1"].comment.text

@@ -8,6 +8,7 @@ import openpyxl
 import pytest
 from support_programmes import SMALL, write
 
+from impact.cli import main
 from impact.errors import StudyError
 from impact.programme import read_programme
 from impact.programme.disk import MAX_UNPACKED
@@ -22,6 +23,9 @@ def refused(path):
         read_programme(path)
     assert caught.value.exit_code == 2
     assert time.monotonic() - start < SECONDS
+    assert main(["audit", str(path)]) == 2
+    folder = path if path.is_dir() else path.parent
+    assert not list(folder.glob("self-check*"))
     return str(caught.value)
 
 
@@ -168,7 +172,16 @@ def test_a_sheet_that_claims_or_holds_too_much_is_refused(tmp_path):
 
     def wide(book):
         book["costs"].cell(2, 200, "x")
-    assert "more than 80 columns" in refused(workbook(tmp_path / "w", wide))
+    assert "over 80 columns" in refused(workbook(tmp_path / "w", wide))
+
+
+def test_thousands_of_problems_are_counted_not_listed(tmp_path):
+    def change(book):
+        for row in range(2, 2_000):
+            book["costs"].cell(row, 2, "x")
+    told = refused(workbook(tmp_path, change)).splitlines()
+    assert len(told) == 302
+    assert "5,694 further problems are not listed. Put these right first." in told[-1]
 
 
 def test_ten_megabytes_of_yaml_are_refused(tmp_path):

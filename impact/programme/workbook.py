@@ -18,12 +18,12 @@ from typing import Any
 from impact.errors import Problem, StudyError
 from impact.programme.disk import refusal
 from impact.programme.form import MANY, Form
-from impact.programme.sheets import FIRST, INTRODUCTION, OWNER, Column, Sheet, sheets, single_values
+from impact.programme.sheets import FIRST, INTRODUCTION, LISTS, OWNER, Column, Sheet, all_sheets, single_values
 from impact.study.schema import did_you_mean
 from impact.study.yaml_file import UNREADABLE, Document, Path_, dotted, shown
 
 MAX_SIZE = 20_000_000
-MAX_PART = 60_000_000
+MAX_PART = 20_000_000
 MAX_ROWS = 5_001
 MAX_COLUMNS = 80
 MAX_CELL = 5_000
@@ -70,12 +70,12 @@ def read_workbook(path: Path) -> SheetDocument:
     except Exception as error:  # the reading library raises anything on a damaged file
         raise _refuse(name, f"the file does not open as an Excel workbook ({type(error).__name__})",
                       "Open it in Excel or LibreOffice and save it again as .xlsx.") from None
-    known = {sheet.name: sheet for sheet in sheets()}
+    known = {sheet.name: sheet for sheet in all_sheets()}
     try:
         _sheet_names(document, book.sheetnames, known)
         if FIRST in book.sheetnames:
             _first(document, _grid(document, book[FIRST]))
-        for sheet in sheets():
+        for sheet in all_sheets():
             if sheet.name in book.sheetnames:
                 _table(document, sheet, _grid(document, book[sheet.name]))
     except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError, OverflowError) as error:
@@ -126,7 +126,7 @@ def _check_part(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> N
 
 def _sheet_names(document: SheetDocument, names: list[str], known: dict[str, Sheet]) -> None:
     for name in names:
-        if name not in known and name not in (FIRST, INTRODUCTION):
+        if name not in known and name not in (FIRST, INTRODUCTION, LISTS):
             document.problems.append(Problem(
                 where=f"sheet {shown(name)}", what="there is no such table",
                 cure=did_you_mean(name, known) or "Delete the sheet, or take its name from the template."))
@@ -142,9 +142,8 @@ def _grid(document: SheetDocument, sheet: Any) -> list[tuple[int, list[Any]]]:
     for number, row in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1), 1):
         cells = list(row)
         if len(cells) > MAX_COLUMNS and any(cell.value is not None for cell in cells[MAX_COLUMNS:]):
-            document.problems.append(Problem(where=f"sheet {shown(sheet.title)}, row {number}",
-                                             what=f"there are more than {MAX_COLUMNS} columns",
-                                             cure="Delete the columns that are not of the template."))
+            raise _refuse(document.name, f"row {number} of the sheet {shown(sheet.title)} has over {MAX_COLUMNS} columns",
+                          "Delete the columns that are not of the template.")
         values = [_cell(document, sheet.title, number, cell) for cell in cells[:MAX_COLUMNS]]
         if any(value is not None for value in values):
             out.append((number, values))
