@@ -80,7 +80,8 @@ def tree() -> dict[str, Any]:
             "planned": "2026-02-01", "assessed": "2026-03-10", "actors": "Farms beside those that bought.",
             "method": "Survey of 100 neighbours.", "value": 60, "contribution": "Neighbours name the plots they saw.",
             "strategy": ["D25 p. 4"], "evidence": ["D26 p. 3"]}],
-        "overlaps": [{"first": "seeds", "second": "loans", "way": "share", "value": 0.1, "reason": "Asked in a sample of 80.",
+        "overlaps": [{"first": "seeds", "second": "loans", "way": "share", "value": 0.1,
+                      "reason": "Asked in a sample of 80.",
                       "evidence": ["D18 p. 1"]}],
         "totals": [
             {"id": "T_scale", "common": "scale", "value": 570, "split": {"women": 285, "men": 285},
@@ -173,7 +174,8 @@ def _add(out: dict[str, Any], name: str) -> None:
             for kind, planned, measured, value, source, paper in (
                 ("baseline", "2024-04-15", "2024-04-15", before, "baseline", "D08" if seeds else "D09"),
                 ("final", "2026-02-15", "2026-02-15", after, "impact", "D10" if seeds else "D11"))]
-    for indicator, value, inputs in (("scale", 320, {"farms": 400, "share": 0.8}), ("income", 380, {"before": 100, "more": 280}),
+    for indicator, value, inputs in (("scale", 320, {"farms": 400, "share": 0.8}),
+                                     ("income", 380, {"before": 100, "more": 280}),
                                      ("jobs", 8, {"shops": 4, "each": 2})):
         a, b = inputs
         out["projections"].append({
@@ -244,7 +246,8 @@ def _round(name: str, kind: str, done: str, paper: str, owner: str) -> dict[str,
     return {"id": f"{name}_{kind}", "interventions": [name], "kind": kind, "planned": done, "done": done, "owner": owner,
             "cost": 8000, "sampled": 200, "responded": 180, "terms_of_reference": ["D12 p. 1"],
             "sampling_frame": ["D12 p. 2"], "questionnaire": ["D12 p. 3"], "training": ["D29 p. 5"],
-            "raw_data": [f"{'D14' if late else 'D13'} sheet raw"], "clean_data": [f"{'D14' if late else 'D13'} sheet clean"],
+            "raw_data": [f"{'D14' if late else 'D13'} sheet raw"],
+            "clean_data": [f"{'D14' if late else 'D13'} sheet clean"],
             "cleaning_log": ["D15 p. 1"], "report": [f"{paper} p. 1"], "unintended": "Asked; some farms sold land."}
 
 
@@ -279,12 +282,15 @@ def _results(name: str) -> list[dict[str, Any]]:
          "inputs": inputs(days=1680, year=240)}]
 
 
+ROWS = "".join(f"Row {number}\n" for number in range(4, 31))  # so that the rows the programme names are there
+
+
 def write(values: dict[str, Any], folder: Path, contents: dict[str, str] | None = None) -> Path:
-    """Write a programme and its documents to a folder; ``contents`` replaces what stands in a document, None leaves it out."""
+    """Write a programme and its documents to a folder; ``contents`` replaces what stands in a document."""
     (folder / "documents").mkdir(parents=True, exist_ok=True)
     changed = contents or {}
     for name, (title, _, date) in DOCUMENTS.items():
-        text = changed.get(name, f"# {title}\n\n{date}. Paper {name} of a made-up programme.\n")
+        text = changed.get(name, f"# {title}\n\n{date}. Paper {name} of a made-up programme.\n" + ROWS)
         (folder / "documents" / f"{name}.md").write_text(text, encoding="utf-8")
     file = folder / "programme.yaml"
     file.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -303,3 +309,12 @@ def checked(folder: Path, change: Callable[[dict[str, Any]], None] | None = None
 def row(values: dict[str, Any], table: str, code: str) -> dict[str, Any]:
     """Find a record of a table by its code."""
     return next(r for r in values[table] if r.get("id") == code)
+
+
+def conventions_gone(values: dict[str, Any]) -> None:
+    """Leave several items with gaps of several owners: no conventions, no work plans, no chain of loans."""
+    del values["conventions"]
+    for person in values["staff"]:
+        del person["work_plan"]
+    values["chains"] = [c for c in values["chains"] if c["intervention"] != "loans"]
+    values["answers"] = values["answers"][5:]

@@ -17,10 +17,10 @@ import yaml
 
 from impact.dced import Audit, audit, summary_lines, write_self_check
 from impact.dced.items import MODES
-from impact.dced.study.judging import RESTS_ON_DATA, RULES
 from impact.dced.study.case import Case
-from impact.dced.wording import shorten
+from impact.dced.study.judging import RESTS_ON_DATA, RULES
 from impact.dced.table import SHIPPED, read_standard
+from impact.dced.wording import shorten
 from impact.errors import StudyError
 from impact.results import Check, Dropped, Estimate, Evaluation, Flow, Provenance, Segment, Stage, TrendPoint
 from impact.results.record import evaluation_to_json
@@ -396,7 +396,8 @@ def test_unverified_items_are_marked(tmp_path):
 def test_words_stand_beside_the_marks(tmp_path):
     found = audit(record(declared(costs=None)))
     words = text_of(page(found, tmp_path))
-    for word, verdict in (("on file", "on_file"), ("partly on file", "partly"), ("gap", "gap"), ("needs a person", "needs_person")):
+    for word, verdict in (("on file", "on_file"), ("partly on file", "partly"), ("gap", "gap"),
+                          ("needs a person", "needs_person")):
         assert words.count(word) >= sum(p.verdict == verdict for p in found.points)
 
 

@@ -153,8 +153,8 @@ DAMAGES: dict[str, Callable[[Values], None]] = {
     "report of a year taken away": emptied("reports", lambda r: r["id"] == "report_2024"),
     "report figure traces to nothing": inside("reports", "report_2025", "figures", 1, traces_to=...),
     "report figure differs": inside("reports", "report_2025", "figures", 1, value=66000),
-    "projection shown as measured": lambda v: inside("reports", "report_2025", "figures", 1, traces_to="loans_p_income",
-                                                     value=380, shown_as="measured")(v),
+    "projection shown as measured": inside("reports", "report_2025", "figures", 1, traces_to="loans_p_income", value=380,
+                                           shown_as="measured"),
     "contributions not reported": setting("reports", "report_2025", contributions_place=...),
     "partner's contribution taken away": emptied("contributions", lambda c: c["intervention"] == "loans"),
     "split by sex does not add up": setting("results", "loans_r_scale", split={"women": 150, "men": 100}),
@@ -184,7 +184,8 @@ PAPERS: dict[str, dict[str, str]] = {
     "cleaning log empty": {"D15": ""},
     "manual empty": {"D01": ""},
     "annual report empty": {"D22": ""},
-    "aggregation sheet a copy of the overlap note": {"D18": "the same words", "D17": "the same words"},
+    "aggregation sheet a copy of the overlap note": dict.fromkeys(("D18", "D17"), "the same words\n" * 30),
+    "aggregation sheet cut short": {"D17": "Rows 2 to 4 are not here any more"},
 }
 
 

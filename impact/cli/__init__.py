@@ -53,11 +53,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"impact {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    new = commands.add_parser("new", help="start a study folder from a data file or a ready-made design")
+    new = commands.add_parser("new", help="start a study or programme folder")
     new.add_argument("path", metavar="PATH", help="folder to make")
     new.add_argument("--kind", choices=("rct", "did", "matching"), help="the comparison the study rests on")
     new.add_argument("--data", metavar="FILE", help="CSV, Excel, Stata or SPSS file to read the columns of")
     new.add_argument("--from", dest="source", metavar="SLUG", help="copy a ready-made design instead")
+    new.add_argument("--programme", action="store_true", help="start a whole programme, for its self-check")
+    new.add_argument("--excel", action="store_true", help="with --programme: the Excel template instead of YAML")
+
+    inventory = commands.add_parser("inventory", help="take stock of an inherited drive and propose a programme file")
+    inventory.add_argument("path", metavar="FOLDER", help="the folder to look through; nothing in it is changed")
+    inventory.add_argument("--out", metavar="FOLDER", help="where to write the proposal (default: the folder itself)")
+    inventory.add_argument("--as-of", metavar="DATE", help="day for which things are overdue (default: latest date found)")
 
     check = commands.add_parser("check", help="say what is still missing or wrong in a study and its data")
     check.add_argument("path", metavar="PATH", help="study file, its folder, or the slug of a ready-made design")
@@ -88,10 +95,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     audit = commands.add_parser("audit", help="hold a record or a programme against the DCED Standard (a self-check, no "
                                               "rating)")
-    audit.add_argument("path", metavar="PATH",
+    audit.add_argument("path", metavar="PATH", nargs="?",
                        help="results.json or its folder; programme.yaml, programme.xlsx or its folder")
     audit.add_argument("--out", metavar="FOLDER", help="where to write (default: beside what was read)")
     audit.add_argument("--standard", metavar="FILE", help="another table of the Standard, as a YAML file or Excel sheet")
+    audit.add_argument("--write-standard", metavar="FILE.xlsx",
+                       help="write the table as an Excel sheet, to correct against the official one; checks nothing")
     audit.add_argument("--strict", action="store_true", help="exit with 1 when a must item has a gap")
     audit.add_argument("--rehearse", action="store_true",
                        help="draw interventions by lot and write what auditors would ask, and the interview guide")

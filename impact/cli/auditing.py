@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from impact.dced import audit, summary_lines
 from impact.dced.assess import is_programme
 from impact.errors import Problem, StudyError
-from impact.results.record import write_all
+from impact.results.record import write_all, write_text
 
 if TYPE_CHECKING:
     from impact.dced.types import Audit
@@ -24,6 +24,12 @@ def command_audit(arguments: argparse.Namespace) -> int:
     from impact.cli.commands import ensure_writable
     from impact.dced.report.write import outputs
 
+    if arguments.write_standard:
+        return _standard_sheet(arguments)
+    if not arguments.path:
+        raise StudyError(Problem(where="impact audit", what="neither a record nor a programme is named",
+                                 cure="Write: impact audit my-programme, or impact audit results.json."),
+                         source="impact audit")
     path = Path(arguments.path)
     programme = None
     _options_that_fit(arguments, programme=is_programme(path))
@@ -112,3 +118,16 @@ def _asked_for(programme: Programme, self_check: Audit, out: Path, files: Files,
         files[Path(arguments.evidence_room)] = pack(room, papers, room_html(room))
         opened.append(Path(arguments.evidence_room))
     return opened
+
+
+def _standard_sheet(arguments: argparse.Namespace) -> int:
+    """Write the table of the Standard as a workbook that --standard reads back."""
+    from impact.dced.sheet import standard_sheet
+
+    file = Path(arguments.write_standard)
+    if file.suffix.lower() != ".xlsx":
+        raise StudyError(Problem(where="--write-standard", what=f"'{file.name}' does not end in .xlsx",
+                                 cure="Write: impact audit --write-standard my-standard.xlsx."), source="impact audit")
+    write_text(file, standard_sheet(arguments.standard))
+    print(f"Correct it against the official sheet, then: impact audit my-programme --standard {file}\nopen {file}")
+    return 0

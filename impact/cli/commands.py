@@ -29,9 +29,21 @@ VERSIONED = ("numpy", "pandas", "scipy", "statsmodels", "PyYAML", "Jinja2", "typ
 
 
 def command_new(arguments: argparse.Namespace) -> int:
-    """Start a study folder."""
+    """Start a study folder, or a programme folder."""
     from impact.cli.new import new_study
 
+    if arguments.programme:
+        from impact.cli.programmes import new_programme
+
+        if arguments.source or arguments.kind or arguments.data:
+            raise StudyError(Problem(where="--programme", what="it goes with --excel alone",
+                                     cure="A study of the programme is started apart: impact new my-study --kind rct."),
+                             source="impact new")
+        print(new_programme(arguments.path, excel=arguments.excel))
+        return 0
+    if arguments.excel:
+        raise StudyError(Problem(where="--excel", what="it goes with --programme",
+                                 cure="Add --programme, or leave it away."), source="impact new")
     if arguments.source:
         if arguments.source not in list_designs():
             find_study(arguments.source)  # raises with the nearest design
@@ -42,6 +54,14 @@ def command_new(arguments: argparse.Namespace) -> int:
                                  cure="Add --kind rct, --kind did or --kind matching; or --from SLUG."),
                          source="impact new")
     print(new_study(arguments.path, kind=arguments.kind, data=arguments.data))
+    return 0
+
+
+def command_inventory(arguments: argparse.Namespace) -> int:
+    """Take stock of an inherited drive and propose a programme file; changes nothing."""
+    from impact.cli.programmes import stocktake
+
+    print(stocktake(arguments.path, out=arguments.out, as_of=arguments.as_of))
     return 0
 
 

@@ -59,16 +59,18 @@ def total(d: Dossier, common: str, year: int | None = None, *, indirect: bool = 
 
 
 def overlaps(d: Dossier, parts: list[Part], common: str) -> dict[frozenset[str], tuple[float, float, str]]:
-    """Give for each pair of parts how much both count: declared, found by ids, or between nothing and all."""
+    """Give for each pair of parts how much both count: declared, or between nothing and all where nobody knows.
+
+    Enterprises are counted once, so two interventions in one area that declare nothing are bounded. Income and jobs add up:
+    each intervention claims its own gain, and something is taken off only where the programme declares it.
+    """
     by_name = {i.id: i for i in d.programme.in_scope}
     out: dict[frozenset[str], tuple[float, float, str]] = {}
     for a, b in combinations(parts, 2):
         row = declared_overlap(d, a.name, b.name, common)
         pair = frozenset((a.name, b.name))
         smaller = (min(abs(a.low), abs(b.low)), min(abs(a.high), abs(b.high)))
-        if row is not None and row.way == "none":
-            continue
-        if row is not None and row.value is not None:
+        if row is not None and row.way != "none" and row.value is not None:
             share = row.value if row.way == "share" else _share_of(d, row, common)
             if row.way != "share" and common == "scale":
                 out[pair] = (row.value, row.value, "declared")
@@ -76,7 +78,7 @@ def overlaps(d: Dossier, parts: list[Part], common: str) -> dict[frozenset[str],
                 out[pair] = (share * smaller[0], share * smaller[1], "declared as a share of the smaller")
             else:
                 out[pair] = (0.0, smaller[1], "declared, but not for this indicator")
-        elif same_place(by_name[a.name], by_name[b.name]):
+        elif row is None and common == "scale" and same_place(by_name[a.name], by_name[b.name]):
             out[pair] = (0.0, smaller[1], "one area, overlap not known")
     return out
 
@@ -108,7 +110,7 @@ def total_lines(d: Dossier) -> Iterator[str]:
 
 def _net_lines(d: Dossier) -> Iterator[str]:
     rows = [r for i in d.programme.in_scope for r in d.programme.results if r.intervention == i.id
-            and None not in (r.participants, r.share_treated, r.share_comparison)]
+            and not r.indirect and None not in (r.participants, r.share_treated, r.share_comparison)]
     gross = net = 0.0
     parts = []
     for r in rows:
@@ -116,8 +118,8 @@ def _net_lines(d: Dossier) -> Iterator[str]:
         gross, net = gross + n * treated, net + net_increase(n, treated, other)
         parts.append(f"{r.id}: {n:,.6g} × ({treated:.6g} − {other:.6g}) = {net_increase(n, treated, other):,.6g}")
     if rows:
-        yield (f"Number who gained, gross count: {gross:,.6g}. Apart from it, the net increase in the number who gained, N × "
-               f"(share treated − share comparison): {net:,.6g} ({listed(parts, most=8)}).")
+        yield (f"Number who gained, gross count: {gross:,.6g}. Apart from it, the net increase in the number who gained, N "
+               f"× (share treated − share comparison): {net:,.6g} ({listed(parts, most=8)}).")
 
 
 def _part(d: Dossier, i: Intervention, common: str, rows: list[Result]) -> Part | None:

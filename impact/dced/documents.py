@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from impact.dced.types import Flag
 from impact.dced.wording import plural
 from impact.programme.disk import FileState, look
+from impact.programme.places import find_place
 from impact.programme.types import Document, Programme
 
 OVERUSED_PLACE = 6  # statements that may rest on one page, sheet or row before it is shown as over-used
@@ -20,11 +21,15 @@ SLACK_DAYS = 31  # a paper may be finished within a month of the date it bears
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """What is known of every registered document: ``faults`` say why one carries no evidence."""
+    """What is known of every registered document: ``faults`` say why one carries no evidence.
+
+    ``absent`` are places that were named and are not in their file, as far as the file itself can tell.
+    """
 
     faults: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[tuple[str, str]] = frozenset()
 
 
 def shelve(programme: Programme) -> Shelf:
@@ -46,7 +51,22 @@ def shelve(programme: Programme) -> Shelf:
         if state and state.sha256:
             hashes[document.id] = state.sha256
         flags += [_flag(programme, document, "dates", text) for text in _contradictions(programme, document, state)]
-    return Shelf(faults=faults, flags=(*flags, *_overused(programme)), hashes=hashes)
+    absent = frozenset(_absent(programme, faults))
+    known = {document.id: document for document in programme.documents}
+    flags += [_flag(programme, known[name], "place", f"has no ‘{place}’, which is cited.")
+              for name, place in sorted(absent)]
+    return Shelf(faults=faults, flags=(*flags, *_overused(programme)), hashes=hashes, absent=absent)
+
+
+def _absent(programme: Programme, faults: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Look up every place that is cited, once, in the files that are there."""
+    files = {d.id: d.file for d in programme.documents if d.file and d.id not in faults}
+    folder = programme.folder or Path()
+    for cite in {cite for _, _, cite in programme.cites()}:
+        if cite.document in files and cite.place.strip():
+            file = folder / PurePosixPath(files[cite.document].replace("\\", "/"))
+            if find_place(file, cite.place) == "absent":
+                yield cite.document, cite.place
 
 
 def _fault(programme: Programme, document: Document, state: FileState | None) -> str:

@@ -19,8 +19,9 @@ def _step(case: Case, box: Box) -> Step:
     outcome = case.outcome_of(box)
     ahead = tuple(arrow.target for arrow in case.chain.arrows if arrow.source == box.id)
     if not case.stated(box.indicator):
-        return Step(id=box.id, level=box.level, text=case.text(box.text), state="none", leads_to=ahead,
-                    told="" if box.level == "activity" else "no indicator")
+        bare = box.level == "activity"
+        return Step(id=box.id, level=box.level, text=case.text(box.text), state="activity" if bare else "none",
+                    leads_to=ahead, told="" if bare else "no indicator")
     if outcome is None or case.estimate(outcome.name) is None or case.simulated is not False:
         why = "simulated data" if outcome is not None and case.simulated else "not measured in this study"
         return Step(id=box.id, level=box.level, text=case.text(box.text), state="planned", leads_to=ahead,

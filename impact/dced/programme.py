@@ -79,9 +79,9 @@ def _scope(programme: Programme) -> Iterator[str]:
     yield f"In: {plural(len(programme.in_scope), 'intervention')}: {listed((i.name for i in programme.in_scope), most=40)}."
     for i in programme.interventions:
         if i.in_scope is False:
-            yield f"Out: {i.name}: {i.scope_reason or 'no reason is given'}."
+            yield f"Out: {i.name}: {(i.scope_reason or 'no reason is given').rstrip('.')}."
     for row in programme.left_out:
-        yield f"Out: {row.what}: {row.reason or 'no reason is given'}."
+        yield f"Out: {row.what}: {(row.reason or 'no reason is given').rstrip('.')}."
 
 
 def _chains(d: Dossier) -> Iterator[ChainPicture]:
@@ -105,5 +105,6 @@ def _step(d: Dossier, i: Intervention, box: Box, ahead: tuple[str, ...]) -> Step
     if mine:
         return Step(id=box.id, level=box.level, text=box.text, state="planned", leads_to=ahead,
                     told=f"{listed((x.name for x in mine), most=2)}: no value with evidence yet")
-    return Step(id=box.id, level=box.level, text=box.text, state="none", leads_to=ahead,
-                told="" if box.level == "activity" else "no indicator")
+    bare = box.level == "activity"
+    return Step(id=box.id, level=box.level, text=box.text, state="activity" if bare else "none", leads_to=ahead,
+                told="" if bare else "no indicator")

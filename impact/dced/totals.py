@@ -17,6 +17,8 @@ from itertools import combinations
 
 from impact.programme.types import FTE_DAYS
 
+BY_ID = "ids compared"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -107,7 +109,8 @@ def added(parts: Sequence[Part], overlaps: Mapping[frozenset[str], tuple[float, 
     ----------
     parts : one for each intervention.
     overlaps : for each pair of names the least and the most that both count, and how that is known. Pairs whose ids are
-        both known are compared instead; pairs left out do not overlap.
+        both known are compared instead, unless more is declared: two partners may give one farm different codes. Pairs
+        left out do not overlap.
     floor : whether no total can be below its largest part: true of counts, not of incomes, which may be losses.
 
     Returns
@@ -118,14 +121,16 @@ def added(parts: Sequence[Part], overlaps: Mapping[frozenset[str], tuple[float, 
     """
     known = dict(overlaps or {})
     with_ids = [p for p in parts if p.ids is not None]
-    if parts and len(with_ids) == len(parts):
+    for a, b in combinations(with_ids, 2):
+        pair, shared = frozenset((a.name, b.name)), float(len((a.ids or frozenset()) & (b.ids or frozenset())))
+        if pair not in known or known[pair][0] <= shared:
+            known[pair] = (shared, shared, BY_ID)
+    if parts and len(with_ids) == len(parts) and all(how == BY_ID for _, _, how in known.values()):
         union = len(frozenset().union(*(p.ids or frozenset() for p in parts)))
         both = sum(len(p.ids or ()) for p in parts) - union
         how = (f"{both:,.0f} counted twice, found by comparing ids",) if both else ("no id stands twice",)
         return Sum(low=union, high=union, parts=tuple(parts), deducted=how if len(parts) > 1 else ())
-    for a, b in combinations(with_ids, 2):
-        shared = float(len((a.ids or frozenset()) & (b.ids or frozenset())))
-        known[frozenset((a.name, b.name))] = (shared, shared, "ids compared")
+    known = {pair: value for pair, value in known.items() if value[1] > 0}
     names = {p.name for p in parts}
     pairs = {pair: value for pair, value in known.items() if pair <= names}
     low = sum(p.low for p in parts) - sum(most for _, most, _ in pairs.values())

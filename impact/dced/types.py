@@ -190,7 +190,7 @@ class Step:
     id: str
     level: str
     text: str
-    state: Literal["measured", "planned", "none"]
+    state: Literal["measured", "planned", "none", "activity"]
     told: str = ""
     leads_to: tuple[str, ...] = ()
 
@@ -289,6 +289,6 @@ class Audit:
         return pd.DataFrame(rows, columns=list(GAPS))
 
     def _repr_html_(self) -> str:
-        from impact.dced.report.fragment import fragment
+        from impact.dced.report.glance import fragment
 
         return fragment(self)

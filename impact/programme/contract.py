@@ -20,7 +20,7 @@ _CURES = {
 
 
 @cache
-def contract(record: type) -> Field:
+def keys_of(record: type) -> Field:
     """Give what a record may say, as the validator of study files reads it."""
     return Field(kind="map", fields={key: _field(shape) for key, (_, shape) in forms(record).items()},
                  cure=f"Allowed here: {', '.join(forms(record))}.")
@@ -28,10 +28,10 @@ def contract(record: type) -> Field:
 
 def _field(shape: Form) -> Field:
     if shape.kind == "record" and shape.of is not None:
-        inner = contract(shape.of)
+        inner = keys_of(shape.of)
         return Field(kind="map", fields=inner.fields, cure=inner.cure)
     if shape.kind == "records" and shape.of is not None:
-        return Field(kind="list", essential=shape.essential, item=contract(shape.of), length=(0, MOST_RECORDS),
+        return Field(kind="list", essential=shape.essential, item=keys_of(shape.of), length=(0, MOST_RECORDS),
                      cure=_CURES["records"])
     if shape.kind in MANY:
         return Field(kind="list", essential=shape.essential, item=Field(kind="text", cure=_CURES[shape.kind]),

@@ -114,11 +114,11 @@ def fingerprint(path: Path) -> str:
 
 def duplicates(states: Iterable[FileState]) -> tuple[tuple[FileState, ...], ...]:
     """Group files with the same contents under different names."""
-    groups: dict[str, list[FileState]] = {}
+    groups: dict[str, dict[str, FileState]] = {}
     for state in states:
         if state.state == "there" and state.sha256:
-            groups.setdefault(state.sha256, []).append(state)
-    return tuple(tuple(group) for group in groups.values() if len({s.file for s in group}) > 1)
+            groups.setdefault(state.sha256, {}).setdefault(state.file, state)
+    return tuple(tuple(group.values()) for group in groups.values() if len(group) > 1)
 
 
 _Look = tuple[Literal["there", "empty", "damaged"], str, str, str]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from impact.errors import Problem, StudyError
-from impact.programme.contract import contract, spread
+from impact.programme.contract import keys_of, spread
 from impact.programme.form import Cite, Record, Serves, forms
 from impact.programme.references import check_references, head
 from impact.programme.types import Programme
@@ -16,6 +16,7 @@ from impact.study.yaml_file import Document, Limits, Path_, read_yaml, shown
 
 START = "impact new my-programme --programme"
 LIMITS = Limits(size=4_000_000, nodes=200_000, noun="programme", start=START)
+MOST_PROBLEMS = 300
 NAMES = ("programme.yaml", "programme.xlsx")
 
 
@@ -40,6 +41,10 @@ def read_programme(path: str | Path) -> Programme:
         from impact.programme.workbook import read_workbook
 
         document: Document = read_workbook(file)
+    elif file.suffix.lower() in (".xls", ".xlsm", ".xlsb", ".ods", ".docx", ".pdf", ".csv"):
+        name = shown(file.name)
+        raise StudyError(Problem(where=name, what=f"a programme cannot be read from {file.suffix.lower()}",
+                                 cure="Save it as .xlsx from the template, or write programme.yaml."), source=name)
     else:
         document = read_yaml(file, LIMITS)
     return programme_from(document, slug=_slug(file), folder=file.resolve().parent)
@@ -63,11 +68,11 @@ def programme_from(document: Document, *, slug: str = "programme", folder: Path 
     """Validate a parsed file and build the programme it declares."""
     v = Validation(document=document, problems=list(document.problems), absent=[])
     document.tree = spread(document.tree, Programme)
-    clean = v.check(document.tree, contract(Programme), ())
+    clean = v.check(document.tree, keys_of(Programme), ())
     if isinstance(clean, dict):
         check_references(v, clean, folder)
     if v.problems:
-        raise StudyError(sorted(v.problems, key=_order), source=document.name)
+        raise StudyError(_listed(v.problems, document.name), source=document.name)
     made: Programme = build(Programme, clean, document, (), slug=slug, source=document.name, folder=folder)
     return made
 
@@ -102,6 +107,14 @@ def _place(text: str) -> str:
 def _slug(file: Path) -> str:
     name = file.resolve().parent.name if file.name in NAMES else file.stem
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "programme"
+
+
+def _listed(problems: list[Problem], name: str) -> list[Problem]:
+    """Sort the problems as a reader meets them; more than can be read in one go are counted."""
+    found = sorted(problems, key=_order)
+    rest = len(found) - MOST_PROBLEMS
+    more = [Problem(where=name, what=f"{rest:,} further problems are not listed", cure="Put these right first.")]
+    return found if rest <= 0 else found[:MOST_PROBLEMS] + more
 
 
 def _order(problem: Problem) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from impact.programme.types import Programme
 
 FIRST = "programme"  # the sheet of single values: one a row, key and value
 INTRODUCTION = "read me"
+LISTS = "lists"  # choices too long to stand in a cell's own rule
 OWNER = "belongs_to"
 KEY_COLUMNS = ("key", "value", "what to write")
 
@@ -53,7 +54,7 @@ def columns(record: type, before: tuple[str, ...] = ()) -> Iterator[Column]:
 
 
 @cache
-def sheets() -> tuple[Sheet, ...]:
+def all_sheets() -> tuple[Sheet, ...]:
     """List every sheet that holds a table, in the order of the template."""
     out: list[Sheet] = []
     for table, (_, shape) in forms(Programme).items():

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from impact.programme.chain_types import (
+    DOCUMENT_KINDS,
     Argument,
     Arrow,
     Assumption,
@@ -65,6 +66,7 @@ from impact.programme.report_types import (
 )
 
 __all__ = [
+    "DOCUMENT_KINDS", "FTE_DAYS",
     "Account", "Answer", "Argument", "Arrow", "Assumption", "Attribution", "Baseline", "Box", "Chain", "Circulation",
     "Cite", "Contribution", "Conventions", "Cost", "Decision", "Displacement", "Document", "Figure", "Finding", "Guidance",
     "Indicator", "Input", "Intervention", "LeftOut", "Measurement", "Meeting", "NotApplicable", "Omission", "Overlap",

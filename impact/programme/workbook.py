@@ -7,6 +7,7 @@ it could hold is refused. Nothing in the workbook is run, followed or worked out
 from __future__ import annotations
 
 import datetime as dt
+import io
 import re
 import zipfile
 from collections.abc import Iterator
@@ -17,12 +18,12 @@ from typing import Any
 from impact.errors import Problem, StudyError
 from impact.programme.disk import refusal
 from impact.programme.form import MANY, Form
-from impact.programme.sheets import FIRST, INTRODUCTION, OWNER, Column, Sheet, sheets, single_values
+from impact.programme.sheets import FIRST, INTRODUCTION, LISTS, OWNER, Column, Sheet, all_sheets, single_values
 from impact.study.schema import did_you_mean
 from impact.study.yaml_file import UNREADABLE, Document, Path_, dotted, shown
 
 MAX_SIZE = 20_000_000
-MAX_PART = 60_000_000
+MAX_PART = 20_000_000
 MAX_ROWS = 5_001
 MAX_COLUMNS = 80
 MAX_CELL = 5_000
@@ -60,21 +61,21 @@ def read_workbook(path: Path) -> SheetDocument:
         When the file is missing, too large, no workbook, or holds what is never opened.
     """
     name = shown(path.name)
-    _check(path, name)
+    content = checked_bytes(path, name)
     import openpyxl
 
     document = SheetDocument(name=name, tree={})
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=False, keep_links=False)
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=False, keep_links=False)
     except Exception as error:  # the reading library raises anything on a damaged file
         raise _refuse(name, f"the file does not open as an Excel workbook ({type(error).__name__})",
                       "Open it in Excel or LibreOffice and save it again as .xlsx.") from None
-    known = {sheet.name: sheet for sheet in sheets()}
+    known = {sheet.name: sheet for sheet in all_sheets()}
     try:
         _sheet_names(document, book.sheetnames, known)
         if FIRST in book.sheetnames:
             _first(document, _grid(document, book[FIRST]))
-        for sheet in sheets():
+        for sheet in all_sheets():
             if sheet.name in book.sheetnames:
                 _table(document, sheet, _grid(document, book[sheet.name]))
     except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError, OverflowError) as error:
@@ -89,19 +90,21 @@ def _refuse(name: str, what: str, cure: str = "") -> StudyError:
     return StudyError(Problem(where=name, what=what, cure=cure), source=name)
 
 
-def _check(path: Path, name: str) -> None:
-    """Refuse, before any library reads it, a workbook that is missing, too large, a bomb, or holds entities."""
+def checked_bytes(path: Path, name: str) -> bytes:
+    """Give the file's bytes; before any library reads it, refuse one that is too large, a bomb, or holds entities."""
     try:
         if not path.is_file():
             raise _refuse(name, "the file does not exist or is no regular file", "Check the path.")
         if path.stat().st_size > MAX_SIZE:
-            raise _refuse(name, f"the file is larger than {MAX_SIZE:,} bytes", "A programme file holds words, not data.")
+            raise _refuse(name, f"the file is larger than {MAX_SIZE:,} bytes", "Such a file holds words, not data.")
         what = refusal(path.resolve().parent, PurePosixPath(path.resolve().name))
         if what:
             raise _refuse(name, f"the file {what}")
-        with zipfile.ZipFile(path) as packed:
+        content = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
             for entry in packed.infolist():
                 _check_part(packed, entry, name)
+        return content
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
         raise _refuse(name, "the file does not open as an Excel workbook",
                       "Open it in Excel or LibreOffice and save it again as .xlsx.") from None
@@ -123,7 +126,7 @@ def _check_part(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> N
 
 def _sheet_names(document: SheetDocument, names: list[str], known: dict[str, Sheet]) -> None:
     for name in names:
-        if name not in known and name not in (FIRST, INTRODUCTION):
+        if name not in known and name not in (FIRST, INTRODUCTION, LISTS):
             document.problems.append(Problem(
                 where=f"sheet {shown(name)}", what="there is no such table",
                 cure=did_you_mean(name, known) or "Delete the sheet, or take its name from the template."))
@@ -139,9 +142,8 @@ def _grid(document: SheetDocument, sheet: Any) -> list[tuple[int, list[Any]]]:
     for number, row in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1), 1):
         cells = list(row)
         if len(cells) > MAX_COLUMNS and any(cell.value is not None for cell in cells[MAX_COLUMNS:]):
-            document.problems.append(Problem(where=f"sheet {shown(sheet.title)}, row {number}",
-                                             what=f"there are more than {MAX_COLUMNS} columns",
-                                             cure="Delete the columns that are not of the template."))
+            raise _refuse(document.name, f"row {number} of the sheet {shown(sheet.title)} has over {MAX_COLUMNS} columns",
+                          "Delete the columns that are not of the template.")
         values = [_cell(document, sheet.title, number, cell) for cell in cells[:MAX_COLUMNS]]
         if any(value is not None for value in values):
             out.append((number, values))

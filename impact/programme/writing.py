@@ -11,14 +11,16 @@ from impact.programme.sheets import (
     FIRST,
     INTRODUCTION,
     KEY_COLUMNS,
+    LISTS,
     OWNER,
     Sheet,
-    sheets,
+    all_sheets,
     single_values,
 )
 from impact.programme.types import Programme
 
 LINE = 116  # characters of a record that is written on one line
+LONGEST_LIST = 255  # Excel's own limit for a list written into a rule
 SPARE_ROWS = 200  # rows below the last one in which the lists of choices are offered
 _MADE = dt.datetime(2000, 1, 1)  # a workbook records its date; the same contents must give the same bytes
 _WIDTHS = {"text": 40, "texts": 30, "cites": 34, "serves": 40, "refs": 26, "file": 36, "link": 30}
@@ -109,14 +111,14 @@ def to_workbook(programme: Programme | None = None) -> bytes:
     for line in _INTRODUCTION:
         about.append([line])
     _first(book.create_sheet(FIRST), values)
-    for sheet in sheets():
+    for sheet in all_sheets():
         _table(book.create_sheet(sheet.name), sheet, values)
     stream = io.BytesIO()
     book.save(stream)
-    return _settled(stream.getvalue())
+    return settled(stream.getvalue())
 
 
-def _settled(content: bytes) -> bytes:
+def settled(content: bytes) -> bytes:
     """Set the time stamps inside the file, so that the same programme gives the same bytes."""
     import re
     import zipfile
@@ -221,13 +223,25 @@ def _offer(page: Any, shape: Form, cells: str) -> None:
     if shape.kind == "boolean" or shape.choices:
         words = shape.choices or ("yes", "no")
         source = f'"{",".join(words)}"'
-        if len(source) > 255:  # Excel's own limit for a list written out
-            return
+        source = source if len(source) <= LONGEST_LIST else _listed(page.parent, words)
     elif shape.kind == "ref" and len(shape.to) == 1:
         source = f"'{shape.to[0]}'!$A$2:$A${SPARE_ROWS * 5}"
     else:
         return
     page.add_data_validation(DataValidation(
         type="list", formula1=source, allow_blank=True, showErrorMessage=True, sqref=cells,
-        errorTitle="Not in the list", error="Choose a word from the list."))
+        errorStyle="warning" if shape.kind == "ref" else "stop", errorTitle="Not in the list",
+        error="Choose a word from the list, or enter the code in its own table first."))
+
+
+def _listed(book: Any, words: tuple[str, ...]) -> str:
+    """Put a long list of words into a column of the sheet of lists, once; returns where it stands."""
+    page = book[LISTS] if LISTS in book.sheetnames else book.create_sheet(LISTS)
+    page.sheet_state = "hidden"
+    heads = [cell.value for cell in page[1]] if page["A1"].value else []
+    place = heads.index(words[0]) + 1 if words[0] in heads else len(heads) + 1
+    for row, word in enumerate(words, 1):
+        page.cell(row, place, word)
+    letter = page.cell(1, place).column_letter
+    return f"'{LISTS}'!${letter}$1:${letter}${len(words)}"
 

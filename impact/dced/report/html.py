@@ -45,7 +45,7 @@ def self_check_html(audit: Audit) -> str:
 
     environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    style, script = (_asset(name) for name in ("self_check.css", "self_check.js"))
+    style, script = _asset("self_check.css") + _foot(audit), _asset("self_check.js")
     return environment.get_template("self_check.html.j2").render(
         audit=audit, style=style, script=script, style_hash=_hash(style), script_hash=_hash(script),
         stamps=words.stamps(audit), words=words, verdicts=VERDICTS, fixes=_fixes(audit), owners=_owners(audit),
@@ -56,6 +56,12 @@ def self_check_html(audit: Audit) -> str:
 
 def _asset(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8").strip()
+
+
+def _foot(audit: Audit) -> str:
+    """Put the stamps, which are words of ours alone, at the foot of every printed page."""
+    stamps = " · ".join(words.stamps(audit))
+    return f'\n@page{{@bottom-center{{content:"{stamps}";font:bold 8pt sans-serif;color:#944A02}}}}' if stamps else ""
 
 
 def _hash(text: str) -> str:

@@ -30,18 +30,12 @@
     if (target.tagName === "DETAILS") target.open = true;
     target.scrollIntoView();
   };
-  let before = [];
   form.hidden = false;
   form.addEventListener("change", apply);
   form.addEventListener("reset", () => setTimeout(apply, 0));
   document.getElementById("open-all").addEventListener("click", () => all(true));
   document.getElementById("close-all").addEventListener("click", () => all(false));
   addEventListener("hashchange", reveal);
-  addEventListener("beforeprint", () => {
-    before = [...document.querySelectorAll("details:not([open])")];
-    all(true);
-  });
-  addEventListener("afterprint", () => before.forEach((part) => { part.open = false; }));
   form.reset();
   apply();
   reveal();

@@ -51,7 +51,8 @@ def _days(d: Dossier) -> Iterator[Found]:
         jobs = jobs_from(row.days, row.covers, fte, above_one=bool(c.jobs_above_one)) - (row.lost or 0)
         if not same(jobs, row.value):
             yield d.lacks(f"Result {row.id}: {row.days:,.6g} days of work at {fte:g} days a job make {jobs:,.6g} jobs, but "
-                          f"{row.value:,.6g} is entered.", "Turn days into jobs by the declared convention; one person's days "
+                          f"{row.value:,.6g} is entered.",
+                          "Turn days into jobs by the declared convention; one person's days "
                           "make no more than one job unless declared.", "run_again", record=row)
 
 
@@ -73,7 +74,9 @@ def overlaps(d: Dossier) -> Iterator[Found]:
                           "Compare their lists by id; or ask a sample, and enter the share.", "run_again", record=a)
         elif same_place(a, b):
             yield d.seen(f"{a.name} and {b.name}: compared by id.", a)
-    if not pairs and d.active:
+    if not counted:
+        yield Later(text="No result is entered yet, so nothing can be counted twice.")
+    elif not pairs:
         yield Settled(text="Fewer than two interventions have results, so none can overlap.")
         yield d.seen("Fewer than two interventions have results that add up: nothing can be counted twice.")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from impact.dced.dossier import Dossier, Found, Later
 from impact.dced.rules.projections import recomputed, same
 from impact.dced.rules.studies import from_study
+from impact.dced.totals import net_increase
 from impact.dced.wording import listed, shorten
 from impact.programme.types import Attribution, Box, Intervention, Result
 
@@ -35,7 +36,7 @@ def method(d: Dossier) -> Iterator[Found]:
                               "ask", record=box, about=i)
             for row in mine:
                 yield from _suits(d, i, box, row)
-    yield from from_study(d, "attribution.method")
+    yield from from_study(d, "attribution.method", gaps=False)
 
 
 def _suits(d: Dossier, i: Intervention, box: Box, row: Attribution) -> Iterator[Found]:
@@ -43,7 +44,8 @@ def _suits(d: Dossier, i: Intervention, box: Box, row: Attribution) -> Iterator[
     missing = [word for word, given in (("the method", row.method), ("the reason for it", d.stated(row.reason)))
                if not given]
     if missing:
-        yield d.lacks(f"“{box.text}”: {' and '.join(missing)} not stated.", "Fill it in under attributions.", "ask",
+        verb = "is" if len(missing) == 1 else "are"
+        yield d.lacks(f"“{box.text}”: {' and '.join(missing)} {verb} not stated.", "Fill it in under attributions.", "ask",
                       record=row, about=i)
         return
     name = (row.method or "").replace("_", " ")
@@ -94,7 +96,8 @@ def attributable(d: Dossier) -> Iterator[Found]:
         for row in rows:
             yield from _one(d, i, row, row.id in shown)
         if not rows and any(d.measured(x, "final") for x in d.key_indicators(i)):
-            yield d.lacks("It was measured, but no attributable figure is entered.", "Enter what the programme changed under "
+            yield d.lacks("It was measured, but no attributable figure is entered.",
+                          "Enter what the programme changed under "
                           "results, with the assessment it follows from.", "run_again", record=i, about=i)
         elif not rows:
             yield Later(text=f"{i.name}: no result yet.")
@@ -104,7 +107,8 @@ def attributable(d: Dossier) -> Iterator[Found]:
 def _one(d: Dossier, i: Intervention, row: Result, shown: bool) -> Iterator[Found]:
     name = f"Result {row.id} ({d.programme.indicator(row.indicator).name}, {row.year or 'no year'})"
     if row.basis is None:
-        yield d.lacks(f"{name}: whether it is attributable or gross is not stated.", "Fill in its basis.", record=row, about=i)
+        yield d.lacks(f"{name}: whether it is attributable or gross is not stated.",
+                      "Fill in its basis.", record=row, about=i)
     elif row.basis == "gross":
         yield d.lacks(f"{name}: the whole change seen, and a report prints it: gross change is no result of the programme.",
                       "Take off what would have changed anyway, by the method chosen for this change, and correct the "
@@ -112,6 +116,8 @@ def _one(d: Dossier, i: Intervention, row: Result, shown: bool) -> Iterator[Foun
                           f"{name}: gross, kept for comparison, printed in no report.", row, i)
     elif row.label == "projected":
         yield d.seen(f"{name}: a projection, labelled so.", row, i)
+    elif row.indirect:
+        yield from _indirect(d, i, row, name)
     elif _is_whole_change(d, row):
         yield d.lacks(f"{name}: called attributable, but it is the whole change from baseline to last measurement.",
                       "Take off what would have changed anyway, by the method chosen for this change.", "run_again",
@@ -121,8 +127,35 @@ def _one(d: Dossier, i: Intervention, row: Result, shown: bool) -> Iterator[Foun
                       "Name the attribution it follows from.", record=row, about=i)
     elif row.formula:
         yield from recomputed(d, i, row, row.formula, row.inputs, row.value, name)
+    elif row.participants is not None and row.share_treated is not None:
+        yield from _gross_count(d, i, row, name)
     else:
         yield from _follows(d, i, row, name)
+
+
+def _indirect(d: Dossier, i: Intervention, row: Result, name: str) -> Iterator[Found]:
+    """Hold an indirect result against the assessment of the wider change it comes from."""
+    source = next((s for s in d.programme.systemic if row.id in s.results and s.assessed and s.assessed <= d.today), None)
+    if source is not None and d.stated(source.contribution):
+        yield d.seen(f"{name}: indirect, from the assessment of {source.id} on {source.assessed}.", row, i)
+    else:
+        yield d.lacks(f"{name}: indirect, but no assessment of a wider change leads to it and argues the programme's part.",
+                      "Name it among the results of a systemic change that was assessed.", record=row, about=i)
+
+
+def _gross_count(d: Dossier, i: Intervention, row: Result, name: str) -> Iterator[Found]:
+    """Hold a number who gained against N × share treated; the net increase is told apart from it."""
+    n, share = row.participants or 0.0, row.share_treated or 0.0
+    if row.value is None or abs(n * share - row.value) > max(1.0, 0.005 * abs(row.value)):
+        yield d.lacks(f"{name}: {n:,.6g} × {share:.6g} makes {n * share:,.6g}, but {row.value or 0:,.6g} is entered.",
+                      "Correct the figure, the number who took part or the share.", "run_again", record=row, about=i)
+    elif row.share_comparison is None:
+        yield d.lacks(f"{name}: the share that gained of the comparison is not stated, so the net increase cannot be told "
+                      "beside the gross count.", "Enter share_comparison.", record=row, about=i)
+    else:
+        net = net_increase(n, share, row.share_comparison)
+        yield d.seen(f"{name}: gross count of those who gained; apart from it, the net increase is {n:,.6g} × "
+                     f"({share:.6g} − {row.share_comparison:.6g}) = {net:,.6g}.", row, i)
 
 
 def _is_whole_change(d: Dossier, row: Result) -> bool:
@@ -131,7 +164,8 @@ def _is_whole_change(d: Dossier, row: Result) -> bool:
     first = next((m.value for m in d.measured(indicator, "baseline") if m.value is not None), None)
     last = next((m.value for m in reversed(d.measured(indicator, "progress", "final")) if m.value is not None), None)
     source = next((a for a in d.programme.attributions if a.id == row.attribution), None)
-    if first is None or last is None or not row.value or first == last:
+    # scale is by its nature a count of those who gained; the net increase stands apart from it
+    if indicator.common == "scale" or first is None or last is None or not row.value or first == last:
         return False
     if source is not None and (source.method or "").startswith("before_after"):
         return False  # its reason says why nothing else explains the change

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from impact.dced.dossier import Dossier, Found, Settled, months_between
 from impact.dced.graph import counted, faults
@@ -31,7 +32,8 @@ def steps(d: Dossier) -> Iterator[Found]:
     for i, chain in _chains(d):
         wrong = faults(chain.boxes, chain.arrows)
         if wrong:
-            yield d.lacks(f"Chain {chain.id}: {' '.join(wrong)}", "Mend the boxes and arrows of the chain, and say why in a "
+            yield d.lacks(f"Chain {chain.id}: {' '.join(wrong)}",
+                          "Mend the boxes and arrows of the chain, and say why in a "
                           "new version.", "fill_in", record=chain, about=i)
         else:
             yield d.seen(f"Chain {chain.id}: all four levels are there, no box stands alone, no arrow jumps a level or "
@@ -62,10 +64,11 @@ def assumptions(d: Dossier) -> Iterator[Found]:
             missing = [name for name, given in (("a source", row.evidence), ("the day it was checked", row.checked))
                        if not given]
             if missing:
-                yield d.lacks(f"Assumption “{shorten(row.text, 60)}” has not {' and '.join(missing)}.",
+                yield d.lacks(f"Assumption “{shorten(row.text, 60)}” lacks {' and '.join(missing)}.",
                               "Cite where it comes from and write when it was last checked.", record=row, about=i)
             elif row.checked and row.checked > d.today:
-                yield d.lacks(f"Assumption “{shorten(row.text, 60)}” is said to be checked on {row.checked}, a day to come.",
+                yield d.lacks(f"Assumption “{shorten(row.text, 60)}” is said to be checked on {row.checked}, a day to "
+                              "come.",
                               "Correct the date.", record=row, about=i)
             else:
                 yield d.seen(f"Assumption “{shorten(row.text, 60)}”, checked {row.checked}.", row, i)
@@ -92,7 +95,7 @@ def yearly(d: Dossier) -> Iterator[Found]:
         end = min(d.today, i.ends) if i.ends else d.today
         days = sorted({v.date for v in versions} | {r.date for r in reviews})
         marks = [*days, end] if end > days[-1] else days
-        long = [(a, b) for a, b in zip(marks, marks[1:], strict=False) if months_between(a, b) > d.review_months]
+        long = [(a, b) for a, b in pairwise(marks) if months_between(a, b) > d.review_months]
         for a, b in long:
             until = "today" if b == d.today else "its end" if b == end else b
             yield d.lacks(f"From {a} to {until} the chain was not reviewed: more than {d.rule_of_months}.",
@@ -110,7 +113,7 @@ def reasons(d: Dossier) -> Iterator[Found]:
     yield from _without(d)
     for i, _ in _chains(d):
         versions = [v for v in d.programme.versions(i.id) if v.date <= d.today]
-        for older, newer in zip(versions, versions[1:], strict=False):
+        for older, newer in pairwise(versions):
             told = _difference(older, newer)
             if d.stated(newer.reason):
                 yield d.seen(f"Version {newer.id} of {newer.date} ({told}): {shorten(newer.reason or '', 120)}", newer, i)

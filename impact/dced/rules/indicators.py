@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from impact.dced.dossier import Dossier, Found, Settled
-from impact.dced.wording import listed, plural
+from impact.dced.wording import listed, plural, shorten
 from impact.programme.types import FTE_DAYS, Intervention
 
 COMMON = ("scale", "income", "jobs")
@@ -39,12 +39,14 @@ def precise(d: Dossier) -> Iterator[Found]:
             missing = [name for name in NEEDED if not d.stated(getattr(indicator, name))
                        and not (name == "unit" and indicator.nature == "qualitative")]
             if missing:
-                yield d.lacks(f"{indicator.name}: {listed(missing)} not stated.", "Fill in what is missing under indicators.",
+                yield d.lacks(f"{indicator.name}: {listed(missing)} not stated.",
+                              "Fill in what is missing under indicators.",
                               record=indicator, about=i, owner=indicator.owner)
             elif indicator.level not in levels.get(indicator.id, {indicator.level}):
-                yield d.lacks(f"{indicator.name} is an indicator of {indicator.level} but measures a box of "
-                              f"{listed(sorted(levels[indicator.id]))}.", "Choose an indicator of the box's own level.",
-                              "ask", record=indicator, about=i, owner=indicator.owner)
+                boxes = listed(sorted(str(x) for x in levels[indicator.id]))
+                yield d.lacks(f"{indicator.name} is an indicator of {indicator.level} but measures a box of {boxes}.",
+                              "Choose an indicator of the box's own level.", "ask", record=indicator, about=i,
+                              owner=indicator.owner)
             else:
                 clear += 1
         if clear:
@@ -74,20 +76,23 @@ def how_and_why(d: Dossier) -> Iterator[Found]:
 def shared_set(d: Dossier) -> Iterator[Found]:
     """The common indicators have one unit and definition everywhere, and how they are counted is declared."""
     for i in d.active:
-        used: list[str] = [x.common for x in d.indicators(i) if x.common]
+        used = {str(x.common) for x in d.indicators(i) if x.common}
         if used:
-            yield d.seen(f"Uses the common indicators {listed(sorted(set(used)))}.", i, i)
+            yield d.seen(f"Uses the common indicators {listed(sorted(used))}.", i, i)
         else:
             yield d.lacks("None of its indicators is a common one.", "Mark the indicators that add up across the programme "
                           "as scale, income or jobs, or say under omissions why there is none.", record=i, about=i)
     for common in COMMON:
         rows = [x for i in d.active for x in d.indicators(i) if x.common == common]
         for name in ("unit", "definition"):
-            told = {" ".join((getattr(x, name) or "").casefold().split()) for x in rows} - {""}
+            told: dict[str, list[str]] = {}
+            for x in rows:
+                told.setdefault(" ".join((getattr(x, name) or "").casefold().split()), []).append(x.id)
+            told.pop("", None)
             if len(told) > 1:
-                yield d.lacks(f"{common.capitalize()} has {len(told)} different {name}s: "
-                              f"{listed((f'“{getattr(x, name)}” ({x.id})' for x in rows if getattr(x, name)), most=3)}.",
-                              f"Agree one {name} and use it everywhere, or do not add these up.", "ask", record=rows[0])
+                apart = "; ".join(f"“{shorten(text, 60)}” ({listed(ids, most=3)})" for text, ids in told.items())
+                yield d.lacks(f"{common.capitalize()} has {len(told)} different {name}s: {apart}.", f"Agree one {name} and "
+                              "use it everywhere, or do not add these up.", "ask", record=rows[0])
     yield from _conventions(d)
 
 
@@ -121,7 +126,8 @@ def omissions_justified(d: Dossier) -> Iterator[Found]:
     for i, common in missing:
         row = next((o for o in rows if o.common == common and o.intervention in (i.id, None)), None)
         if row is None or not d.stated(row.reason):
-            yield d.lacks(f"{common.capitalize()} is left out and no reason is written.", "Say why under omissions, and cite "
+            yield d.lacks(f"{common.capitalize()} is left out and no reason is written.",
+                          "Say why under omissions, and cite "
                           "where it is written; or add the indicator.", "ask", record=row or i, about=i)
         else:
             yield from d.proof(row.evidence, f"why {common} is left out", record=row, about=i)
@@ -139,7 +145,8 @@ def continue_without_support(d: Dossier) -> Iterator[Found]:
                           "market show whether the change goes on.", "Choose one at the level of partners or the market.",
                           "ask", record=marked[0], about=i)
         else:
-            yield d.lacks("No indicator tells whether the change will last.", "Mark or choose one, e.g. whether partners go "
+            yield d.lacks("No indicator tells whether the change will last.",
+                          "Mark or choose one, e.g. whether partners go "
                           "on selling without support.", "ask", record=i, about=i)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from impact.dced.dossier import Dossier, Found, months_between
 from impact.dced.wording import listed, plural, shorten
@@ -21,15 +22,15 @@ def decisions(d: Dossier) -> Iterator[Found]:
         yield d.lacks("No meeting that reviewed results is on file.", "Enter the meetings, with their minutes.", "file")
     end = min(d.today, p.ends) if p.ends else d.today
     marks = sorted({*days, end, *([p.begins] if p.begins else [])})
-    for a, b in zip(marks, marks[1:], strict=False) if days else ():
+    for a, b in pairwise(marks) if days else ():
         if months_between(a, b) > most:
             yield d.lacks(f"From {a} to {b} no meeting reviewed results: more than {rule}.",
                           "Hold one and keep its minutes.", "ask")
     for meeting in (m for m in p.meetings if m.date <= d.today):
         yield from d.proof(meeting.evidence, f"minutes of {meeting.date}", record=meeting)
     if not p.decisions:
-        yield d.lacks("No decision that followed from results is on file.", "Enter what was decided because of results, and "
-                      "what changed after it.", "ask")
+        yield d.lacks("No decision that followed from results is on file.",
+                      "Enter what was decided because of results, and what changed after it.", "ask")
     for row in p.decisions:
         yield from _decision(d, row)
 
@@ -50,7 +51,7 @@ def _decision(d: Dossier, row: Decision) -> Iterator[Found]:
 
 
 def responsibilities(d: Dossier) -> Iterator[Found]:
-    """Every task in results measurement has somebody who is still there; every job description names results measurement."""
+    """Every task in results measurement is with somebody who is still there; job descriptions name it."""
     tasks = d.programme.tasks
     if not tasks:
         yield d.lacks("No task in results measurement is given to anyone.", "List the tasks and who has each.", "ask")
@@ -58,8 +59,9 @@ def responsibilities(d: Dossier) -> Iterator[Found]:
         if row.person is None:
             yield d.lacks(f"Nobody has the task “{shorten(row.text, 60)}”.", "Give it to somebody.", "ask", record=row)
         elif d.left(d.programme.person(row.person).ends):
-            yield d.lacks(f"The task “{shorten(row.text, 60)}” is with {d.role(row.person)}, who left on "
-                          f"{d.programme.person(row.person).ends}.", "Give it to somebody else.", "ask", record=row)
+            person = d.programme.person(row.person)
+            yield d.lacks(f"The task “{shorten(row.text, 60)}” is with the {person.role}, who left on {person.ends}.",
+                          "Give it to somebody else.", "ask", record=row)
         else:
             yield d.seen(f"{shorten(row.text, 60)}: {d.role(row.person)}.", row)
     for person in _staff(d):
@@ -76,14 +78,15 @@ def able_staff(d: Dossier) -> Iterator[Found]:
         if "support since" in lacking and new:
             lacking.remove("support since")  # somebody who just joined
         if lacking:
-            yield d.lacks(f"{person.role}: no {' and no '.join(lacking)} on file.", "Hold it, or enter it with its attendance "
-                          "sheet.", "file", record=person, owner=person.id)
+            yield d.lacks(f"{person.role}: no {' and no '.join(lacking)} on file.",
+                          "Hold it, or enter it with its attendance sheet.", "file", record=person, owner=person.id)
         else:
             yield d.seen(f"{person.role}: trained on {listed(t.date for t in rows)}.", person)
     for training in (t for t in d.programme.trainings if t.date <= d.today):
         yield from d.proof(training.evidence, f"training of {training.date}", record=training)
     if not _with_tasks(d):
-        yield d.lacks("Nobody has a task in results measurement, so nobody's training can be seen.", "List the tasks first.",
+        yield d.lacks("Nobody has a task in results measurement, so nobody's training can be seen.",
+                      "List the tasks first.",
                       "ask")
 
 
@@ -106,7 +109,8 @@ def budget(d: Dossier) -> Iterator[Found]:
     told = (f"{c.measurement_budget:,.0f} in the budget; {spent:,.0f} spent and {needed - spent:,.0f} for "
             f"{plural(len(ahead), 'planned round')}")
     if needed > c.measurement_budget:
-        yield d.lacks(f"{told}: more than the budget.", "Raise the budget or plan fewer or cheaper rounds.", "ask", record=c)
+        yield d.lacks(f"{told}: more than the budget.",
+                      "Raise the budget or plan fewer or cheaper rounds.", "ask", record=c)
     else:
         yield d.seen(f"{told}.", c)
     yield from d.proof(c.measurement_budget_evidence, "budget for results measurement", record=c)
@@ -146,7 +150,8 @@ def quality(d: Dossier) -> Iterator[Found]:
     checked = {q.subject for q in rows}
     for r in (r for r in d.programme.rounds if r.done and r.done <= d.today):
         if r.id not in checked:
-            yield d.lacks(f"Round {r.id} was not checked for quality.", "Let somebody who did not run it check it, and enter "
+            yield d.lacks(f"Round {r.id} was not checked for quality.",
+                          "Let somebody who did not run it check it, and enter "
                           "the finding.", "ask", record=r, owner=r.owner)
     for q in rows:
         if q.closed is None and d.stated(q.finding) and (q.owner is None or q.due is None):

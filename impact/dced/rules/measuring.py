@@ -51,7 +51,7 @@ def before_change(d: Dossier) -> Iterator[Found]:
                               "Look for earlier records of the same units; or say under retrospective why it was asked for "
                               "afterwards and how recall was guarded.", "ask", record=m, about=i, owner=x.owner)
             yield from d.proof(m.evidence, f"baseline of {x.name}", record=m, about=i, owner=x.owner)
-    yield from from_study(d, "baseline.before_change")
+    yield from from_study(d, "baseline.before_change", gaps=False)
 
 
 def _no_baseline(d: Dossier, i: Intervention, x: Indicator, began: str) -> Iterator[Found]:
@@ -102,7 +102,8 @@ def _overdue(d: Dossier, i: Intervention, x: Indicator) -> Iterator[Found]:
     for m in late:
         yield d.lacks(f"{x.name}: its {m.kind} measurement was due {m.planned} and is not entered.",
                       "Measure it, or enter what was measured.", "collect", record=m, about=i, owner=x.owner, due=m.planned)
-    if not rows and i.status in ("active", "completed"):
+    worked_out = any(r.indicator == x.id for r in d.programme.results)
+    if not rows and not worked_out and i.status in ("active", "completed"):
         yield d.lacks(f"{x.name}: nobody measured it and no measurement is planned.", "Plan a measurement with its date.",
                       record=x, about=i, owner=x.owner)
 
@@ -174,7 +175,8 @@ def _papers(d: Dossier, i: Intervention, row: Round) -> Iterator[Found]:
         yield d.lacks(f"Round {row.id}: how many were to be asked and how many answered is not stated.",
                       "Fill in sampled and responded.", record=row, about=i, owner=row.owner)
     elif row.responded > row.sampled:
-        yield d.lacks(f"Round {row.id}: {row.responded:,.0f} answered of {row.sampled:,.0f} asked.", "Correct one of the two.",
+        yield d.lacks(f"Round {row.id}: {row.responded:,.0f} answered of {row.sampled:,.0f} asked.",
+                      "Correct one of the two.",
                       record=row, about=i, owner=row.owner)
     else:
         low = row.sampled and row.responded / row.sampled < LEAST_RESPONSE

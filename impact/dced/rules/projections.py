@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from impact.dced.dossier import Dossier, Found, months_between
 from impact.dced.wording import listed, shorten
@@ -65,7 +66,7 @@ def reviewed(d: Dossier) -> Iterator[Found]:
             days = [row.made, *(r.date for r in history)]
             end = min(d.today, row.date) if row.date else d.today
             marks = [*days, end] if end > days[-1] else days
-            for a, b in zip(marks, marks[1:], strict=False):
+            for a, b in pairwise(marks):
                 if months_between(a, b) > d.review_months:
                     yield d.lacks(f"{indicator.name}: projection {row.id} was not reviewed from {a} to {b}, more than "
                                   f"{d.rule_of_months}.", "Review it now; note date, value and reason.", "ask",
@@ -74,7 +75,7 @@ def reviewed(d: Dossier) -> Iterator[Found]:
                 if not d.stated(revision.reason):
                     yield d.lacks(f"{indicator.name}: the review of {revision.date} gives no reason.",
                                   "Write down why the projection was changed or kept.", record=revision, about=i)
-            if all(months_between(a, b) <= d.review_months for a, b in zip(marks, marks[1:], strict=False)):
+            if all(months_between(a, b) <= d.review_months for a, b in pairwise(marks)):
                 yield d.seen(f"{indicator.name}: made {row.made}, reviewed "
                              f"{listed((r.date for r in history), most=6) or 'not yet; none is due'}.", row, i)
             yield from _against_actual(d, i, indicator, row)
@@ -83,6 +84,7 @@ def reviewed(d: Dossier) -> Iterator[Found]:
 def recomputed(d: Dossier, i: Intervention, record: Record, formula: str | None, inputs: Sequence[Input],
                value: float | None, what: str) -> Iterator[Found]:
     """Work a calculation out again and hold it against the value that is printed."""
+    what = what[:1].upper() + what[1:]
     if not formula or not inputs:
         yield d.lacks(f"{what}: no formula with inputs, so that it cannot be worked out again.",
                       "Enter the formula and its inputs, each with its source.", "ask", record=record, about=i)

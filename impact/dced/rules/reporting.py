@@ -38,8 +38,8 @@ def each_year(d: Dossier) -> Iterator[Found]:
     for row in rows:
         left = sorted(known - set(row.components)) if row.components else []
         if left:
-            yield d.lacks(f"Report {row.id} leaves out {listed(left)}.", "Report on every component, or say why one is left "
-                          "out.", "ask", record=row)
+            yield d.lacks(f"Report {row.id} leaves out {listed(left)}.",
+                          "Report on every component, or say why one is left out.", "ask", record=row)
 
 
 def told_apart(d: Dossier) -> Iterator[Found]:
@@ -49,11 +49,11 @@ def told_apart(d: Dossier) -> Iterator[Found]:
         lacking = [word for word, given in (("how figures were made", row.method_place), ("costs", row.costs_place))
                    if not d.stated(given)]
         if lacking:
-            yield d.lacks(f"Report {row.id}: where it shows {listed(lacking)} is not stated.", "Name the page, or add it to "
-                          "the next report.", "file", record=row)
+            yield d.lacks(f"Report {row.id}: where it shows {listed(lacking)} is not stated.",
+                          "Name the page, or add it to the next report.", "file", record=row)
         if not row.figures:
-            yield d.lacks(f"Report {row.id}: none of its figures is entered.", "Enter the figures it prints, each with what "
-                          "it comes from.", "file", record=row)
+            yield d.lacks(f"Report {row.id}: none of its figures is entered.",
+                          "Enter the figures it prints, each with what it comes from.", "file", record=row)
         good = [f for f in row.figures if not _untraced(d, f)]
         if good:
             yield d.seen(f"Report {row.id}: {plural(len(good), 'figure')} of {len(row.figures)} traced to a result, "
@@ -74,7 +74,8 @@ def _untraced(d: Dossier, figure: Figure) -> str:
         return "it traces to nothing"
     if not d.stated(figure.place):
         return "its page is not named"
-    source = _source(d, figure.traces_to)
+    found = _sources(d, figure.traces_to)
+    source = next((s for s in found if s[1] in (None, figure.shown_as)), found[0] if found else None)
     if source is None:
         shelf = d.shelf.faults.get(figure.traces_to)
         return f"it traces to {figure.traces_to}, which carries no evidence: {shelf}" if shelf else ""
@@ -86,18 +87,16 @@ def _untraced(d: Dossier, figure: Figure) -> str:
     return ""
 
 
-def _source(d: Dossier, identifier: str) -> tuple[float | None, str | None] | None:
-    """Find the value and kind of what a figure traces to; None of a document or a round, which hold no one value."""
-    for result in d.programme.results:
-        if result.id == identifier:
-            return result.value, result.label
-    for projection in d.programme.projections:
-        if projection.id == identifier:
-            return projection.value, "projected"
-    for attribution in d.programme.attributions:
-        if attribution.id == identifier:
-            return attribution.value, None
-    return next(((t.value, None) for t in d.programme.totals if t.id == identifier), None)
+def _sources(d: Dossier, identifier: str) -> list[tuple[float | None, str | None]]:
+    """Find value and kind of what a figure traces to; none of a document or a round, which hold no one value.
+
+    A code is unique within its table alone, so that a result and a projection may both answer to it.
+    """
+    p = d.programme
+    return [*((r.value, r.label) for r in p.results if r.id == identifier),
+            *((x.value, "projected") for x in p.projections if x.id == identifier),
+            *((a.value, None) for a in p.attributions if a.id == identifier),
+            *((t.value, None) for t in p.totals if t.id == identifier)]
 
 
 def contributions(d: Dossier) -> Iterator[Found]:
@@ -166,8 +165,8 @@ def systemic_section(d: Dossier) -> Iterator[Found]:
         for figure in row.figures:
             kind = kinds.get(figure.traces_to or "")
             if kind is not None and kind != bool(figure.indirect):
-                yield d.lacks(f"Report {row.id}, “{figure.label}”: shown as {'indirect' if figure.indirect else 'direct'}, but "
-                              f"{figure.traces_to} is {'indirect' if kind else 'direct'}.",
+                yield d.lacks(f"Report {row.id}, “{figure.label}”: shown as {'indirect' if figure.indirect else 'direct'}, "
+                              f"but {figure.traces_to} is {'indirect' if kind else 'direct'}.",
                               "Keep direct and indirect apart.", "run_again", record=figure)
     if not seen:
         yield Later(text="No wider change has been assessed yet, so there is none to report.")

@@ -16,12 +16,13 @@ def described(d: Dossier) -> Iterator[Found]:
     rows = _rows(d)
     for component in sorted({i.component or "" for i in d.active}):
         if not any(_covers(d, row, component) for row in rows):
-            yield d.lacks(f"{component or 'The programme'}: no wider change is described.", "Say which copying, crowding in "
-                          "or other wider change is expected, and where the chain or strategy shows it; or declare the item "
-                          "not applicable, with reason and name.", "ask")
+            yield d.lacks(f"{component or 'The programme'}: no wider change is described.",
+                          "Say which copying, crowding in or other wider change is expected, and where the chain or "
+                          "strategy shows it; or declare the item not applicable, with reason and name.", "ask")
     for row in rows:
         placed = any(b.systemic and (row.box in (None, b.id)) for i in d.active for b in _boxes(d, i.id))
-        marked = row.indicators or [x.id for i in d.active for x in d.indicators(i) if x.systemic and i.id in row.interventions]
+        marked = row.indicators or [x.id for i in d.active if i.id in row.interventions for x in d.indicators(i)
+                                    if x.systemic]
         if row.strategy:
             yield from d.proof(row.strategy, f"{KIND[row.kind].lower()} ({row.id}) in the strategy", record=row)
         elif placed:
@@ -30,7 +31,8 @@ def described(d: Dossier) -> Iterator[Found]:
             yield d.lacks(f"{KIND[row.kind]} ({row.id}) stands in no chain and no strategy.",
                           "Draw it as a box marked systemic, or cite the strategy.", record=row)
         if not marked:
-            yield d.lacks(f"{KIND[row.kind]} ({row.id}) has no indicator.", "Name the indicators that would show it.", "ask",
+            yield d.lacks(f"{KIND[row.kind]} ({row.id}) has no indicator.",
+                          "Name the indicators that would show it.", "ask",
                           record=row)
 
 
@@ -57,11 +59,12 @@ def measured(d: Dossier) -> Iterator[Found]:
             if row.planned and row.planned >= d.today:
                 yield Later(text=f"{name}: due {row.planned}.")
             else:
-                yield d.lacks(f"{name}: not assessed{f', though due {row.planned}' if row.planned else ', and no date is set'}.",
+                yield d.lacks(f"{name}: not "
+                              f"assessed{f', though due {row.planned}' if row.planned else ', and no date is set'}.",
                               "Assess it, or set a date.", "collect", record=row, due=row.planned)
             continue
-        lacking = [word for word, given in (("who changed", d.stated(row.actors)), ("by which method", d.stated(row.method)))
-                   if not given]
+        told = (("who changed", d.stated(row.actors)), ("by which method", d.stated(row.method)))
+        lacking = [word for word, given in told if not given]
         if lacking:
             yield d.lacks(f"{name}: {listed(lacking)} is not stated.", "Fill it in under systemic.", record=row)
         yield from d.proof(row.evidence, f"{name}, assessed {row.assessed}", record=row)

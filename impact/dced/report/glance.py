@@ -8,7 +8,7 @@ from impact.dced.report import words
 from impact.dced.types import VERDICTS, Audit, ChainPicture
 
 _COLOURS = {"measured": "#EAF2F4;border:2px solid #123C5E", "planned": "#FDF1DC;border:2px solid #944A02",
-            "none": "#fff;border:2px dashed #A3262A"}
+            "none": "#fff;border:2px dashed #A3262A", "activity": "#F6F8F9;border:2px solid #C9D3DA"}
 MOST_CHAINS = 6
 
 
