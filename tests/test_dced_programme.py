@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 
@@ -118,6 +119,32 @@ def test_a_judgement_needs_name_date_and_verdict(lost, tmp_path):
     point = checked(tmp_path, change).point("attribution.method")
     assert point.verdict == "partly"
     assert "declared only" in point.gap
+
+
+def test_a_talk_that_shows_only_a_part_is_declared_with_its_notes(tmp_path):
+    def change(values):
+        for answer in values["answers"]:
+            if answer["item"] == "rc_logic.staff_use":
+                answer.update(judgement="partly", answer="Two of three drew the chain.")
+
+    point = checked(tmp_path, change).point("rc_logic.staff_use")
+    assert (point.verdict, point.known) == ("partly", "declared_with_evidence")
+    assert "Ann Example judged on 2026-06-01: partly. Two of three drew the chain." in point.gap
+
+
+def test_nobody_who_left_is_asked_to_mend_anything(tmp_path):
+    def change(values):
+        row(values, "staff", "field_loans")["ends"] = "2026-01-31"
+        row(values, "interventions", "loans")["gender"] = None
+
+    found = checked(tmp_path, change)
+    assert {g.owner for g in found.point("rc_research.gender").gaps} == {"Role of measurer"}
+
+
+def test_a_study_alone_has_no_share_whatever_the_sheet(tmp_path):
+    found = audit(record(), standard=table(verified(), tmp_path))
+    assert found.shares == ()
+    assert not RATING.search(text_of(outputs(found)["self-check.html"]))
 
 
 def test_a_judgement_for_one_intervention_leaves_the_other_open(tmp_path):
@@ -264,7 +291,10 @@ def test_empty_duplicated_lost_and_back_dated_documents_are_shown(tmp_path):
         values["documents"][29].update(sha256="0" * 64)
 
     found = checked(tmp_path, change, {"D09": "", "D28": "same", "D29": "same"})
-    told = {flag.document.split()[0]: flag.text for flag in found.flags}
+    told: dict[str, str] = {}
+    for flag in found.flags:
+        name = flag.document.split()[0]
+        told[name] = f"{told.get(name, '')} {flag.text}"
     assert "holds nothing" in told["D09"]
     assert "same file as D28, registered twice" in told["D29"]
     assert "the file is not there" in told["D25"]
@@ -273,6 +303,12 @@ def test_empty_duplicated_lost_and_back_dated_documents_are_shown(tmp_path):
     html = outputs(found)["self-check.html"]
     assert "Not gameable" in html
     assert all(flag.text.rstrip(".") in html.replace("&#39;", "'") for flag in found.flags)
+
+
+def test_a_row_that_is_not_in_the_file_carries_nothing(tmp_path):
+    found = checked(tmp_path, lambda v: row(v, "totals", "T_scale").update(evidence=["D17 row 400"]))
+    assert "D17: the file has no ‘row 400’" in found.point("aggregate_impact.documented").gap
+    assert [f.text for f in found.flags] == ["has no ‘row 400’, which is cited."]
 
 
 def test_a_page_that_carries_too_much_is_shown(tmp_path):
@@ -468,8 +504,18 @@ def test_problems_of_a_sheet_name_its_rows(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no workbook", b"PK\x03\x04broken"])
 def test_what_is_no_workbook_is_refused_in_words(content, tmp_path):
     (tmp_path / "t.xlsx").write_bytes(content)
-    with pytest.raises(StudyError, match="not an Excel workbook"):
+    with pytest.raises(StudyError, match="does not open as an Excel workbook"):
         read_standard(tmp_path / "t.xlsx")
+
+
+def test_a_sheet_that_unpacks_without_end_or_defines_entities_is_refused(tmp_path):
+    for name, part, content in (("bomb", "xl/sharedStrings.xml", b" " * 70_000_000),
+                                ("laughs", "xl/workbook.xml", b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><x/>')):
+        file = tmp_path / f"{name}.xlsx"
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr(part, content)
+        with pytest.raises(StudyError, match=r"unpacks to|entities"):
+            read_standard(file)
 
 
 # -- outputs -------------------------------------------------------------------------------------------------------
@@ -608,6 +654,16 @@ def test_a_standard_can_be_given(tmp_path, capsys):
     (tmp_path / "mine.xlsx").write_bytes(standard_sheet(table(verified(version="IX"), tmp_path)))
     assert main(["audit", str(file), "--standard", str(tmp_path / "mine.xlsx")]) == 0
     assert "Self-check, must items: evidence on file for 380 of 380 points" in capsys.readouterr().out
+
+
+def test_the_table_can_be_written_corrected_and_handed_back(tmp_path, capsys):
+    sheet = tmp_path / "mine.xlsx"
+    assert main(["audit", "--write-standard", str(sheet)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(f"open {sheet}")
+    assert main(["audit", str(write(tree(), tmp_path)), "--standard", str(sheet)]) == 0
+    assert main(["audit", "--write-standard", str(tmp_path / "mine.yaml")]) == 2
+    assert main(["audit"]) == 2
+    assert "neither a record nor a programme is named" in capsys.readouterr().err
 
 
 def test_a_folder_with_two_programme_files_is_refused(tmp_path, capsys):

@@ -94,10 +94,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     audit = commands.add_parser("audit", help="hold a record or a programme against the DCED Standard (a self-check, no "
                                               "rating)")
-    audit.add_argument("path", metavar="PATH",
+    audit.add_argument("path", metavar="PATH", nargs="?",
                        help="results.json or its folder; programme.yaml, programme.xlsx or its folder")
     audit.add_argument("--out", metavar="FOLDER", help="where to write (default: beside what was read)")
     audit.add_argument("--standard", metavar="FILE", help="another table of the Standard, as a YAML file or Excel sheet")
+    audit.add_argument("--write-standard", metavar="FILE.xlsx",
+                       help="write the table as an Excel sheet, to correct against the official one; checks nothing")
     audit.add_argument("--strict", action="store_true", help="exit with 1 when a must item has a gap")
 
     notebook = commands.add_parser("notebook", help="write and run the notebook that reproduces the brief's numbers")

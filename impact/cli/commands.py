@@ -271,6 +271,12 @@ def command_audit(arguments: argparse.Namespace) -> int:
     from impact.dced.report.terminal import programme_lines
     from impact.dced.report.write import outputs
 
+    if arguments.write_standard:
+        return _standard_sheet(arguments)
+    if not arguments.path:
+        raise StudyError(Problem(where="impact audit", what="neither a record nor a programme is named",
+                                 cure="Write: impact audit my-programme, or impact audit results.json."),
+                         source="impact audit")
     self_check: Audit = audit(arguments.path, standard=arguments.standard)
     out = Path(arguments.out) if arguments.out else _folder_of(arguments.path)
     ensure_writable(out)
@@ -282,6 +288,19 @@ def command_audit(arguments: argparse.Namespace) -> int:
                          *(f"  {line}" for line in summary_lines(self_check))]))
     print(f"open {out / 'self-check.html'}")
     return 1 if arguments.strict and self_check.fix_first else 0
+
+
+def _standard_sheet(arguments: argparse.Namespace) -> int:
+    """Write the table of the Standard as a workbook that --standard reads back."""
+    from impact.dced.sheet import standard_sheet
+
+    file = Path(arguments.write_standard)
+    if file.suffix.lower() != ".xlsx":
+        raise StudyError(Problem(where="--write-standard", what=f"'{file.name}' does not end in .xlsx",
+                                 cure="Write: impact audit --write-standard my-standard.xlsx."), source="impact audit")
+    write_text(file, standard_sheet(arguments.standard))
+    print(f"Correct it against the official sheet, then: impact audit my-programme --standard {file}\nopen {file}")
+    return 0
 
 
 def command_notebook(arguments: argparse.Namespace) -> int:

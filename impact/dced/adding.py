@@ -119,8 +119,7 @@ def _net_lines(d: Dossier) -> Iterator[str]:
         parts.append(f"{r.id}: {n:,.6g} × ({treated:.6g} − {other:.6g}) = {net_increase(n, treated, other):,.6g}")
     if rows:
         yield (f"Number who gained, gross count: {gross:,.6g}. Apart from it, the net increase in the number who gained, N "
-               "× "
-               f"(share treated − share comparison): {net:,.6g} ({listed(parts, most=8)}).")
+               f"× (share treated − share comparison): {net:,.6g} ({listed(parts, most=8)}).")
 
 
 def _part(d: Dossier, i: Intervention, common: str, rows: list[Result]) -> Part | None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impact.dced.pictures import study_chain
-from impact.dced.shares import shares_of
 from impact.dced.study.case import Case
 from impact.dced.study.judging import judge
 from impact.dced.table import ElementRow, Standard, read_standard
@@ -74,7 +73,7 @@ def _audit_study(evaluation: Evaluation, table: Standard) -> Audit:
         language=language, as_of=study.brief.date, elements=elements,
         record=(("toolkit", made.toolkit), ("data", made.data_label), ("study_sha256", made.study_sha256),
                 ("data_sha256", made.data_sha256)),
-        simulated=case.simulated, status=study.status, chains=study_chain(case), shares=shares_of(elements, table))
+        simulated=case.simulated, status=study.status, chains=study_chain(case))
 
 
 def _element(case: Case, row: ElementRow) -> Element:

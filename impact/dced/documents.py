@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from impact.dced.types import Flag
 from impact.dced.wording import plural
@@ -23,7 +23,7 @@ SLACK_DAYS = 31  # a paper may be finished within a month of the date it bears
 class Shelf:
     """What is known of every registered document: ``faults`` say why one carries no evidence.
 
-    ``absent`` holds (document, place) of references whose page, sheet or row the file shows not to be there.
+    ``absent`` are places that were named and are not in their file, as far as the file itself can tell.
     """
 
     faults: Mapping[str, str] = field(default_factory=dict)
@@ -51,16 +51,22 @@ def shelve(programme: Programme) -> Shelf:
         if state and state.sha256:
             hashes[document.id] = state.sha256
         flags += [_flag(programme, document, "dates", text) for text in _contradictions(programme, document, state)]
-    return Shelf(faults=faults, flags=(*flags, *_overused(programme)), hashes=hashes,
-                 absent=_absent(programme, faults))
+    absent = frozenset(_absent(programme, faults))
+    known = {document.id: document for document in programme.documents}
+    flags += [_flag(programme, known[name], "place", f"has no ‘{place}’, which is cited.")
+              for name, place in sorted(absent)]
+    return Shelf(faults=faults, flags=(*flags, *_overused(programme)), hashes=hashes, absent=absent)
 
 
-def _absent(programme: Programme, faults: Mapping[str, str]) -> frozenset[tuple[str, str]]:
-    """Look every place that is named up in its document, once."""
+def _absent(programme: Programme, faults: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Look up every place that is cited, once, in the files that are there."""
     files = {d.id: d.file for d in programme.documents if d.file and d.id not in faults}
-    named = {(cite.document, cite.place) for _, _, cite in programme.cites() if cite.document in files and cite.place}
     folder = programme.folder or Path()
-    return frozenset((code, place) for code, place in named if find_place(folder / files[code], place) == "absent")
+    for cite in {cite for _, _, cite in programme.cites()}:
+        if cite.document in files and cite.place.strip():
+            file = folder / PurePosixPath(files[cite.document].replace("\\", "/"))
+            if find_place(file, cite.place) == "absent":
+                yield cite.document, cite.place
 
 
 def _fault(programme: Programme, document: Document, state: FileState | None) -> str:

@@ -131,8 +131,8 @@ class Dossier:
         return any(self.key == item or self.key.startswith(f"{item}.") for item in items)
 
     def role(self, person: str | None) -> str:
-        """Name a member of staff by role; results-measurement staff where nobody is named, if there is exactly one."""
-        if person:
+        """Name a member of staff by role; where nobody is named or the person left, who does results measurement."""
+        if person and not self.left(self.programme.person(person).ends):
             return self.programme.person(person).role
         team = [p for p in self.programme.staff if p.team == "results_measurement" and not self.left(p.ends)]
         return team[0].role if len(team) == 1 else ""

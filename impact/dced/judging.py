@@ -78,7 +78,8 @@ def _verdict(point: Point, heard: Heard, complete: bool, later: bool) -> tuple[V
     if point.gaps:
         said = point.mode == "asked" and bool(heard.told) and not point.evidence
         known: Known = "declared_only" if said or _all_declared(point.gaps) else "checked"
-        return ("partly", "declared_only" if said else "checked") if point.evidence or said else ("gap", known)
+        part: Known = "declared_only" if said else rests if point.mode == "asked" else "checked"
+        return ("partly", part) if point.evidence or said else ("gap", known)
     if point.evidence and complete:
         return "on_file", rests
     if not point.evidence and point.mode == "program":

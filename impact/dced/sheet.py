@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +121,7 @@ def standard_sheet(path: str | Path | None = None) -> bytes:
                       item.internal_key, item.id, item.text, item.evidence, item.points, _yes(item.verified))
                      for item in control.criteria]
     write_rows(book, ITEMS, rows, widths=(10, 30, 10, 16, 10, 40, 14, 10, 10, 30, 24, 10, 60, 40, 10, 10))
-    return saved(book, io.BytesIO())
+    return saved(book)
 
 
 def _yes(value: bool) -> str:

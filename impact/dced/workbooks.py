@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import re
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +15,10 @@ if TYPE_CHECKING:
     from openpyxl import Workbook
     from openpyxl.worksheet.worksheet import Worksheet
 
-MAX_BYTES = 10_000_000
-MAX_UNPACKED = 60_000_000
-MAX_PARTS = 500
 MAX_ROWS, MAX_COLUMNS = 20_000, 60
 MOST_IN_A_CELL = 30_000  # Excel keeps 32,767 characters
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def neutral(value: Any) -> Any:
@@ -38,6 +34,7 @@ def new_workbook() -> Workbook:
     from openpyxl import Workbook
 
     book = Workbook()
+    book.properties.created = dt.datetime(2000, 1, 1)  # the clock has no part in a file
     book.remove(book.worksheets[0])
     return book
 
@@ -79,18 +76,13 @@ def on_paper(sheet: Worksheet, *, left: str, middle: str = "") -> None:
     foot.left.text, foot.center.text, foot.right.text = left, middle, "&P"
 
 
-def saved(book: Workbook, into: io.BytesIO | None = None) -> bytes:
+def saved(book: Workbook) -> bytes:
     """Save a workbook without the clock: the same content gives the same bytes."""
-    raw = into or io.BytesIO()
+    from impact.programme.writing import settled
+
+    raw = io.BytesIO()
     book.save(raw)
-    out = io.BytesIO()
-    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
-        for part in sorted(source.namelist()):
-            content = source.read(part)
-            if part == "docProps/core.xml":
-                content = re.sub(rb"(<dcterms:(created|modified)[^>]*>)[^<]*", rb"\g<1>1980-01-01T00:00:00Z", content)
-            target.writestr(zipfile.ZipInfo(part, _EPOCH), content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
+    return settled(raw.getvalue())
 
 
 def open_rows(file: Path, names: Sequence[str]) -> dict[str, list[tuple[int, list[Any]]]]:
@@ -103,28 +95,20 @@ def open_rows(file: Path, names: Sequence[str]) -> dict[str, list[tuple[int, lis
     """
     from openpyxl import load_workbook
 
-    def refuse(what: str, cure: str = "") -> StudyError:
-        return StudyError(Problem(where=file.name, what=what, cure=cure), source=file.name)
+    from impact.programme.workbook import checked_bytes
 
-    if file.stat().st_size > MAX_BYTES:
-        raise refuse(f"the file is larger than {MAX_BYTES:,} bytes")
+    content = checked_bytes(file, file.name)
     try:
-        with zipfile.ZipFile(file) as packed:
-            parts = packed.infolist()
-            if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED:
-                raise refuse("the file is too large once unpacked")
-            for part in parts:
-                if part.filename.endswith((".xml", ".rels")) and re.search(rb"<!(DOCTYPE|ENTITY)", packed.read(part)):
-                    raise refuse("the file defines entities of its own, which no workbook needs")
-        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
         lacking = [name for name in names if name not in book.sheetnames]
-        if lacking:
-            raise refuse(f"the sheet {' and '.join(lacking)} is missing", "Start from the sheet that comes with the tool.")
         found = {name: [(i, list(row)) for i, row in enumerate(
-            book[name].iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True), 1)] for name in names}
+            book[name].iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True), 1)]
+            for name in names if name not in lacking}
         book.close()
-    except StudyError:
-        raise
-    except Exception:  # zipfile and openpyxl raise a dozen kinds for a broken file; all mean the same to the reader
-        raise refuse("this is not an Excel workbook that can be read", "Save it again as .xlsx.") from None
+    except Exception as error:  # the reading library raises anything on a damaged file
+        what = f"the file does not open as an Excel workbook ({type(error).__name__})"
+        raise StudyError(Problem(where=file.name, what=what, cure="Save it again as .xlsx."), source=file.name) from None
+    if lacking:
+        raise StudyError(Problem(where=file.name, what=f"the sheet {' and '.join(lacking)} is missing",
+                                 cure="Start from: impact audit --write-standard my-standard.xlsx."), source=file.name)
     return found

@@ -61,7 +61,7 @@ def read_workbook(path: Path) -> SheetDocument:
         When the file is missing, too large, no workbook, or holds what is never opened.
     """
     name = shown(path.name)
-    content = _checked(path, name)
+    content = checked_bytes(path, name)
     import openpyxl
 
     document = SheetDocument(name=name, tree={})
@@ -90,13 +90,13 @@ def _refuse(name: str, what: str, cure: str = "") -> StudyError:
     return StudyError(Problem(where=name, what=what, cure=cure), source=name)
 
 
-def _checked(path: Path, name: str) -> bytes:
+def checked_bytes(path: Path, name: str) -> bytes:
     """Give the file's bytes; before any library reads it, refuse one that is too large, a bomb, or holds entities."""
     try:
         if not path.is_file():
             raise _refuse(name, "the file does not exist or is no regular file", "Check the path.")
         if path.stat().st_size > MAX_SIZE:
-            raise _refuse(name, f"the file is larger than {MAX_SIZE:,} bytes", "A programme file holds words, not data.")
+            raise _refuse(name, f"the file is larger than {MAX_SIZE:,} bytes", "Such a file holds words, not data.")
         what = refusal(path.resolve().parent, PurePosixPath(path.resolve().name))
         if what:
             raise _refuse(name, f"the file {what}")

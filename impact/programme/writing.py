@@ -115,10 +115,10 @@ def to_workbook(programme: Programme | None = None) -> bytes:
         _table(book.create_sheet(sheet.name), sheet, values)
     stream = io.BytesIO()
     book.save(stream)
-    return _settled(stream.getvalue())
+    return settled(stream.getvalue())
 
 
-def _settled(content: bytes) -> bytes:
+def settled(content: bytes) -> bytes:
     """Set the time stamps inside the file, so that the same programme gives the same bytes."""
     import re
     import zipfile

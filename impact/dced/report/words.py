@@ -38,16 +38,17 @@ RECORD = {"toolkit": "Toolkit version", "data": "Data", "study_sha256": "Study f
           "interventions": "Interventions"}
 NOT_AN_AUDIT = ("It is not an audit and it gives no rating. Only auditors approved by the DCED rate a programme.")
 NOT_GAMEABLE = (
-    "This self-check is hard to please on purpose. Empty documents, documents registered twice and documents cited for "
-    "too many items are named below and carry no evidence or only some. Evidence needs a page, sheet or row. Dates that "
-    "contradict the history of a file are shown. ‘Not applicable’ needs a reason and a name, and is counted aloud. What is "
-    "declared only never counts as on file.")
+    "This self-check is hard to please on purpose. A document that is empty, lost, made up or registered twice carries no "
+    "evidence, and one cited for too many statements is named below. Evidence needs a page, sheet or row, and where the "
+    "file can tell, it must be there. Dates that contradict the history of a file are shown. ‘Not applicable’ needs a "
+    "reason and a name, and is counted aloud. What is declared only never counts as on file.")
 
 
 def counts(element: Element) -> str:
     """Tell the items of an element by verdict, those of no item left out: ``7 on file, 2 partly on file, 1 gap``."""
-    told = [(n, VERDICT[v]) for v in VERDICT if (n := element.count(v))]
-    return ", ".join(f"{n} {'gaps' if word == 'gap' and n > 1 else word}" for n, word in told)
+    several = {"gap": "gaps", "needs_person": "need a person"}
+    told = [(n, several.get(v, VERDICT[v]) if n > 1 else VERDICT[v]) for v in VERDICT if (n := element.count(v))]
+    return ", ".join(f"{n} {word}" for n, word in told)
 
 
 def not_applicable(audit: Audit) -> str:

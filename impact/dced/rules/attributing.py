@@ -44,7 +44,8 @@ def _suits(d: Dossier, i: Intervention, box: Box, row: Attribution) -> Iterator[
     missing = [word for word, given in (("the method", row.method), ("the reason for it", d.stated(row.reason)))
                if not given]
     if missing:
-        yield d.lacks(f"“{box.text}”: {' and '.join(missing)} not stated.", "Fill it in under attributions.", "ask",
+        verb = "is" if len(missing) == 1 else "are"
+        yield d.lacks(f"“{box.text}”: {' and '.join(missing)} {verb} not stated.", "Fill it in under attributions.", "ask",
                       record=row, about=i)
         return
     name = (row.method or "").replace("_", " ")

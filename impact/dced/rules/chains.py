@@ -64,7 +64,7 @@ def assumptions(d: Dossier) -> Iterator[Found]:
             missing = [name for name, given in (("a source", row.evidence), ("the day it was checked", row.checked))
                        if not given]
             if missing:
-                yield d.lacks(f"Assumption “{shorten(row.text, 60)}” has not {' and '.join(missing)}.",
+                yield d.lacks(f"Assumption “{shorten(row.text, 60)}” lacks {' and '.join(missing)}.",
                               "Cite where it comes from and write when it was last checked.", record=row, about=i)
             elif row.checked and row.checked > d.today:
                 yield d.lacks(f"Assumption “{shorten(row.text, 60)}” is said to be checked on {row.checked}, a day to "

@@ -33,8 +33,8 @@ def by_year(d: Dossier) -> Iterator[Found]:
         total = sum(amount for year, amount in spent.items() if year <= row.year)
         if row.cumulative is not None and not same(total, row.cumulative):
             yield d.lacks(f"Up to {row.year} the ledger adds up to {total:,.0f}, but {row.cumulative:,.0f} is stated as "
-                          "spent "
-                          "since the start.", "Find the line that is missing or counted twice.", "run_again", record=row)
+                          "spent since the start.", "Find the line that is missing or counted twice.", "run_again",
+                          record=row)
 
 
 def complete(d: Dossier) -> Iterator[Found]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from impact.dced.dossier import Dossier, Found, Settled
-from impact.dced.wording import listed, plural
+from impact.dced.wording import listed, plural, shorten
 from impact.programme.types import FTE_DAYS, Intervention
 
 COMMON = ("scale", "income", "jobs")
@@ -85,11 +85,14 @@ def shared_set(d: Dossier) -> Iterator[Found]:
     for common in COMMON:
         rows = [x for i in d.active for x in d.indicators(i) if x.common == common]
         for name in ("unit", "definition"):
-            told = {" ".join((getattr(x, name) or "").casefold().split()) for x in rows} - {""}
+            told: dict[str, list[str]] = {}
+            for x in rows:
+                told.setdefault(" ".join((getattr(x, name) or "").casefold().split()), []).append(x.id)
+            told.pop("", None)
             if len(told) > 1:
-                yield d.lacks(f"{common.capitalize()} has {len(told)} different {name}s: "
-                              f"{listed((f'“{getattr(x, name)}” ({x.id})' for x in rows if getattr(x, name)), most=3)}.",
-                              f"Agree one {name} and use it everywhere, or do not add these up.", "ask", record=rows[0])
+                apart = "; ".join(f"“{shorten(text, 60)}” ({listed(ids, most=3)})" for text, ids in told.items())
+                yield d.lacks(f"{common.capitalize()} has {len(told)} different {name}s: {apart}.", f"Agree one {name} and "
+                              "use it everywhere, or do not add these up.", "ask", record=rows[0])
     yield from _conventions(d)
 
 

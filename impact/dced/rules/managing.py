@@ -30,8 +30,7 @@ def decisions(d: Dossier) -> Iterator[Found]:
         yield from d.proof(meeting.evidence, f"minutes of {meeting.date}", record=meeting)
     if not p.decisions:
         yield d.lacks("No decision that followed from results is on file.",
-                      "Enter what was decided because of results, and "
-                      "what changed after it.", "ask")
+                      "Enter what was decided because of results, and what changed after it.", "ask")
     for row in p.decisions:
         yield from _decision(d, row)
 
@@ -60,8 +59,9 @@ def responsibilities(d: Dossier) -> Iterator[Found]:
         if row.person is None:
             yield d.lacks(f"Nobody has the task “{shorten(row.text, 60)}”.", "Give it to somebody.", "ask", record=row)
         elif d.left(d.programme.person(row.person).ends):
-            yield d.lacks(f"The task “{shorten(row.text, 60)}” is with {d.role(row.person)}, who left on "
-                          f"{d.programme.person(row.person).ends}.", "Give it to somebody else.", "ask", record=row)
+            person = d.programme.person(row.person)
+            yield d.lacks(f"The task “{shorten(row.text, 60)}” is with the {person.role}, who left on {person.ends}.",
+                          "Give it to somebody else.", "ask", record=row)
         else:
             yield d.seen(f"{shorten(row.text, 60)}: {d.role(row.person)}.", row)
     for person in _staff(d):
@@ -79,8 +79,7 @@ def able_staff(d: Dossier) -> Iterator[Found]:
             lacking.remove("support since")  # somebody who just joined
         if lacking:
             yield d.lacks(f"{person.role}: no {' and no '.join(lacking)} on file.",
-                          "Hold it, or enter it with its attendance "
-                          "sheet.", "file", record=person, owner=person.id)
+                          "Hold it, or enter it with its attendance sheet.", "file", record=person, owner=person.id)
         else:
             yield d.seen(f"{person.role}: trained on {listed(t.date for t in rows)}.", person)
     for training in (t for t in d.programme.trainings if t.date <= d.today):

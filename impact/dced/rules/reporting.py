@@ -39,8 +39,7 @@ def each_year(d: Dossier) -> Iterator[Found]:
         left = sorted(known - set(row.components)) if row.components else []
         if left:
             yield d.lacks(f"Report {row.id} leaves out {listed(left)}.",
-                          "Report on every component, or say why one is left "
-                          "out.", "ask", record=row)
+                          "Report on every component, or say why one is left out.", "ask", record=row)
 
 
 def told_apart(d: Dossier) -> Iterator[Found]:
@@ -51,12 +50,10 @@ def told_apart(d: Dossier) -> Iterator[Found]:
                    if not d.stated(given)]
         if lacking:
             yield d.lacks(f"Report {row.id}: where it shows {listed(lacking)} is not stated.",
-                          "Name the page, or add it to "
-                          "the next report.", "file", record=row)
+                          "Name the page, or add it to the next report.", "file", record=row)
         if not row.figures:
             yield d.lacks(f"Report {row.id}: none of its figures is entered.",
-                          "Enter the figures it prints, each with what "
-                          "it comes from.", "file", record=row)
+                          "Enter the figures it prints, each with what it comes from.", "file", record=row)
         good = [f for f in row.figures if not _untraced(d, f)]
         if good:
             yield d.seen(f"Report {row.id}: {plural(len(good), 'figure')} of {len(row.figures)} traced to a result, "
@@ -169,8 +166,7 @@ def systemic_section(d: Dossier) -> Iterator[Found]:
             kind = kinds.get(figure.traces_to or "")
             if kind is not None and kind != bool(figure.indirect):
                 yield d.lacks(f"Report {row.id}, “{figure.label}”: shown as {'indirect' if figure.indirect else 'direct'}, "
-                              "but "
-                              f"{figure.traces_to} is {'indirect' if kind else 'direct'}.",
+                              f"but {figure.traces_to} is {'indirect' if kind else 'direct'}.",
                               "Keep direct and indirect apart.", "run_again", record=figure)
     if not seen:
         yield Later(text="No wider change has been assessed yet, so there is none to report.")

@@ -17,10 +17,8 @@ def described(d: Dossier) -> Iterator[Found]:
     for component in sorted({i.component or "" for i in d.active}):
         if not any(_covers(d, row, component) for row in rows):
             yield d.lacks(f"{component or 'The programme'}: no wider change is described.",
-                          "Say which copying, crowding in "
-                          "or other wider change is expected, and where the chain or strategy shows it; or declare the "
-                          "item "
-                          "not applicable, with reason and name.", "ask")
+                          "Say which copying, crowding in or other wider change is expected, and where the chain or "
+                          "strategy shows it; or declare the item not applicable, with reason and name.", "ask")
     for row in rows:
         placed = any(b.systemic and (row.box in (None, b.id)) for i in d.active for b in _boxes(d, i.id))
         marked = row.indicators or [x.id for i in d.active if i.id in row.interventions for x in d.indicators(i)
