@@ -99,6 +99,14 @@ def test_codes_stand_once_and_formulas_have_their_inputs(tmp_path):
     assert any("'2x' cannot be used in a formula" in line for line in found)
 
 
+def test_an_entry_of_a_list_is_one_in_a_cell_too(tmp_path):
+    found = problems(write(tmp_path, SMALL.replace("[Fund A, Fund B]", "['Fund A; Fund B', \"C\\nD\"]")))
+    assert [line.split(": ")[0] for line in found] == ["line 3, donors[0]", "line 3, donors[1]"]
+    assert "holds a semicolon or a line break. Make two entries of it" in found[0]
+    told = read_programme(write(tmp_path, SMALL.replace("[Fund A, Fund B]", "Fund A; Fund B")))
+    assert told.donors == ("Fund A", "Fund B")
+
+
 def test_a_half_empty_programme_can_be_read(tmp_path):
     programme = read_programme(write(tmp_path, "name: P\nas_of: 2026-06-30\n"))
     assert programme.interventions == ()

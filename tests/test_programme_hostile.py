@@ -1,18 +1,25 @@
 """Hostile programme files: each is refused with exit code 2 and a sentence, in bounded time and memory."""
 
 import os
+import tempfile
 import time
 import zipfile
+from pathlib import Path
 
 import openpyxl
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support_programmes import SMALL, write
 
 from impact.cli import main
 from impact.errors import StudyError
 from impact.programme import read_programme
 from impact.programme.disk import MAX_UNPACKED
-from impact.programme.writing import to_workbook
+from impact.programme.reading import programme_from
+from impact.programme.writing import to_workbook, to_yaml
+from impact.study import yaml_file
 
 SECONDS = 20  # far more than any refusal takes, also on a slow machine
 
@@ -224,3 +231,90 @@ def test_odd_names_and_numbers_are_refused(tmp_path):
     for part in ("'../x' is not a code", "'inf' is not a plain number", "this is not a sha256 fingerprint"):
         assert part in told
     assert "control character" in refused(write(tmp_path, SMALL.replace("Small programme", '"a\\u0007b"')))
+
+
+def places(value, path=()):
+    """Give the path of every value of a tree."""
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(inner, (*path, key))
+
+
+ODD = st.one_of(st.none(), st.booleans(), st.integers(-10**20, 10**20), st.floats(), st.text(max_size=30), st.dates(),
+                st.just([]), st.just({}), st.lists(st.text(max_size=5), max_size=3), st.just([[["deep"]]]), st.just([None]),
+                st.dictionaries(st.text(max_size=8), st.integers(), max_size=2),
+                st.sampled_from(["D01", "D01 p. 1", "=1", "seed", "a/0"]))
+WHOLE = yaml.safe_load(SMALL)
+PLACES = sorted(places(WHOLE), key=str)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(PLACES), ODD), min_size=1, max_size=4))
+def test_any_value_anywhere_is_read_or_refused_in_words(changes):
+    tree = yaml.safe_load(SMALL)
+    for path, value in changes:
+        here = tree
+        try:
+            for key in path[:-1]:
+                here = here[key]
+            if path:
+                here[path[-1]] = value
+            else:
+                tree = value
+        except (KeyError, IndexError, TypeError):  # an earlier change took the place away
+            continue
+    try:
+        programme = programme_from(yaml_file.Document(name="programme.yaml", tree=tree))
+    except StudyError as error:
+        assert all(problem.where and problem.what for problem in error.problems)  # noqa: PT017
+        str(error).encode("utf-8")
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "copy.xlsx"
+            file.write_bytes(to_workbook(programme))
+            assert read_programme(file) == programme
+            file = Path(folder) / "copy.yaml"
+            file.write_text(to_yaml(programme), encoding="utf-8")
+            assert read_programme(file) == programme
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["programme", "documents", "chains.boxes", "projections.inputs"]),
+                          st.integers(1, 4), st.integers(1, 9), st.one_of(
+                              st.none(), st.booleans(), st.integers(-10**9, 10**9), st.text("abc =+;\n'\"éß€", max_size=12),
+                              st.dates(), st.floats(allow_nan=False, allow_infinity=False))), min_size=1, max_size=6))
+def test_any_cell_is_read_or_refused_in_words(changes):
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "p.xlsx"
+        file.write_bytes(BOOK)
+        book = openpyxl.load_workbook(file)
+        for sheet, row, column, value in changes:
+            book[sheet].cell(row, column).value = value
+        book.save(file)
+        try:
+            read_programme(file)
+        except StudyError as error:
+            assert all(problem.where.startswith(("sheet ", "p.xlsx")) for problem in error.problems)  # noqa: PT017
+
+
+BOOK = to_workbook(programme_from(yaml_file.parse_yaml(SMALL)))
+
+
+SIGNS = st.one_of(st.characters(exclude_categories=("Cs", "Cc")), st.sampled_from("\n\t\x85\u2028 ;:#&*!|>%@`-=+\"'_x0D"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.text(SIGNS, min_size=1, max_size=10), min_size=5, max_size=5),
+       st.floats(allow_nan=False, allow_infinity=False))
+def test_any_text_and_number_is_the_same_through_yaml_and_excel(texts, number):
+    tree = yaml.safe_load(SMALL)
+    tree["name"], tree["documents"][0]["title"], tree["donors"] = texts[0], texts[1], texts[2:4]
+    tree["chains"][0]["boxes"][0]["text"], tree["projections"][0]["value"] = texts[4], number
+    try:
+        programme = programme_from(yaml_file.Document(name="p.yaml", tree=tree))
+    except StudyError:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in (("c.xlsx", to_workbook(programme)), ("c.yaml", to_yaml(programme).encode("utf-8"))):
+            (Path(folder) / name).write_bytes(content)
+            assert read_programme(Path(folder) / name) == programme

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from impact.programme.arithmetic import LARGEST
 from impact.programme.form import MANY, Form, forms
 from impact.study.schema import Field
 
@@ -37,7 +38,7 @@ def _field(shape: Form) -> Field:
         return Field(kind="list", essential=shape.essential, item=Field(kind="text", cure=_CURES[shape.kind]),
                      length=(0, MOST_ENTRIES), cure=_CURES[shape.kind])
     return Field(kind=shape.kind if shape.kind in _PLAIN else "text", essential=shape.essential, choices=shape.choices,
-                 low=shape.low, high=shape.high, cure=shape.help)
+                 low=max(shape.low, -LARGEST), high=min(shape.high, LARGEST), cure=shape.help)
 
 
 def spread(value: Any, record: type) -> Any:

@@ -17,6 +17,7 @@ from impact.study.yaml_file import Document, Limits, Path_, read_yaml, shown
 START = "impact new my-programme --programme"
 LIMITS = Limits(size=4_000_000, nodes=200_000, noun="programme", start=START)
 MOST_PROBLEMS = 300
+DIGITS = 15  # significant ones of a number: what a spreadsheet keeps
 NAMES = ("programme.yaml", "programme.xlsx")
 
 
@@ -92,6 +93,10 @@ def build(record: type, values: dict[str, Any], document: Document, path: Path_,
         elif shape.kind in ("cites", "serves"):
             made = Cite if shape.kind == "cites" else Serves
             given[name] = tuple(made(head(text), _place(text)) for text in value)
+        elif isinstance(value, str):
+            given[name] = "\n".join(value.splitlines())  # line breaks of one kind only, as YAML and a cell keep them
+        elif isinstance(value, float):
+            given[name] = float(f"{value:.{DIGITS}g}")
         else:
             given[name] = tuple(value) if isinstance(value, list) else value
     if issubclass(record, Record):

@@ -54,6 +54,7 @@ def check_references(v: Validation, clean: dict[str, Any], folder: Path | None) 
     everything = list(given(clean, Programme))
     tables = _codes(v, everything)
     for one in everything:
+        _one_entry(v, one)
         if one.shape.kind in _CHECKS:  # texts, numbers, dates and choices have been checked by the validator
             _CHECKS[one.shape.kind](v, one, tables, folder)
     for text in (one for one in everything if isinstance(one.value, str) or one.shape.kind == "texts"):
@@ -146,6 +147,14 @@ def _no_spreadsheet_formula(v: Validation, one: Given) -> None:
         if text.lstrip().startswith("="):
             v.complain(one.path if i < 0 else (*one.path, i), f"the text begins with '=', as a spreadsheet formula: "
                        f"'{shown(text, 40)}'", "Leave the '=' out; nothing is ever worked out from a text.")
+
+
+def _one_entry(v: Validation, one: Given) -> None:
+    """An entry of a list holds no semicolon or line break: in a cell they part one entry from the next."""
+    for i, text in _entries(one):
+        if i >= 0 and (";" in text or len(text.splitlines()) > 1):
+            v.complain((*one.path, i), f"the entry '{shown(text, 40)}' holds a semicolon or a line break",
+                       "Make two entries of it, or write a comma.")
 
 
 def _rows(values: Any, key: str) -> list[tuple[int, dict[str, Any]]]:
