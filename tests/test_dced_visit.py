@@ -10,6 +10,7 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from support_records import sample_evaluation
 
+from impact.cli import main
 from impact.dced import audit
 from impact.dced.agenda import Due, agenda, months_later
 from impact.dced.evidence_room import FOLDER, furnish, pack
@@ -21,7 +22,7 @@ from impact.dced.snapshots import Move, Progress, compare, since_last, snapshot_
 from impact.dced.types import Gap
 from impact.errors import DesignError, StudyError
 from impact.programme import read_programme
-from impact.results.record import to_json
+from impact.results.record import evaluation_to_json, to_json
 
 PROGRAMME = """
 name: Seeds and tools
@@ -391,3 +392,54 @@ def test_the_pages_ask_for_nothing_and_the_managers_fits_one_sheet(programme, ch
                 assert len(PdfReader(io.BytesIO(content)).pages) == 1
             page.close()
         browser.close()
+
+
+# ---- the command
+
+
+def test_one_command_rehearses_packs_and_keeps_a_snapshot(folder, capsys):
+    out = folder / "out"
+    words = ["audit", str(folder), "--out", str(out)]
+    assert main([*words, "--rehearse", "--sample", "2", "--seed", "7", "--evidence-room", str(folder / "room.zip")]) == 0
+    told = capsys.readouterr().out
+    assert "No earlier snapshot" in told
+    assert "2 things are late" in told
+    assert sorted(p.name for p in out.iterdir()) == [
+        "self-check-calendar.xlsx", "self-check-manager.html", "self-check-rehearsal.html", "self-check-rehearsal.xlsx",
+        "self-check-snapshots", "self-check.html", "self-check.json", "self-check.xlsx"]
+    assert [p.name for p in (out / "self-check-snapshots").iterdir()] == ["self-check-2026-06-30.json"]
+    with zipfile.ZipFile(folder / "room.zip") as packed:
+        assert len(packed.namelist()) == 4
+    later = (folder / "programme.yaml").read_text(encoding="utf-8").replace("as_of: 2026-06-30", "as_of: 2026-09-30")
+    (folder / "programme.yaml").write_text(later, encoding="utf-8")
+    assert main(words) == 0
+    assert "Since 2026-06-30:" in capsys.readouterr().out
+
+
+def test_a_filled_in_sheet_is_read_and_never_written_over(folder, capsys):
+    words = ["audit", str(folder), "--out", str(folder / "out"), "--rehearse", "--seed", "7"]
+    assert main(words) == 0
+    sheet = folder / "out" / "self-check-rehearsal.xlsx"
+    before = sheet.read_bytes()
+    assert main(words) == 2
+    assert "a rehearsal's sheet lies there already" in "".join(capsys.readouterr())
+    assert main([*words, "--answers", str(sheet)]) == 0
+    assert sheet.read_bytes() == before
+    page = (folder / "out" / "self-check-rehearsal.html").read_text(encoding="utf-8")
+    assert "0 produced, 0 partly, 0 not" in page
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--rehearse"], "no seed is given"), (["--sample", "3"], "it goes with --rehearse alone"),
+    (["--rehearse", "--seed", "1", "--sample", "0"], "0 interventions cannot be drawn")])
+def test_options_that_do_not_fit_are_refused_before_anything_is_written(folder, capsys, words, said):
+    assert main(["audit", str(folder), "--out", str(folder / "out"), *words]) == 2
+    assert said in "".join(capsys.readouterr())
+    assert not (folder / "out").exists()
+
+
+def test_a_study_has_no_rehearsal_and_no_room(tmp_path, capsys):
+    (tmp_path / "results.json").write_text(evaluation_to_json(sample_evaluation()), encoding="utf-8")
+    assert main(["audit", str(tmp_path), "--rehearse", "--seed", "1", "--evidence-room", "out.zip"]) == 2
+    told = "".join(capsys.readouterr())
+    assert told.count("it goes with a programme") == 3

@@ -169,4 +169,5 @@ def index_workbook(room: Room) -> bytes:
                                          "why not")]
     documents += [(d.id, d.title, d.kind, d.file, d.size or "", d.sha256, d.link, d.why_not) for d in room.documents]
     workbooks.write_rows(book, "Documents", documents, widths=(12, 50, 20, 50, 12, 70, 40, 50))
+    workbooks.stamp_sheets(book, fictional=room.fictional)
     return workbooks.saved(book)

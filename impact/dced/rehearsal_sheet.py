@@ -77,6 +77,7 @@ def rehearsal_workbook(rehearsal: Rehearsal, answers: Answers | None = None) -> 
                      *((b.answer, b.judgement, b.by, b.role, b.date, b.recorded_by) if b else ("",) * len(SAID))))
     sheet = workbooks.write_rows(book, INTERVIEWS, rows, widths=(7, 28, 16, 24, 50, 50, 11, 20, 20, 12, 20))
     _choices(sheet, f"G2:G{len(rows)}", JUDGED)
+    workbooks.stamp_sheets(book, fictional=rehearsal.fictional)
     return workbooks.saved(book)
 
 

@@ -76,6 +76,12 @@ def on_paper(sheet: Worksheet, *, left: str, middle: str = "") -> None:
     foot.left.text, foot.center.text, foot.right.text = left, middle, "&P"
 
 
+def stamp_sheets(book: Workbook, *, fictional: bool) -> None:
+    """Say on every printed sheet what it is, and where the programme is made up."""
+    for sheet in book.worksheets:
+        on_paper(sheet, left="DCED self-check, not an audit", middle="FICTIONAL PROGRAMME" if fictional else "")
+
+
 def saved(book: Workbook) -> bytes:
     """Save a workbook without the clock: the same content gives the same bytes."""
     from impact.programme.writing import settled

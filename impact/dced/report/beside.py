@@ -104,6 +104,7 @@ def calendar_workbook(programme: Programme, agenda: Sequence[Due]) -> bytes:
     rows = [("date", "late", "what falls due", "concerns", "owner", "where it stands")]
     rows += [(d.date, "late" if d.late else "", d.what, d.about, d.owner or "nobody named", d.place) for d in agenda]
     workbooks.write_rows(book, "Calendar", rows, widths=(12, 8, 60, 24, 30, 24))
+    workbooks.stamp_sheets(book, fictional=bool(programme.simulated))
     return workbooks.saved(book)
 
 
