@@ -168,9 +168,8 @@ def _tried(code: str, title: str, make: Callable[[], Check | None]) -> Check:
 
 
 def _not_examined(code: str, title: str, error: DataError | DesignError) -> Check:
-    why = "; ".join(problem.what for problem in error.problems)
     return Check(id=code, title=title, verdict="not_applicable", word="not examined",
-                 reason=f"It could not be examined: {why}.")
+                 reason=f"It could not be examined: {error.reason}.")
 
 
 def group_time_call(call: MethodCall) -> MethodCall:

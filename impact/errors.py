@@ -55,6 +55,11 @@ class ImpactError(Exception):
         head = f"{self.source or 'input'}: {count} problem{'' if count == 1 else 's'}"
         return "\n".join([head, *(f"  {problem}" for problem in self.problems)])
 
+    @property
+    def reason(self) -> str:
+        """What is wrong, without cures, as the end of a sentence; columns are named."""
+        return "; ".join(f"{p.where}: {p.what}" if p.where.startswith("column") else p.what for p in self.problems)
+
 
 class StudyError(ImpactError):
     """The study file cannot be read or does not say what it must."""

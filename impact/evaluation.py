@@ -24,7 +24,7 @@ from impact.results import Caveat, Estimate, Evaluation, Provenance
 from impact.results.record import study_hash
 from impact.study.methods import COMPLIERS, WORKERS
 from impact.study.options import option_named
-from impact.study.types import ROW_NUMBER, FirstTreatedRule, MethodCall, Outcome, Study, words
+from impact.study.types import FirstTreatedRule, MethodCall, Outcome, Study, words
 from impact.unmeasured import unmeasured_checks
 
 if TYPE_CHECKING:
@@ -190,10 +190,6 @@ def _worded(study: Study, outcome: Outcome, role: str, method: str, estimate: Es
     if study.design.sampling and study.design.sampling.weight and "weights" not in taken:
         caveats.append(Caveat(code="unweighted", text="Sampling weights are declared and this method does not use them: "
                               "the number speaks of the units in the data."))
-    by_unit = study.design.assigned_by in (study.design.unit, ROW_NUMBER)
-    if not by_unit and "cluster" not in taken and study.design.kind != "rct":
-        caveats.append(Caveat(code="assignment_level", text=f"Treatment was decided by {study.design.assigned_by}, and the "
-                              "standard error of this method does not allow for it: it may be too small."))
     if study.design.firm and method not in WORKERS:
         caveats += unseen_composition(outcome.baseline)
     if study.design.kind == "did" and study.design.covariates and "covariates" not in taken:

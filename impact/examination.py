@@ -37,8 +37,10 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
         out.append(checks.draw_record(words(assignment.record if assignment else None),
                                       assignment.rule if assignment else None))
         once = sample.frame.drop_duplicates(sample.unit)  # rounds repeat what was measured before
-        out.append(checks.balance(once, treatment=str(sample.treatment), covariates=_before(sample),
-                                  randomised=True, remedy=_remedy(sample, estimates)))
+        said = _said(sample)
+        out.append(checks.balance(once.rename(columns=said), treatment=str(sample.treatment), randomised=True,
+                                  covariates=[said.get(name, name) for name in _before(sample)],
+                                  remedy=_remedy(sample, estimates)))
     if design.kind == "matching":
         out += _matching(sample, estimates)
     for outcome in sample.study.primaries:
@@ -98,6 +100,13 @@ def _before(sample: Sample) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _said(sample: Sample) -> dict[str, str]:
+    """Words for baselines that were made of reports, or taken from the round before: no file has a column of that name."""
+    made = {name: f"{words(o.label)} before" for o in sample.study.outcomes for name in (o.baseline, o.column + EARLIER)
+            if name and (name.startswith("_") or name.endswith(EARLIER))}
+    return {name: label for name, label in made.items() if name in sample.frame and label not in sample.frame}
+
+
 def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
     """Balance and overlap of each primary outcome's own units; once where they are the same."""
     design = sample.study.design
@@ -122,7 +131,8 @@ def _matching(sample: Sample, estimates: Sequence[Estimate]) -> list[Check]:
         after = "regression" if estimate.method == "regression_adjustment" else (
             "weighting" if estimate.method in WEIGHTING else "matching")
         pair = [checks.balance(matched.frame.iloc[matched.rows], treatment=treatment, covariates=covariates,
-                                weights=matched.weights, after=after, made_equal=estimate.method in EQUAL, outcome=name),
+                                weights=matched.weights, after=after, denominator=matched.denominator,
+                                made_equal=estimate.method in EQUAL, outcome=name),
                  checks.overlap(matched.standing, matched.treated, weights=matched.weights, estimand=estimate.estimand,
                                 outcome=name)]
         out += [replace(check, id=f"{check.id}:{name}") if name else check for check in pair]

@@ -14,6 +14,7 @@ from impact.data.frame import holds_words
 from impact.data.sample import Sample
 from impact.errors import DataError, DesignError
 from impact.matching import MatchedEstimate, MatchedSample
+from impact.matching.changes import CHANGE
 from impact.results import Check, Estimate
 from impact.study.types import Outcome
 
@@ -48,9 +49,9 @@ def unmeasured_checks(sample: Sample, outcome: Outcome, own: Estimate, estimator
     tries.append(("e_value", "A hidden cause of taking part and of the outcome", lambda: _e_value(own, outcome)))
     if matched is not None:
         tries += [("oster", "Hidden causes as strong as the measured traits",
-                   lambda: _on_regression(_regression(matched, outcome, keywords), own, checks.oster)),
+                   lambda: _on_regression(_regression(matched, outcome, own, keywords), own, checks.oster)),
                   ("robustness_value", "A left-out cause as strong as a measured trait",
-                   lambda: _on_regression(_regression(matched, outcome, keywords), own, checks.robustness_value,
+                   lambda: _on_regression(_regression(matched, outcome, own, keywords), own, checks.robustness_value,
                                           _benchmarks(sample, outcome, keywords)))]
     if len(keywords["covariates"]) > 1:
         tries.append(("leave_one_covariate_out", "One trait left out at a time",
@@ -103,11 +104,15 @@ def _e_value(own: Estimate, outcome: Outcome) -> Check:
         return _not_examined("e_value", "A hidden cause of taking part and of the outcome", str(wrong))
 
 
-def _regression(matched: MatchedSample, outcome: Outcome, keywords: Keywords) -> Keywords:
-    """The units considered, with words as yes/no columns and logs where they are declared."""
+def _regression(matched: MatchedSample, outcome: Outcome, own: Estimate, keywords: Keywords) -> Keywords:
+    """The units considered: words as yes/no columns, logs where they are declared, changes where these are told."""
     data: pd.DataFrame = matched.frame.iloc[matched.rows].copy()
-    if outcome.is_log:
-        data[outcome.column] = np.log(data[outcome.column])
+    column = outcome.column
+    if own.method == "matched_did":
+        column = f"change in {outcome.column}"
+        data[column] = data[CHANGE]
+    elif outcome.is_log:
+        data[column] = np.log(data[column])
     names: dict[str, list[str]] = {}
     for name in keywords["covariates"]:
         names[name] = [name]
@@ -116,7 +121,7 @@ def _regression(matched: MatchedSample, outcome: Outcome, keywords: Keywords) ->
             names[name] = [f"{name}: {word}" for word in kinds]
             for word in kinds:
                 data[f"{name}: {word}"] = (data[name].astype(str) == word).astype(float)
-    return {"data": data, "outcome": outcome.column, "treatment": keywords["treatment"], "groups": names,
+    return {"data": data, "outcome": column, "treatment": keywords["treatment"], "groups": names,
             "covariates": [column for columns in names.values() for column in columns]}
 
 

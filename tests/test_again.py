@@ -171,3 +171,22 @@ def test_what_is_no_method_is_an_error():
     everyone = firms().assign(first=1999.0)
     with pytest.raises(DesignError):
         compare(everyone, **KEYS, methods=["group_time_att", "imputation"])
+
+
+@pytest.mark.parametrize(("call", "said"), [
+    (lambda data, keys: placebo_dates(group_time_att, data, shifts=(0,), **keys), "above 0"),
+    (lambda data, keys: placebo_dates(group_time_att, data, shifts=2, **keys), "above 0"),
+    (lambda data, keys: placebo_dates(group_time_att, data, **{k: v for k, v in keys.items() if k != "first_treated"},
+                                      treatment="d"), "first_treated=.*cannot be moved"),
+    (lambda data, keys: leave_one_cohort_out(group_time_att, data, **{k: v for k, v in keys.items()
+                                                                      if k != "first_treated"}), "first_treated="),
+    (lambda data, keys: drop_the_largest(group_time_att, data, most=0, **keys), "from 1 up"),
+    (lambda data, keys: placebo_outcomes(group_time_att, data, outcomes=keys["outcome"], **keys), "the outcome itself")])
+def test_what_cannot_be_made_again_is_named(call, said):
+    with pytest.raises(ValueError, match=said):
+        call(firms(), KEYS)
+
+
+def test_size_that_is_no_number_is_named():
+    with pytest.raises(DataError, match="it holds text"):
+        drop_the_largest(group_time_att, firms().assign(big="yes"), size="big", **KEYS)

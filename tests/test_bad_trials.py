@@ -410,3 +410,63 @@ def test_an_error_that_takes_rows_for_independent_is_refused_where_clusters_were
         call(firms(), outcome="profit", **CLUSTERED, **own, vcov=kind)
     assert "CR2" in caught.value.problems[0].cure
     assert call(firms(), outcome="profit", **CLUSTERED, **own, vcov="CR1S")
+
+
+def two_levels() -> pd.DataFrame:
+    """Twelve markets of four firms in three areas, with offers to markets and to firms inside them."""
+    m, i = np.repeat(np.arange(12), 4), np.tile(np.arange(4), 12)
+    d = (m % 2).astype(float)
+    y = 50 + np.sin(1.7 * np.arange(48)) + m % 5 + 2 * d
+    return pd.DataFrame({"profit": y, "market": [f"M{k:02d}" for k in m], "area": np.array(["A1", "A2", "A3"])[m // 4],
+                         "drawn": d, "invited": d * (i % 2), "grant": (i % 2).astype(float),
+                         "share": np.where(d == 0, 0.0, np.where(m % 4 == 1, 0.5, 0.25)), "dose": d * (1 + m % 4 // 2)})
+
+
+SEVERAL: dict[str, dict[str, Any]] = {
+    "spillover": {"treatment": "invited", "cluster_treatment": "drawn", "population_share": 0.5},
+    "saturation": {"treatment": "invited", "saturation": "share"},
+    "factorial": {"treatments": ["drawn", "grant"], "within": ["grant"]},
+    "dose_response": {"dose": "dose", "dose_drawn": True},
+}
+
+
+def refused_with(method: str, data: pd.DataFrame) -> str:
+    with pytest.raises(DesignError) as caught:
+        getattr(rct, method)(data, outcome="profit", strata="area", cluster="market", **SEVERAL[method])
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("method", SEVERAL)
+def test_a_stratum_in_which_nothing_was_drawn_is_refused_by_methods_of_several_offers(method):
+    data = two_levels()
+    getattr(rct, method)(data, outcome="profit", strata="area", cluster="market", **SEVERAL[method])
+    west = data["area"] == "A3"
+    alone = data.assign(drawn=data["drawn"].mask(west, 1.0), dose=data["dose"].mask(west, 2.0),
+                        share=data["share"].mask(west, 0.5), invited=data["invited"].mask(west, data["grant"]))
+    says(refused_with(method, alone), "stratum A3 has 4 clusters of arm", "rows 33, 34, 35, 36",
+         "nothing to compare within it")
+
+
+@pytest.mark.parametrize("method", SEVERAL)
+def test_a_cluster_in_two_strata_is_refused_by_methods_of_several_offers(method):
+    data = two_levels()
+    data.loc[0, "area"] = "A2"
+    text = refused_with(method, data)
+    assert "'area'" in text
+    assert "M00" in text
+
+
+def test_one_cluster_for_each_dose_is_refused():
+    data = two_levels()
+    data = data[data["market"].isin(["M00", "M01"])].assign(area="A1")
+    says(refused_with("dose_response", data), "each of the 2 amounts has one cluster")
+
+
+def test_half_a_pair_of_markets_is_left_out_and_counted():
+    """Pairs of markets, of which one lost a market: what is left is the trial without that pair."""
+    data = two_levels().assign(pair=lambda d: [f"P{int(name[1:]) // 2}" for name in d["market"]])
+    lost = data.assign(profit=data["profit"].where(data["market"] != "M03"))
+    asked = {"outcome": "profit", "strata": "pair", "cluster": "market", **SEVERAL["spillover"]}
+    found, without = rct.spillover(lost, **asked).headline, rct.spillover(data[data["pair"] != "P1"], **asked).headline
+    assert found.estimate == close(without.estimate)
+    assert {loss.reason: loss.n_rows for loss in found.dropped} == {"outcome_missing": 4, "partner_missing": 4}

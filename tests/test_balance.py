@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from impact.checks import balance, balance_table
 from impact.errors import DataError, DesignError, ImpactError
+from impact.matching import full_matching
 from impact.results.balance import harmless
 
 close = pytest.approx
@@ -420,3 +421,23 @@ def test_a_trait_known_in_one_arm_only_is_a_concern(firms):
     assert check.verdict == "concern"
     assert "Not to be compared, for want of known values or spread: size" in check.reason
     assert balance_table(data, treatment="d", covariates=["size"]).rows[0].reason == "no comparison unit has a known value"
+
+
+def test_a_trait_known_on_one_side_alone_has_no_difference_in_its_missing_level():
+    n = 60
+    data = pd.DataFrame({"d": np.arange(n) % 2, "x": np.arange(n) * 1.0})
+    data["t"] = np.where(data["d"] == 1, 1.0, np.nan)
+    for weights in (None, np.where(data["d"] == 1, 1.0, np.arange(n) / 7)):
+        row = balance_table(data, treatment="d", covariates=["x", "t"], weights=weights).rows[-1]
+        assert (row.label, row.before.mean_treated, row.before.mean_comparison) == ("t: missing", 0.0, 1.0)
+        assert row.before.smd is None
+        assert row.reason == "the groups differ and the denominator does not vary: take another one"
+
+
+def test_true_and_false_beside_empty_cells_are_levels():
+    data = pd.DataFrame({"d": np.arange(60) % 2, "x": np.arange(60) * 1.0, "y": np.arange(60) * 1.0})
+    data["took_loan"] = pd.Series([True, False, None] * 20, dtype=object)
+    labels = [row.label for row in balance_table(data, treatment="d", covariates=["took_loan"]).rows]
+    assert labels == ["took_loan: False", "took_loan: True", "took_loan: missing"]
+    e = full_matching(data, outcome="y", treatment="d", covariates=["x", "took_loan"])
+    assert [row.label for row in e.matched.balance().rows] == ["x", "took_loan: False", "took_loan: True"]

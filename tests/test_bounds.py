@@ -121,3 +121,12 @@ def test_clusters_drawn_in_pairs_are_taken_together_and_larger_strata_stay():
     assert rows.headline.has_caveat("pairs_pooled")
     fours = frame.assign(pair=frame["pair"] // 2)
     assert not lee_bounds(fours, outcome="y", treatment="d", strata="pair", draws=19).headline.has_caveat("pairs_pooled")
+
+
+def test_stata_s_line_stands_only_where_its_bounds_are_these():
+    data = pd.DataFrame({"d": np.tile([0.0, 1.0], 20), "s": np.repeat([0, 1], 20), "g": np.arange(40) % 20,
+                         "w": 1.0 + np.arange(40) % 3, "y": np.where(np.arange(40) % 7 == 0, np.nan, np.arange(40.0))})
+    asked = {"outcome": "y", "treatment": "d", "draws": 9}
+    assert lee_bounds(data, **asked).headline.se_card.stata_call == "leebounds y d, select(found) cieffect"
+    for more in ({"strata": "s"}, {"cluster": "g"}, {"weights": "w"}, {"tighten": ["s"]}):
+        assert lee_bounds(data, **asked, **more).headline.se_card.stata_call == ""

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import itertools
 import json
+import math
 import re
 
 import pytest
@@ -339,6 +340,20 @@ def test_effects_by_period_are_drawn_where_the_record_has_them():
     assert compose(base).event_study is None
     few = dataclasses.replace(base, estimates=(*base.estimates, *dynamic((0, 1))))
     assert compose(few).event_study is None
+
+
+def test_the_band_for_all_periods_at_once_is_drawn_beside_the_intervals():
+    base = sample_evaluation()
+    reach = (("band_low", -0.3), ("band_high", 0.4))
+    page = page_of(dataclasses.replace(base, estimates=(*base.estimates, *dynamic((-2, -1, 0, 1), details=reach))))
+    points = page["event_study"]["points"]
+    assert [p["band"] for p in points if p["horizon"] == "-1"] == [None]
+    assert points[0]["band"] == pytest.approx([100 * math.expm1(-0.3), 100 * math.expm1(0.4)])
+    assert "each on its own (thick) and all at once (thin)" in page["pictures"][0]["note"]
+    thin = [i for i in figures.event_study(page).items if i["k"] == "line" and i["sw"] == 0.6]
+    assert len(thin) == 3
+    plain = page_of(dataclasses.replace(base, estimates=(*base.estimates, *dynamic((-2, -1, 0, 1)))))
+    assert "each on its own." in plain["pictures"][0]["note"]
 
 
 def test_long_intervals_of_periods_become_arrows():

@@ -161,3 +161,26 @@ def test_the_file_opens_on_two_pages(tmp_path, kind):
     subprocess.run([str(SOFFICE), "--headless", f"-env:UserInstallation=file://{tmp_path}/profile", "--convert-to", "pdf",
                     "--outdir", str(tmp_path), str(tmp_path / "brief.docx")], check=True, capture_output=True, timeout=180)
     assert len(PdfReader(tmp_path / "brief.pdf").pages) == 2
+
+
+def test_a_check_stays_in_its_column_and_heads_inside_a_column_have_room_above():
+    brief = compose(rich())
+    _, layout = render_pdf(brief)
+    file = docx.Document(io.BytesIO(render_docx(brief, layout)))
+    checks = [p for p in file.paragraphs if p.text.startswith("● Record of the draw")]
+    assert [p.paragraph_format.keep_together for p in checks] == [True]
+    above = {p.text.strip(): p.paragraph_format.space_before for p in file.paragraphs if p.style.name == "Heading 1"}
+    assert above["The challenge"] == above["How we know"] == 0  # these begin a column
+    assert above["What was done"] is above["Targets and levels reached"] is None  # their style's own
+
+
+def test_words_from_right_to_left_inside_a_sentence_of_ours_do_not_turn_it():
+    assert not from_right("\u2068معدل\u2069: the data cannot tell")
+    assert from_right("\u2068معدل الخردة\u2069 0")
+
+
+def test_letters_of_other_scripts_have_the_size_of_the_style(document):
+    for name in ("Normal", "Title", "Cell", "Note"):
+        properties = document.styles[name].element.rPr
+        assert properties.find(docx.oxml.ns.qn("w:szCs")).get(docx.oxml.ns.qn("w:val")) == (
+            properties.find(docx.oxml.ns.qn("w:sz")).get(docx.oxml.ns.qn("w:val")))

@@ -12,7 +12,9 @@ from test_briefs_render import many
 from impact.brief import compose, figures, render_docx, render_html, render_pdf
 from impact.brief import model as m
 from impact.brief.composition import check_texts
+from impact.brief.drawing import text_width
 from impact.brief.page import present
+from impact.brief.texts import FONTS
 from impact.brief.theme import LADDER
 from impact.brief.view import Speaker
 from impact.study import study_from_mapping
@@ -162,3 +164,29 @@ def test_pictures_of_the_word_file_stand_inside_its_margins():
     assert logo.height.mm <= 11.01
     assert logo.width.mm <= 32.01
     assert logo.width / logo.height == pytest.approx(90 / 54, rel=0.01)
+
+
+def test_a_first_page_with_room_is_set_in_full():
+    pdf, layout = render_pdf(compose(uncertain()))
+    assert not layout.facts
+    assert pdf == render_pdf(compose(uncertain()), ladder=(layout,))[0]
+
+
+def test_three_checks_stand_in_three_columns():
+    assert present(compose(rich()), dataclasses.replace(WIDE, checks=3))["check_columns"] == 3
+    assert present(compose(rich()), dataclasses.replace(WIDE, checks=4))["check_columns"] == 2
+
+
+def test_an_option_of_the_command_is_not_broken_after_its_dashes():
+    record = dataclasses.replace(uncertain(), provenance=dataclasses.replace(
+        uncertain().provenance, command="impact run a --out b"))
+    page = render_html(compose(record))
+    assert '<span class="whole">--out</span> b' in page
+
+
+def test_widths_of_letters_are_not_guessed_much_too_narrow():
+    font = pytest.importorskip("fontTools.ttLib").TTFont(FONTS / "BriefSans-Bold.ttf")
+    em, widths = font["head"].unitsPerEm, font["hmtx"]
+    narrow = {chr(code) for code, name in font.getBestCmap().items()
+              if chr(code).isalpha() and widths[name][0] / em > 1.3 * text_width(chr(code), 1, bold=True)}
+    assert narrow <= {"ﬃ", "ﬄ"}

@@ -71,6 +71,7 @@ def test_three_comparisons_by_hand():
     assert rows[0].effect_pct.value == close(400 / 22.5)
     assert [(e.n, e.n_treated, e.n_clusters) for e in rows] == [(4, 2, 2), (5, 2, None), (4, 2, 2)]
     assert rows[1].vcov == "HC2"
+    assert rows[1].se_card.r_call.endswith('clusters = id, se_type = "CR2")')  # of units, whose df are Bell and McCaffrey's
     assert [len(e.assumptions) for e in rows] == [2, 2, 2]
     assert len({e.assumptions[0] for e in rows}) == 3
 
@@ -331,6 +332,12 @@ def test_a_study_shows_all_three_and_its_brief_none_alone(gap, word):
     found = {c.id: c for c in evaluation.checks}
     assert found["comparisons_agree"].word == word
     assert "before" not in dict(found["balance"].details)  # differences are taken of it
+    # hidden causes are weighed on a regression of the changes, by hand: least squares on taking part, age and size
+    data = firms(gap=gap)
+    x = np.column_stack([np.ones(len(data)), data[["took", "age", "size"]]])
+    slope = np.linalg.lstsq(x, data["after"] - data["before"], rcond=None)[0][1]
+    assert f"same traits ({slope:.3g};".replace("-", "−") in found["oster:sales"].reason
+    assert "change in after" in found["oster:sales"].reason
     told = present(compose(evaluation), LADDER[0])
     assert ("the comparisons disagree, no one number can be told" in told["title"]) == (word == "disagree")
     names = [row["name"] for row in told["methods"]["rows"]]
@@ -392,3 +399,18 @@ def test_plain_differences_are_what_errs_where_the_outcome_before_made_firms_ent
 def test_where_all_are_right_they_seldom_disagree():
     _, wrong = drawn(400, gap=0.0)
     assert (wrong.mean(axis=0) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)).all()
+
+
+def test_a_negative_control_is_no_change_since_another_outcomes_baseline():
+    data = firms().assign(rent=lambda t: 5.0 + t["size"])
+    with pytest.raises(DesignError, match="changes since 'before', which is no earlier wave"):
+        impact.checks.negative_control(matched_did, data, outcomes=["rent"],
+                                       **{key: value for key, value in CALL.items() if key != "outcome"})
+    tree = keys()
+    tree["analysis"] |= {"sensitivity": {"negative_controls": ["rent"]}}
+    made = impact.evaluate(study_from_mapping(tree, slug="firms"), data)
+    found = {c.id: c for c in made.checks}["negative_control:sales"]
+    assert (found.verdict, found.word) == ("not_applicable", "not examined")
+    assert "changes since 'before'" in found.reason
+    assert impact.checks.negative_control(full_matching, data, outcomes=["rent"], treatment="took",
+                                          covariates=["age"]).estimates.headline.outcome == "rent"

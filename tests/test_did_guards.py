@@ -162,7 +162,7 @@ def test_bad_input_is_a_clear_error_of_each_function(name, bad):
     change, words = BAD[bad]
     more = {} if name in OWN_KEYS else KEYS
     if "cluster" in bad:
-        if name in (*AREAS, "bacon_decomposition"):
+        if name == "bacon_decomposition":
             with pytest.raises(TypeError, match="unexpected keyword"):
                 EACH[name](data, **more, cluster="market")
             return
@@ -170,6 +170,11 @@ def test_bad_input_is_a_clear_error_of_each_function(name, bad):
     with pytest.raises((DataError, DesignError), match=words) as caught:
         EACH[name](change(data), **more)
     assert all(problem.cure for problem in caught.value.problems)
+
+
+def test_an_outcome_that_is_nowhere_is_said_before_periods_are():
+    with pytest.raises(DesignError, match="no row is complete"):
+        did.two_by_two(panel().assign(**{KEYS["outcome"]: np.nan}), periods=(2002, 2003), **KEYS)
 
 
 def test_all_treated_from_the_first_period_says_what_to_do():

@@ -302,7 +302,7 @@ def test_no_two_estimands_read_alike():
     assert len(questions) == 6
     assert len(set(questions)) == 6
     text = {row.method: row.question for row in found}
-    assert "each observation with equal weight" in text["imputation"]
+    assert "each observation counting once" in text["imputation"]
     assert "share of the treated observations" in text["sun_abraham"]
     assert "weighted by the number of units" in text["group_time_att"]
     for kind in ("simple", "dynamic", "group", "calendar"):

@@ -164,9 +164,9 @@ def test_false_starts_do_not_speak_of_the_rows_cut_for_them():
     assert "by 1 standard errors" not in leave_one_cohort_out(group_time_att, panel(), **KEYS).check.reason
 
 
-@pytest.mark.parametrize(("years", "start", "told"), [(8, 0, True), (7, 0, False), (8, 2010, False)])
+@pytest.mark.parametrize(("years", "start", "told"), [(8, 0, True), (5, 0, True), (4, 0, False), (8, 2010, False)])
 def test_numbered_periods_without_a_season_are_told(years, start, told):
-    data = panel(years=years)
+    data = panel(years=years, cohorts=(3.0, 4.0, np.nan))
     data[["t", "first"]] += start
     for function in (group_time_att, imputation):
         assert function(data, **KEYS).headline.has_caveat("season_not_declared") == told
@@ -182,7 +182,8 @@ def test_effects_print_one_card_and_one_line_a_part():
         assert text.count("no small-sample factor") == 1
     lines = str(e).splitlines()
     assert [line.split() for line in lines if line.split()[:2] == ["4", "4"]] == [
-        ["4", "4", f"{r.estimate:.4g}", f"{r.conf_low:.4g}", "to", f"{r.conf_high:.4g}", str(r.n)]
+        ["4", "4", f"{r.estimate:.4g}", f"{r.conf_low:.4g}", "to", f"{r.conf_high:.4g}",
+             *(f"{dict(r.details)['band_low']:.4g} to {dict(r.details)['band_high']:.4g}".split()), str(r.n)]
         for r in e if (r.cohort, r.period) == ("4", "4")]
     assert all(any(c.text in line for line in lines) for r in e for c in r.caveats)
 
@@ -210,7 +211,7 @@ def test_wrong_arguments_are_named(wrong, said):
 
 
 def test_what_is_no_table_is_named():
-    with pytest.raises(DataError, match="it is no table but str"):
+    with pytest.raises(DataError, match="a str is no table"):
         group_time_att("firms.csv", **KEYS)
 
 
@@ -254,3 +255,78 @@ def test_calls_of_group_time_effects_end_where_r_takes_later_units_for_never_tre
     late = panel(cohorts=(4.0, 99.0, np.nan))
     assert head(group_time_att(late, **KEYS, control_group="never_treated")).se_card.r_call == ""
     assert head(group_time_att(late, **KEYS)).se_card.r_call
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({}, "against units untreated by then"), ({"control_group": "never_treated"}, "against units never treated"),
+    ({"anticipation": 1}, "leaving out 1 period of anticipation"), ({"season": 2}, "earlier period of the same season"),
+    ({"weights": "w"}, "weighted by the weights of the units"),
+    ({"unit": None, "panel": False}, "weighted by the number of rows")])
+def test_a_group_time_effect_says_what_it_was_compared_with(options, said):
+    data = panel().assign(w=2.0)
+    found = group_time_att(data, **{**KEYS, **options})
+    assert said in found.headline.question
+    expected = "earlier than 1 period before treatment" if "anticipation" in options else "outcome before treatment"
+    assert expected in found.headline.assumptions[1]
+
+
+def test_periods_before_treatment_are_no_effects():
+    data = panel()
+    rows = group_time_att(data, **KEYS, base_period="universal").aggregate("dynamic").rows[1:]
+    for row in rows:
+        before = float(row.horizon) < 0
+        assert row.estimand == ("placebo" if before else "att")
+        assert ("where there can be no effect" in row.question) == before
+    ahead = group_time_att(data, **KEYS, anticipation=1)
+    asked = {row.horizon: row.question for row in ahead.aggregate("dynamic").rows[1:]}
+    assert "may already have acted" in asked["-1"]
+    assert {row.estimand for row in ahead.rows[1:] if float(row.horizon) < -1} == {"placebo"}
+
+
+def test_two_periods_name_their_comparison():
+    data = panel()
+    for group, said in (("never_treated", "units never treated"), ("not_yet_treated", "units untreated in both periods")):
+        assert said in two_by_two(data, **KEYS, periods=(3, 4), control_group=group).question
+
+
+def test_weighted_observations_are_said():
+    data = panel().assign(w=2.0)
+    assert "count by their weights" in imputation(data, **KEYS, weights="w").headline.question
+    assert "count by their weights" not in imputation(data, **KEYS).headline.question
+
+
+def test_rows_by_horizon_are_told_apart_in_print():
+    data = panel()
+    for found in (event_study(data, **KEYS, window=(-3, 1)), stacked(data, **KEYS, window=(-2, 1)),
+                  imputation(data, **KEYS).aggregate("dynamic"), sun_abraham(data, **KEYS).aggregate("dynamic")):
+        lines = str(found).splitlines()
+        assert sum("std. error" in line for line in lines) == 1  # one card for all
+        assert any(line.split()[:2] == ["horizon", "estimate"] for line in lines)
+        assert len(lines) < 25
+    assert "-3 or earlier" in str(event_study(data, **KEYS, window=(-3, 1)))
+    assert "band for all at once" in str(event_study(data, **KEYS))
+
+
+def test_many_cells_print_a_part_and_say_where_the_others_are():
+    found = group_time_att(panel(n=200, cohorts=(*(float(g) for g in range(3, 15)), np.nan), miss=0.3, years=16), **KEYS)
+    lines = str(found).splitlines()
+    assert len(found) > 150
+    assert len(lines) < 75
+    assert any(f"and {len(found) - 1 - 40} more: tidy() lists all of them" in line for line in lines)
+    assert max(map(len, lines)) < 700
+
+
+def test_what_trends_may_do_prints_its_sentence():
+    effects = group_time_att(panel(), **KEYS, base_period="universal")
+    found, made = sensitivity(effects), placebo_dates(group_time_att, panel(), **KEYS)
+    assert found.check.reason in str(found)
+    assert str(found).count("caveat:") == len(found.headline.caveats)
+    assert made.check.reason in str(made)
+    assert "start moved 1 earlier" in str(made)
+
+
+def test_why_nothing_can_be_estimated_names_the_column():
+    data = panel().assign(first=lambda d: d["first"] + 0.5)
+    left = dict(compare(data, **KEYS).left_out)
+    assert left["group_time_att"].startswith("column 'first': it names 4.5")
+    assert "no unit is measured" not in left["group_time_att"].split(":")[0]

@@ -124,7 +124,12 @@ def test_levels_are_adjusted_over_levels_and_carry_their_own_counts():
     assert rows[1].se_card.clusters_treated == 6
     assert "factor(d)" in rows[1].se_card.r_call
     assert rows.headline.se_card.r_call.startswith("estimatr::lm_robust(y ~ d")
-    assert "I(d^2)" in run(villages(), shape="quadratic").headline.se_card.r_call
+    assert rows[1].se_card.r_call.endswith(f"# coefficient factor(d){rows[1].term.split()[2]}")
+    curve = run(villages(), shape="quadratic")
+    mean = f"{dict(curve.headline.details)['mean_dose']:.12g}"
+    assert f"y ~ I(d - {mean}) + I((d - {mean})^2)" in curve.headline.se_card.r_call  # its first coefficient is the number
+    assert curve.headline.se_card.stata_call == ""
+    assert "y ~ d + I(d^2)" in curve[1].se_card.r_call
     assert len({r.id for r in rows}) == 4
 
 

@@ -274,3 +274,21 @@ def test_coverage_with_many_covariates():
     assert held / 2_000 == pytest.approx(0.95, abs=0.015)
     assert np.std(sharp) < 0.75 * np.std(plain)
     assert np.mean(sharp) == pytest.approx(1, abs=0.02)
+
+
+def test_few_clusters_and_sampling_weights_draw_the_weighted_number_again():
+    """What was chosen is adjusted for in least squares: the same lots, p-value, set and bootstrap as ols has."""
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(8), 12)
+    frame = pd.DataFrame({"g": g, "d": g % 2, "x0": rng.normal(size=96), "x1": rng.normal(size=96),
+                          "w": rng.uniform(0.3, 4, 96)})
+    frame["y"] = 1 + 3 * frame["x0"] + rng.normal(0, 1, 8)[g] + rng.normal(0, 0.5, 96) + frame["d"] * frame["w"]
+    weighted = {"cluster": "g", "weights": "w"}
+    e = run(frame, ["x0", "x1"], always=["x0"], **weighted)
+    assert not any(chosen(e))
+    plain = ols(frame, outcome="y", treatment="d", covariates=["x0"], **weighted)
+    assert e.has_caveat("randomisation_inference")
+    assert (e.p_value, e.conf_low, e.conf_high) == pytest.approx((plain.p_value, plain.conf_low, plain.conf_high), rel=1e-9)
+    assert dict(e.details)["wild_p"] == dict(plain.details)["wild_p"]
+    free = run(frame, ["x0", "x1"], always=["x0"], cluster="g")
+    assert free.conf_low != pytest.approx(e.conf_low, rel=1e-3)

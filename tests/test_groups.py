@@ -269,11 +269,16 @@ def test_strata_with_different_shares_are_called_overlap_weighted(trial):
 
 
 @pytest.mark.parametrize(("options", "model"), [
-    ({}, "lm_robust(y ~ factor(by) + factor(by):d, clusters = id, se_type = 'CR2')"),
+    ({}, "lm_robust(y ~ factor(by) + {}, clusters = id, se_type = 'CR2')"),
     ({"covariates": ["age"], "cluster": "village", "strata": "zone"},
-     "lm_robust(y ~ factor(by):d + factor(by):x, clusters = g, fixed_effects = ~interaction(s, by), se_type = 'CR2')")])
+     "lm_robust(y ~ {} + factor(by):x, clusters = g, fixed_effects = ~interaction(s, by), se_type = 'CR2')")])
 def test_the_card_gives_the_line_of_r_that_remakes_it(trial, options, model):
-    assert subgroups(trial, **ASKED, **options).headline.se_card.r_call == "estimatr::" + model
+    """Run beside estimatr 1.0.0: the coefficient named has the number, its error and df."""
+    rows = subgroups(trial, **ASKED, **options).rows
+    for row in rows:
+        group = row.subgroup or row.term.partition(" − ")[0]
+        effect = "factor(by):d" if row.subgroup else "d + factor(by):d"
+        assert row.se_card.r_call == f"estimatr::{model.replace('{}', effect)} # coefficient factor(by){group}:d"
 
 
 @pytest.mark.parametrize(("change", "options", "error", "said"), [

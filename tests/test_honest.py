@@ -11,6 +11,7 @@ import pytest
 from scipy import optimize, stats
 
 from impact.did.fragility import hidden_drift, sensitivity
+from impact.did.group_time import group_time_att
 from impact.did.honest import (
     EventPath,
     _corners,
@@ -20,7 +21,7 @@ from impact.did.honest import (
     smoothness_set,
 )
 from impact.errors import DesignError
-from impact.results import Estimate, Estimates
+from impact.results import Caveat, Estimate, Estimates
 
 FOLDER = Path(__file__).parents[2] / "shared" / "reference" / "data"
 # cases bounds_honestdid_rm and bounds_honestdid_flci: R HonestDiD 0.2.6, Benzarti & Carloni, first later period
@@ -215,3 +216,43 @@ def test_hidden_drift_says_what_earlier_periods_rule_out():
     assert check.verdict == "concern"  # a drift that would go unseen is larger than the effect
     assert check.measured == pytest.approx(detectable_slope(0.25 * np.eye(2), np.array([-2.0, -1.0])))
     assert hidden_drift(Fixed([0.0, 0.0], [9.0], sd=0.1)).verdict == "pass"
+
+
+@pytest.mark.parametrize("power", [0, 1, 1.5, 80, "high"])
+def test_a_power_that_is_no_chance_is_refused(power):
+    with pytest.raises(ValueError, match="power is a chance"):
+        hidden_drift(Fixed([0.0, 0.0], [0.3]), power=power)
+
+
+@pytest.mark.parametrize("look", [sensitivity, hidden_drift])
+@pytest.mark.parametrize("level", [0, 1, 95, "high"])
+def test_a_level_that_is_no_share_is_refused(look, level):
+    with pytest.raises(ValueError, match="conf_level is a share"):
+        look(Fixed([0.0, 0.0], [0.3]), conf_level=level)
+
+
+def test_hidden_drift_names_its_test_and_few_units():
+    class Few(Fixed):
+        def aggregate(self, kind):
+            table = super().aggregate(kind)
+            head = table.headline.with_caveats(Caveat(code="small_cohorts", text="", values=()))
+            return Estimates(rows=(head, *table.rows[1:]))
+
+    many, few = hidden_drift(Fixed([0.0, 0.0], [0.3])), hidden_drift(Few([0.0, 0.0], [0.3]))
+    assert "at least one of the 2 earlier differences clear of zero (at 5%, each on its own)" in many.reason
+    assert "could have stayed hidden" not in many.reason
+    assert "a larger drift than this could have stayed hidden" in few.reason
+
+
+def test_the_first_period_has_its_own_words_and_per_cent():
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame([{"firm": i, "t": t, "first": (5.0, np.nan)[i % 2], "y": 10 + 5 * (t - 5) * (t > 5) + 3.0 * (
+        t >= 5 and i % 2 == 0) + rng.normal(0, 0.3)} for i in range(60) for t in range(1, 9)])
+    effects = group_time_att(data, outcome="y", unit="firm", time="t", first_treated="first", base_period="universal")
+    first, average = (sensitivity(effects, parameter=p, bounds=[1.0]) for p in ("first", "average"))
+    own = next(row for row in effects.aggregate("dynamic").rows[1:] if row.horizon == "0")
+    assert first.headline.question == own.question
+    assert first.headline.effect_pct.base == pytest.approx(own.effect_pct.base)  # 10, where later periods stand at 25
+    assert first[1].effect_pct.base == pytest.approx(own.effect_pct.base)
+    assert average.headline.effect_pct.base > 1.5 * own.effect_pct.base
+    assert [c.code for c in first.headline.caveats] == [c.code for c in average.headline.caveats]

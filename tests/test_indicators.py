@@ -16,6 +16,7 @@ from support_studies import PROFIT, declare, panel
 from impact import rct
 from impact.data import load_sample
 from impact.errors import DataError, DesignError, StudyError
+from impact.evaluation import evaluate
 from impact.indicators import (
     cleaning_caveats,
     construct,
@@ -254,6 +255,13 @@ def test_price_tables_that_cannot_serve(change, said):
     assert said in str(caught.value)
 
 
+def test_what_is_wrong_with_the_price_file_is_told_of_the_price_file():
+    study = study_of(PROFIT | {"construction": REAL}, status=None, prices=PRICES)
+    text = refusals(study, dated(), prices=INDEX.rename(columns={"town": "place"}))
+    assert "prices.csv, prices.place: the data have no column 'town'" in text
+    assert refusals(study, dated(), prices=INDEX.assign(cpi="x")).count("prices.csv") == 1
+
+
 def test_the_price_file_is_read_beside_the_study(tmp_path):
     study = study_of(PROFIT | {"construction": REAL}, status=None, prices=PRICES)
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(plain(study.declared)))))
@@ -319,6 +327,17 @@ def everything() -> tuple[Study, pd.DataFrame]:
                      WAGE | {"construction": {"kind": "rate", "money": True, "winsorise": {"upper": 0.95}}},
                      prices=PRICES, method="ancova")
     return study, data
+
+
+def test_one_row_and_a_made_baseline_are_told_in_words():
+    rows = firms().assign(firm=lambda t: t["firm"], profit_0=np.arange(8.0) + 10)
+    study = study_of(PROFIT | {"baseline": "profit_0", "construction": FLOW}, method="ols")
+    found = cleaning_caveats(construct_outcomes(study, rows).cleaning, study.outcomes[0])
+    assert [c.text.partition(":")[0] for c in found if c.code == "not_found"] == ["1 row is of a firm not found"]
+    assert [c.text.partition(" of firms")[0] for c in found if c.code == "closed_as_zero"] == ["2 rows are"]
+    balance = next(c for c in evaluate(study, rows).checks if c.id == "balance")
+    assert "Profit before" in balance.reason
+    assert "_profit" not in balance.reason
 
 
 def test_permuting_the_arms_changes_nothing():

@@ -4,6 +4,8 @@ import ast
 import html
 import io
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from support_records import STUDY, estimate, sample_evaluation
 
 from impact.brief import check_texts, compose, render_html, render_pdf
 from impact.brief import model as m
+from impact.brief.drawing import Scene
 from impact.brief.facts import day
 from impact.brief.page import present
+from impact.brief.raster import scene_png
 from impact.brief.texts import FONTS
 from impact.brief.theme import LADDER
 from impact.brief.translation import caveat, check_reason, check_title, check_word, fragment, loss, slug, translated
@@ -394,7 +398,7 @@ def test_a_brief_of_a_design_has_two_pages_and_no_english_left(records, name, la
     assert left_in_english(re.sub(rf"impact\s+run\s+{broken}", " ", pdf_text(pdf))) == []
     assert left_in_english(html_text(page)) == []
     assert f'<html lang="{language}">' in page
-    assert f"impact run {name} --language {language}" in page
+    assert f"impact run {name} --language {language}" in re.sub(r"\s+", " ", html_text(page))
     assert not re.search(r"\d\.\d", NAMES.sub(" ", re.sub(r"SHA-256 \S+|\b14\.[23]|4\.[14]", " ", html_text(page))))
 
 
@@ -449,6 +453,38 @@ def test_officers_texts_in_other_scripts_render_on_two_pages(name):
     assert [other for other in SCRIPTS if other != name and f'@font-face{{font-family:"Noto Sans {other}"' in page] == []
     assert SCRIPTS[name][1] in html_text(page)
     assert '@font-face{font-family:"Noto' not in render_html(compose(sample_evaluation()))
+
+
+@pytest.mark.parametrize(("name", "two"), [("Arabic", "شر"), ("Khmer", "កង")])
+def test_pictures_of_the_word_file_have_letters_of_other_scripts(name, two):
+    def drawn(letter):
+        scene = Scene(100, "a", "b")
+        scene.height = 30
+        scene.text(10, 20, letter, size=16)
+        return scene_png(scene, 40, dots=72)
+
+    assert drawn(two[0]) != drawn(two[1])  # a missing face draws the same empty box for both
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed: it says where words end")
+@pytest.mark.parametrize("letter", ["W", "Ж", "É", "ß", "ក", "م"])
+def test_a_word_longer_than_a_column_breaks_in_every_script(letter, tmp_path):
+    outcomes = [{**o, "label": letter * 36, "unit": letter * 30} for o in STUDY["outcomes"]]
+    brief = compose(sample_evaluation(study={"outcomes": outcomes, "question": letter * 20,
+                                             "brief": {**STUDY["brief"], "challenge": letter * 30}}))
+    file = tmp_path / "brief.pdf"
+    file.write_bytes(render_pdf(brief)[0])
+    places = subprocess.run(["pdftotext", "-bbox", str(file), "-"], check=True, capture_output=True, text=True).stdout
+    ends = [float(end) for end in re.findall(r'xMax="([\d.]+)"', places)]
+    assert max(ends) < (210 - 16) / 25.4 * 72 + 1  # the right margin, in points
+
+
+def test_breaks_stand_in_words_no_column_holds_and_spare_marks_and_khmer():
+    assert keep_together("institutionnellement", "fr").count("\u200b") == 2
+    assert keep_together("a" * 19 + " d'entreprise", "fr").count("\u200b") == 0
+    assert keep_together("Ж" * 58, "en").count("\u200b") == 8
+    assert "\u200b\u0301" not in keep_together("e\u0301" * 30, "en")
+    assert keep_together("ក" * 58, "en").count("\u200b") == 0  # its faces' own rules break it
 
 
 def test_words_from_right_to_left_are_shielded_in_a_sentence():

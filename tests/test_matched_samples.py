@@ -98,6 +98,23 @@ def test_weights_implied_by_a_regression_have_means_and_nothing_more():
     assert all(r.before.variance_ratio is not None for r in table.rows)
 
 
+@pytest.mark.parametrize("name", [name for name in METHODS if "mahalanobis" not in name])
+def test_text_is_laid_out_by_level_whatever_the_method(name):
+    data = firms(400)
+    data["trade"] = np.array(["food", "tailor", "wood"])[np.digitize(data["trait_1"], [-0.4, 0.4])]
+    call = CALL | {"covariates": ["trait_0", "trade"]}
+    sample = getattr(matching, name.split()[0])(data, **call, **METHODS[name]).matched
+    assert sample.covariates == ("trait_0", "trade")
+    rows = {row.label: row for row in sample.balance().rows}
+    assert list(rows) == ["trait_0", "trade: food", "trade: tailor", "trade: wood"]
+    wood, d, w = data["trade"].to_numpy()[sample.rows] == "wood", sample.treated, sample.weights
+    assert rows["trade: wood"].after.mean_comparison == close(np.average(wood[d == 0], weights=w[d == 0]))
+    if name == "entropy_balance":
+        assert rows["trade: wood"].after.smd == close(0.0, abs=1e-9)
+    assert sample.love_plot() is not None
+    assert sample.overlap_plot() is not None
+
+
 def test_matched_changes_have_their_sample_too():
     e = matching.matched_did(firms(), **CALL, baseline="start")[0]
     assert e.matched.love_plot().alt.count("→") == 3

@@ -11,7 +11,7 @@ import statsmodels.api as sm
 from support_studies import cross_section
 
 from impact.errors import DataError, DesignError
-from impact.matching import nearest_neighbour
+from impact.matching import inverse_probability, nearest_neighbour
 from impact.matching.score import propensity
 
 close = pytest.approx
@@ -143,6 +143,12 @@ def test_designs_that_cannot_answer_are_refused():
         nearest_neighbour(data, covariates=[], **call)
     with pytest.raises(DesignError, match="all 40 units are comparison"):
         nearest_neighbour(data.assign(offered=0), covariates=["size"], **call)
+    for method in (nearest_neighbour, inverse_probability):
+        with pytest.raises(DesignError, match=r"no row is left: left out were size is missing \(40 rows\)"):
+            method(data.assign(size=np.nan), covariates=["size"], **call)
+        gone = data.assign(size=data["size"].where(data["offered"] == 0))
+        with pytest.raises(DesignError, match=r"all 20 units are comparison: left out were size is missing \(20 rows\)"):
+            method(gone, covariates=["size"], **call)
     with pytest.raises(DataError, match="Did you mean 'size'"):
         nearest_neighbour(data, covariates=["sise"], **call)
     for wrong in ({"estimand": "late"}, {"distance": "cosine"}, {"neighbours": 0}, {"neighbours": True}, {"caliper": 0},

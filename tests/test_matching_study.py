@@ -371,5 +371,15 @@ def test_changes_are_clustered_by_what_was_assigned():
     plain = matched_did(data, outcome="profit", baseline="profit_0", treatment="offered", covariates=["age", "size"],
                         cluster="village")
     assert [e.std_error for e in rows[:3]] == close([e.std_error for e in plain])
-    assert not any(e.has_caveat("assignment_level") for e in rows[:3])
     assert [e.se_card.clusters_treated for e in rows[:3]] == [7, 7, 7]
+
+
+@pytest.mark.parametrize(("estimand", "whose"), [("att", "of the treated"), ("atc", "of the comparison units"),
+                                                 ("ate", "mean of both groups' variances")])
+def test_balance_is_measured_in_the_spread_of_those_the_estimand_speaks_of(estimand, whose):
+    made = evaluate(study(method="inverse_probability", estimand=estimand, covariates=["age", "size", "trade"]), firms())
+    found, table = checks_of(made)["balance"], made.estimates[0].matched.balance()
+    assert whose in found.measure
+    assert whose in table.notes[0]
+    assert found.measured == close(max(abs(row.after.smd) for row in table.rows))
+    assert dict(found.details) == close({row.label: row.after.smd for row in table.rows})

@@ -505,6 +505,9 @@ def test_the_matched_frame_comes_back_with_sets_weights_and_balance():
     gap = used.loc[one, "age"].mean() - np.average(used.loc[~one, "age"], weights=weight[~one])
     assert found["age", ""].after.smd == close(gap / call["data"].loc[call["data"]["treat"] == 1, "age"].std())
     assert "matched_set" not in nearest_neighbour(**call, replace=True).matched.data()
+    taken = nearest_neighbour(**call | {"data": call["data"].assign(matching_weight=1)})
+    with pytest.raises(DataError, match="column 'matching_weight': the table has one of this name"):
+        taken.matched.data()
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from impact.did.decomposition import bacon_decomposition
 from impact.did.events import event_study
 from impact.did.fragility import Sensitivity, sensitivity
 from impact.did.group_time import group_time_att
+from impact.did.imputed import imputation
 from impact.errors import ImpactError
 from impact.results import Caveat, Estimate, Estimates, Segment, TrendPoint
 from impact.results.palette import COLOURS
@@ -126,6 +127,19 @@ def test_an_event_study_draws_every_horizon_with_interval_band_and_reference(uni
                   "95% interval for this period alone", "95% band for all periods at once",
                   "reference period, zero by construction"):
         assert words in texts(found)
+
+
+def test_leads_of_another_regression_have_a_band_of_their_own():
+    rows = imputation(panel(), **NAMES).aggregate("dynamic")
+    found = rows.plot()
+    shown = sorted((e for e in rows if e.horizon is not None), key=lambda e: float(e.horizon))
+    boxes = [(b.get_y(), b.get_y() + b.get_height()) for b in panel_of(found).patches]
+    assert boxes == [pytest.approx((dict(e.details)["band_low"], dict(e.details)["band_high"])) for e in shown]
+    assert any(float(e.horizon) < 0 for e in shown)
+    assert "95% band for all periods on one side of the start at once" in texts(found)
+    assert "all periods on one side of the start at once" in found.alt
+    assert "band on a side at once" in str(rows)
+    assert all(dict(e.details)["band_low"] <= e.conf_low for e in shown)
 
 
 def test_binned_ends_and_the_reference_of_a_regression_are_named(gallery):

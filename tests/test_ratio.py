@@ -223,6 +223,7 @@ def test_with_covariates_it_is_lin_over_the_mean_of_all_without_the_offer(trial)
     assert e.estimate == pytest.approx(plain.estimate / e.comparison_mean)
     assert e.p_value == pytest.approx(plain.p_value)
     assert "lm_lin(y ~ d, ~ x" in e.se_card.r_call
+    assert e.se_card.r_call.endswith("# coefficient d / (Intercept)")
 
 
 @pytest.mark.parametrize("method", ["fieller", "delta"])

@@ -264,3 +264,30 @@ def test_a_usual_interval_is_not_said_to_hold_as_one_from_drawing_again():
     assert "The interval is the usual one" in said["invited − not invited"]
     assert "interval holds" not in said["invited − not invited"]
     assert "The interval holds if the effect is the same" in said["total"]
+
+
+def test_no_per_cent_of_a_mean_within_two_errors_of_zero_in_any_method_that_draws_clusters():
+    """Markets lie far apart: over firms the comparison mean looks sure, over markets it may be zero."""
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(24), 20)
+    data = pd.DataFrame({"g": g, "d": (g % 2).astype(float), "y": rng.normal(1.2, 3, 24)[g] + rng.normal(0, 1, len(g)),
+                         "x": rng.normal(size=len(g)), "b": rng.integers(0, 2, len(g)).astype(float)})
+    data["invited"] = data["d"] * data["b"]
+    data["share"] = data["d"] / 2
+    lost = data.assign(y=data["y"].mask(data.index % 7 == 0))
+    zero = data[data["d"] == 0]
+    mean = zero["y"].mean()
+    error = np.sqrt((zero.groupby("g")["y"].agg(lambda y: (y - mean).sum()) ** 2).sum() * 12 / 11) / len(zero)
+    assert zero["y"].std() / np.sqrt(len(zero)) * 2 < mean < 2 * error
+    same = {"outcome": "y", "cluster": "g"}
+    found = (rct.ols(data, treatment="d", **same),
+             *rct.spillover(data, treatment="invited", cluster_treatment="d", population_share=0.5, **same).rows[:3],
+             *rct.saturation(data, treatment="invited", saturation="share", **same).rows[:3],
+             rct.factorial(data, treatments=["d", "b"], within=["b"], **same).headline,
+             rct.attrition_weighted(lost, treatment="d", predictors=["x"], **same))
+    for e in found:
+        assert e.effect_pct is None, e.id
+        assert "within two standard errors" in dict(e.reasons)["effect_pct"]
+    sure = data.assign(y=data["y"] + 20)
+    assert rct.spillover(sure, treatment="invited", cluster_treatment="d", population_share=0.5,
+                         **same).headline.effect_pct is not None

@@ -74,7 +74,7 @@ def test_ten_firms_by_hand():
     assert [r.estimand for r in rows] == ["tce", "itt", "snt", "within"]
     assert [r.comparison_mean for r in rows] == [pytest.approx(x) for x in (10.0, 10.0, 10.0, 12.0)]
     assert [(r.n_treated, r.n_comparison, r.n_clusters) for r in rows] == [(5, 5, 5), (3, 5, 5), (2, 5, 5), (3, 2, 2)]
-    assert dict(rows.headline.details) == {"population_share": 0.25, "sample_share": 0.6}
+    assert rows.headline.details[:2] == (("population_share", 0.25), ("sample_share", 0.6))
     # CR0: cluster sums of residuals over group sizes; A1 has −1 and −1, A2 has 1 and 1; C1 −1, C2 1, C3 0
     plain = spillover(SMALL, **COLUMNS, population_share=0.25, vcov="CR0")
     control = ((-1) ** 2 + 1**2 + 0) / 25
@@ -412,3 +412,16 @@ def test_few_clusters_are_drawn_again_in_every_row():
     assert all(0 < r.p_value <= 1 for r in drawn)
     assert not any(r.has_caveat("randomisation_inference") for r in spillover(markets(rng), **COLUMNS,
                                                                               population_share=0.5))
+
+
+def test_the_card_of_a_weighted_sum_says_what_is_summed():
+    """From the coefficients that the card names, each once, comes the number."""
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 4), "y": np.sin(np.arange(48.0)) + 5})
+    data["share"] = np.array([0.0, 0.25, 0.75])[data["g"] % 3]
+    data["t"] = ((data["share"] > 0) & (data.index % 2 == 0)).astype(float)
+    rows = saturation(data, outcome="y", treatment="t", cluster="g", saturation="share", vcov="CR2").rows
+    cells = {row.term: row.estimate for row in rows}
+    for row in rows[:5]:
+        said = row.se_card.r_call.partition(" # ")[2].removesuffix(", clubSandwich::linear_contrast")
+        parts = [part.rstrip("]").split("·[") for part in said.split(" + ")]
+        assert row.estimate == pytest.approx(sum(float(weight) * cells[cell] for weight, cell in parts), rel=1e-4)

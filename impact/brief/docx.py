@@ -169,6 +169,9 @@ def _second(paper: Paper, page: dict[str, Any], drawn: dict[str, figures.Scene])
     paper.head(heads["checks"])
     paper.columns(page["check_columns"])
     _checks(paper, page)
+    if page["checks_note"]:
+        paper.columns(1)
+        paper.text(page["checks_note"], "Note")
     paper.columns(2)
     _lists(paper, page)
     paper.columns(1)
@@ -201,6 +204,8 @@ def _results(paper: Paper, page: dict[str, Any]) -> None:
         for cell in cells.cells:
             if number % 2 == 0:
                 paper.fill(cell, "zebra")
+            if number == len(rows) - 1:
+                paper.edge(cell, bottom=("navy", 8))
     paper.text(page["reading"], "Note")
 
 
@@ -266,11 +271,10 @@ def _pairs(paper: Paper, items: list[dict[str, str]], width: float, title: str) 
 def _checks(paper: Paper, page: dict[str, Any]) -> None:
     for check in page["checks"]:
         paragraph = paper.text(f"{SIGNS[check['mark']]} {check['title']}", "Fact", bold=True)
+        paragraph.paragraph_format.keep_together = True  # in one column
         paper.run(paragraph, f"{page['colon']}{check['word']}. ")
         if check["reason"]:
             paper.run(paragraph, check["reason"], colour="mute")
-    if page["checks_note"]:
-        paper.text(page["checks_note"], "Note")
 
 
 def _lists(paper: Paper, page: dict[str, Any]) -> None:

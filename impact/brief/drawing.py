@@ -23,7 +23,8 @@ MARKED = ("Mn", "Cf")  # drawn on the letter before, or not at all
 JOINS = "\u17d2\u200d"  # the next letter hangs on to the one before
 KHMER = "\u1780"
 NARROW = "iljtfrI.,:;'!|()[]· \u00a0"
-WIDE = "mwMW@%&GOQDHNU—…"
+WIDE = "mwMW@%&GOQDHNU—…πφψωώϕΦΨΜŵßмъФМжыю"
+WIDEST = "ÆŒǼæœǽŉŴẀẂẄḾṀṂḿṁṃΉΌΏЉЊЖШЩЫЮфшщљњ"  # near a whole em
 
 
 def tint(verdict: str) -> str:
@@ -116,8 +117,8 @@ _SHAPES = {"rect": _svg_rect, "line": _svg_line, "dot": _svg_dot, "ring": _svg_r
 
 def text_width(words: str, size: float, *, bold: bool = False) -> float:
     """Estimate the width of a text; a little too wide rather than too narrow."""
-    em = sum(0.0 if category(c) in MARKED else 0.30 if c in NARROW else 0.80 if c in WIDE else 0.62 if c.isupper() else
-             0.52 if c < KHMER else 0.66 for c in words)
+    em = sum(0.0 if category(c) in MARKED else 0.30 if c in NARROW else 0.80 if c in WIDE else 0.92 if c in WIDEST else
+             0.62 if c.isupper() else 0.52 if c < KHMER else 0.66 for c in words)
     return em * size * (1.06 if bold else 1.0)
 
 

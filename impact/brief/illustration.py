@@ -51,11 +51,13 @@ def _trends(t: Trends, s: Speaker) -> dict[str, Any]:
 
 
 def _event_study(t: EventStudy, s: Speaker) -> dict[str, Any]:
-    points = [{"horizon": p.horizon.text, **_row(p.effect, s),
+    points = [{"horizon": p.horizon.text, **_row(p.effect, s), "band": None if p.band is None else [
+        scaled(n) if n else None for n in (p.band.low, p.band.high)],
                "mark": "ring" if p.effect.verdict not in CLEAR or not p.effect.ranges else "dot"} for p in t.points]
     plain = s.word("points" if t.points[0].effect.value.kind == "points" else "event.percent")
     unit = s.text(t.unit) if t.unit else plain
-    note = s.word("event.note", outcome=t.outcome.text, unit=unit, method=s.text(t.method), level=s.number(t.level))
+    note = s.word("event.note" if all(p.band is None for p in t.points) else "event.note.band", outcome=t.outcome.text,
+                  unit=unit, method=s.text(t.method), level=s.number(t.level))
     told = " ".join(s.word("alt.event.point", horizon=p["horizon"], effect=p["column"]) for p in points)
     tail = percent("", s.language) if t.points[0].effect.value.kind == "percent" else ""
     return {"data": {"points": points, "tail": tail,

@@ -257,10 +257,11 @@ class TargetLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventPoint:
-    """The effect at one distance from the start of treatment; None at the reference period."""
+    """The effect at one distance from the start of treatment, and the band that holds for all distances at once."""
 
     horizon: Quote
     effect: Effect
+    band: Range | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

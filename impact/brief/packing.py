@@ -13,7 +13,7 @@ from impact.brief.theme import Layout
 
 PAGE, GUTTER = 178.0, 8.0
 RATIOS = ((1.0, 1.15), (1.0, 1.0), (1.15, 1.0), (1.3, 1.0))
-WIDTH, HEAD, LINE, ROW, LETTERS = 85.0, 9.5, 3.9, 5.5, 60.0
+WIDTH, HEAD, LINE, ROW, LETTERS, NAME = 85.0, 9.5, 3.9, 5.0, 60.0, 38
 
 
 def halves(page: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -38,7 +38,8 @@ def _heights(page: dict[str, Any]) -> dict[str, float]:
     first = next(iter(drawn), "")
     methods = page["methods"]
     blocks = {first: drawn[first]} if first else {}
-    blocks["methods"] = HEAD + LINE + ROW * len(methods["rows"]) + _lines(methods["note"])
+    names = sum(ROW + _lines(row["name"][NAME:]) for row in methods["rows"])
+    blocks["methods"] = HEAD + _lines(methods["caption"]) + names + _lines(methods["note"])
     if page["for_whom"]:
         figure = _figure(scenes["subgroups"]) if "subgroups" in scenes else 0.0
         blocks["subgroups"] = HEAD + figure + _lines(page["for_whom"]["note"])

@@ -132,7 +132,7 @@ def _second(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "reading": _reading(brief, s, layout), **pictures(brief, s, layout), "for_whom": split_panels(brief, s, layout),
         "targets": _targets(brief, s), "methods": _methods(brief, s, layout),
         "costs": _facts(brief.costs, s), "cost_note": s.text(brief.cost_note), "checks": checks,
-        "check_columns": 3 if len(checks) > 4 else 2, "checks_note": _checks_note(brief, s, layout),
+        "check_columns": 3 if len(checks) == 3 or len(checks) > 4 else 2, "checks_note": _checks_note(brief, s, layout),
         "limits": _limits(brief, s, layout), "lessons_none": s.word("lessons.none"),
         "lessons": [{"text": x.text.text, "finding": s.word(
             "lesson", finding=x.finding.text, verdict=s.word(f"verdict.{x.verdict}"))} for x in brief.lessons],

@@ -11,13 +11,13 @@ HALF, FULL = 260.0, 510.0  # widths of a scene for half a page and a whole one
 
 
 def event_study(page: dict[str, Any]) -> Scene:
-    """Draw the effects by periods since the start, each with its interval; the start is a line before period 0."""
+    """Draw the effects by periods since the start, with interval and band (thin); the start is a line before period 0."""
     data = page["event_study"]
     points = data["points"]
     alt = next(str(picture["alt"]) for picture in page["pictures"] if picture["name"] == "event_study")
     scene = Scene(HALF, page["heads"]["event_study"], alt)
     left, right, top, base = 36.0, 252.0, 12.0, 90.0
-    marks = ticks(*span(points), 5)
+    marks = ticks(*span([p | {"ranges": [*p["ranges"], *([p["band"]] if p["band"] else [])]} for p in points]), 5)
     step = (right - left) / len(points)
 
     def up(value: float) -> float:
@@ -37,6 +37,9 @@ def event_study(page: dict[str, Any]) -> Scene:
     keep = max(1, -(-len(points) // 10))
     for i, point in enumerate(points):
         x = left + (i + 0.5) * step
+        if point["band"]:
+            low, high, *_ = clamped(point["band"][0], point["band"][1], (marks[0], marks[-1]))
+            scene.line(x, up(low), x, up(high), COLOURS["mute"], 0.6)
         _upright(scene, point, x, up, (marks[0], marks[-1]))
         if (i - after) % keep == 0:
             scene.text(x, base + 9, point["horizon"].replace("-", "−"), size=7, anchor="middle", colour=COLOURS["mute"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import io
+import re
 import unicodedata
 import zipfile
 from collections.abc import Sequence
 from typing import Any
 
 from impact.brief.theme import COLOURS, Layout
+from impact.brief.view import ISOLATE, RELEASE
 
 FACE, TITLE_FACE = "Calibri", "Cambria"  # on every Word; Carlito and Caladea stand in under LibreOffice
 MARGIN = 16.0  # millimetres at the sides
@@ -18,6 +20,7 @@ PAGE_HEIGHT = 297.0
 GUTTER = 8.0  # between two columns
 HANG = 4.0  # of the text of a list behind its mark
 POINT = 20  # twentieths, Word's unit of length
+SHIELDED = re.compile(f"{ISOLATE}[^{RELEASE}]*{RELEASE}")
 # The order in which the schema (ECMA-376, part 1, section 17) wants the parts of an element, as far as they occur here.
 ORDER = {
     "pPr": ("pStyle", "keepNext", "keepLines", "pageBreakBefore", "widowControl", "numPr", "pBdr", "shd", "tabs", "bidi",
@@ -38,7 +41,7 @@ class Paper:
         from docx.shared import Mm
 
         self.language, self.colon = language, colon
-        self._columns, self._column_ends = 1, False
+        self._column_begins = self._column_ends = False
         self.page = docx.Document()
         self.section = self.page.sections[0]
         self.section.page_width, self.section.page_height = Mm(210), Mm(PAGE_HEIGHT)
@@ -88,9 +91,12 @@ class Paper:
             del faces.attrib[attribute]
         for attribute in ("ascii", "hAnsi", "cs", "eastAsia"):
             faces.set(_q(f"w:{attribute}"), face)
-        for tag in ("w:spacing", "w:kern"):
+        for tag in ("w:spacing", "w:kern", "w:szCs", "w:bCs"):
             for old in run.findall(_q(tag)):
                 run.remove(old)
+        _add(run, "w:szCs", val=int(2 * size))  # letters of other scripts have a size and a weight of their own
+        if bold:
+            _add(run, "w:bCs")
         if name == "Normal":
             for old in run.findall(_q("w:lang")):
                 run.remove(old)
@@ -152,9 +158,9 @@ class Paper:
         paragraph = self.page.add_paragraph(style=style)
         if self._column_ends:  # at the end of the last paragraph it would leave an empty line on top
             paragraph.add_run().add_break(WD_BREAK.COLUMN)
-        if self._columns > 1:  # the room above is left once, before the columns begin
+        if self._column_ends or self._column_begins:  # the room above a column is left once, before the columns begin
             paragraph.paragraph_format.space_before = Pt(0)
-        self._column_ends = False
+        self._column_ends = self._column_begins = False
         paragraph.add_run(words)
         if new_page:
             paragraph.paragraph_format.page_break_before = True
@@ -180,7 +186,7 @@ class Paper:
 
         if count > 1:
             self.gap(5)
-        self._columns, self._column_ends = count, False
+        self._column_begins, self._column_ends = count > 1, False
         section = self.page.add_section(WD_SECTION.CONTINUOUS)
         for old in section._sectPr.findall(_q("w:cols")):
             section._sectPr.remove(old)
@@ -299,7 +305,12 @@ def steady(content: bytes) -> bytes:
 
 
 def from_right(words: str) -> bool:
-    """Tell whether a text begins, after signs and figures, with letters that run from the right."""
+    """Tell whether a text begins, after signs and figures, with letters that run from the right.
+
+    Words shielded inside a sentence of ours do not turn it; a text that is nothing else is theirs.
+    """
+    ours = SHIELDED.sub("", words)
+    words = ours if any(unicodedata.bidirectional(c) in ("L", "R", "AL") for c in ours) else words
     return next((unicodedata.bidirectional(c) in ("R", "AL") for c in words
                  if unicodedata.bidirectional(c) in ("L", "R", "AL")), False)
 

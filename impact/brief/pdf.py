@@ -19,6 +19,7 @@ from impact.errors import Problem, RenderError
 
 HERE = Path(__file__).parent
 POINT = 0.3528  # millimetres
+SPARE = 6.0  # millimetres that a fuller first page leaves: browsers set it a little longer
 LEAST = 12  # characters that a label keeps
 ROW = 4.75  # millimetres of an outcome in the figure
 STANDARDS = ["ua-1", "a-2a"]
@@ -70,12 +71,24 @@ def render_pdf(brief: Brief, *, ladder: tuple[Layout, ...] = LADDER) -> tuple[by
     for layout in ladder:
         pdf, fit = _compile(compiler, brief, layout)
         if _fits(fit):
-            return _with_splits(compiler, brief, layout) or (pdf, layout)
+            fuller = _with_first_page(compiler, brief, layout) or (pdf, layout)
+            return _with_splits(compiler, brief, fuller[1]) or fuller
     raise RenderError(_overfull(fit, ladder[-1], brief), source="brief")
 
 
 def _fits(fit: list[dict[str, Any]]) -> bool:
     return fit[-1]["pages"] == 2 and all(page["need"] <= page["room"] + 0.01 for page in fit)
+
+
+def _with_first_page(compiler: Any, brief: Brief, layout: Layout) -> tuple[bytes, Layout] | None:
+    """Set the brief with the first page in full, where it was the second that asked for less."""
+    for kept in ({"facts": False, "head": LADDER[0].head, "drawn": LADDER[0].drawn}, {"facts": False}):
+        fuller = replace(layout, **kept)
+        if fuller != layout:
+            pdf, fit = _compile(compiler, brief, fuller)
+            if _fits(fit) and fit[0]["room"] - fit[0]["need"] >= SPARE:
+                return pdf, fuller
+    return None
 
 
 def _with_splits(compiler: Any, brief: Brief, layout: Layout) -> tuple[bytes, Layout] | None:
@@ -151,7 +164,7 @@ def _overfull(fit: list[dict[str, Any]], layout: Layout, brief: Brief) -> list[P
         if won < over:
             advice = [*_fewer(brief, over), *advice]
         problems.append(Problem(
-            where=f"page {page['page']}", what=f"{over:.0f} mm too long at the smallest type",
+            where=f"page {page['page']}", what=f"{math.ceil(over)} mm too long at the smallest type",
             cure=" Or: ".join(advice) or "Shorten the longest texts."))
     return problems or [Problem(where="brief.pdf", what="the brief does not fit on two pages",
                                 cure="Shorten the longest texts of study.yaml.")]
@@ -169,6 +182,7 @@ def _spare(brief: Brief) -> dict[str, int]:
     return {"title": labels, "key": labels, "effects": labels, "tiles": labels, "table": table,
             "targets": spare([r["label"] for r in page["targets"]["rows"]], LEAST),
             "challenge": spare([page["question"], *page["challenge"], page["done"]], 60),
+            "sources": spare([fact["text"] for fact in page["ethics"]] + [page["disclaimer"]], LEAST),
             "chain": spare([box["text"] for box in page["chain"]["boxes"]], LEAST),
             "lessons": spare([lesson["text"] for lesson in page["lessons"]], 60)}
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from impact.brief.effects import level, main_effect, unit_of
 from impact.brief.facts import method_name
-from impact.brief.model import Effect, EventPoint, EventStudy, Number, Series, Trends, quote, take
+from impact.brief.model import Effect, EventPoint, EventStudy, Number, Range, Series, Trends, quote, take
 from impact.brief.translation import fragment
 from impact.results.estimate import Estimate
 from impact.results.evaluation import Evaluation
@@ -65,8 +68,23 @@ def event_study(evaluation: Evaluation, language: str) -> EventStudy | None:
     return EventStudy(
         outcome=quote(words(outcome.label, language), f"study.yaml: outcomes[{index}].label"), unit=shown.unit,
         method=method_name(method), level=level(evaluation, rows[0]),
-        points=tuple(EventPoint(horizon=quote(e.horizon or "", "results.json: horizon"), effect=x)
+        points=tuple(EventPoint(horizon=quote(e.horizon or "", "results.json: horizon"), effect=x,
+                                band=_band(evaluation, e, x))
                      for e, x in zip(rows, alike, strict=True) if x is not None))
+
+
+def _band(evaluation: Evaluation, e: Estimate, x: Effect) -> Range | None:
+    """Give the band that holds for all distances at once, on the scale of the effect; None where the record has none."""
+    if not x.ranges or (x.value.kind == "percent" and e.transform != "log"):
+        return None
+    low, high = (take(evaluation, f"details[band_{end}]", x.value.kind, e.id) for end in ("low", "high"))
+    if low is None or high is None:
+        return None
+    return Range(low=_of_log(low), high=_of_log(high)) if x.value.kind == "percent" else Range(low=low, high=high)
+
+
+def _of_log(number: Number) -> Number:
+    return replace(number, value=100 * math.expm1(min(number.value, 700.0)), derived=f"100·(exp({number.path}) − 1)")
 
 
 def _by_horizon(e: Estimate) -> bool:

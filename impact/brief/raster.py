@@ -7,7 +7,7 @@ from pathlib import Path
 
 from impact.brief.figures import Scene
 from impact.brief.texts import FONTS
-from impact.brief.theme import SANS
+from impact.brief.theme import OTHER_SCRIPTS, SANS
 
 HERE = Path(__file__).parent
 DOTS_PER_INCH = 300
@@ -18,6 +18,7 @@ def scene_png(scene: Scene, width: float, *, dots: float = DOTS_PER_INCH) -> byt
     import typst
 
     faces = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
-    inputs = {"scene": json.dumps(scene.for_typst()), "face": SANS, "width": f"{width:.3f}"}
+    names = json.dumps([SANS, *(family for family, _, _ in OTHER_SCRIPTS)])
+    inputs = {"scene": json.dumps(scene.for_typst()), "faces": names, "width": f"{width:.3f}"}
     return typst.compile(str(HERE / "figure.typ"), root=str(HERE), font_paths=faces, format="png", ppi=dots,
                          sys_inputs=inputs)

@@ -17,6 +17,10 @@ NBSP = "\u00a0"
 MINUS = "\u2212"
 BREAK = "\u200b"
 ISOLATE, RELEASE = "\u2068", "\u2069"  # around words that run from right to left inside a sentence that does not
+# A narrow column holds 19 letters; lines break at a hyphen or slash, and between the words of Khmer, without our help.
+UNBROKEN = re.compile(r"[^\W\d_\u1780-\u17ff]{20,}|[^\s/\-\u1780-\u17ff]{28,}")
+PIECE = 7  # letters, so that a piece of the widest ones fits too
+MARKS = ("Mn", "Mc", "Me", "Cf")
 MOST_DECIMALS = 6
 LONG_NUMBER = 1e12  # from here on a number is written with a power of ten
 
@@ -287,5 +291,10 @@ def keep_together(text: str, language: str) -> str:
     for pattern, by in _rules(language):
         text = pattern.sub(by, text)
     text = re.sub(r"(\d%) (interval)", rf"\1{NBSP}\2", text)
-    # lines may break at a hyphen or slash anyway; only longer unbroken runs get break points of ours
-    return re.sub(r"[!-,.0-~]{28,}", lambda m: BREAK.join(re.findall(r".{1,14}", m[0])), text)
+    return UNBROKEN.sub(lambda m: _breakable(m[0]), text)
+
+
+def _breakable(word: str) -> str:
+    """Put points where a line may break into a word no column holds; marks stay with the letter they stand on."""
+    return "".join(BREAK + c if i and i % PIECE == 0 and unicodedata.category(c) not in MARKS else c
+                   for i, c in enumerate(word))

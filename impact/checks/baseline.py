@@ -9,6 +9,7 @@ from impact.data.frame import as_names
 from impact.inference.balance import MATCHED_LIMIT, TRIAL_LIMIT, compare_traits
 from impact.inference.linear import Array
 from impact.results import Check
+from impact.results.balance import DENOMINATORS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,7 @@ FAILED_LIMIT = 1.0  # standard deviations left after matching or weighting; ours
 
 def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], weights: Array | None = None,
             randomised: bool = False, remedy: str = "", after: str = "matching", made_equal: bool = False,
-            outcome: str = "") -> Check:
+            denominator: str | None = None, outcome: str = "") -> Check:
     """Examine whether treated and comparison units were alike before.
 
     Parameters
@@ -28,6 +29,7 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
     remedy : what is done about a chance imbalance, as the end of a sentence ('the estimate adjusts for them').
     after : what made the weights: "matching", "weighting" or "regression", whose implied weights may be negative.
     made_equal : whether the method makes the means equal by construction, so that equal means are no test.
+    denominator : as :func:`impact.checks.balance_table`; None is "pooled" for a trial, else "treated".
     outcome : whose units these are, where outcomes have different ones.
 
     Returns
@@ -43,8 +45,9 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
         return Check(id="balance", title=title, verdict="not_applicable", word="not examined",
                      reason="No covariate measured before the programme was declared.", measure="standard deviations")
     covariates = as_names(covariates)
-    rows = compare_traits(data, treatment=treatment, covariates=covariates, weights=weights,
-                          denominator="pooled" if randomised else "treated", implied=after == "regression")
+    unit = denominator or ("pooled" if randomised else "treated")
+    rows = compare_traits(data, treatment=treatment, covariates=covariates, weights=weights, denominator=unit,
+                          implied=after == "regression")
     limit = TRIAL_LIMIT if randomised else MATCHED_LIMIT
     gaps = [(r.label, r.now.smd) for r in rows]
     over = [name for name, smd in gaps if smd is None or abs(smd) > limit]
@@ -68,7 +71,7 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
         id="balance", outcome=outcome, title=title, verdict="pass" if not over or randomised else
         "fail" if weights is not None and largest is not None and largest > FAILED_LIMIT else "concern",
         word="alike" if not over else "chance differences" if randomised else "not alike", reason=reason,
-        measured=largest, threshold=limit, measure="standard deviations, largest absolute difference",
+        measured=largest, threshold=limit, measure=f"largest absolute difference, in units of {DENOMINATORS[unit]}",
         source="Imbens & Rubin (2015)" if randomised else "Austin (2009), Statistics in Medicine 28",
         details=tuple(gaps))
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Estimator = Callable[..., Estimate | Estimates]
+CHANGES = ("matched_did",)  # methods whose baseline= is subtracted, not adjusted for
 FAMILY = "Holm, negative-control outcomes"
 
 
@@ -88,7 +89,8 @@ def negative_control(estimator: Estimator, data: pd.DataFrame, *, outcomes: Sequ
     Raises
     ------
     DesignError
-        Without an outcome, or where one is adjusted for: then it is alike by construction and tests nothing.
+        Without an outcome, or where one is adjusted for: then it is alike by construction and tests nothing; or where the
+        method would take its change since another outcome's baseline.
 
     Notes
     -----
@@ -105,6 +107,10 @@ def negative_control(estimator: Estimator, data: pd.DataFrame, *, outcomes: Sequ
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is a share such as 0.05, not {alpha!r}")
     found = [estimator(data, outcome=name, **options).headline for name in names]
+    if options.get("baseline") is not None and any(e.method in CHANGES for e in found):
+        raise DesignError(Problem(where="outcomes", what=f"the method takes changes since '{options['baseline']}', which "
+                                  "is no earlier wave of these", cure="Compare levels of them, by the matching alone, or "
+                                  "give rows over periods."), source="negative control")
     known = [i for i, e in enumerate(found) if e.p_value is not None]
     for i, p in zip(known, holm([found[i].p_value or 0.0 for i in known]), strict=True):
         found[i] = replace(found[i], p_adjusted=p, p_family=FAMILY)

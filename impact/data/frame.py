@@ -218,11 +218,8 @@ def require_columns(data: pd.DataFrame, **roles: str | Sequence[str] | None) -> 
     """
     if not hasattr(data, "columns"):
         raise DataError(Problem(where="data", what=f"a {type(data).__name__} is no table",
-                                cure="Give a pandas DataFrame, such as pandas.read_csv makes."), source="data")
+                                cure="Read the file first: pandas.read_csv('file.csv')."), source="data")
     problems = []
-    if not hasattr(data, "columns"):
-        raise DataError(Problem(where="data", what=f"it is no table but {type(data).__name__}", cure="Read the file first: "
-                                "pandas.read_csv('file.csv')."), source="data")
     columns = [str(c) for c in data.columns]
     for role, given in roles.items():
         if role in ONE_NAME and not isinstance(given, str | None):

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import require_columns
+from impact.data.frame import as_names, check_columns, require_columns
 from impact.data.panel import EVEN, spacing
+from impact.did.listing import part_lines
 from impact.did.opening import snapped
 from impact.errors import DataError, DesignError, Problem
+from impact.inference.intervals import is_number
 from impact.results import Check, Estimate, Estimates
 
 if TYPE_CHECKING:
@@ -31,6 +33,14 @@ class MadeAgain(Estimates):
 
     check: Check | None = field(default=None, metadata={"of": Check})
     left_out: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        head = self.headline
+        rows = [replace(row, caveats=tuple(c for c in row.caveats if not head.has_caveat(c.code))) for row in self.rows[1:]]
+        lines = [*part_lines(rows, ["term"], said=head),
+                 *(f"  {name}: not estimated: {why}" for name, why in self.left_out)]
+        return "\n".join([str(head), *lines, *([f"{self.check.title}: {self.check.word}. {self.check.reason}"]
+                                              if self.check is not None else [])])
 
 
 def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[float] = (1, 2),
@@ -60,6 +70,9 @@ def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[
     enter; ``periods`` of a two-by-two move along. A placebo that finds nothing in
     few periods proves little. Reference case: by hand, tests/test_again.py.
     """
+    _need(keywords, "time", "first_treated")
+    if isinstance(shifts, int | float) or not all(is_number(s) and 0 < s < np.inf for s in shifts):
+        raise ValueError(f"shifts are numbers of periods above 0, such as (1, 2), not {shifts!r}")
     real = estimator(data, **keywords).headline
     start, time = str(keywords["first_treated"]), str(keywords["time"])
     first = data[start].astype(float)
@@ -104,10 +117,14 @@ def placebo_outcomes(estimator: Estimator, data: pd.DataFrame, *, outcomes: Sequ
     Estimand: the estimate's own, on outcomes it cannot move. Assumes that the programme does not touch them. Reference
     case: by hand, tests/test_again.py.
     """
-    require_columns(data, outcomes=tuple(outcomes))
+    names = as_names(outcomes)
+    if keywords.get("outcome") in names:
+        raise ValueError("outcomes are columns the programme does not touch; "
+                         f"{keywords['outcome']!r} is the outcome itself")
+    require_columns(data, outcomes=names)
     real = estimator(data, **keywords).headline
     rows, lost = [], []
-    for name in outcomes:
+    for name in names:
         found, why = _try(estimator, data, {**keywords, "outcome": name})
         if found is None:
             lost.append((name, why))
@@ -135,7 +152,8 @@ def leave_one_cohort_out(estimator: Estimator, data: pd.DataFrame, **keywords: A
     Estimand: the estimate's own, on the rows that stay. Assumes what the estimate assumes. Reference case: by hand,
     tests/test_again.py.
     """
-    start = str(keywords["first_treated"])
+    _need(keywords, "first_treated")
+    real, start = estimator(data, **keywords).headline, str(keywords["first_treated"])
     first = data[start].astype(float).replace([np.inf, -np.inf], np.nan)
     cohorts = sorted(first.dropna().unique())
     if len(cohorts) < 2:
@@ -143,7 +161,7 @@ def leave_one_cohort_out(estimator: Estimator, data: pd.DataFrame, **keywords: A
                                   "out."),
                           source="design")
     parts: Iterable[Part] = ((f"without those first treated in {g:.12g}", data[~(first == g)], {}) for g in cohorts)
-    return _moved(estimator, data, keywords, parts, "leave_one_cohort_out", "One cohort left out at a time", "cohort")
+    return _moved(real, estimator, keywords, parts, "leave_one_cohort_out", "One cohort left out at a time", "cohort")
 
 
 def drop_the_largest(estimator: Estimator, data: pd.DataFrame, *, size: str | None = None, most: int = 3,
@@ -165,8 +183,12 @@ def drop_the_largest(estimator: Estimator, data: pd.DataFrame, *, size: str | No
     Estimand: the estimate's own, on the rows that stay. Assumes what the estimate assumes. Reference case: by hand,
     tests/test_again.py.
     """
+    _need(keywords, "unit", "outcome")
+    if not is_number(most) or most < 1 or most != int(most):
+        raise ValueError(f"most is a whole number of units from 1 up, not {most!r}")
     unit, column = str(keywords["unit"]), size or str(keywords["outcome"])
     require_columns(data, unit=unit, size=column)
+    check_columns(data, numbers=(column,))
     means = data.groupby(unit, sort=True)[column].mean().sort_values(ascending=False, kind="stable")
     if len(means) <= most + 2:
         raise DataError(Problem(where=f"column '{unit}'", what=f"there are {len(means)} units", cure="Too few to leave any "
@@ -174,7 +196,16 @@ def drop_the_largest(estimator: Estimator, data: pd.DataFrame, *, size: str | No
     parts: Iterable[Part] = (
         (f"without the {k} largest" if k > 1 else "without the largest", data[~data[unit].isin(means.index[:k])], {})
         for k in range(1, most + 1))
-    return _moved(estimator, data, keywords, parts, "drop_the_largest", "The largest units left out", "unit")
+    return _moved(estimator(data, **keywords).headline, estimator, keywords, parts, "drop_the_largest",
+                  "The largest units left out", "unit")
+
+
+def _need(keywords: dict[str, Any], *names: str) -> None:
+    """Refuse a call without the estimator's keywords that say what is to be changed."""
+    missing = [name for name in names if keywords.get(name) is None]
+    if missing:
+        raise ValueError(f"give {', '.join(f'{name}=' for name in missing)}: without it there is nothing to change"
+                         f"{' (a start read from treatment= cannot be moved)' if 'treatment' in keywords else ''}")
 
 
 def amount(value: float, transform: str) -> str:
@@ -187,7 +218,7 @@ def _try(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any]) -> 
     try:
         found: Estimate = estimator(data, **keywords).headline
     except (DataError, DesignError) as error:
-        return None, "; ".join(problem.what for problem in error.problems)
+        return None, error.reason
     if found.std_error is None:
         return None, dict(found.reasons).get("std_error", "it has no standard error")
     return found, ""
@@ -230,9 +261,8 @@ def _placebos(real: Estimate, rows: list[Estimate], lost: list[tuple[str, str]],
     return MadeAgain(rows=(real, *rows), check=check, left_out=tuple(lost))
 
 
-def _moved(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any], parts: Iterable[Part],
-           code: str, title: str, noun: str) -> MadeAgain:
-    real = estimator(data, **keywords).headline
+def _moved(real: Estimate, estimator: Estimator, keywords: dict[str, Any], parts: Iterable[Part], code: str, title: str,
+           noun: str) -> MadeAgain:
     rows, lost = _each(estimator, keywords, parts)
     error = real.std_error
     if not rows or not error:

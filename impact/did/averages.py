@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from impact.did.effects import Story, tell
-from impact.did.estimands import QUESTIONS
+from impact.did.estimands import QUESTIONS, horizon_question
 from impact.did.layout import Layout
+from impact.did.listing import Averages
 from impact.did.multiplier import uniform_critical, with_band
 from impact.did.opening import Mask
 from impact.did.periods import uneven
@@ -90,8 +91,8 @@ class CellEffects(Estimates):
         -------
         Estimates
             Row 0 the overall average of that kind, then one row a horizon, cohort or period, named in that field, with
-            ``band_low`` and ``band_high`` in ``details``, which cover all of them at once; no band where leads of another
-            regression stand beside.
+            ``band_low`` and ``band_high`` in ``details``, which cover all of them at once; where leads of another
+            regression stand beside, one band covers all effects and another all leads (``bands_by_side``).
 
         Raises
         ------
@@ -108,14 +109,15 @@ class CellEffects(Estimates):
         whole = average(lay, self.story, self.cells, overall_of(self.cells, kind, parts), name=kind,
                         question=QUESTIONS[self.story.method][kind])
         rows = [_part(self, kind, value, pick) for value, pick in parts]
-        if kind == "dynamic" and self.earlier:  # of another regression: no band holds for both
-            return Estimates(rows=(whole, *rows, *self.earlier))
         if parts:
             picks = np.array([pick for _, pick in parts])
             critical = uniform_critical(picks @ self.cells.matrix @ picks.T, self.cells.df, lay.conf_level, SEED)
             whole = replace(whole, details=(*whole.details, ("band_critical", critical)))
             rows = [with_band(row, critical) for row in rows]
-        return Estimates(rows=(whole, *rows))
+        if kind != "dynamic" or not self.earlier:
+            return Averages(rows=(whole, *rows))
+        # leads are of another regression: each side has its own band
+        return Averages(rows=(replace(whole, details=(*whole.details, ("bands_by_side", True))), *rows, *self.earlier))
 
 
 def parts_of(cells: CellTable, kind: str) -> list[tuple[float, Array]]:
@@ -162,11 +164,3 @@ def _part(effects: CellEffects, kind: str, value: float, pick: Array) -> Estimat
                        question=f"the average effect on units first treated in {text}, over their treated periods")
     return average(lay, story, cells, pick, name=f"calendar/{text}", period=text,
                    question=f"the average effect in {text} on units treated by then")
-
-
-def horizon_question(value: float) -> str:
-    """Say in words what an effect at one horizon answers."""
-    if value < 0:
-        return (f"the difference {-value:.12g} before treatment, where there can be no effect: how far treated units had "
-                "already moved apart")
-    return f"the average effect {value:.12g} after first treatment, on units observed that long"

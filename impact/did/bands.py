@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from impact.did.averages import horizon_question
 from impact.did.effects import Story, infer_along, tell
+from impact.did.estimands import horizon_question
 from impact.did.layout import Layout
+from impact.did.listing import Averages
 from impact.did.multiplier import uniform_critical, with_band
 from impact.did.opening import Mask
 from impact.did.wild import beside
@@ -42,7 +43,7 @@ def by_horizon(lay: Layout, story: Story, fit: Fit, cov: Covariance, horizons: S
         counted = counted * lay.weights
     row = tell(lay, story, infer_along(fit, cov, pick, lay.conf_level), rows=np.asarray(counted > 0), by_row=counted,
                question=question, period=lay.span, details=(("reference", reference), ("band_critical", critical)))
-    return Estimates(rows=(beside(row, fit, pick, clusters, seed),
+    return Averages(rows=(beside(row, fit, pick, clusters, seed),
                            *(_row(lay, story, fit, cov, h, critical) for h in horizons)))
 
 

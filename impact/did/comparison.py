@@ -95,7 +95,7 @@ def compare(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
         try:
             rows.append(function(data, **keywords).headline)
         except (DataError, DesignError) as error:
-            lost.append((name, "; ".join(problem.what for problem in error.problems)))
+            lost.append((name, error.reason))
             errors.append(error)
     if not rows:
         if errors:

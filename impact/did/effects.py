@@ -72,6 +72,8 @@ def tell(lay: Layout, story: Story, inference: Inference, *, rows: Mask, questio
     counts = counts or lay.counts(rows)
     if not name:
         caveats, details = (*caveats, *lay.notes), (*details, *lay.record)
+    if lay.asked.weights is not None:
+        question += " (observations count by their weights)"
     card = replace(story.card, clusters_treated=counts.clusters_treated, clusters_comparison=counts.clusters_comparison)
     made = make_estimate(
         outcome=lay.asked.outcome, term=term, method=story.method, estimand=estimand, inference=inference, counts=counts,

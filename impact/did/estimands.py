@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-CELLS = ("effects by first treated period and calendar period, each measured from the last period before treatment")
+CELLS = "effects by first treated period and calendar period, each measured from {base} against {others}"
 IMPUTED = ("treated observations, each less what the unit and period effects of all untreated observations predict for it")
 INTERACTED = ("effects by first treated period and period since treatment, from one regression against units never "
               "treated (or treated last)")
 QUESTIONS: dict[str, dict[str, str]] = {
     "group_time_att": {
         "simple":
-            f"the average effect on treated units: {CELLS} against units untreated by then, weighted by the number of "
-            "units first treated at that time",
+            "the average effect on treated units: {cells}, weighted by the {size} first treated at that time",
         "dynamic":
-            f"the average over periods since first treatment, each counting the same, of {CELLS}, weighted by number of "
-            "units",
+            "the average over periods since first treatment, each counting the same, of {cells}, weighted by the {size}",
         "group":
-            f"the average effect on treated units, each unit counting once however long it is seen treated: {CELLS}, "
-            "averaged within each first treated period and then by number of units",
+            "the average effect on treated units, however long they are seen treated: {cells}, averaged within each first "
+            "treated period and then by the {size}",
         "calendar":
-            f"the average over calendar periods, each counting the same, of {CELLS} on units treated by then, weighted by"
-            " number of units",
+            "the average over calendar periods, each counting the same, of {cells}, on units treated by then, weighted by "
+            "the {size}",
     },
     "imputation": {
         "simple":
-            f"the average effect on treated units: {IMPUTED}, each observation with equal weight",
+            f"the average effect on treated units: {IMPUTED}, each observation counting once",
         "dynamic":
             f"the average over periods since treatment, each counting the same, of {IMPUTED}",
         "group":
@@ -69,11 +67,11 @@ QUESTIONS: dict[str, dict[str, str]] = {
     },
     "two_by_two": {
         "panel":
-            "the average effect, in the second period, on units first treated between the two periods, each unit (or its"
-            " weight) counting once",
+            "the average effect, in the second period, on units first treated between the two periods, against {others}, "
+            "each unit (or its weight) counting once",
         "rows":
-            "the average effect, in the second period, on units first treated between the two periods, each row surveyed"
-            " then (or its weight) counting once",
+            "the average effect, in the second period, on units first treated between the two periods, against {others}, "
+            "each row surveyed then (or its weight) counting once",
     },
     "poisson": {
         "":
@@ -87,3 +85,35 @@ QUESTIONS: dict[str, dict[str, str]] = {
             "group",
     },
 }
+
+
+def group_time_question(kind: str, *, control_group: str, anticipation: float = 0, season: int | None = None,
+                        weighted: bool = False, rows: bool = False) -> str:
+    """Say what an average of group-time effects is of, as it was asked for; ``rows`` where no unit is followed."""
+    ahead = f"{anticipation:.12g} period{'s' * (anticipation != 1)}"
+    base = ("the latest earlier period of the same season" if season is not None else "the last period before treatment")
+    base += f", leaving out {ahead} of anticipation" if anticipation else ""
+    others = "units never treated" if control_group == "never_treated" else (
+        f"units untreated by then and in the next {ahead}" if anticipation else "units untreated by then")
+    size = "weights of the units" if weighted else f"number of {'rows' if rows else 'units'}"
+    return QUESTIONS["group_time_att"][kind].replace("{cells}", CELLS.replace("{base}", base).replace(
+        "{others}", others)).replace("{size}", size)
+
+
+def two_by_two_question(kind: str, control_group: str) -> str:
+    """Say what a two-by-two difference is of; ``kind`` is "panel" or "rows"."""
+    return QUESTIONS["two_by_two"][kind].replace("{others}", "units never treated" if control_group == "never_treated"
+                                                 else "units untreated in both periods")
+
+
+def horizon_question(value: float, anticipation: float = 0) -> str:
+    """Say in words what an effect at one horizon answers; within ``anticipation`` the programme may already act."""
+    size = f"{abs(value):.12g} period{'s' * (abs(value) != 1)}"
+    if value == 0:
+        return "the average effect in the period of first treatment, on units observed then"
+    if value > 0:
+        return f"the average effect {size} after first treatment, on units observed that long"
+    if value >= -anticipation:
+        return f"the average effect {size} before treatment, when units may already have acted on what they expected"
+    return (f"the difference {size} before treatment, where there can be no effect: how far treated units had already "
+            "moved apart")

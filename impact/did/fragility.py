@@ -11,7 +11,9 @@ import numpy as np
 
 from impact.did.again import amount
 from impact.did.honest import EventPath, detectable_slope, relative_magnitudes_set, smoothness_set
+from impact.did.listing import part_lines
 from impact.errors import DesignError, Problem
+from impact.inference.intervals import check_level, infer, is_number
 from impact.inference.linear import Array
 from impact.results import Caveat, Check, Estimate, Estimates, PercentEffect, Segment, StandardErrorCard
 
@@ -45,6 +47,11 @@ class Sensitivity(Estimates):
 
     breakdown: float | None = None
     check: Check | None = field(default=None, metadata={"of": Check})
+
+    def __str__(self) -> str:
+        rows = [replace(row, reasons=(), caveats=()) for row in self.rows[1:]]  # their caveat repeats the term
+        return "\n".join([str(self.headline), *part_lines(rows, ["term"], said=self.headline), *(
+            [f"{self.check.title}: {self.check.word}. {self.check.reason}"] if self.check is not None else [])])
 
 
 def sensitivity(effects: Dynamic, *, kind: str = "relative_magnitudes", bounds: Sequence[float] | None = None,
@@ -84,8 +91,8 @@ def sensitivity(effects: Dynamic, *, kind: str = "relative_magnitudes", bounds: 
     wanted = BOUNDS[kind] if bounds is None else tuple(float(b) for b in bounds)
     if not all(np.isfinite(b) and b >= 0 for b in wanted):
         raise ValueError("bounds are numbers from 0 up")
+    alpha = 1 - check_level(conf_level)
     path, base, _ = event_path(effects, parameter)
-    alpha = 1 - conf_level
     scale = 1.0 if kind == "relative_magnitudes" else path.std_error
 
     def interval(bound: float) -> tuple[float | None, float | None]:
@@ -152,11 +159,14 @@ def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath,
                                   "clusters or units than that", cure="Too few clusters or units to say "
                                   "how far trends part."), source="design")
     effect = horizon[after] >= 0
+    base = table.headline
     weights = effect / effect.sum() if parameter == "average" else (np.cumsum(effect) * effect == 1).astype(float)
+    if parameter == "first":  # its own words, counts and counterfactual mean, beside what must be known of the rows
+        base = replace(parts[after[int(np.argmax(weights))]], caveats=base.caveats)
     order = np.concatenate([before, after])
     path = EventPath(before=value[before], after=value[after], covariance=covariance[np.ix_(order, order)],
                      weights=np.asarray(weights, dtype=float))
-    return path, table.headline, horizon[order] - horizon[reference[0]]
+    return path, base, horizon[order] - horizon[reference[0]]
 
 
 def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.95, seed: int = 0) -> Check:
@@ -175,28 +185,38 @@ def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.
 
     Notes
     -----
-    Estimand: none; the drift that earlier periods could not have shown. Assumes a straight drift and normal coefficients.
-    Roth (2022, section I). Reference case: by hand with independent coefficients, tests/test_honest.py.
+    Estimand: none; the drift that earlier periods could not have shown. Assumes a straight drift and normal coefficients
+    whose covariance is known; with few units or clusters it is not, and the reason says so. Roth (2022, section I).
+    Reference case: by hand with independent coefficients, tests/test_honest.py.
     """
+    if not is_number(power) or not 0 < power < 1:
+        raise ValueError(f"power is a chance above 0 and below 1, such as 0.8, not {power!r}")
+    check_level(conf_level)
     path, base, times = event_path(effects, "average")
     b = len(path.before)
     slope = detectable_slope(path.covariance[:b, :b], times[:b], power, 1 - conf_level, seed=seed)
     bias = slope * float(path.weights @ times[b:])
     large = abs(bias) > abs(path.estimate)
     said, made, found = (amount(x, base.transform) for x in (slope, bias, path.estimate))
-    reason = (f"A straight drift apart of {said} a period would have shown in the earlier periods with {power:.0%} "
-              f"chance; a "
-              f"smaller one may have gone unseen. Such a drift alone would make an effect of {made} out of nothing; the "
-              f"estimate is {found}.")
+    reason = (f"A straight drift apart of {said} a period would have moved at least one of the {b} earlier differences "
+              f"clear of zero (at {1 - conf_level:.0%}, each on its own) with {power:.0%} chance; a smaller one may have "
+              f"gone unseen. Such a drift alone would make an effect of {made} out of nothing; the estimate is {found}."
+              f"{_few(base)}")
     return Check(id=f"hidden_drift:{base.outcome}", title="Drift that earlier periods could have shown",
                  outcome=base.outcome, verdict="concern" if large else "pass",
                  word="little ruled out" if large else "examined", reason=reason, measured=slope,
                  measure="outcome units a period", source=ROTH, details=(("bias", bias), ("power", power)))
 
 
-def _under_parallel_trends(path: EventPath, base: Estimate, conf_level: float) -> Estimate:
-    from impact.inference.intervals import infer
+def _few(base: Estimate) -> str:
+    """Say that the drift is understated where the errors of the earlier differences are too small."""
+    if not any(base.has_caveat(code) for code in ("small_cohorts", "small_comparison", "few_clusters_large_sample")):
+        return ""
+    return (" With so few treated or comparison units or clusters the errors of the earlier differences are somewhat too "
+            "small, so that a larger drift than this could have stayed hidden.")
 
+
+def _under_parallel_trends(path: EventPath, base: Estimate, conf_level: float) -> Estimate:
     found = infer(path.estimate, path.std_error, None, conf_level)
     return replace(base, id=f"{base.outcome}/sensitivity/parallel", method="sensitivity", term="parallel trends",
                    estimate=found.estimate, std_error=found.std_error, statistic=found.statistic, df=None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -14,9 +14,9 @@ from impact.data.panel import ASSUMPTIONS, EVEN
 from impact.did.again import amount
 from impact.did.aggregation import Average, aggregate
 from impact.did.cells import Cell, Cells
-from impact.did.estimands import QUESTIONS
+from impact.did.estimands import horizon_question
 from impact.did.layout import distinct
-from impact.did.listing import part_lines
+from impact.did.listing import Averages
 from impact.did.multiplier import critical_value
 from impact.did.pretest import largest_difference, said
 from impact.inference.intervals import Inference, infer
@@ -28,7 +28,6 @@ METHOD = "group_time_att"
 TITLE = "Earlier trends, all groups at once"
 SOURCE = "Callaway & Sant'Anna (2021), section 4; Roth (2022), AER: Insights 4"
 PARTS = {
-    "dynamic": "the effect {} periods after first treatment, on units seen at that distance",
     "group": "the effect on units first treated in {}, averaged over the periods since",
     "calendar": "the effect in {} on units treated by then",
 }
@@ -38,7 +37,8 @@ PARTS = {
 class Report:
     """All that is needed to write any average of the cells as an estimate; no row of data.
 
-    ``counts`` are those of the effects after treatment. ``noun`` names the level of assignment in sentences.
+    ``counts`` are those of the effects after treatment. ``noun`` names the level of assignment in sentences. ``questions``
+    says, by kind of average, what the average is of.
     """
 
     outcome: str
@@ -58,15 +58,8 @@ class Report:
     covariates: bool
     repeated: bool
     noun: str
+    questions: Mapping[str, str]
     anticipation: float = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Averages(Estimates):
-    """An overall average and its parts: printed as the average with its card, and one line a part."""
-
-    def __str__(self) -> str:
-        return "\n".join([str(self.headline), *part_lines(self.rows[1:])])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,20 +147,31 @@ def _averages(cells: Cells, report: Report, kind: str) -> tuple[Estimate, ...]:
     for j, (part, reason) in enumerate(zip((overall, *parts), reasons, strict=True)):
         error = math.sqrt(max(float(variance[j, j]), 0.0))
         row = _average(part, _infer(part.value, error, report, reason), cells, report,
-                       kind if part.key is None else PARTS[kind])
-        rows.append(_placed(row, part, kind, error, reach))
+                       _question(part, kind, report))
+        rows.append(_placed(row, part, kind, error, reach, report.anticipation))
     if parts:
         rows[0] = replace(rows[0], details=(("band_critical", reach), ("band_draws", report.draws),
                                             ("band_seed", report.seed)))
     return tuple(rows)
 
 
-def _placed(row: Estimate, part: Average, kind: str, error: float, reach: float) -> Estimate:
+def _question(part: Average, kind: str, report: Report) -> str:
+    """Say what an average, or one part of it, is of."""
+    if part.key is None:
+        return report.questions[kind]
+    if kind == "dynamic":
+        return horizon_question(part.key, report.anticipation)
+    return PARTS[kind].replace("{}", f"{part.key:.12g}")
+
+
+def _placed(row: Estimate, part: Average, kind: str, error: float, reach: float, anticipation: float) -> Estimate:
     """Name an average's place: its id, horizon, cohort or period, and its band."""
     if part.key is None:
         return row if kind == "simple" else replace(row, id=f"{row.id}/{kind}", term=kind)
     name = f"{part.key:.12g}"
     place: dict[str, Any] = {{"dynamic": "horizon", "group": "cohort", "calendar": "period"}[kind]: name}
+    if kind == "dynamic" and part.key < -anticipation:
+        place |= {"estimand": "placebo", "dropped": _lost_to_trends(row)}
     return replace(row, id=f"{row.id}/{kind}/{name}", term=f"{kind} {name}", details=_band(part.value, error, reach),
                    **place)
 
@@ -203,7 +207,7 @@ def _no_error(part: Average, cells: Cells, report: Report) -> str:
     return f"{start} is one {report.noun}: {luck}" if whole else f"in {when} {start} rests on one {report.noun}: {luck}"
 
 
-def _average(part: Average, inference: Inference, cells: Cells, report: Report, words: str) -> Estimate:
+def _average(part: Average, inference: Inference, cells: Cells, report: Report, question: str) -> Estimate:
     mine = [cells.cells[k] for k in part.cells]
     after = all(report.periods[c.comparison.period] >= c.comparison.cohort for c in mine)
     mean = float(sum(w * c.mean for w, c in zip(part.weights, mine, strict=True)))
@@ -220,8 +224,7 @@ def _average(part: Average, inference: Inference, cells: Cells, report: Report, 
             clusters=distinct(cells.clusters, rows), clusters_treated=_treated(mine))
     return _write(inference, counts, report,
                   (*(report.caveats if overall else ()), *_missing(cells, report, overall)),
-                  _base(mean, spread, part.value, report) if after else None,
-                  QUESTIONS[METHOD][words] if overall else words.replace("{}", f"{part.key:.12g}"))
+                  _base(mean, spread, part.value, report) if after else None, question)
 
 
 def _treated(mine: Sequence[Cell]) -> int:
@@ -253,12 +256,28 @@ def _cell(cell: Cell, error: float, reach: float, report: Report) -> Estimate:
     caveats = _cell_caveats(cell, period, base)
     row = _write(_infer(cell.effect, error, report, reason), counts, report, caveats,
                  _base(cell.mean, cell.mean_error, cell.effect, report) if horizon >= 0 and not reason else None,
-                 f"the effect in {period} on units first treated in {cohort}" if horizon >= 0 else
-                 f"before treatment: how far units first treated in {cohort} moved apart between {base} and {period}")
+                 _cell_question(cohort, base, period, horizon))
     reasons = (("estimate", cell.reason), ("std_error", cell.reason)) if cell.reason else row.reasons
     details = (("base_period", base), *_band(cell.effect, error if row.std_error is not None else 0.0, reach))
+    early: dict[str, Any] = {}
+    if horizon < -report.anticipation:
+        early = {"estimand": "placebo", "dropped": _lost_to_trends(row)}
     return replace(row, id=f"{row.id}/{cohort}/{period}", term=f"{cohort} in {period}", cohort=cohort, period=period,
-                   horizon=f"{horizon:.12g}", reasons=reasons, details=details)
+                   horizon=f"{horizon:.12g}", reasons=reasons, details=details, **early)
+
+
+def _lost_to_trends(row: Estimate) -> tuple[Dropped, ...]:
+    """Leave out of the ledger of a row before treatment those rows that are lost to effects only."""
+    return tuple(loss for loss in row.dropped if loss.reason != "earlier_only")
+
+
+def _cell_question(cohort: str, base: str, period: str, horizon: float) -> str:
+    """Say what one cell is of: an effect, a move before treatment, or a comparison there is none for."""
+    if horizon >= 0:
+        return f"the effect in {period} on units first treated in {cohort}"
+    if base == period:
+        return f"before treatment: units first treated in {cohort} in {period}, with no other period to compare it with"
+    return f"before treatment: how far units first treated in {cohort} moved apart between {base} and {period}"
 
 
 def _cell_caveats(cell: Cell, period: str, base: str) -> tuple[Caveat, ...]:
@@ -288,13 +307,16 @@ def _write(inference: Inference, counts: Counts, report: Report, caveats: Sequen
     parallel = ASSUMPTIONS[0]
     if report.covariates:
         parallel = parallel.replace("comparison units", "comparison units with the same covariates")
+    ahead = f"{report.anticipation:.12g} period{'s' * (report.anticipation != 1)} before treatment"
+    expected = ASSUMPTIONS[1].replace("before treatment", f"earlier than {ahead}" if report.anticipation else
+                                      "before treatment")
     same = ("The kind of units surveyed in each group does not change between periods.",) if report.repeated else ()
     transform = report.transform if math.isfinite(inference.estimate) else "none"
     row = make_estimate(
         outcome=report.outcome, term="treated", method=METHOD, estimand="att", inference=inference, counts=counts,
         vcov="influence", card=replace(report.card, clusters_treated=counts.clusters_treated,
                                        clusters_comparison=counts.clusters_comparison),
-        base=base, question=question, assumptions=(parallel, *ASSUMPTIONS[1:], *same), transform=transform,
+        base=base, question=question, assumptions=(parallel, expected, *ASSUMPTIONS[2:], *same), transform=transform,
         outcome_sd=report.outcome_sd, dropped=report.dropped, caveats=caveats, share=report.share,
         period=f"{report.periods[0]:.12g}–{report.periods[-1]:.12g}")
     return row if row.transform == report.transform or report.share else replace(row, transform=report.transform)

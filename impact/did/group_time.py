@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impact.data.arguments import check_flags
+from impact.did.aggregation import KINDS
 from impact.did.arrangement import Arrangement, arrange
 from impact.did.calls import group_time_calls
 from impact.did.cells import Cells, Comparison, estimate_cells, plan
+from impact.did.estimands import group_time_question
 from impact.did.group_effects import GroupTimeEffects, Report, group_time_effects
 from impact.did.layout import Layout, lay_out
 from impact.did.multiplier import DRAWS
 from impact.did.opening import Asked, open_panel
 from impact.did.standing import count_entered, leave_out, no_base_note
 from impact.errors import DesignError, Problem
-from impact.inference.report import few_for_large_samples, spread
+from impact.inference.report import FEW_CLUSTERS, few_for_large_samples, spread
 from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
@@ -115,8 +117,10 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
         card=_card(lay, method, base_period),
         dropped=tuple(lay.rows.dropped), details=_details(lay, cells, season),
         caveats=(*_caveats(lay, cells, comparisons), *no_base_note(baseless), *_small_cohorts(layout, cells),
-                 *few_for_large_samples(counts.clusters)),
-        covariates=bool(lay.labels), repeated=not layout.wide, noun=_noun(lay), anticipation=anticipation)
+                 *_small_comparison(layout, cells), *few_for_large_samples(counts.clusters)),
+        covariates=bool(lay.labels), repeated=not layout.wide, noun=_noun(lay), anticipation=anticipation,
+        questions={kind: group_time_question(kind, control_group=control_group, anticipation=anticipation, season=season,
+                                             weighted=weights is not None, rows=unit is None) for kind in KINDS})
     return group_time_effects(cells, report)
 
 
@@ -173,6 +177,18 @@ def _small_cohorts(layout: Arrangement, cells: Cells) -> list[Caveat]:
     said = f"{few} of {len(sizes)} start dates have" if len(sizes) > 1 else "The start date has"
     return [Caveat(code="small_cohorts", text=f"{said} fewer than {SMALL} treated {noun}: the interval is somewhat too "
                    f"narrow ({COVERED}).", values=(("cohorts", few), ("fewest", min(sizes))))]
+
+
+def _small_comparison(layout: Arrangement, cells: Cells) -> list[Caveat]:
+    """Say where effects are compared with too few units or clusters for errors without small-sample factor."""
+    noun = "units" if layout.layout.asked.cluster in (None, layout.layout.asked.unit) else "clusters"
+    used = cells.grid.known & cells.grid.after
+    fewest = min(cell.groups[1] for cell, use in zip(cells.cells, used, strict=True) if use)
+    if not FEW_CLUSTERS <= fewest < SMALL:  # below, nothing is read off the interval
+        return []
+    return [Caveat(code="small_comparison", text=f"Effects are compared with as few as {fewest} {noun}, fewer than "
+                   f"{SMALL}: the interval is somewhat too narrow (in simulations with 7 comparison districts and many "
+                   "treated ones a 95% interval held the truth about 91 times in 100).", values=(("fewest", fewest),))]
 
 
 def _size(layout: Arrangement, cohort: float) -> int:

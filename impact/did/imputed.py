@@ -13,11 +13,12 @@ from impact.data.frame import listed
 from impact.data.panel import ASSUMPTIONS
 from impact.did.absorption import Absorbed, absorb, period_names
 from impact.did.again import amount
-from impact.did.averages import CellEffects, CellTable, average, number_cells, overall_of
+from impact.did.averages import SEED, CellEffects, CellTable, average, number_cells, overall_of
 from impact.did.calls import fixest, imputation_calls
 from impact.did.effects import Story, regression_card, sums_by, tell
 from impact.did.estimands import QUESTIONS
 from impact.did.layout import Layout, lay_out
+from impact.did.multiplier import uniform_critical, with_band
 from impact.did.opening import Asked, Mask, Opened, open_panel
 from impact.did.periods import uneven
 from impact.did.pretest import MOST_LEADS, largest_difference, leads_of, said
@@ -246,9 +247,12 @@ def _pretrend(lay: Layout, most: int | None) -> tuple[tuple[Estimate, ...], Chec
 
     story = Story(method="imputation", vcov="CR1S", assumptions=ASSUMPTIONS, card=regression_card(
         lay, "unit and period effects, untreated rows only", fixest(lay, "leads")))
-    rows = [tell(lay, story, one(j), rows=lay.horizon == h,
-                 question=f"the difference {-h:.12g} before treatment from still earlier periods, where no effect can be",
-                 term="lead", name=f"lead/{h:.12g}", estimand="placebo", horizon=f"{h:.12g}") for h, j in found]
+    places = [j for _, j in found]
+    critical = uniform_critical(cov.matrix[np.ix_(places, places)], df, lay.conf_level, SEED)
+    rows = [with_band(tell(
+        lay, story, one(j), rows=lay.horizon == h,
+        question=f"the difference {-h:.12g} before treatment from still earlier periods, where no effect can be",
+        term="lead", name=f"lead/{h:.12g}", estimand="placebo", horizon=f"{h:.12g}"), critical) for h, j in found]
     measured = np.column_stack([np.bincount(lay.clusters[free], weights=horizon == h, minlength=int(lay.clusters.max()) + 1)
                                 for h, _ in found]) > 0
     return tuple(rows), _joint(lay, fit, cov, found, measured)

@@ -175,9 +175,7 @@ def open_panel(data: pd.DataFrame, asked: Asked) -> Opened:
     if asked.weights is not None:
         check_weights(data, asked.weights)
     opened = Opened(asked=asked, rows=found.rows, first=found.first if found.first is not None else np.empty(0))
-    if not opened.rows.kept.any():
-        raise DesignError(Problem(where="data", what="no row is complete", cure="See which columns are empty."),
-                          source="design")
+    need_rows(opened.rows)
     units = opened.units = opened.rows.codes_of_units() if asked.unit is not None else None
     if units is not None:
         need_constant(opened.rows, units, asked)
@@ -249,6 +247,13 @@ def snapped(first: Array, periods: Array, step: float) -> Array:
     for near in (periods[left], periods[right]):
         first = np.where(np.abs(first - near) <= EVEN * step, near, first)
     return first
+
+
+def need_rows(rows: Selection) -> None:
+    """Refuse a table of which nothing is left."""
+    if not rows.kept.any():
+        raise DesignError(Problem(where="data", what="no row is complete", cure="See which columns are empty."),
+                          source="design")
 
 
 def need_constant(rows: Selection, units: Codes, asked: Asked) -> None:

@@ -14,7 +14,7 @@ from impact.inference.linear import Array
 from impact.results import Caveat
 
 MOST_SEASONS = 366
-TWO_YEARS = 8  # quarters: in fewer periods a season can hardly be kept
+MOST_OF_A_YEAR = 4  # quarters: with more numbered periods a season can be kept, and is said where it is not
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # whole numbers within them are years
 CURE = "Number the periods 1, 2, 3 … in order of time, and first_treated by the same numbers."
 
@@ -115,9 +115,9 @@ def calendar_caveats(periods: Array, step: float, time: str, season: int | None)
 
 
 def _numbered(periods: Array) -> bool:
-    """Whether enough equal periods to hold two years of quarters are counted by whole numbers that are no years."""
+    """Whether more equal periods than a year has quarters are counted by whole numbers that are no years."""
     steps = np.diff(periods)
-    return bool(len(periods) >= TWO_YEARS and np.allclose(steps, steps[0]) and (periods == np.round(periods)).all()
+    return bool(len(periods) > MOST_OF_A_YEAR and np.allclose(steps, steps[0]) and (periods == np.round(periods)).all()
                 and not ((periods >= FIRST_YEAR) & (periods <= LAST_YEAR)).all())
 
 

@@ -14,8 +14,9 @@ from impact.data.frame import transformed
 from impact.data.panel import Panel, select_panel
 from impact.data.privacy import speakable
 from impact.did.multiplier import seeded
+from impact.did.opening import Asked, codes_of, need_constant, need_rows
 from impact.errors import DesignError, Problem
-from impact.inference.intervals import Inference, infer
+from impact.inference.intervals import Inference, infer, is_number
 from impact.inference.linear import Array, Codes
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.results import Caveat, Estimate, StandardErrorCard
@@ -45,6 +46,8 @@ class Areas:
     ----------
     values : (N, T) outcomes on the scale of analysis, comparison areas in the first rows.
     n0, t0 : comparison areas, and periods before the start. names : (N,) of the areas. when : (T,) periods.
+    level : name of the column at which treatment was decided, "" where that is the area. groups : how many groups at that
+        level were treated. others : positions of the comparison areas of each group without a treated area, group by group.
     """
 
     panel: Panel
@@ -54,11 +57,19 @@ class Areas:
     t0: int
     names: list[str]
     when: Array
+    level: str
+    groups: int
+    others: tuple[Codes, ...]
+
+    @property
+    def alone(self) -> bool:
+        """Whether one area is treated, and every placebo is one area too."""
+        return len(self.values) - self.n0 == 1 and all(len(group) == 1 for group in self.others)
 
 
 def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
-                      transform: str = "none", conf_level: float = 0.95, draws: int = 200, seed: int = 0,
-                      name_areas: bool = False) -> Estimate:
+                      cluster: str | None = None, transform: str = "none", conf_level: float = 0.95,
+                      draws: int = 200, seed: int = 0, name_areas: bool = False) -> Estimate:
     """Compare a treated area with the mix of other areas that followed it most closely before the start.
 
     Parameters
@@ -66,8 +77,10 @@ def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     data : DataFrame, one row an area and period. outcome : column, in its own unit.
     unit, time : columns of the area and of the period.
     first_treated : column of the first treated period, missing or infinite for the other areas; one start only.
+    cluster : column of the level at which treatment was decided, such as the district of firms; the area when left out.
+        Placebos are then whole clusters without a treated area, as many as were treated.
     transform : "none" or "log". conf_level : a share.
-    draws, seed : of placebo groups where several areas are treated; with one, every other area is used once.
+    draws, seed : of placebo groups where several areas (clusters) are treated; with one, every other is used once.
     name_areas : whether the weights are listed with the areas' names (a province or district), and not with the number of
         their first row; leave it False where a unit is a person or firm.
 
@@ -93,22 +106,22 @@ def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     outcomes of all earlier periods as predictors. Several treated areas are averaged first. Reference case:
     did_prop99_synthdid (sc: the exact solution is −19.51; the R package stops early at −19.62).
     """
-    areas = _areas(data, outcome, unit, time, first_treated, transform, name_areas)
-    treated = _need_more_others(areas)
+    areas = _areas(data, outcome, unit, time, first_treated, cluster, transform, name_areas)
+    _need_more_others(areas)
     weigh = _weigher(areas, intercept=False, ridge=TINY)
     found = _gaps(areas.values, areas.n0, weigh)
     others = areas.values[: areas.n0]
     least = EXACT * _noise(others[:, : areas.t0])
     ratio = _ratio(found, areas.t0, least)
-    placebos = [_gaps(np.vstack([np.delete(others, g, axis=0), others[g]]), areas.n0 - treated, weigh)
-                for g in _groups(areas.n0, treated, draws, seed)]
+    placebos = [_gaps(np.vstack([np.delete(others, g, axis=0), others[g]]), areas.n0 - len(g), weigh)
+                for g in _groups(areas, draws, seed)]
     ranks = np.array([_ratio(p, areas.t0, least) for p in placebos])
-    p = float((1 + (ranks >= ratio * (1 - 1e-10)).sum()) / (1 + len(ranks))) if treated == 1 else None
+    p = float((1 + (ranks >= ratio * (1 - 1e-10)).sum()) / (1 + len(ranks))) if areas.alone else None
     effect = float(found[areas.t0:].mean())
     inference = Inference(estimate=effect, conf_level=conf_level, p_value=p, reason="with one treated area there is no "
-                          "standard error: only its rank among the other areas" if treated == 1 else "several treated "
-                          "areas "
-                          "are averaged, and placebo groups with fewer donors are no fair rank for them: use synthetic_did")
+                          "standard error: only its rank among the other areas" if areas.alone else "areas are averaged, "
+                          "the treated or the placebos, and placebo groups with fewer donors or of other sizes are no fair "
+                          "rank: use synthetic_did")
     card = _card("rank of the ratio of gaps after and before, among all areas", areas,
                  "Synth::synth(...); SCtools::mspe.test(...)", "synth y y(...), trunit() trperiod()")
     details = (*_details(areas, weigh(areas.values, areas.n0)), ("gaps", _dated(areas, found)),
@@ -118,15 +131,14 @@ def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
 
 
 def synthetic_did(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
-                  transform: str = "none", conf_level: float = 0.95, draws: int = 200, seed: int = 0,
-                  name_areas: bool = False) -> Estimate:
+                  cluster: str | None = None, transform: str = "none", conf_level: float = 0.95, draws: int = 200,
+                  seed: int = 0, name_areas: bool = False) -> Estimate:
     """Difference-in-differences with weights on areas and on periods chosen so that the past runs in parallel.
 
     Parameters
     ----------
-    data, outcome, unit, time, first_treated, transform, conf_level, name_areas
+    data, outcome, unit, time, first_treated, cluster, transform, conf_level, draws, seed, name_areas
         As :func:`synthetic_control`.
-    draws, seed : of placebo groups where several areas are treated; with one, every other area is used once.
 
     Returns
     -------
@@ -146,12 +158,12 @@ def synthetic_did(data: pd.DataFrame, *, outcome: str, unit: str, time: str, fir
     Estimand: ATT. Arkhangelsky, Athey, Hirshberg, Imbens & Wager (2021, AER 111, algorithms 1 and 4); ridge
     (N₁T₁)^¼ times the spread of yearly changes. Weights by an exact solver. Reference case: did_prop99_synthdid.
     """
-    areas = _areas(data, outcome, unit, time, first_treated, transform, name_areas)
-    treated = _need_more_others(areas)
+    areas = _areas(data, outcome, unit, time, first_treated, cluster, transform, name_areas)
+    _need_more_others(areas)
     effect, omega, lam = _double(areas.values, areas.n0, areas.t0)
     others = areas.values[: areas.n0]
-    placebos = np.array([_double(np.vstack([np.delete(others, g, axis=0), others[g]]), areas.n0 - treated, areas.t0)[0]
-                         for g in _groups(areas.n0, treated, draws, seed)])
+    placebos = np.array([_double(np.vstack([np.delete(others, g, axis=0), others[g]]), areas.n0 - len(g), areas.t0)[0]
+                         for g in _groups(areas, draws, seed)])
     error = math.sqrt(float(((placebos - placebos.mean()) ** 2).mean()))
     inference = infer(effect, error, None, conf_level)
     rank = float((1 + (np.abs(placebos) >= abs(effect) * (1 - 1e-10)).sum()) / (1 + len(placebos)))
@@ -189,15 +201,18 @@ def simplex_weights(columns: Array, target: Array, ridge: float, *, intercept: b
     return np.asarray(weights / weights.sum())
 
 
-def _areas(data: pd.DataFrame, outcome: str, unit: str, time: str, first_treated: str, transform: str,
+def _areas(data: pd.DataFrame, outcome: str, unit: str, time: str, first_treated: str, cluster: str | None, transform: str,
            name_areas: bool) -> Areas:
-    panel = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated)
+    panel = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, cluster=cluster)
     rows = panel.rows
+    need_rows(rows)
+    need_constant(rows, codes_of(data[unit]), Asked(outcome=outcome, unit=unit, time=time, first_treated=first_treated,
+                                                    cluster=cluster))
     if panel.first is None:
         raise ValueError("first_treated is needed")
     starts = np.unique(panel.first[rows.kept & np.isfinite(panel.first)])
     when = np.unique(rows.numbers(time))
-    _check_starts(starts, when)
+    _check_starts(starts, when, first_treated)
     _drop_gaps(panel, unit, len(when))
     table = rows.data.loc[rows.kept].assign(_first=panel.first[rows.kept])
     wide = table.pivot(index=unit, columns=time, values=outcome).sort_index()
@@ -212,16 +227,22 @@ def _areas(data: pd.DataFrame, outcome: str, unit: str, time: str, first_treated
     first = rows.data[unit].drop_duplicates()
     places = {area: f"area of row {place + 1}" for place, area in zip(first.index, first, strict=True)}
     names = [str(area) if name_areas else places[area] for area in wide.index[order]]
-    return Areas(panel=panel, values=flat.reshape(raw.shape), raw=raw, n0=int((~treated).sum()),
-                 t0=int((when < starts[0]).sum()), names=names, when=when)
+    level = "" if cluster in (None, unit) else str(cluster)
+    own = codes_of(table.groupby(unit)[level].first().reindex(wide.index[order])) if level else np.arange(len(raw))
+    n0 = int((~treated).sum())
+    touched = np.unique(own[n0:])
+    return Areas(panel=panel, values=flat.reshape(raw.shape), raw=raw, n0=n0, t0=int((when < starts[0]).sum()), names=names,
+                 when=when, level=level, groups=len(touched),
+                 others=tuple(np.flatnonzero(own[:n0] == g) for g in np.setdiff1d(own[:n0], touched)))
 
 
-def _check_starts(starts: Array, when: Array) -> None:
+def _check_starts(starts: Array, when: Array, first_treated: str) -> None:
     if len(starts) != 1:
         shown = ", ".join(f"{s:.12g}" for s in starts)
         raise DesignError(Problem(
             where="first_treated", what=f"{len(starts)} start periods ({shown}); one is needed" if len(starts) else
-            "no area is ever treated", cure="Estimate each start apart, or use group_time_att."), source="design")
+            "no area is ever treated", cure="Estimate each start apart, or use group_time_att." if len(starts) else
+            f"Check '{first_treated}': it is empty on all complete rows."), source="design")
     if (when < starts[0]).sum() < 2 or (when >= starts[0]).sum() < 1:
         raise DesignError(Problem(where="time", what=f"{int((when < starts[0]).sum())} periods before and "
                                   f"{int((when >= starts[0]).sum())} after the start", cure="At least two earlier periods "
@@ -278,22 +299,23 @@ def _double(values: Array, n0: int, t0: int) -> tuple[float, Array, Array]:
     return float(rows @ values @ columns), omega, lam
 
 
-def _need_more_others(areas: Areas) -> int:
-    treated = len(areas.values) - areas.n0
-    if areas.n0 <= treated:
-        raise DesignError(Problem(where="unit", what=f"{areas.n0} other and {treated} treated areas: placebo groups need "
-                                  "more others than treated", cure="Add areas that were not treated."), source="design")
-    return treated
+def _need_more_others(areas: Areas) -> None:
+    if len(areas.others) <= areas.groups:
+        noun = f"groups by '{areas.level}'" if areas.level else "areas"
+        raise DesignError(Problem(where=f"column '{areas.level}'" if areas.level else "unit", what=f"{len(areas.others)} "
+                                  f"other and {areas.groups} treated {noun}: placebo groups need more others than treated",
+                                  cure=f"Add {noun} that were not treated."), source="design")
 
 
-def _groups(others: int, treated: int, draws: int, seed: int) -> list[Codes]:
-    """Placebo groups of as many areas as were treated: each area once, or seeded draws of several."""
-    if treated == 1:
-        return [np.array([j]) for j in range(others)]
-    if draws < 19:
+def _groups(areas: Areas, draws: int, seed: int) -> list[Codes]:
+    """Placebo groups of as many areas (clusters) as were treated: each once, or seeded draws of several."""
+    if areas.groups == 1:
+        return list(areas.others)
+    if not is_number(draws) or draws < 19 or draws != int(draws):
         raise ValueError(f"draws is a whole number from 19 up, not {draws!r}")
     rng = seeded(seed)
-    return [rng.choice(others, treated, replace=False) for _ in range(draws)]
+    return [np.concatenate([areas.others[j] for j in rng.choice(len(areas.others), areas.groups, replace=False)])
+            for _ in range(int(draws))]
 
 
 def _dated(areas: Areas, values: Sequence[float] | Array) -> tuple[tuple[str, float], ...]:
@@ -306,15 +328,16 @@ def _details(areas: Areas, weights: Array) -> tuple[tuple[str, object], ...]:
 
 
 def _card(formula: str, areas: Areas, r_call: str, stata_call: str) -> StandardErrorCard:
-    return StandardErrorCard(formula=formula, correction="none", level="the area",
-                             df_rule="normal" if "spread" in formula else f"{areas.n0} placebo areas",
-                             clusters_treated=len(areas.values) - areas.n0, clusters_comparison=areas.n0, r_call=r_call,
-                             stata_call=stata_call)
+    noun = f"groups by {areas.level}" if areas.level else "areas"
+    return StandardErrorCard(formula=formula, correction="none", level=areas.level or "the area",
+                             df_rule="normal" if "spread" in formula else f"{len(areas.others)} placebo {noun}",
+                             clusters_treated=areas.groups, clusters_comparison=len(areas.others),
+                             r_call="" if areas.level else r_call, stata_call="" if areas.level else stata_call)
 
 
 def _fit_caveats(areas: Areas, gaps: Array, placebos: int) -> list[Caveat]:
     before, after = math.sqrt(float((gaps[: areas.t0] ** 2).mean())), abs(float(gaps[areas.t0:].mean()))
-    out = [] if len(areas.values) - areas.n0 > 1 else [Caveat(code="smallest_p", text=f"With {placebos} placebos among "
+    out = [] if not areas.alone else [Caveat(code="smallest_p", text=f"With {placebos} placebos among "
                                                               f"{areas.n0} other areas the smallest "
                   f"possible p-value is {1 / (placebos + 1):.3g}.", values=(("smallest_p", 1 / (placebos + 1)),))]
     if before > 0.5 * after:
@@ -329,8 +352,9 @@ def _estimate(areas: Areas, method: str, outcome: str, inference: Inference, car
     treated = len(areas.values) - areas.n0
     after = areas.values[areas.n0:, areas.t0:].mean()
     level = float(after) - inference.estimate
-    few = Caveat(code="few_units", text=f"{treated} treated {'area' if treated == 1 else 'areas'} and {areas.n0} others: "
-                 "whatever else happened there at the time cannot be told from the programme.",
+    within = f", in {areas.groups} and {len(areas.others)} groups by {areas.level}" if areas.level else ""
+    few = Caveat(code="few_units", text=f"{treated} treated {'area' if treated == 1 else 'areas'} and {areas.n0} others"
+                 f"{within}: whatever else happened there at the time cannot be told from the programme.",
                  values=(("treated", treated), ("comparison", areas.n0)))
     if areas.t0 < FEW_PERIODS:
         caveats = [*caveats, Caveat(code="few_periods", text=f"Only {areas.t0} earlier periods: a close fit before the "

@@ -12,9 +12,9 @@ from impact.data.arguments import check_flags
 from impact.data.frame import Selection, as_names, transformed
 from impact.data.panel import ASSUMPTIONS, CONTROL_GROUPS, Panel, counterfactual, select_panel
 from impact.did.doubly_robust import METHODS, NotEstimableError, cross_section_effect, group_means, panel_effect
-from impact.did.estimands import QUESTIONS
+from impact.did.estimands import two_by_two_question
 from impact.did.notes import leavers_note, unbalanced_note
-from impact.did.opening import UNBALANCED, Asked, Opened, codes_of, need_constant
+from impact.did.opening import UNBALANCED, Asked, Opened, codes_of, need_constant, need_rows
 from impact.did.periods import between_seasons
 from impact.errors import DesignError, Problem
 from impact.inference.contrasts import difference
@@ -98,6 +98,7 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, tim
                   unbalanced=unbalanced, paired=panel, by_cells=True)
     found = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, covariates=covariates,
                          cluster=cluster, weights=weights)
+    need_rows(found.rows)
     if unit is not None:
         need_constant(found.rows, codes_of(data[unit]), asked)
     before, after = _two_periods([float(t) for t in found.rows.column(time).unique()], periods, time)
@@ -113,7 +114,7 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, tim
     return make_estimate(
         outcome=outcome, term="treated", method="two_by_two", estimand="att", inference=inference, counts=_counts(sample),
         vcov=vcov, card=card, base=counterfactual(later, inference.estimate, transform),
-        question=QUESTIONS["two_by_two"]["panel" if asked.follows else "rows"],
+        question=two_by_two_question("panel" if asked.follows else "rows", control_group),
         assumptions=_assumptions(bool(covariates), asked.follows), transform=transform,
         outcome_sd=spread(sample.later[sample.treated[sample.after] == 0]), dropped=found.rows.dropped,
         period=f"{before:.12g}–{after:.12g}", share=is_share(sample.raw),

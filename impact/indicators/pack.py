@@ -129,8 +129,9 @@ def _deflator(study: Study, prices: pd.DataFrame | None, sha256: str, problems: 
         raise ValueError("the study declares prices: give their table")
     try:
         return read_deflator(prices, study.prices, sha256)
-    except DataError as error:
-        problems += error.problems
+    except DataError as error:  # told among the problems of the data, and the price file is another
+        file = f"{study.prices.file}, "
+        problems += [p if p.where.startswith(file) else replace(p, where=file + p.where) for p in error.problems]
         return None
 
 
@@ -196,7 +197,8 @@ def cleaning_caveats(cleaning: Sequence[Cleaning], outcome: Outcome, *, status_d
         ("merged", "merged_left_out", "{n} rows are of firms that merged into another: their amounts are not their own and "
          "are left out."),
     )
-    out = [Caveat(code=code, text=text.replace("{n}", str(steps[key].n_rows)), values=(("rows", steps[key].n_rows),))
+    out = [Caveat(code=code, text=(text.replace("{n} rows are of firms", "1 row is of a firm") if steps[key].n_rows == 1
+                                   else text.replace("{n}", str(steps[key].n_rows))), values=(("rows", steps[key].n_rows),))
            for key, code, text in texts if key in steps]
     if not status_declared:
         out.append(Caveat(code="status_not_declared", text="No firm_status is declared: firms that closed and firms that "

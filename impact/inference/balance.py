@@ -219,6 +219,9 @@ def _gap(x: Array, arms: Sequence[Any], weights: Array, scale: float, yes_no: bo
 
 def _variance(x: Array, weights: Array, yes_no: bool) -> float:
     """p(1 − p) of a share; else the unbiased variance, with weights scaled to sum to 1: Σw(x − m)²/(1 − Σw²)."""
+    used = x[weights > 0]
+    if yes_no and len(used) and used.min() == used.max():
+        return 0.0  # and not what rounding makes of it
     w = weights / weights.sum()
     mean = float(w @ x)
     if yes_no:

@@ -115,19 +115,25 @@ def _t(top: Array, squares: Array, size: float) -> Array:
 
 
 def wild_cluster_set(outcome: Array, treatment: Array, covariates: Array, cluster: Codes, *, draws: int = DRAWS,
-                     seed: int = 0, weights: str = "rademacher", conf_level: float = 0.95) -> tuple[Segment, ...]:
+                     seed: int = 0, weights: str = "rademacher", conf_level: float = 0.95,
+                     received: Array | None = None) -> tuple[Segment, ...]:
     """All coefficients the bootstrap test does not reject; arguments as :func:`wild_cluster_bootstrap`, one outcome.
+
+    ``received``, (n,), is what the effect is per unit of where it is not treatment as drawn but take-up: the set is then
+    Anderson & Rubin's, of all b for which treatment has nothing to do with outcome − b·received.
 
     Notes
     -----
     Under 'the coefficient is b' the restricted residuals are those of y − b·d: each draw's statistic is a line over the
-    root of a parabola in b, and the set is found exactly (:mod:`impact.inference.inversion`).
+    root of a parabola in b, and the set is found exactly (:mod:`impact.inference.inversion`). With take-up, residuals of
+    the reduced form under b (Roodman and others 2019, on the test of Anderson & Rubin).
     """
     q, _ = np.linalg.qr(covariates)
-    d = treatment - q @ (q.T @ treatment)
-    if perfect(outcome - q @ (q.T @ outcome), d):
+    shift = treatment if received is None else received
+    d, rest = shift - q @ (q.T @ shift), outcome - q @ (q.T @ outcome)
+    if perfect(rest, d):
         test = wild_cluster_bootstrap(outcome, treatment, covariates, cluster, draws=draws, seed=seed, weights=weights)
-        return point_set(float(test.estimate[0]), float(test.p_value[0]), conf_level)
+        return point_set(float(d @ rest) / float(d @ d), float(test.p_value[0]), conf_level)
     scores = _Scores(np.column_stack([outcome, d]), treatment, covariates, cluster)
     signs, enumerated = _signs(scores.groups, draws, seed, weights)
     numerator, variance = np.empty((len(signs), 2)), np.empty((len(signs), 3))
@@ -138,8 +144,10 @@ def wild_cluster_set(outcome: Array, treatment: Array, covariates: Array, cluste
         numerator[i:i + BLOCK] = np.column_stack([part @ scores.top[:, 0], -(part @ scores.top[:, 1])])
         variance[i:i + BLOCK] = np.column_stack([(own[0] ** 2).sum(axis=1), -2 * (own[0] * own[1]).sum(axis=1),
                                                  (own[1] ** 2).sum(axis=1)])
-    error = (scores.error[0] * scores.square) ** 2
-    observed = Curves(numerator=np.array([[scores.effect[0] * scores.square, -scores.square]]),
-                      variance=np.array([[error, 0.0, 0.0]]))
+    left = scores.top - scores.treat[:, [-1]] * scores.effect  # of take-up too; nothing is left of treatment itself
+    if received is None:
+        left[:, 1] = 0.0
+    observed = Curves(numerator=np.array([[scores.effect[0], -scores.effect[1]]]) * scores.square, variance=np.array(
+        [[float(left[:, 0] @ left[:, 0]), -2 * float(left[:, 0] @ left[:, 1]), float(left[:, 1] @ left[:, 1])]]))
     return confidence_set(Curves(numerator=numerator, variance=variance), observed, conf_level, enumerated=enumerated,
                           ties=False)

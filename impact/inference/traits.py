@@ -68,7 +68,7 @@ def _is_words(column: pd.Series) -> bool:
     api = pd.api.types
     if api.is_numeric_dtype(kind) or api.is_bool_dtype(kind) or api.is_datetime64_any_dtype(kind):
         return False
-    known = column.dropna()
+    known = column.dropna().astype(str)  # True and False beside empty cells are words, as wherever covariates are read
     return bool(len(known)) and bool(pd.to_numeric(known, errors="coerce").isna().any())
 
 

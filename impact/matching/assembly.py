@@ -29,6 +29,7 @@ from impact.matching.support import BEYOND, TOLD_APART, Standing, outside_suppor
 from impact.matching.units import ASSUMPTIONS, ONE_CLUSTER, QUESTIONS, Units, continuous, joint_codes
 from impact.results import Caveat, Dropped, Estimate, StandardErrorCard
 
+TRIMMED = "trimmed"  # reason of units left out by a score handed over
 NOTHING = 1e-9  # standard deviations; a gap this small is rounding
 SETS_VCOV = "CR1S"
 TWO_WAY = ("CR0", "CR1", "CR1S")  # the covariances that add up over two ways of clustering
@@ -122,9 +123,12 @@ def _two_way(fit: Fit, pick: Array, vcov: str, sets: Codes, clusters: Codes, tre
     return infer(effect, float(np.sqrt(variance)), float(min(counts) - 1), conf_level)
 
 
-def set_card(vcov: str, noun: str, groups: int, correction: str, r_call: str,
-             units: Units | None = None) -> StandardErrorCard:
-    """Card of an error made from matched sets, and from the clusters of ``units`` where there are any."""
+def set_card(vcov: str, noun: str, groups: int, correction: str, r_call: str, units: Units | None = None,
+             adjusted: bool = False) -> StandardErrorCard:
+    """Card of an error made from matched sets, and from the clusters of ``units`` where there are any.
+
+    The call of R makes the match, that of Stata the estimate from it; Stata has CR1S alone with such weights.
+    """
     if units is not None and units.cluster is not None:
         return StandardErrorCard(
             formula=f"{vcov} by {noun} and by {units.cluster}, two ways (Cameron, Gelbach & Miller 2011)",
@@ -136,7 +140,8 @@ def set_card(vcov: str, noun: str, groups: int, correction: str, r_call: str,
     return StandardErrorCard(formula=f"{vcov} by {noun} (Abadie & Spiess 2022)", correction=correction, level=f"the {noun}",
                              df_rule="Satterthwaite" if vcov in ("CR2", "CR3") else "sets − 1", clusters_treated=groups,
                              clusters_comparison=groups, r_call=r_call,
-                             stata_call="regress y d [pweight = w], vce(cluster set)")
+                             stata_call="" if vcov != SETS_VCOV else
+                             f"regress y d{' x' if adjusted else ''} [pweight = w], vce(cluster set)")
 
 
 def check_vcov(vcov: str | None, cluster: str | None = None) -> str:
@@ -223,6 +228,7 @@ def matched_estimate(units: Units, found: Found) -> MatchedEstimate:
     outside = tuple(Dropped(reason=reason, text=text, n_rows=len(p), n_units=len(p),
                             rows=tuple(int(r) + 1 for r in positions[p]))
                     for reason, text, p in (*found.why, *_beyond(found, treated)))
+    outside = (*(lost for lost in rows.dropped if lost.reason == TRIMMED), *outside)
     lost = found.lost
     _drop(rows, positions, lost, "no_match", "no comparable unit within the caliper or the exact groups" if found.limit
           else "no comparison unit was left to match")

@@ -259,7 +259,8 @@ def _card(row: Row, cluster: str | None, sides: tuple[int | None, int | None]) -
     call = "estimatr::lm_robust(I(after - before) ~ d"
     if cluster is None:
         return StandardErrorCard(formula="HC2 of the change on taking part", correction=once, level="the unit",
-                                 df_rule="Bell–McCaffrey", r_call=f"{call})", stata_call="regress change d, vce(hc2)")
+                                 df_rule="Bell–McCaffrey", stata_call="regress change d, vce(hc2, dfadjust)",
+                                 r_call=f'{call}, clusters = id, se_type = "CR2")')
     return StandardErrorCard(formula="CR2 of the change on taking part", correction=once, level=cluster,
                              df_rule="Bell–McCaffrey", clusters_treated=sides[0], clusters_comparison=sides[1],
                              r_call=f'{call}, clusters = {cluster}, se_type = "CR2")')

@@ -10,10 +10,11 @@ from scipy import stats
 from impact.inference.linear import Array
 from impact.matching.score import Score, propensity
 from impact.matching.support import Standing, standing
-from impact.matching.units import Units, check_choice, need_enough_units
+from impact.matching.units import Given, Units, check_choice, need_enough_units
 
 DISTANCES = ("propensity", "linear_propensity", "mahalanobis", "robust_mahalanobis", "standardised_euclidean")
 SCORES = ("propensity", "linear_propensity")
+EDGE = 1e-9  # a learner may give 0 or 1, whose log odds are none
 CALIPER_UNITS = ("sd", "units")
 
 
@@ -51,10 +52,11 @@ def metric_of(distance: str, units: Units) -> Metric:
     Observational Studies, section 9.3).
     """
     check_choice("distance", distance, DISTANCES)
-    need_enough_units(units)
+    if units.given is None:
+        need_enough_units(units)
     treated = units.treated
     if distance in SCORES:
-        score = propensity(units.x, treated, list(units.columns))
+        score = propensity(units.x, treated, list(units.columns)) if units.given is None else as_given(units.given)
         value = score.probability if distance == "propensity" else score.linear
         unit = float(value.std(ddof=1))
         if unit <= 0:  # covariates that say nothing: everybody stands on one spot
@@ -69,6 +71,18 @@ def metric_of(distance: str, units: Units) -> Metric:
     place = standing(units.x, treated, list(units.columns))  # no distance makes up for nobody being alike
     far = [((z - z[treated == arm].mean(axis=0)) ** 2).sum(axis=1) for arm in (0, 1)]
     return Metric(coordinates=z, score=None, largest_first=np.where(treated == 1, far[0], -far[1]), place=place)
+
+
+def as_given(chance: Array) -> Score:
+    """Take a score estimated elsewhere: (n,) chances between 0 and 1."""
+    inside = np.clip(chance, EDGE, 1.0 - EDGE)
+    return Score(probability=chance, linear=np.log(inside / (1.0 - inside)))
+
+
+def check_score(given: Given | None, distance: str) -> None:
+    """Refuse a score that the distance does not use."""
+    if given is not None and distance not in SCORES:
+        raise ValueError(f"score is for distance= {' and '.join(SCORES)}: {distance!r} does not use it")
 
 
 def whitened(x: Array, treated: Array) -> Array:

@@ -10,9 +10,10 @@ import numpy as np
 
 from impact.data.frame import listed
 from impact.errors import DesignError, Problem
-from impact.inference.estimating import Block, hull_gap, influences, mean_block
+from impact.inference.estimating import Block, Slope, hull_gap, influences, mean_block, products
 from impact.inference.intervals import check_level
 from impact.inference.linear import Array, independent_columns
+from impact.matching.equivalents import none, weighted
 from impact.matching.observed import WORDS, Comparison, Means, arm_weights, comparison_estimate, select_comparison
 from impact.matching.sample import MatchedEstimate
 from impact.matching.units import ASSUMPTIONS, QUESTIONS, check_flag
@@ -133,10 +134,10 @@ def entropy_balance(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
     outcome without the programme is linear in what is balanced, or the log odds of taking part are (Zhao & Percival 2017,
     Journal of Causal Inference 5). Weights: Hainmueller (2012, Political Analysis 20). Balance is claimed only where every
     difference of means is below 1e-6 standard deviations. Errors: M-estimation with the dual parameters and, unless
-    ``fixed_target``, the targets; with clusters G/(G − 1) and t with the clusters of the smaller side − 1, else normal (by
-    simulation: tests/test_matching_clusters.py). Reference cases: match_lalonde_ebal_att, _ate (R WeightIt 1.3.0, whose
-    errors hold targets fixed), match_lalonde_cbps_att (the same att weights; its error allows for the targets),
-    match_lalonde_ebalance_pkg.
+    ``fixed_target``, the targets; with clusters each left out in turn and t with the clusters of the smaller side − 1,
+    else normal (by simulation: tests/test_matching_clusters.py). Reference cases: match_lalonde_ebal_att, _ate (R WeightIt
+    1.3.0, whose errors hold targets fixed), match_lalonde_cbps_att (the same att weights; its error allows for the
+    targets), match_lalonde_ebalance_pkg.
     """
     if estimand not in QUESTIONS:
         raise ValueError(f"estimand must be one of {', '.join(QUESTIONS)}, not {estimand!r}")
@@ -166,16 +167,20 @@ def entropy_balance(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
         score=None, conf_level=conf_level, transform=transform, cluster=cluster,
         formula="M-estimation (sandwich of dual parameters and means)",
         correction=f"allows for the estimated weights{'; targets treated as given' if fixed_target else ' and targets'}",
-        calls=_calls(estimand, moments),
+        calls=_calls(estimand, moments, fixed_target, base_weights, cluster, weights),
         assumptions=(*ASSUMPTIONS, "The outcome, or the log odds of taking part, is linear in what is balanced."),
         details=(("moments", moments), ("balanced", tuple(names)), ("largest_imbalance", imbalance / float(target.sum()))))
 
 
-def _calls(estimand: str, moments: int) -> tuple[str, str]:
+def _calls(estimand: str, moments: int, fixed: bool, base_weights: str | None, cluster: str | None,
+           weights: str | None) -> tuple[str, str]:
+    """WeightIt's ebal holds the targets fixed; its cbps makes the same weights of one arm, and allows for the targets."""
+    if base_weights is not None or not (fixed or (moments == 1 and estimand != "ate")):
+        return none("WeightIt's error of such weights is another" if base_weights else
+                    "WeightIt's error takes the means to be reached as given"), ""
     powers = f", moments = {moments}" if moments > 1 else ""
-    call = f'weightit(d ~ x, method = "ebal", estimand = "{estimand.upper()}"{powers})'
-    return f"WeightIt::lm_weightit(y ~ d, weightit = {call}) (fixed targets)", (
-        f"ebalance d x, targets({moments})" if estimand == "att" else "")
+    return weighted(f'method = "{"ebal" if fixed else "cbps"}", estimand = "{estimand.upper()}"{powers}', "", "",
+                    cluster=cluster, weights=weights)
 
 
 def _features(sample: Comparison, moments: int) -> tuple[Array, list[str]]:
@@ -243,7 +248,7 @@ def _means(sample: Comparison, columns: Array, target: Array, weights: Array, ar
     """Weighted means of the arms, and their influences through dual parameters and targets."""
     k, blocks, means = columns.shape[1], [], []
     if not fixed:
-        blocks.append(Block(name="target", values=columns * target[:, None], slope=-target.sum() * np.eye(k)))
+        blocks.append(Block(name="target", values=columns * target[:, None], slope=_each(target, np.eye(k))))
     for arm in (1, 0):
         w = np.where(sample.treated == arm, weights, 0.0)
         mean = float(w @ sample.y / w.sum())
@@ -251,14 +256,19 @@ def _means(sample: Comparison, columns: Array, target: Array, weights: Array, ar
         if arm in arms:
             tilted = columns * w[:, None]
             used = _free(tilted.T @ columns, columns[sample.treated == arm])
-            moved = () if fixed else (("target", -w.sum() * np.eye(k)[used]),)
-            blocks.append(Block(name=f"dual {arm}", values=tilted[:, used], slope=tilted[:, used].T @ columns[:, used],
-                                through=moved))
-            through = [(f"dual {arm}", parts @ columns[:, used])]
-        blocks.append(mean_block(str(arm), parts, float(w.sum()), *through))
+            moved = () if fixed else (("target", _each(w, np.eye(k)[used])),)
+            blocks.append(Block(name=f"dual {arm}", values=tilted[:, used], through=moved,
+                                slope=products(tilted[:, used], columns[:, used])))
+            through = [(f"dual {arm}", parts, columns[:, used])]
+        blocks.append(mean_block(str(arm), parts, w, *through))
         means.append(mean)
-    found = influences(blocks)
+    found = influences(blocks, sample.clusters)
     return Means(means[0], means[1], found["1"][:, 0], found["0"][:, 0])
+
+
+def _each(weights: Array, columns: Array) -> Slope:
+    """Derivative of weighted gaps from targets by the targets: each row takes its weight from every column."""
+    return lambda rows=slice(None): -weights[rows].sum() * columns
 
 
 def _free(curve: Array, mine: Array) -> list[int]:

@@ -24,8 +24,8 @@ from impact.matching.assembly import (
     set_card,
     set_inference,
 )
-from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, check_caliper, metric_of
-from impact.matching.equivalents import matching, matchit, none
+from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, check_caliper, check_score, metric_of
+from impact.matching.equivalents import GIVEN, matching, matchit, none
 from impact.matching.neighbours import greedy_pairs, nearest
 from impact.matching.sample import MatchedEstimate
 from impact.matching.units import (
@@ -42,6 +42,8 @@ from impact.results import Caveat, StandardErrorCard
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from impact.matching.propensity import PropensityScore
 
 ORDERS = ("largest", "smallest", "data", "random")
 
@@ -63,6 +65,12 @@ class _Rules:
     variance_matches: int
     estimated_score: bool
     tie_tolerance: float
+    given: bool
+
+    @property
+    def called(self) -> str:
+        """The distance, as calls of other packages are looked up by it."""
+        return f"{GIVEN if self.given else ''}{self.distance}"
 
     @property
     def limit(self) -> str:
@@ -82,7 +90,8 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
                       caliper: float | None = None, caliper_unit: str = "sd", exact: Sequence[str] = (),
                       order: str | None = None, seed: int | None = None, bias_adjustment: bool | None = None,
                       variance_matches: int = 1, estimated_score: bool = False, tie_tolerance: float = 0.0,
-                      cluster: str | None = None, transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
+                      score: PropensityScore | None = None, cluster: str | None = None, transform: str = "none",
+                      conf_level: float = 0.95) -> MatchedEstimate:
     """Compare each unit with the most similar units of the other arm.
 
     Parameters
@@ -117,6 +126,8 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
         of the att. Without it the score is treated as known, and the estimate says so.
     tie_tolerance : with replacement, squared distances (in standard deviations) this much beyond the nearest's count as
         ties; 0 merges equal distances only, 1e-5 is the default of R Matching.
+    score : a :class:`PropensityScore` estimated from the same table (by a learner, cross-fitted, trimmed) that takes the
+        place of the logit; rows it trimmed are left out, and the estimate says so.
     cluster : column of those who were chosen together (villages); errors then allow for it.
     transform : "none" or "log".
     conf_level : a share.
@@ -145,10 +156,11 @@ def nearest_neighbour(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     rules = _Rules(estimand=estimand, distance=distance, neighbours=neighbours, replace=replace, caliper=caliper,
                    caliper_unit=caliper_unit, exact=as_names(exact), order=order, seed=seed,
                    bias_adjustment=bias_adjustment, variance_matches=variance_matches, estimated_score=estimated_score,
-                   tie_tolerance=tie_tolerance)
+                   tie_tolerance=tie_tolerance, given=score is not None)
     _check_rules(rules)
+    check_score(score, distance)
     units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, exact=exact,
-                         transform=transform, cluster=cluster)
+                         transform=transform, cluster=cluster, score=score)
     metric = metric_of(distance, units)
     cells = cells_of(units.rows, rules.exact)
     arms = {"att": (1,), "atc": (0,), "ate": (1, 0)}[estimand]
@@ -187,10 +199,12 @@ def _check_rules(rules: _Rules) -> None:
     if rules.tie_tolerance < 0 or (rules.tie_tolerance > 0 and not rules.replace):
         raise ValueError("tie_tolerance must not be below 0, and is for replace=True: without, a unit has one partner")
     underived = (not rules.replace or rules.distance not in SCORES or rules.caliper is not None or rules.exact
-                 or rules.bias_adjustment or rules.variance_matches == 0 or rules.tie_tolerance > 0)
+                 or rules.bias_adjustment or rules.variance_matches == 0 or rules.tie_tolerance > 0
+                 or rules.given)
     if rules.estimated_score and underived:
         raise ValueError("estimated_score needs replace=True, a score as the distance, variance_matches of at least 1, and "
-                         "no caliper, exact, bias_adjustment or tie_tolerance: the correction is derived for that alone")
+                         "no caliper, exact, bias_adjustment, tie_tolerance or score: the correction is derived for that "
+                         "alone")
 
 
 def _match(arm: int, treated: Array, metric: Metric, cells: Codes | None, rules: _Rules) -> Side:
@@ -239,7 +253,7 @@ def _with_replacement(units: Units, metric: Metric, cells: Codes | None, sides: 
     if ties:
         caveats.append(Caveat(code="ties", text=f"{ties} units have several equally near neighbours; all share the "
                               "weight.", values=(("units", ties),)))
-    if metric.score is not None and added is None:
+    if metric.score is not None and added is None and not rules.given:
         caveats.append(Caveat(code="score_known", text="The standard error treats the estimated propensity score as "
                               "known."))
     weights = _weights(effect, sides)
@@ -266,7 +280,8 @@ def _without(units: Units, metric: Metric, cells: Codes | None, sides: tuple[Sid
                  inference=set_inference(units.y, units.treated, sets, weights, adjust, SETS_VCOV, conf_level,
                                          units.clusters),
                  caveats=(*caveats, *left_unequal(units, weights, adjust)),
-                 card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), _pairs_call(rules), units),
+                 card=set_card(SETS_VCOV, "matched set", groups, _extra(adjust is not None), _pairs_call(rules), units,
+                               adjust is not None),
                  **_shared(units, metric, cells, sides, adjust, rules, (("order", rules.order or "default"),)))
 
 
@@ -344,7 +359,7 @@ def _card(rules: _Rules, adjusted: bool, added: float | None, cluster: str | Non
     return StandardErrorCard(
         formula="Abadie & Imbens (2006), matching with replacement", correction=f"{rule}; {_extra(adjusted)}",
         level="the unit", df_rule="normal",
-        r_call=matching(rules.estimand, rules.distance, neighbours=rules.neighbours, variance_matches=m,
+        r_call=matching(rules.estimand, rules.called, neighbours=rules.neighbours, variance_matches=m,
                         tolerance=rules.tie_tolerance, adjusted=adjusted, caliper=rules.caliper,
                         caliper_unit=rules.caliper_unit, exact=rules.exact))
 
@@ -355,5 +370,5 @@ def _pairs_call(rules: _Rules) -> str:
     if rules.distance not in SCORES and rules.order != "data":
         return none("MatchIt takes turns by the score alone, or as the rows stand")
     order = "" if rules.order is None else f', m.order = "{rules.order}"'
-    return matchit("nearest", rules.estimand, rules.distance, caliper=rules.caliper, caliper_unit=rules.caliper_unit,
+    return matchit("nearest", rules.estimand, rules.called, caliper=rules.caliper, caliper_unit=rules.caliper_unit,
                    exact=rules.exact, extra=f"ratio = {rules.neighbours}{order}")

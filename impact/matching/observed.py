@@ -60,7 +60,8 @@ class Comparison:
     ----------
     rows : which rows of the table are used, and why others are not.
     y, raw : (n,) outcome on the scale of analysis, and as it came. treated : (n,) of 0 and 1.
-    covariates : (n, p), and their names; none is constant or repeats others. left_out : those that were.
+    covariates : (n, p), and their names; none is constant or repeats others. left_out : those that were. declared : the
+        columns they come from.
     sampling : (n,) sampling weights, 1 where none are given. clusters : (n,) codes, or None.
     """
 
@@ -71,6 +72,7 @@ class Comparison:
     covariates: Array
     names: list[str]
     left_out: list[str]
+    declared: tuple[str, ...]
     sampling: Array
     weighted: bool
     clusters: Codes | None
@@ -131,7 +133,7 @@ def lay_out(rows: Selection, outcome: str, treatment: str, covariates: list[str]
              weights: str | None, transform: str) -> Comparison:
     """Lay the rows kept out as arrays, traits without constants and repeats."""
     treated, raw = rows.numbers(treatment), rows.numbers(outcome)
-    need_both_arms(treated)
+    need_both_arms(treated, rows.dropped)
     words = tuple(c for c in covariates if in_words(rows.data, c))
     table, behind, labels = _table(rows, covariates, words)
     scale = table.std(axis=0)
@@ -146,7 +148,8 @@ def lay_out(rows: Selection, outcome: str, treatment: str, covariates: list[str]
                                   cure="List columns in which units differ."), source="design")
     _need_enough(treated, len(kept))
     out = Comparison(rows=rows, raw=raw, y=transformed(raw, transform, outcome, rows.kept.nonzero()[0]), treated=treated,
-                     covariates=table[:, kept], names=names, left_out=left_out, weighted=weights is not None,
+                     covariates=table[:, kept], names=names, left_out=left_out, declared=tuple(dict.fromkeys(covariates)),
+                     weighted=weights is not None,
                      sampling=rows.numbers(weights) if weights is not None else np.ones(len(raw)),
                      clusters=rows.codes(cluster) if cluster is not None else None)
     if left_out:
@@ -170,9 +173,9 @@ def _table(rows: Selection, covariates: list[str], words: tuple[str, ...]) -> tu
 
 
 def _need_enough(treated: Array, count: int) -> None:
-    problems = [Problem(where="covariates", what=f"{count} covariates for {size} {word} units: there must be more units "
-                        "than covariates and a constant on each side", cure="List only the few covariates that decide who "
-                        "takes part and matter for the outcome.")
+    problems = [Problem(where="covariates", what=f"{count} covariate{'' if count == 1 else 's'} for {size} {word} "
+                        f"unit{'' if size == 1 else 's'}: there must be more units than covariates and a constant on each "
+                        "side", cure="List only the few covariates that decide who takes part and matter for the outcome.")
                 for size, word in ((int(treated.sum()), "treated"), (int((1 - treated).sum()), "comparison"))
                 if size <= count + 1]
     if problems:
@@ -181,7 +184,7 @@ def _need_enough(treated: Array, count: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Mean outcome with and without treatment, and what each row adds to their estimation error: (n,)."""
+    """Mean outcome with and without treatment, and what each row (n,) or cluster (G,) adds to their estimation error."""
 
     one: float
     zero: float
@@ -195,8 +198,8 @@ def comparison_estimate(sample: Comparison, means: Means, *, outcome: str, treat
                         details: Sequence[tuple[str, Any]] = ()) -> MatchedEstimate:
     """Put together the estimate of any comparison on observed traits, with its sample and what a reader must know."""
     place = Standing(score, True) if score is not None else standing(sample.covariates, sample.treated, sample.names)
-    error = sampled_error(means.influence_one - means.influence_zero, sample.clusters)
-    base_error = sampled_error(means.influence_zero, sample.clusters).std_error
+    error, base_error = (sampled_error(part, sample.clusters is not None) for part in (
+        means.influence_one - means.influence_zero, means.influence_zero))
     label, zero = WITHOUT[estimand], means.zero
     if transform == "log":
         zero, base_error, label = float(np.exp(zero)), 0.0, f"{label} (geometric mean)"
@@ -208,15 +211,16 @@ def comparison_estimate(sample: Comparison, means: Means, *, outcome: str, treat
     kept = MatchedSample(frame=sample.rows.data, rows=sample.positions, treated=treated, weights=weights, score=score,
                          place=None if score is not None else place,
                          outside=_outside(sample, place, estimand), treatment=treatment, estimand=estimand,
-                         covariates=(*sample.names, *sample.left_out))
+                         covariates=sample.declared)
     card = StandardErrorCard(
-        formula=formula, correction=correction + ("" if cluster is None else "; G/(G − 1)"), level=cluster or "the unit",
+        formula=formula, correction=correction + ("" if cluster is None else f"; each {cluster} left out in turn, "
+                                                      "one step of the equations, (G − 1)/G"), level=cluster or "the unit",
         df_rule="normal" if cluster is None else "clusters of the smaller side − 1", clusters_treated=found[1],
         clusters_comparison=found[2], r_call=calls[0], stata_call=calls[1])
     shown, caveats = _diagnostics(sample, kept, estimand)
     plain: Estimate = make_estimate(
         outcome=outcome, term=treatment, method=method, estimand=estimand, counts=counts, vcov=vcov, card=card,
-        inference=_inference(means.one - means.zero, error.std_error, found[1:], conf_level),
+        inference=_inference(means.one - means.zero, error, found[1:], conf_level),
         base=Counterfactual(mean=zero, std_error=base_error, label=label), question=WEIGHTED_QUESTIONS[estimand],
         assumptions=assumptions, transform=transform, outcome_sd=spread(sample.y[treated == 0]),
         dropped=sample.rows.dropped, caveats=caveats, share=is_share(sample.raw), details=(*details, *shown))

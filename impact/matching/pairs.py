@@ -24,8 +24,8 @@ from impact.matching.assembly import (
     set_inference,
     set_weights,
 )
-from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, check_caliper, metric_of
-from impact.matching.equivalents import matchit
+from impact.matching.distance import DISTANCES, SCORES, Metric, caliper_of, check_caliper, check_score, metric_of
+from impact.matching.equivalents import GIVEN, matchit
 from impact.matching.neighbours import BLOCK, TIE, Mask, cells_in_common
 from impact.matching.sample import MatchedEstimate
 from impact.matching.units import QUESTIONS, Units, cells_of, check_choice, check_flag, select_units
@@ -34,18 +34,21 @@ from impact.results import Caveat
 if TYPE_CHECKING:
     import pandas as pd
 
+    from impact.matching.propensity import PropensityScore
+
 MOST_EDGES = 20_000_000  # possible matches held at once
 
 
 def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str], estimand: str = "att",
                   distance: str = "propensity", caliper: float | None = None, caliper_unit: str = "sd",
                   exact: Sequence[str] = (), bias_adjustment: bool = False, vcov: str | None = None,
-                  cluster: str | None = None, transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
+                  score: PropensityScore | None = None, cluster: str | None = None, transform: str = "none",
+                  conf_level: float = 0.95) -> MatchedEstimate:
     """Pair each unit with one of the other arm so that the sum of distances is the smallest possible.
 
     Parameters
     ----------
-    data, outcome, treatment, covariates, distance, caliper, caliper_unit, exact, transform, conf_level
+    data, outcome, treatment, covariates, distance, caliper, caliper_unit, exact, score, transform, conf_level
         As :func:`impact.matching.nearest_neighbour`. With a caliper or exact groups, as many pairs as possible are made,
         and among those the nearest.
     estimand : "att" (those who took part) or "atc" (the others).
@@ -73,7 +76,7 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     check_flag("bias_adjustment", bias_adjustment)
     check_choice("estimand", estimand, ("att", "atc"))
     units, metric, cells, reach = _prepared(data, outcome, treatment, covariates, exact, distance, caliper, caliper_unit,
-                                            transform, cluster)
+                                            transform, cluster, score)
     kind = check_vcov(vcov, cluster)
     arm = 1 if estimand == "att" else 0
     mine, theirs = _canonical(units, arm), _canonical(units, 1 - arm)
@@ -91,9 +94,10 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     focal = np.flatnonzero(units.treated == arm)
     lost = np.zeros(len(units.y), dtype=bool)
     lost[focal] = weights[focal] == 0
+    r_call = matchit("optimal", estimand, distance if score is None else f"{GIVEN}{distance}", caliper=caliper,
+                     caliper_unit=caliper_unit, exact=as_names(exact))
     card = set_card(kind, "matched pair", len(chosen), "with regression adjustment" if bias_adjustment else
-                    "no bias adjustment", matchit("optimal", estimand, distance, caliper=caliper, caliper_unit=caliper_unit,
-                                                  exact=as_names(exact)), units)
+                    "no bias adjustment", r_call, units, bias_adjustment)
     total = _length(metric, chosen[:, 0], chosen[:, 1])
     limit = _limit(caliper, caliper_unit, as_names(exact), distance)
     return matched_estimate(units, Found(
@@ -108,13 +112,14 @@ def optimal_pairs(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
 
 def full_matching(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str], estimand: str = "att",
                   distance: str = "propensity", caliper: float | None = None, caliper_unit: str = "sd",
-                  exact: Sequence[str] = (), vcov: str | None = None, cluster: str | None = None,
-                  transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
+                  exact: Sequence[str] = (), vcov: str | None = None, score: PropensityScore | None = None,
+                  cluster: str | None = None, transform: str = "none",
+                  conf_level: float = 0.95) -> MatchedEstimate:
     """Put every unit into a set of one treated and several comparison units, or the reverse, at the least total distance.
 
     Parameters
     ----------
-    data, outcome, treatment, covariates, distance, caliper, caliper_unit, exact, transform, conf_level
+    data, outcome, treatment, covariates, distance, caliper, caliper_unit, exact, score, transform, conf_level
         As :func:`impact.matching.nearest_neighbour`. Units without a possible counterpart are left out and counted.
     estimand : "att", "atc" or "ate": whose share of each set is the weight of its two arms.
     vcov : None clusters errors by matched set (CR1S, df sets − 1); any of classical, HC0 … CR3 by name.
@@ -140,7 +145,7 @@ def full_matching(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     """
     check_choice("estimand", estimand, tuple(QUESTIONS))
     units, metric, cells, reach = _prepared(data, outcome, treatment, covariates, exact, distance, caliper, caliper_unit,
-                                            transform, cluster)
+                                            transform, cluster, score)
     kind = check_vcov(vcov, cluster)
     one, zero = _canonical(units, 1), _canonical(units, 0)
     found = [_cheapest_cover(metric, f, d, None if reach is None else float(reach))
@@ -155,8 +160,8 @@ def full_matching(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
     sizes = np.bincount(sets[sets >= 0])
     limit = _limit(caliper, caliper_unit, as_names(exact), distance)
     card = set_card(kind, "matched set", len(sizes), "no bias adjustment",
-                    matchit("full", estimand, distance, caliper=caliper, caliper_unit=caliper_unit,
-                            exact=as_names(exact)), units)
+                    matchit("full", estimand, distance if score is None else f"{GIVEN}{distance}", caliper=caliper,
+                            caliper_unit=caliper_unit, exact=as_names(exact)), units)
     return matched_estimate(units, Found(
         method="full_matching", estimand=estimand, vcov=kind, card=card, weights=weights, sets=sets, lost=lost,
         inference=set_inference(units.y, units.treated, sets, weights, None, kind, conf_level, units.clusters),
@@ -169,11 +174,12 @@ def full_matching(data: pd.DataFrame, *, outcome: str, treatment: str, covariate
 
 def _prepared(data: pd.DataFrame, outcome: str, treatment: str, covariates: Sequence[str], exact: Sequence[str],
               distance: str, caliper: float | None, caliper_unit: str, transform: str,
-              cluster: str | None) -> tuple[Units, Metric, Codes | None, float | None]:
+              cluster: str | None, score: PropensityScore | None) -> tuple[Units, Metric, Codes | None, float | None]:
     check_choice("distance", distance, DISTANCES)
     check_caliper(caliper, caliper_unit)
+    check_score(score, distance)
     units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, exact=exact,
-                         transform=transform, cluster=cluster)
+                         transform=transform, cluster=cluster, score=score)
     metric = metric_of(distance, units)
     return units, metric, cells_of(units.rows, as_names(exact)), caliper_of(caliper, caliper_unit, metric)
 

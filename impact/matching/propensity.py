@@ -102,6 +102,8 @@ def propensity_score(data: pd.DataFrame, *, treatment: str, covariates: Sequence
 
     Notes
     -----
+    ``nearest_neighbour``, ``optimal_pairs``, ``full_matching`` and ``subclassification`` take the result as ``score=``.
+    Weights by a learner's score alone have no error that is known to hold: ``aipw(folds=5, learner="forest")`` has.
     Estimand: none; the chance of taking part. Assumes nothing of outcomes.
     Rosenbaum & Rubin (1983, Biometrika 70). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96; 0.1 to 0.9 is
     their rule of thumb). Folds follow from the covariates and the seed, not from the order of the rows. Reference case:

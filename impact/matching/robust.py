@@ -14,6 +14,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.estimating import Balancing, Block, balancing, influences, linear_block, logit_block, mean_block
 from impact.inference.intervals import check_level
 from impact.inference.linear import Array, Codes, least_squares
+from impact.matching.equivalents import TEFFECTS, weighted
 from impact.matching.observed import (
     LOGIT,
     WORDS,
@@ -92,8 +93,9 @@ def aipw(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequen
     Assumes selection on the covariates, and that the score or the outcome models are right. Robins, Rotnitzky & Zhao (1994,
     JASA 89); weights are not normalised, as there. Errors "M": the sandwich of all equations (Lunceford & Davidian 2004,
     section 3), right also if one model is wrong; "IF": root of the sum of squared influences. Cross-fitting: Chernozhukov
-    et al. (2018, Econometrics Journal 21, section 5). With clusters G/(G − 1) and t with the clusters of the smaller side
-    − 1, else normal (by simulation: tests/test_matching_clusters.py). Reference case: match_lalonde_aipw (base R, "IF").
+    et al. (2018, Econometrics Journal 21, section 5). With clusters each left out in turn and t with the clusters of the
+    smaller side − 1, else normal (by simulation: tests/test_matching_clusters.py). Reference case: match_lalonde_aipw (base
+    R, "IF").
     """
     _check(estimand, folds, learner, seed, vcov)
     check_level(conf_level)
@@ -112,7 +114,8 @@ def aipw(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequen
         conf_level=conf_level, transform=transform, cluster=cluster,
         formula="M-estimation (sandwich of score, outcome models and means)" if kind == "M" else "influence function",
         correction=f"models treated {fitted}{'' if folds is None else f'; cross-fitted over {folds} folds'}",
-        calls=("", "teffects aipw (y x) (d x), ate" if (estimand, kind, folds) == ("ate", "M", None) else ""),
+        calls=weighted("", "aipw (y x) (d x)" if (estimand, kind) == ("ate", "M") else "", "ate", cluster=cluster,
+                       weights=weights),
         assumptions=(*ASSUMPTIONS, EITHER if learner == "parametric" else "The learners come near the truth fast enough."),
         details=(("learner", learner), ("folds", folds), ("seed", None if folds is None else seed)))
 
@@ -156,20 +159,20 @@ def regression_adjustment(data: pd.DataFrame, *, outcome: str, treatment: str, c
     for arm in (1, 0):
         values = predicted.get(arm, sample.y)
         mean = float(target @ values / target.sum())
-        through = ((f"outcome {arm}", target @ basis),) if arm in predicted else ()
-        blocks.append(mean_block(str(arm), target * (values - mean), float(target.sum()), *through))
+        through = ((f"outcome {arm}", target, basis),) if arm in predicted else ()
+        blocks.append(mean_block(str(arm), target * (values - mean), target, *through))
         means.append(mean)
         rows = np.where(sample.treated == arm, sample.sampling, 0.0)
         implied += target if arm not in predicted else rows * (
             basis @ np.linalg.solve((basis * rows[:, None]).T @ basis, target @ basis))
-    found = influences(blocks)
+    found = influences(blocks, sample.clusters)
     _say_negative(sample, implied)
     return comparison_estimate(
         sample, Means(means[0], means[1], found["1"][:, 0], found["0"][:, 0]), outcome=outcome, treatment=treatment,
         method="regression_adjustment", estimand=estimand, weights=implied, score=None, conf_level=conf_level,
         transform=transform, cluster=cluster, formula="M-estimation (sandwich of regressions and means)",
-        correction="none", calls=("", {"att": "teffects ra (y x) (d), atet", "ate": "teffects ra (y x) (d), ate"}.get(
-            estimand, "")), assumptions=(*ASSUMPTIONS, LINEAR))
+        correction="none", calls=weighted("", "ra (y x) (d)" if estimand in TEFFECTS else "", TEFFECTS.get(estimand, ""),
+                                          cluster=cluster, weights=weights), assumptions=(*ASSUMPTIONS, LINEAR))
 
 
 def _check(estimand: str, folds: int | None, learner: str, seed: int, vcov: str | None) -> None:
@@ -240,8 +243,8 @@ def _fit(sample: Comparison, estimand: str) -> Models:
 
 def _corrected(sample: Comparison, models: Models, balance: Balancing, estimand: str, kind: str) -> Means:
     """Mean outcomes by arm: predictions averaged over the target plus the weighted residuals of the arm."""
-    basis, target, blocks, means = sample.basis, sample.target(estimand), list(models.blocks), []
-    direct: dict[int, Array] = {}
+    basis, target, means = sample.basis, sample.target(estimand), []
+    blocks = list(models.blocks) if kind == "M" else []
     for arm, w, slope in ((1, balance.one, balance.slope_one), (0, balance.zero, balance.slope_zero)):
         mine = np.where(sample.treated == arm, sample.sampling, 0.0)
         fitted = models.outcome.get(arm)
@@ -249,14 +252,11 @@ def _corrected(sample: Comparison, models: Models, balance: Balancing, estimand:
         values = target * sample.y if fitted is None else target * fitted + mine * w * (sample.y - fitted)
         mean = float(values.sum() / target.sum())
         parts = values - target * mean
-        through = [] if fitted is None else [
-            ("score", (mine * slope * (sample.y - fitted)) @ basis), (f"outcome {arm}", (target - mine * w) @ basis)]
-        direct[arm] = parts / target.sum()
-        blocks.append(mean_block(str(arm), parts, float(target.sum()), *through))
+        through = [] if fitted is None or kind == "IF" else [
+            ("score", mine * slope * (sample.y - fitted), basis), (f"outcome {arm}", target - mine * w, basis)]
+        blocks.append(mean_block(str(arm), parts, target, *through))
         means.append(mean)
-    if kind == "IF":
-        return Means(means[0], means[1], direct[1], direct[0])
-    found = influences(blocks)
+    found = influences(blocks, sample.clusters)
     return Means(means[0], means[1], found["1"][:, 0], found["0"][:, 0])
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from impact.errors import DataError, Problem
 from impact.inference.linear import Array, Codes
 from impact.inference.worth import effective_size, equal_units
 from impact.results import Caveat, Dropped, Estimate
@@ -63,16 +64,28 @@ class MatchedSample:
         """Score of each unit, or where it stands by its covariates, (n,); None where neither can be said."""
         return self.score if self.place is None else self.place.value
 
+    @property
+    def denominator(self) -> str:
+        """Whose spread differences are measured in: of the units the estimand speaks of, before matching."""
+        return DENOMINATORS.get(self.estimand, "pooled")
+
     def data(self) -> pd.DataFrame:
-        """Return the matched rows with their weight (``matching_weight``), matched set and score, where there are any."""
+        """Return the matched rows with their weight (``matching_weight``), matched set and score, where there are any.
+
+        Raises
+        ------
+        DataError
+            When the table has a column of one of these names already: it would be lost.
+        """
         kept = self.weights != 0
+        added = {"matching_weight": self.weights, "matched_set": self.sets, "propensity_score": self.score}
+        added = {name: values[kept] for name, values in added.items() if values is not None}
+        if taken := [name for name in added if name in self.frame.columns]:
+            raise DataError([Problem(where=f"column '{name}'", what="the table has one of this name, which would be lost",
+                                     cure=f"Rename it: data.rename(columns={{'{name}': 'my_{name}'}}).") for name in taken],
+                            source="data")
         out: pd.DataFrame = self.frame.iloc[self.rows[kept]].copy()
-        out["matching_weight"] = self.weights[kept]
-        if self.sets is not None:
-            out["matched_set"] = self.sets[kept]
-        if self.score is not None:
-            out["propensity_score"] = self.score[kept]
-        return out
+        return out.assign(**added)
 
     def balance(self, **options: Any) -> BalanceTable:
         """Lay out how alike the groups are before and after matching or weighting.
@@ -84,7 +97,7 @@ class MatchedSample:
         """
         from impact.inference.balance import balance_table
 
-        given: dict[str, Any] = {"denominator": DENOMINATORS.get(self.estimand, "pooled"),
+        given: dict[str, Any] = {"denominator": self.denominator,
                                  "covariates": list(self.covariates)}
         return balance_table(self.frame.iloc[self.rows], treatment=self.treatment, weights=self.weights,
                              implied=bool((self.weights < 0).any()), **(given | options))

@@ -31,6 +31,8 @@ from impact.results import Caveat
 if TYPE_CHECKING:
     import pandas as pd
 
+    from impact.matching.propensity import PropensityScore
+
 Bins = str | int | Sequence[float]
 MOST_IN_STRATUM = 20  # units; by simulation (matching_simulation.csv) strata of 8 hold, strata of 80 cover 0.99
 AUTOMATIC = "sturges"
@@ -126,8 +128,9 @@ def coarsened_exact(data: pd.DataFrame, *, outcome: str, treatment: str, covaria
 
 
 def subclassification(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str],
-                      estimand: str = "att", classes: int = 6, vcov: str | None = None, cluster: str | None = None,
-                      transform: str = "none", conf_level: float = 0.95) -> MatchedEstimate:
+                      estimand: str = "att", classes: int = 6, vcov: str | None = None,
+                      score: PropensityScore | None = None, cluster: str | None = None, transform: str = "none",
+                      conf_level: float = 0.95) -> MatchedEstimate:
     """Compare units within classes of the propensity score.
 
     Parameters
@@ -135,6 +138,7 @@ def subclassification(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     data, outcome, treatment, estimand, vcov, cluster, transform, conf_level
         As :func:`impact.matching.exact`.
     covariates : columns measured before treatment; text becomes one yes/no column for each of its words.
+    score : as :func:`impact.matching.nearest_neighbour`.
     classes : how many, cut at quantiles of the scores of the units the estimand speaks of.
 
     Returns
@@ -158,17 +162,17 @@ def subclassification(data: pd.DataFrame, *, outcome: str, treatment: str, covar
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
         raise ValueError("classes must be a whole number of at least 2")
     units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, transform=transform,
-                         cluster=cluster)
-    score = metric_of("propensity", units).probability
-    if score is None:
+                         cluster=cluster, score=score)
+    chance = metric_of("propensity", units).probability
+    if chance is None:
         raise ValueError("subclassification needs a score")
-    about = {"att": score[units.treated == 1], "atc": score[units.treated == 0]}.get(estimand, score)
+    about = {"att": chance[units.treated == 1], "atc": chance[units.treated == 0]}.get(estimand, chance)
     inner = np.unique(np.quantile(about, np.linspace(0, 1, classes + 1)[1:-1]))
-    strata = np.searchsorted(inner, score, side="right").astype(np.int64)
+    strata = np.searchsorted(inner, chance, side="right").astype(np.int64)
     return _within(units, strata, "subclassification", estimand, vcov, conf_level, limit="in their class of the score",
-                   score=score, details=(("classes", len(inner) + 1),),
+                   score=chance, details=(("classes", len(inner) + 1),),
                    r_call=f'MatchIt::matchit(d ~ x, method = "subclass", subclass = {classes}, '
-                          f'estimand = "{estimand.upper()}")')
+                          f'estimand = "{estimand.upper()}"{", distance = p" if score else ""})')
 
 
 def _rules(units: Units, bins: Bins | Mapping[str, Bins]) -> dict[str, Bins]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from impact.data.frame import Selection, as_names, check_columns, holds_words, l
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.linear import Array, Codes
 from impact.inference.report import is_share
-from impact.results import Caveat
+from impact.results import Caveat, Dropped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,29 @@ ONE_CLUSTER = "with one cluster chance cannot be told from the programme"
 MOST_WORDS = 30  # distinct words beyond which a text column is more likely a name than a trait
 
 
+class Given(Protocol):
+    """What is needed of a score handed over: :class:`impact.matching.PropensityScore`."""
+
+    @property
+    def frame(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def rows(self) -> Codes: ...  # noqa: D102
+    @property
+    def treated(self) -> Array: ...  # noqa: D102
+    @property
+    def score(self) -> Array: ...  # noqa: D102
+    @property
+    def kept(self) -> np.ndarray[Any, np.dtype[np.bool_]]: ...  # noqa: D102
+    @property
+    def learner(self) -> str: ...  # noqa: D102
+    @property
+    def folds(self) -> int: ...  # noqa: D102
+    @property
+    def dropped(self) -> tuple[Dropped, ...]: ...  # noqa: D102
+    @property
+    def caveats(self) -> tuple[Caveat, ...]: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Units:
     """Rows of one comparison.
@@ -42,6 +65,7 @@ class Units:
     x : (n, p) covariates that vary, text as one 0/1 column a word. columns : the covariate behind each column.
     encoded : text covariates. left_out : covariates with one value on every row.
     cluster, clusters : column of those who were chosen together, and its codes (n,), or None.
+    given : (n,) score that was handed over, or None; said : what must be said of it.
     """
 
     rows: Selection
@@ -58,6 +82,8 @@ class Units:
     left_out: tuple[str, ...]
     cluster: str | None = None
     clusters: Codes | None = None
+    given: Array | None = None
+    said: tuple[Caveat, ...] = ()
 
     @property
     def share(self) -> bool:
@@ -66,7 +92,7 @@ class Units:
 
     def caveats(self) -> list[Caveat]:
         """Say what became of covariates that could not serve as they came."""
-        out = []
+        out = list(self.said)
         if self.left_out:
             out.append(Caveat(code="covariates_left_out", text=f"{listed(self.left_out)}: one value on every row used, so "
                               "that nobody can be told apart by it.", values=(("covariates", len(self.left_out)),)))
@@ -75,12 +101,13 @@ class Units:
 
 def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, covariates: Sequence[str],
                  exact: Sequence[str] = (), transform: str = "none", numeric: bool = True,
-                 cluster: str | None = None) -> Units:
+                 cluster: str | None = None, score: Given | None = None) -> Units:
     """Check columns, leave out rows that cannot be used, and lay the rest out.
 
     Parameters
     ----------
     outcome : column, or None where only the covariates matter (the treatment then stands for it).
+    score : estimated beforehand from the same table; rows without one are left out.
     numeric : whether covariates serve as numbers; without, they are compared as they stand (exact matching).
 
     Raises
@@ -107,9 +134,10 @@ def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, cov
     for name, reason in ((treatment, "treatment"), *((c, "outcome") for c in measured),
                          *((c, "covariate") for c in covariates), *((c, "exact") for c in exact)):
         rows.drop(data[name].isna(), f"{reason}_missing", f"{name} is missing")
+    chance = None if score is None else handed_over(rows, score, treatment)
     outcome = treatment if outcome is None else outcome
     treated, raw = rows.numbers(treatment), rows.numbers(outcome)
-    need_both_arms(treated)
+    need_both_arms(treated, rows.dropped)
     x, columns = as_numbers(rows, covariates, words) if numeric else (np.empty((len(raw), 0)), ())
     varies = np.array([np.ptp(column) > 0 for column in x.T], dtype=bool)
     columns = tuple(c for c, kept in zip(columns, varies, strict=True) if kept)
@@ -120,7 +148,40 @@ def select_units(data: pd.DataFrame, *, outcome: str | None, treatment: str, cov
                  y=transformed(raw, transform, outcome, rows.kept.nonzero()[0]), treated=treated, x=x[:, varies],
                  columns=columns, encoded=words, cluster=cluster,
                  clusters=None if cluster is None else rows.codes(cluster),
+                 given=None if chance is None else chance[rows.kept], said=() if score is None else said_given(score),
                  left_out=tuple(c for c in covariates if (c not in columns if numeric else rows.codes(c).max() == 0)))
+
+
+def handed_over(rows: Selection, score: Given, treatment: str) -> Array:
+    """Lay a score out over the table, (rows of the table,), and leave out those it has none for: trimmed, or not estimated.
+
+    Raises
+    ------
+    DesignError
+        A score of another table or of another treatment.
+    """
+    if score.frame is not rows.data and not score.frame.equals(rows.data):
+        raise DesignError(Problem(where="score", what="it was estimated from another table",
+                                  cure="Give both the same table: units that were trimmed are left out by themselves."),
+                          source="design")
+    if not np.array_equal(rows.data[treatment].to_numpy(dtype=float)[score.rows], score.treated):
+        raise DesignError(Problem(where="score", what=f"it is the chance of another treatment than '{treatment}'",
+                                  cure="Estimate the score of the treatment compared."), source="design")
+    out = np.full(len(rows.data), np.nan)
+    out[score.rows[score.kept]] = score.score[score.kept]
+    for lost in score.dropped:
+        gone = np.zeros(len(out), dtype=bool)
+        gone[np.asarray(lost.rows, dtype=np.int64) - 1] = True
+        rows.drop(gone, lost.reason, lost.text)
+    return out
+
+
+def said_given(score: Given) -> tuple[Caveat, ...]:
+    """Say where a score handed over comes from, and of whom it leaves the number to speak."""
+    folds = "" if score.folds == 1 else f", each row by a fit without its fold of {score.folds}"
+    return (Caveat(code="score_given", text=f"The chance of taking part was estimated beforehand ({score.learner}{folds}); "
+                   "the error takes it as known.", values=(("folds", score.folds),)),
+            *(caveat for caveat in score.caveats if caveat.code == "trimmed_scores"))
 
 
 def said_encoded(names: Sequence[str]) -> list[Caveat]:
@@ -158,12 +219,17 @@ def continuous(x: Array) -> int:
     return sum(len(np.unique(column)) > 2 for column in x.T)
 
 
-def need_both_arms(treated: Array) -> None:
-    """Refuse data of one arm."""
-    if len(treated) == 0 or treated.min() == treated.max():
-        raise DesignError(Problem(
-            where="treatment", what=f"all {len(treated)} units are {'treated' if treated.sum() else 'comparison'}",
-            cure="An effect needs units of both kinds."), source="design")
+def need_both_arms(treated: Array, dropped: Sequence[Dropped] = ()) -> None:
+    """Refuse data of one arm, and say which rows were left out before."""
+    if len(treated) and treated.min() < treated.max():
+        return
+    arm = "treated" if treated.sum() else "comparison"
+    what = f"all {len(treated)} units are {arm}" if len(treated) else "no row is left"
+    lost = "; ".join(f"{d.text} ({d.n_rows} rows)" for d in dropped)
+    raise DesignError(Problem(where="treatment", what=what + (f": left out were {lost}" if lost else ""),
+                              cure="An effect needs units of both kinds." + (
+                                  " Leave out a column that is empty for them, or fill it in." if lost else "")),
+                      source="design")
 
 
 def need_enough_units(units: Units) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from impact.data.frame import as_names
 from impact.inference.estimating import Balancing, balancing, influences, logit_block, mean_block, optimal_bounds
 from impact.inference.intervals import check_level
+from impact.matching.equivalents import TEFFECTS, none, weighted
 from impact.matching.observed import (
     LOGIT,
     WEIGHTED_QUESTIONS,
@@ -72,10 +73,10 @@ def inverse_probability(data: pd.DataFrame, *, outcome: str, treatment: str, cov
     -----
     Assumes that, given the covariates, who took part is unrelated to how they would have fared, and a logit that is right.
     Means are normalised (Hájek). Errors: M-estimation that allows for the estimated score (Lunceford & Davidian 2004,
-    Statistics in Medicine 23, section 3); with clusters G/(G − 1) and t with the clusters of the smaller side − 1, else
-    normal (by simulation: tests/test_matching_clusters.py). Overlap weights: Li, Morgan & Zaslavsky (2018); matching
-    weights: Li & Greene (2013). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96, section 4). Reference cases:
-    match_lalonde_ipw_att, _ate, _ato (R WeightIt 1.3.0), match_lalonde_crump.
+    Statistics in Medicine 23, section 3); with clusters each left out in turn and t with the clusters of the smaller side
+    − 1, else normal (by simulation: tests/test_matching_clusters.py). Overlap weights: Li, Morgan & Zaslavsky (2018);
+    matching weights: Li & Greene (2013). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96, section 4).
+    Reference cases: match_lalonde_ipw_att, _ate, _ato (R WeightIt 1.3.0), match_lalonde_crump.
     """
     if estimand not in WEIGHTED_QUESTIONS:
         raise ValueError(f"estimand must be one of {', '.join(WEIGHTED_QUESTIONS)}, not {estimand!r}")
@@ -98,13 +99,16 @@ def inverse_probability(data: pd.DataFrame, *, outcome: str, treatment: str, cov
         sample, means, outcome=outcome, treatment=treatment, method="inverse_probability", estimand=estimand,
         weights=shown, score=score.probability, conf_level=conf_level, transform=transform, cluster=cluster,
         formula="M-estimation (sandwich of score and means)", correction="allows for the estimated score",
-        calls=_calls(estimand), assumptions=(*ASSUMPTIONS, LOGIT), details=(("stabilised", stabilised), ("trim", trim)))
+        calls=_calls(estimand, trim is not None, cluster, weights), assumptions=(*ASSUMPTIONS, LOGIT),
+        details=(("stabilised", stabilised), ("trim", trim)))
 
 
-def _calls(estimand: str) -> tuple[str, str]:
-    name = {"matching": "ATM"}.get(estimand, estimand.upper())
-    stata = {"att": "teffects ipw (y) (d x), atet", "ate": "teffects ipw (y) (d x), ate"}.get(estimand, "")
-    return f'WeightIt::lm_weightit(y ~ d, weightit = weightit(d ~ x, method = "glm", estimand = "{name}"))', stata
+def _calls(estimand: str, trimmed: bool, cluster: str | None, weights: str | None) -> tuple[str, str]:
+    if trimmed:
+        return none("other programs fit the score once, before units are left out"), ""
+    name, option = {"matching": "ATM"}.get(estimand, estimand.upper()), TEFFECTS.get(estimand, "")
+    return weighted(f'method = "glm", estimand = "{name}"', "ipw (y) (d x)" if option else "", option, cluster=cluster,
+                    weights=weights)
 
 
 def check_trim(trim: str | float | None, estimand: str) -> None:
@@ -143,8 +147,8 @@ def _weighted_means(sample: Comparison, score: Score, balance: Balancing) -> Mea
                                 ("zero", 1.0 - sample.treated, balance.zero, balance.slope_zero)):
         weight = sample.sampling * arm * w
         mean = float(weight @ sample.y / weight.sum())
-        pull = (sample.sampling * arm * slope * (sample.y - mean)) @ basis
-        blocks.append(mean_block(name, weight * (sample.y - mean), float(weight.sum()), ("score", pull)))
+        pull = sample.sampling * arm * slope * (sample.y - mean)
+        blocks.append(mean_block(name, weight * (sample.y - mean), weight, ("score", pull, basis)))
         means.append(mean)
-    found = influences(blocks)
+    found = influences(blocks, sample.clusters)
     return Means(means[0], means[1], found["one"][:, 0], found["zero"][:, 0])

@@ -74,7 +74,8 @@ def multi_arm(data: pd.DataFrame, *, outcome: str, treatment: str, reference: An
     _check_arms(trial, mine, arms, cluster)
     inside = {f"{treatment} = {arm}": (mine == arm).astype(float) for arm in arms}
     names = list(inside)
-    trial.caveats += uneven_caveats(trial, inside.values(), "arms")
+    trial.caveats += uneven_caveats(trial, inside, {f"{treatment} = {arm}": (data[treatment] == arm).where(
+        data[treatment].notna()) for arm in arms}, "arms", strata, cluster)
     regression = regress_on_cells(trial, {name: inside[name] for name in names[1:]}, outcome=outcome, method="multi_arm",
                                   cluster=cluster, vcov=vcov, transform=transform, conf_level=conf_level)
     rows = [_contrast(regression, inside, arms, names, pair, None if vcov is not None else seed)

@@ -33,7 +33,7 @@ def shares_differ(treated: Array, strata: Codes) -> bool:
 
 
 def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered", *, clusters: Codes | None = None,
-                     drawn: tuple[Array, Codes] | None = None) -> list[Caveat]:
+                     drawn: tuple[Array, Codes] | None = None, weights: Array | None = None) -> list[Caveat]:
     """Say that strata dummies weigh strata by their overlap, where shares differ between them.
 
     Parameters
@@ -41,8 +41,9 @@ def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered"
     offered, strata : (n,) of the rows used, which weigh. what : the words for their share.
     clusters : (n,) the groups that were drawn: a draw is even or not in clusters, whatever their sizes.
     drawn : offer and stratum of every unit (or cluster) drawn, also of those not found again; None is those of the rows.
+    weights : (n,) of the rows, or None.
     """
-    if strata is None or not _uneven(offered, strata):
+    if strata is None or not _uneven(offered, strata, weights):
         return []
     if drawn is None:
         first = np.arange(len(strata)) if clusters is None else np.unique(clusters, return_index=True)[1]
@@ -50,7 +51,7 @@ def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered"
     if _uneven(*drawn):
         return [Caveat(code="overlap_weighted", text=f"Strata have different shares {what}: with each stratum compared "
                        "within itself the effect gives more weight to strata with both arms well represented.")]
-    moved = _moved(offered, strata)
+    moved = moved_weight(offered, strata, weights)
     if moved <= MOVED:
         return []
     return [Caveat(code="overlap_weighted", values=(("moved", moved),), text="Strata were drawn alike, and yet their rows "
@@ -58,25 +59,35 @@ def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered"
                    f"compared within itself {moved:.0%} of the weight moves to strata with both arms well represented.")]
 
 
-def _uneven(offered: Array, strata: Codes) -> bool:
-    return shares_differ(offered, strata) or _moved(offered, strata) > MOVED
+def _uneven(offered: Array, strata: Codes, weights: Array | None = None) -> bool:
+    return shares_differ(offered, strata) or moved_weight(offered, strata, weights) > MOVED
 
 
-def _moved(offered: Array, strata: Codes) -> float:
-    """Share of the weight that stratum dummies move between strata; 0 where no stratum has both arms."""
-    sizes = np.bincount(strata).astype(float)
-    share = np.bincount(strata, weights=offered) / np.maximum(sizes, 1.0)
-    overlap = sizes * share * (1 - share)
-    if overlap.sum() == 0:
+def moved_weight(values: Array, strata: Codes, weights: Array | None = None) -> float:
+    """Share of the weight that stratum dummies move between strata; 0 where nothing varies within any.
+
+    Least squares weighs strata by their size times the variance of what was drawn, an offer or an amount.
+    """
+    w = np.ones(len(values)) if weights is None else weights
+    sizes = np.bincount(strata, weights=w).astype(float)
+    centre = np.bincount(strata, weights=w * values) / np.where(sizes > 0, sizes, 1.0)
+    overlap = np.bincount(strata, weights=w * (values - centre[strata]) ** 2)
+    if overlap.sum() <= 0:
         return 0.0
     return float(0.5 * np.abs(overlap / overlap.sum() - sizes / sizes.sum()).sum())
 
 
-def as_drawn(data: pd.DataFrame, treatment: str, strata: str, cluster: str | None) -> tuple[Array, Codes]:
-    """Offer and stratum of every unit (or cluster) of the table whose two are known, found again or not."""
-    known = data[data[[treatment, strata]].notna().all(axis=1)]
-    known = known if cluster is None else known.drop_duplicates(cluster)
-    return known[treatment].to_numpy(dtype=float), known[strata].factorize()[0].astype(np.int64)
+def as_drawn(data: pd.DataFrame, drawn: Any, strata: str, cluster: str | None) -> tuple[Array, Codes]:
+    """Lot and stratum of every unit (or cluster) of the table whose two are known, found again or not.
+
+    ``drawn`` is (N,): 1 and 0, an amount, or whether a unit drew one of several; of a cluster its mean stands.
+    """
+    import pandas as pd
+
+    member = np.arange(len(data)) if cluster is None else data[cluster].to_numpy()
+    table = pd.DataFrame({"lot": np.asarray(drawn, dtype=float), "stratum": data[strata].to_numpy(), "member": member})
+    known = table.dropna().groupby("member", sort=False).agg({"lot": "mean", "stratum": "first"})
+    return known["lot"].to_numpy(), known["stratum"].factorize()[0].astype(np.int64)
 
 
 def check_draw(rows: Selection, *, treatment: str, strata: str | None = None, cluster: str | None = None,

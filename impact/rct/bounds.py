@@ -14,7 +14,7 @@ from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.intervals import check_level, infer
 from impact.inference.linear import Array, Codes
-from impact.inference.report import Counts, cluster_counts, is_share, make_estimate
+from impact.inference.report import Counts, cluster_counts, few_for_large_samples, is_share, make_estimate
 from impact.rct.assignment import check_draw
 from impact.rct.trial import is_constant, keep_known
 from impact.results import Caveat, Estimate, Estimates, Segment, StandardErrorCard
@@ -87,8 +87,8 @@ def lee_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, strata: str 
     Estimand: average effect on the always observed. The arm found more often is trimmed by the share it has more, from the
     top for the lower bound and from the bottom for the upper; at ties the marginal unit counts with a fraction, so that
     exactly the share is removed. Lee (2009, Review of Economic Studies 76); Imbens & Manski (2004,
-    Econometrica 72) for the interval. Reference cases: bounds_tz_lee; weights by hand
-    (tests/test_trial_weights.py).
+    Econometrica 72) for the interval. Below 40 clusters the caveat ``few_clusters_large_sample`` says that the bootstrap's
+    normal quantile wants more of them. Reference cases: bounds_tz_lee; weights by hand (tests/test_trial_weights.py).
     """
     sample = _enrolled(data, outcome, treatment, strata, as_names(tighten), cluster, weights, transform)
 
@@ -297,10 +297,12 @@ def _two_rows(sample: _Enrolled, bounds: tuple[float, float], errors: tuple[floa
     counts = Counts(n=int(known.sum()), treated=int(treated.sum()), comparison=int((1 - treated).sum()),
                     units=int(known.sum()), units_treated=int(treated.sum()), clusters=groups[0],
                     clusters_treated=groups[1], clusters_comparison=groups[2])
+    # Stata's bounds know of cells of one direction only, and of neither clusters nor the weights of losses
+    plain = method == "lee_bounds" and cluster is None and not sample.cells.any() and np.ptp(sample.weights) == 0
     card = StandardErrorCard(formula=rule, correction="none", level=cluster or "the unit", df_rule="normal",
                              clusters_treated=groups[1] if groups[1] is not None else counts.treated,
                              clusters_comparison=groups[2] if groups[2] is not None else counts.comparison,
-                             stata_call="leebounds y d, select(s)" if method == "lee_bounds" else "")
+                             stata_call="leebounds y d, select(found) cieffect" if plain else "")
     if is_constant(sample.y[known]) and method == "lee_bounds":  # trimming the same values moves nothing
         bounds, errors = (0.0, 0.0), (0.0, 0.0)
     together = imbens_manski(*bounds, errors, conf_level)
@@ -310,6 +312,7 @@ def _two_rows(sample: _Enrolled, bounds: tuple[float, float], errors: tuple[floa
             outcome=outcome, term=name, method=method, inference=infer(value, error, None, conf_level),
             counts=counts, vcov="bootstrap", card=card, base=None, question=question, assumptions=assumptions,
             estimand="always_observed" if method == "lee_bounds" else "itt", transform=transform,
-            dropped=sample.rows.dropped, share=sample.share, details=details, caveats=sample.caveats)
+            dropped=sample.rows.dropped, share=sample.share, details=details,
+            caveats=(*sample.caveats, *few_for_large_samples(groups[0])))
         rows.append(replace(estimate, id=f"{outcome}/{method}/{name}", interval=(together,)))
     return Estimates(rows=tuple(rows))

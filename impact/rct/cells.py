@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from impact.data.frame import as_names, check_columns, listed, require_columns
+from impact.data.frame import as_names, check_columns, draw_problems, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import Problem
 from impact.inference.assignment import Draw
+from impact.inference.beside import wild_contrast
 from impact.inference.linear import Array, Codes, Fit, least_squares
 from impact.inference.lots import Lots
 from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
-from impact.rct.assignment import overlap_weighted
+from impact.rct.assignment import as_drawn, drop_broken_pairs, overlap_weighted
 from impact.rct.few import together, with_few_clusters, with_own_draws, without
 from impact.rct.trial import (
     Trial,
@@ -139,6 +140,11 @@ class CellRegression:
         return with_own_draws(rows, own, draw, observed, seed=seed, by_cluster=trial.clusters is not None,
                               inverted=turned, said=said, holds=holds)
 
+    def beside(self, rows: Sequence[Estimate], picks: Sequence[Mapping[str, float]], seed: int) -> list[Estimate]:
+        """Show the wild cluster bootstrap beside contrasts where clusters are few."""
+        return [wild_contrast(row, self.fit, picked(self.fit, pick), self.trial.clusters, seed)
+                for row, pick in zip(rows, picks, strict=True)]
+
     def base(self, drawn: Iterable[str]) -> Array:
         """Columns of the regression that no draw changes."""
         apart = set(drawn)
@@ -159,11 +165,11 @@ class CellRegression:
 
 def select_cells(data: pd.DataFrame, *, outcome: str, roles: Mapping[str, str], zero_one: Sequence[str],
                  covariates: Sequence[str], strata: str | None, cluster: str | None, weights: str | None,
-                 transform: str) -> Trial:
+                 transform: str, halves: str | None = None) -> Trial:
     """Lay out the rows of a trial whose treatment takes several columns.
 
     ``roles`` gives the reason a row is left out where a column is missing; whether the cells can be compared is for the
-    caller to check.
+    caller to check. ``halves`` is the offer by which pairs were drawn: half a pair is left out and counted.
     """
     covariates = as_names(covariates)
     require_columns(data, outcome=outcome, treatment=tuple(roles), covariates=covariates, strata=strata, cluster=cluster,
@@ -172,6 +178,8 @@ def select_cells(data: pd.DataFrame, *, outcome: str, roles: Mapping[str, str], 
                                                     *as_names(weights)), complete=as_names(cluster))
     known = (*roles.items(), (strata, "strata"), (weights, "weight"), (outcome, "outcome"))
     rows = keep_known(data, known, weights)
+    if halves is not None and strata is not None:
+        drop_broken_pairs(rows, strata, halves, cluster)
     return lay_out(rows, outcome=outcome, offered=rows.numbers(next(iter(roles))), covariates=covariates, strata=strata,
                    cluster=cluster, weights=weights, transform=transform)
 
@@ -186,24 +194,43 @@ def regress_on_cells(trial: Trial, dummies: Mapping[str, Array], *, outcome: str
 
 
 def mean_over(trial: Trial, parts: Sequence[tuple[float, Array]], label: str, transform: str) -> Counterfactual:
-    """Weighted average of the means of some groups of rows, with sampling weights; for logs the geometric mean."""
+    """Weighted average of the means of groups of rows, with sampling weights; for logs the geometric mean.
+
+    Its error is that of what was drawn: rows of one cluster stand together, in whichever of the groups they are.
+    """
     weights = np.ones(len(trial.y)) if trial.weights is None else trial.weights
-    mean = variance = 0.0
+    groups = np.arange(len(trial.y), dtype=np.int64) if trial.clusters is None else trial.clusters
+    mean, scores, alone = 0.0, np.zeros(len(trial.y)), False
     for share, rows in parts:
-        y, w = trial.y[rows > 0], weights[rows > 0]
-        mean += share * float(np.average(y, weights=w))
-        deviation = float(y.std(ddof=1)) if len(y) > 1 else math.inf
-        variance += (share * deviation) ** 2 * float((w**2).sum() / w.sum() ** 2)
+        w = np.where(rows > 0, weights, 0.0) / float(weights[rows > 0].sum())
+        own, members = float(w @ trial.y), len(np.unique(groups[rows > 0]))
+        mean += share * own
+        factor = math.sqrt(members / (members - 1)) if members > 1 else 0.0
+        scores += share * factor * w * (trial.y - own)
+        alone = alone or members < 2
     if transform == "log":
         return Counterfactual(mean=math.exp(mean), std_error=0.0, label=f"{label} (geometric mean)")
-    return Counterfactual(mean=mean, std_error=math.sqrt(variance), label=label)
+    error = math.inf if alone else float(np.linalg.norm(np.bincount(groups, weights=scores)))
+    return Counterfactual(mean=mean, std_error=error, label=label)
 
 
-def uneven_caveats(trial: Trial, cells: Iterable[Array], noun: str) -> list[Caveat]:
-    """Say that strata count unevenly where they have different shares in the cells."""
-    found = [c for rows in cells for c in overlap_weighted(rows, trial.blocks, f"in the {noun}", clusters=trial.clusters)]
-    if not found or all(c.values for c in found):
-        return found[:1]
+def uneven_caveats(trial: Trial, cells: Mapping[str, Array], drawn: Mapping[str, Any], noun: str, strata: str | None,
+                   cluster: str | None) -> list[Caveat]:
+    """Say that strata count unevenly where they have different shares in the cells.
+
+    Parameters
+    ----------
+    cells : (n,) of 0 and 1 a cell, of the rows used. drawn : by the same names, (N,) of all rows of the table, with gaps
+        where it is not known.
+    """
+    if strata is None:
+        return []
+    data = trial.rows.data
+    found = [caveat for name, rows in cells.items() for caveat in overlap_weighted(
+        rows, trial.blocks, f"in the {noun}", clusters=trial.clusters, weights=trial.weights,
+        drawn=as_drawn(data, drawn[name], strata, cluster))]
+    if all(c.values for c in found):
+        return sorted(found, key=lambda c: -float(dict(c.values)["moved"]))[:1]
     return [Caveat(code="overlap_weighted", text=f"Strata have different shares in the {noun}: with each stratum "
                    f"compared within itself, strata with all {noun} well represented count more.")]
 
@@ -219,6 +246,22 @@ def thin(trial: Trial, cells: Mapping[str, Array], cure: str) -> list[Problem]:
             problems.append(Problem(where=f"cell {name}", cure=cure, what="it is empty: no unit of it has the outcome"
                                     if not count else f"only one {noun} of it has the outcome; two are needed"))
     return problems
+
+
+def one_armed(trial: Trial, drawn: Sequence[tuple[Sequence[str], str | None]], strata: str | None) -> list[Problem]:
+    """List the strata in which nothing varies of what was drawn: there is nothing to compare within them.
+
+    ``drawn`` holds the columns of each lot with the column of its clusters, None where units were drawn; of several
+    columns it is their combinations that vary.
+    """
+    if strata is None:
+        return []
+    data, out = trial.rows.data, []
+    for columns, cluster in drawn:
+        labels = data[columns[0]] if len(columns) == 1 else data[list(columns)].map(lambda value: f"{value:g}").agg(
+            " and ".join, axis=1)
+        out += draw_problems(trial.rows, treatment=columns[0], strata=strata, cluster=cluster, arms=labels)
+    return out
 
 
 def varying(data: pd.DataFrame, columns: Sequence[str | None], group: str, cure: str,

@@ -85,7 +85,8 @@ def late(data: pd.DataFrame, *, outcome: str, treatment: str, takeup: str, covar
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
                          cluster=cluster, weights=weights, transform=transform, takeup=takeup)
     took = trial.rows.numbers(takeup)
-    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn)
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn,
+                                      weights=trial.weights)
     if not is_share(took):
         trial.caveats.append(Caveat(code="per_unit", text=f"{takeup} is an amount: the effect is per unit of it, averaged "
                                     "over those whom the offer moved (average causal response)."))

@@ -64,7 +64,8 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=covariates, strata=strata,
                          cluster=cluster, weights=weights, transform="none")
     _check_outcome(trial, outcome, strata)
-    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn)
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn,
+                                      weights=trial.weights)
     others, _ = trial.controls()
     design = np.column_stack([np.ones(len(trial.y)), others, trial.offered])
     design = design[:, independent_columns(design)]

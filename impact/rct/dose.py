@@ -11,12 +11,11 @@ import numpy as np
 from impact.data.frame import as_names, check_columns, listed, require_columns
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
-from impact.inference.beside import wild_beside
-from impact.inference.linear import Array, Codes, Fit, independent_columns
+from impact.inference.linear import Array, Codes, Fit
 from impact.inference.lots import observed_lots
 from impact.inference.report import FEW_CLUSTERS, Counts, is_share, make_estimate, spread
-from impact.rct.assignment import comparison_mean, shares_differ
-from impact.rct.cells import CellRegression, Sides, regress_on_cells
+from impact.rct.assignment import MOVED, as_drawn, comparison_mean, moved_weight
+from impact.rct.cells import CellRegression, Sides, one_armed, regress_on_cells, varying
 from impact.rct.few import with_few_clusters
 from impact.rct.trial import Trial, count_sides, describe, infer_contrast, keep_known, lay_out, picked, with_holm
 from impact.results import Caveat, Estimate, Estimates
@@ -52,6 +51,11 @@ class _Dosed:
     vcov: str | None
     transform: str
     conf_level: float
+
+    @property
+    def mean(self) -> float:
+        """Mean dose of the rows used, weighted as they are."""
+        return float(np.average(self.dose, weights=self.trial.weights))
 
 
 def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str | None = None,
@@ -89,7 +93,8 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
         As :func:`impact.rct.ols`; also for negative doses, and for doses of units that were not offered any.
     DesignError
         When it is not said whether the dose was drawn, the dose does not vary, a cluster holds several doses of a draw by
-        cluster, or the shape needs more (or fewer) different amounts than there are.
+        cluster or lies in several strata, a stratum has one dose of a draw, or the shape needs more
+        (or fewer) different amounts than there are.
 
     Notes
     -----
@@ -99,7 +104,7 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     describe who received how much and stay an association whatever the covariates (caveat ``association_only``); a dose
     that came with an offer by lot is better served by :func:`impact.rct.late` with the amount as take-up. The mean dose
     counts as fixed. Covariance as :func:`impact.rct.ols`; contrasts with their own df. With few clusters the wild cluster
-    bootstrap stands beside a slope (without sampling weights), and where the dose was drawn the amounts are drawn again
+    bootstrap stands beside, and where the dose was drawn the amounts are drawn again
     among units or clusters (the parts of a curve with the other part as estimated; a level against none as
     :func:`impact.rct.multi_arm`). An association
     has no draw to make again, and its words stand. Reference case: with
@@ -116,8 +121,8 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     trial, amount = _select(data, outcome, dose, treatment, names, baseline, strata, cluster, weights, transform)
     sample = _Dosed(trial=trial, dose=amount, drawn=bool(dose_drawn), outcome=outcome, name=dose, cluster=cluster,
                     vcov=vcov, transform=transform, conf_level=conf_level)
-    _check(sample, shape)
-    mean = float(np.average(sample.dose, weights=sample.trial.weights))
+    _check(sample, shape, strata)
+    mean = sample.mean
     away = sample.dose - mean  # measured from its mean, the first coefficient is the slope there
     fit = _fit(sample, {f"{dose}²": away**2, dose: away} if shape == "quadratic" else {dose: away})
     at_mean = "average slope" if shape == "quadratic" else "slope"
@@ -127,8 +132,8 @@ def dose_response(data: pd.DataFrame, *, outcome: str, dose: str, treatment: str
     parts = [_row(sample, fit, picks, term, question, part=True) for term, picks in curve if shape == "quadratic"]
     if vcov is None and sample.drawn:
         head, *parts = _drawn_again(sample, fit, [head, *parts], [{dose: 1.0}, *(picks for _, picks in curve)], mean, seed)
-    if vcov is None and weights is None and sample.trial.clusters is not None and shape != "quadratic":
-        head = _beside(head, sample, seed)
+    if vcov is None:
+        head, *parts = fit.beside([head, *parts], [{dose: 1.0}, *(picks for _, picks in curve[:len(parts)])], seed)
     rows = [replace(head, details=(*head.details, ("mean_dose", mean), ("shape", shape), ("dose_drawn", sample.drawn),
                                            ("left_out", fit.fit.left_out))), *parts]
     if shape == "levels":
@@ -167,7 +172,7 @@ def _check_offer(data: pd.DataFrame, dose: str, treatment: str) -> None:
             source="data")
 
 
-def _check(sample: _Dosed, shape: str) -> None:
+def _check(sample: _Dosed, shape: str, strata: str | None) -> None:
     amounts, trial = np.unique(sample.dose), sample.trial
     place, problems = f"dose '{sample.name}'", []
     need = 3 if shape == "quadratic" else 2
@@ -186,13 +191,34 @@ def _check(sample: _Dosed, shape: str) -> None:
                 where=f"column '{sample.cluster}'", what=f"{len(mixed)} clusters hold more than one dose: "
                 f"{listed(speakable(mixed))}", cure="Then the dose was not drawn at this level: name the level at which it "
                 "was."))
+    if strata is not None and sample.cluster is not None:
+        problems += varying(trial.rows.data, (strata,), sample.cluster,
+                            "A cluster is drawn within one stratum: correct it.")
+    if sample.drawn and trial.clusters is not None and int(trial.clusters.max()) + 1 == len(amounts):
+        problems.append(Problem(where=f"column '{sample.cluster}'", what=f"each of the {len(amounts)} amounts has one "
+                                "cluster: its own luck cannot be told from the dose", cure="Add data."))
+    if sample.drawn:
+        problems = problems or one_armed(trial, [((sample.name,), sample.cluster)], strata)
     if problems:
         raise DesignError(problems, source="design")
-    few = amounts[:MOST_LEVELS]  # with more amounts than that no stratum can hold each in its share
-    if trial.blocks is not None and any(shares_differ((sample.dose == a).astype(float), trial.blocks) for a in few):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Doses are spread differently over the strata: with "
-                                    "each stratum compared within itself the numbers "
-                                    "give more weight to strata in which doses differ more."))
+    if strata is not None:
+        trial.caveats += _uneven(sample, strata)
+
+
+def _uneven(sample: _Dosed, strata: str) -> list[Caveat]:
+    """Say that strata in which doses vary more count more; judged by the doses drawn, where they were."""
+    trial = sample.trial
+    moved = 0.0 if trial.blocks is None else moved_weight(sample.dose, trial.blocks, trial.weights)
+    if moved <= MOVED:
+        return []
+    tail = "with each stratum compared within itself"
+    if sample.drawn and moved_weight(*as_drawn(trial.rows.data, trial.rows.data[sample.name], strata,
+                                               sample.cluster)) <= MOVED:
+        return [Caveat(code="overlap_weighted", values=(("moved", moved),), text="Strata were drawn alike, and yet doses "
+                       "are spread differently over their rows, by the sizes of groups or by who was found again: "
+                       f"{tail} {moved:.0%} of the weight moves to strata in which doses differ more.")]
+    return [Caveat(code="overlap_weighted", text=f"Doses are spread differently over the strata: {tail} the numbers give "
+                   "more weight to strata in which doses differ more.")]
 
 
 def _level_problems(sample: _Dosed, amounts: Array, place: str) -> list[Problem]:
@@ -230,12 +256,13 @@ def _row(sample: _Dosed, regression: CellRegression, contrast: Mapping[str, floa
     trial, fit, cov = sample.trial, regression.fit, regression.cov
     inference, rule = infer_contrast(fit, cov, picked(fit, contrast), sample.conf_level,
                                      clustered=trial.clusters is not None)
-    r, stata = _shape(fit, level)
+    r, stata = _shape(fit, level, None if part else sample.mean)
     counts, card = describe(fit, trial, cov.kind, rule, sample.cluster, r=r, stata=stata)
     mine = Counts(n=fit.n, units=fit.n, clusters=counts.clusters)
     if level is not None:
         mine = _level_counts(trial, sample.dose, level)
-        card = replace(card, clusters_treated=mine.clusters_treated or mine.treated,
+        card = replace(card, r_call=f"{card.r_call} # coefficient factor(d){level:g}",
+                       clusters_treated=mine.clusters_treated or mine.treated,
                        clusters_comparison=mine.clusters_comparison or mine.comparison)
     none = trial.offered == 0
     base = None
@@ -253,11 +280,13 @@ def _row(sample: _Dosed, regression: CellRegression, contrast: Mapping[str, floa
     return replace(estimate, id=f"{sample.outcome}/dose_response/{term}")
 
 
-def _shape(fit: Fit, level: float | None) -> tuple[str, str]:
-    """Write the dose in R's and in Stata's words: by level, squared or in a straight line."""
+def _shape(fit: Fit, level: float | None, mean: float | None) -> tuple[str, str]:
+    """Write the dose in R's and in Stata's words: by level, squared (about its mean, where given) or in a straight line."""
     if level is not None:
         return "factor(d)", "i.d"
-    return ("d + I(d^2)", "c.d##c.d") if fit.names[-2].endswith("²") else ("d", "d")
+    if not fit.names[-2].endswith("²"):
+        return "d", "d"
+    return ("d + I(d^2)", "c.d##c.d") if mean is None else (f"I(d - {mean:.12g}) + I((d - {mean:.12g})^2)", "")
 
 
 def _level_counts(trial: Trial, dose: Array, level: float) -> Counts:
@@ -276,17 +305,6 @@ def _caveats(sample: _Dosed, level: float | None) -> list[Caveat]:
         out.append(Caveat(code="few_clusters", text=f"Only {total} {noun}: too few {noun} to say how sure this number is.",
                           values=(("clusters", total),)))
     return out
-
-
-def _beside(head: Estimate, sample: _Dosed, seed: int) -> Estimate:
-    """Show the wild cluster bootstrap of a slope where clusters are few."""
-    trial = sample.trial
-    if trial.clusters is None:
-        return head
-    design = np.column_stack([np.ones(len(sample.dose)), trial.controls()[0]])
-    some = len(np.unique(trial.clusters[trial.offered == 1]))
-    return wild_beside(head, outcome=trial.y, treatment=sample.dose, controls=design[:, independent_columns(design)],
-                       clusters=trial.clusters, treated=some, comparison=int(trial.clusters.max()) + 1 - some, seed=seed)
 
 
 def _drawn_again(sample: _Dosed, regression: CellRegression, rows: list[Estimate], picks: Sequence[Mapping[str, float]],
@@ -325,5 +343,7 @@ def _levels(sample: _Dosed, seed: int) -> list[Estimate]:
                     "an association, not an effect")
         row = _row(sample, fit, {name: 1.0}, f"{name} − none", question, level=amount)
         sides = Sides((sample.dose == amount).astype(float), (sample.dose == 0).astype(float))
-        rows.append(row if sample.vcov is not None or not sample.drawn else fit.with_few(row, sides, name, None, seed))
+        if sample.vcov is None:
+            row = fit.with_few(row, sides, name, None, seed) if sample.drawn else fit.beside([row], [{name: 1.0}], seed)[0]
+        rows.append(row)
     return with_holm(rows, "levels")

@@ -102,7 +102,8 @@ def post_double_selection(data: pd.DataFrame, *, outcome: str, treatment: str, c
                                   cure="Give covariates=, or use ols or ancova."), source="design")
     trial = select_trial(data, outcome=outcome, treatment=treatment, covariates=(*fixed, *names), strata=strata,
                          cluster=cluster, weights=weights, transform=transform, may_repeat=True)
-    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn)
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn,
+                                      weights=trial.weights)
     stays = np.array([label in fixed or label.removesuffix(" missing") in fixed for label in trial.labels])
     by_outcome, by_offer = _choices(trial, stays)
     pool = [label for label, stay in zip(trial.labels, stays, strict=True) if not stay]
@@ -137,7 +138,8 @@ def _estimate(trial: Trial, outcome: str, treatment: str, cluster: str | None, v
     if vcov is not None:
         return estimate
     return with_few_clusters(estimate, outcome=trial.y, offered=trial.offered, controls=trial.controls()[0],
-                             blocks=trial.blocks, clusters=trial.clusters, seed=seed, said=f"{SAME} {HELD}")
+                             blocks=trial.blocks, clusters=trial.clusters, seed=seed, weights=trial.weights,
+                             said=f"{SAME} {HELD}")
 
 
 def _named(labels: list[str], choice: Choice) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from impact.rct.cells import (
     Recipe,
     Sides,
     mean_over,
+    one_armed,
     regress_on_cells,
     select_cells,
     thin,
@@ -90,7 +91,7 @@ def factorial(data: pd.DataFrame, *, outcome: str, treatments: Sequence[str], co
     is exact for 'this offer does nothing, whatever the others'; with ``within`` the rows 'alone' go the same way. For an
     interaction both offers are drawn again (one drawn inside clusters: what was drawn there), with all effects but the
     interaction taken as estimated; so for a main effect whose offer does not vary in any stratum given the others. The wild
-    cluster bootstrap is shown beside the rows 'alone' only, not beside main effects and interactions.
+    cluster bootstrap is shown beside them all.
     Reference case: inf_tz_clubsandwich_cr2 (R clubSandwich 0.5.8), and statsmodels' saturated regression
     (tests/test_factors.py).
     """
@@ -106,9 +107,15 @@ def factorial(data: pd.DataFrame, *, outcome: str, treatments: Sequence[str], co
     labelled = {_label(treatments, cell): rows for cell, rows in cells.items()}
     problems += thin(trial, labelled, "Every combination of the offers is needed: use multi_arm where some were not drawn, "
                      "or leave an offer out.")
+    levels = [(tuple(name for name in treatments if (name in as_names(within)) == inside), None if inside else cluster)
+              for inside in (False, True)]
+    problems = problems or one_armed(trial, [level for level in levels if level[0]], strata)
     if problems:
         raise DesignError(problems, source="design")
-    trial.caveats += uneven_caveats(trial, cells.values(), "cells")
+    offers = data[list(treatments)]
+    drawn = {_label(treatments, cell): offers.eq(list(cell), axis=1).all(axis=1).where(offers.notna().all(axis=1))
+             for cell in cells}
+    trial.caveats += uneven_caveats(trial, labelled, drawn, "cells", strata, cluster)
     table = ("cells", tuple((name, int(rows.sum()), float(trial.y[rows > 0].mean())) for name, rows in labelled.items()))
     labelled.pop(_label(treatments, (0,) * len(treatments)))
     regression = regress_on_cells(trial, labelled, outcome=outcome, method="factorial", cluster=cluster, vcov=vcov,
@@ -124,6 +131,10 @@ def factorial(data: pd.DataFrame, *, outcome: str, treatments: Sequence[str], co
             main[j], *rest = lots.offer([main[j], *([alone[j]] if any(lots.inside) else [])], j, seed)
             alone[j] = rest[0] if rest else alone[j]
         both = [lots.effect(row, pair, seed) for row, pair in zip(both, pairs, strict=True)]
+        main = regression.beside(main, [_picks(treatments, (j,)) for j in each], seed)
+        both = regression.beside(both, [_picks(treatments, pair) for pair in pairs], seed)
+        if any(lots.inside):  # otherwise two arms of one draw, with theirs beside
+            alone = regression.beside(alone, [{_label(treatments, _only(j, len(treatments))): 1.0} for j in each], seed)
     return Estimates(rows=(*with_holm([*main, *both], "main effects and interactions"), *alone))
 
 
@@ -147,6 +158,11 @@ Cells = Mapping[tuple[int, ...], Array]
 
 def _label(treatments: Sequence[str], cell: tuple[int, ...]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in zip(treatments, cell, strict=True))
+
+
+def _only(j: int, count: int) -> tuple[int, ...]:
+    """Cell of those who got one offer and no other."""
+    return tuple(int(i == j) for i in range(count))
 
 
 def _centred(count: int) -> list[str]:
@@ -182,7 +198,7 @@ class _Crossed:
             return rows
         if not drawable(offered.astype(float), strata):
             return [self.effect(rows[0], (j,), seed), *rows[1:]]
-        cell = tuple(int(i == j) for i in range(len(self.treatments)))
+        cell = _only(j, len(self.treatments))
         picks = [_picks(self.treatments, (j,)), {_label(self.treatments, cell): 1.0}][:len(rows)]
         draw = declared_draw(offered.astype(float), strata=strata, clusters=clusters)
         return self.regression.redrawn(rows, picks, draw, offered, lambda codes: self._cells([j], codes[:, None]),
@@ -265,7 +281,7 @@ def _alone(regression: CellRegression, cells: Cells, treatments: Sequence[str], 
     """Effect of one offer alone against no offer; with a seed, where clusters are few, by drawing again."""
     k, name = len(treatments), treatments[j]
     letters = "abcd"[:k]
-    cell = tuple(int(i == j) for i in range(k))
+    cell = _only(j, k)
     none = cells[(0,) * k]
     caveat = Caveat(code="outside_family", text="The p-value is not adjusted: the declared family holds the main effects "
                     "and interactions.")

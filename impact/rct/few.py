@@ -78,12 +78,11 @@ def with_few_clusters(estimate: Estimate, *, outcome: Array, offered: Array, con
     elif few and drawable(offered, strata):
         draw = declared_draw(offered, strata=strata, clusters=clusters)
         out = _randomised(out, outcome, draw, design, weights, received, seed, clusters is not None, said)
-    if received is not None:
-        return wanting_many(out, clusters)
     if clusters is None or not beside:
         return out
     return wild_beside(out, outcome=outcome * root, treatment=offered * root, controls=design * root[:, None],
-                       clusters=clusters, treated=treated, comparison=comparison, seed=seed)
+                       clusters=clusters, treated=treated, comparison=comparison, seed=seed,
+                       received=None if received is None else received * root)
 
 
 def wanting_many(estimate: Estimate, clusters: Codes | None) -> Estimate:

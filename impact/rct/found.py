@@ -33,7 +33,7 @@ from impact.inference.report import (
     spread,
 )
 from impact.inference.sandwich import sum_by_cluster
-from impact.rct.assignment import check_draw, overlap_weighted
+from impact.rct.assignment import as_drawn, check_draw, overlap_weighted
 from impact.rct.few import SAME, with_own_statistic
 from impact.rct.trial import Mask, indicator_caveats, is_constant, keep_known, refuse_left_out
 from impact.results import Caveat, Estimate, StandardErrorCard
@@ -135,7 +135,8 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
         dummies = (blocks[found][:, None] == np.arange(1, int(blocks.max()) + 1)[None, :]).astype(float)
         extra = np.column_stack([dummies, extra])
         labels = [*(f"stratum {j + 2}" for j in range(dummies.shape[1])), *labels]
-        caveats += overlap_weighted(offered, blocks, clusters=clusters)
+        caveats += overlap_weighted(offered[found], blocks[found], clusters=clusters, drawn=as_drawn(
+            data, data[treatment], str(strata), cluster), weights=counted)
     design, names = np.column_stack([np.ones(len(y)), extra, offered[found]]), ["(intercept)", *labels, treatment]
     fit = least_squares(design, y, names, weights=counted, must_keep=(treatment,))
     caveats += refuse_left_out(fit)
@@ -151,7 +152,8 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="attrition_weighted", estimand="itt", vcov="stacked",
         inference=infer(float(fit.coefficients[-1]), error, df, conf_level), counts=counts, card=card,
-        base=_base(y[side], counted[side], transform), question=QUESTION, assumptions=ASSUMPTIONS, transform=transform,
+        base=_base(y[side], counted[side], transform, None if clusters is None else clusters[found][side]),
+        question=QUESTION, assumptions=ASSUMPTIONS, transform=transform,
         outcome_sd=spread(y[side]), dropped=rows.dropped, caveats=caveats, share=is_share(raw[found]),
         details=(*_details(counted, sampling, offered, found), ("unweighted", float(plain.coefficients[-1])),
                  ("left_out", fit.left_out)))
@@ -320,13 +322,16 @@ def _check_weights(weights: Array, offered: Array) -> None:
         raise DesignError(problems, source="design")
 
 
-def _base(y: Array, weights: Array, transform: str) -> Counterfactual:
+def _base(y: Array, weights: Array, transform: str, clusters: Codes | None) -> Counterfactual:
     """Weighted mean of the comparison units; for logs the geometric mean."""
     mean = float(np.average(y, weights=weights))
     if transform == "log":
         return Counterfactual(mean=math.exp(mean), std_error=0.0, label="comparison mean, weighted")
-    error = float(np.sqrt((weights**2 * (y - mean) ** 2).sum()) / weights.sum())
-    return Counterfactual(mean=mean, std_error=error, label="comparison mean, weighted")
+    groups = np.arange(len(y)) if clusters is None else clusters
+    many = len(np.unique(groups))
+    size = float(np.linalg.norm(np.bincount(groups, weights=weights * (y - mean)))) / float(weights.sum())
+    return Counterfactual(mean=mean, label="comparison mean, weighted",
+                          std_error=size * math.sqrt(many / (many - 1)) if many > 1 else math.inf)
 
 
 def _details(weights: Array, own: Array, offered: Array, found: Mask) -> tuple[tuple[str, object], ...]:

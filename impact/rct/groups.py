@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from impact.data.frame import as_names, listed, require_columns
 from impact.errors import DataError, DesignError, Problem
-from impact.inference.beside import wild_beside
+from impact.inference.beside import wild_contrast
 from impact.inference.intervals import Inference
-from impact.inference.linear import Array, Codes, Fit, independent_columns
+from impact.inference.linear import Array, Codes, Fit
 from impact.inference.report import FEW_CLUSTERS, is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance
 from impact.inference.wald import WaldTest, wald_test
-from impact.rct.assignment import comparison_mean, overlap_weighted
-from impact.rct.few import together, was_few, with_few_clusters
+from impact.rct.assignment import as_drawn, comparison_mean, overlap_weighted
+from impact.rct.few import was_few, with_few_clusters
 from impact.rct.grouped import difference_by_lot, regress_by_group, same_by_lot
 from impact.rct.means import ASSUMPTIONS
 from impact.rct.trial import (
@@ -62,6 +62,7 @@ class _Setting:
     transform: str
     conf_level: float
     seed: int
+    drawn: list[tuple[Array, Codes] | None]
 
     def inside(self, *groups: int) -> Mask:
         return np.isin(self.group, groups)
@@ -125,7 +126,7 @@ def subgroups(data: pd.DataFrame, *, outcome: str, treatment: str, by: str, cova
     groups. Joint test: Pustejovsky & Tipton (2018, JBES 36). Rows of groups follow the rule for few clusters of
     :func:`impact.rct.ols`; a difference of effects is drawn again under one effect common to all groups, put at its
     estimate (Ding, Feller & Miratrix 2016, Journal of the Royal Statistical Society B 78, on such plug-in
-    tests), and, without sampling weights, the wild cluster bootstrap is shown beside. The joint test of row 0 is drawn
+    tests), and the wild cluster bootstrap is shown beside. The joint test of row 0 is drawn
     again in the same way, wherever a difference is (``joint``: test 'lots', without statistic and df).
     ``subgroup_not_powered``: 2.8 standard errors of the difference (80 per cent power at the 5 per cent level) are more
     than the planned difference, or, without one, than the whole effect; this states precision and says nothing about the
@@ -159,7 +160,15 @@ def _setting(data: pd.DataFrame, outcome: str, treatment: str, by: str, covariat
     fit = regress_by_group(trial, names, group, treatment)
     _check_rows(fit, names, group)
     return _Setting(trial=trial, names=names, group=group, fit=fit, cov=covariance_of(fit, trial, vcov), outcome=outcome,
-                    cluster=cluster, transform=transform, conf_level=conf_level, seed=seed)
+                    cluster=cluster, transform=transform, conf_level=conf_level, seed=seed, drawn=[
+                        None if strata is None else as_drawn(mine, mine[treatment], strata, cluster)
+                        for mine in (data[data[by] == value] for value in _values(trial, by, group))])
+
+
+def _values(trial: Trial, by: str, group: Codes) -> list[Any]:
+    """Values of the groups, in the order of their numbers."""
+    column = trial.rows.column(by)
+    return [column.iloc[int(np.flatnonzero(group == j)[0])] for j in range(int(group.max()) + 1)]
 
 
 def _select(data: pd.DataFrame, by: str, *, outcome: str, treatment: str, **roles: Any) -> Trial:
@@ -190,13 +199,13 @@ def _split(lost: Dropped, gone: Mask, by: str) -> list[Dropped]:
 
 def _groups(trial: Trial, by: str) -> tuple[list[str], Codes]:
     """Name the groups in the order of their values, and give each row its group's number."""
-    codes, values = trial.rows.codes(by), trial.rows.column(by)
+    codes = trial.rows.codes(by)
     count = int(codes.max()) + 1
     if not 2 <= count <= MOST_GROUPS:
         raise DataError(Problem(where=f"column '{by}'", what=f"it has {count} values on the rows used; 2 to {MOST_GROUPS} "
                                 "groups can be compared", cure="Name a column with one value a group."), source="data")
-    firsts = [values.iloc[int(np.flatnonzero(codes == j)[0])] for j in range(count)]
-    return [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in firsts], codes
+    values = _values(trial, by, codes)
+    return [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values], codes
 
 
 def _check_arms(trial: Trial, names: list[str], group: Codes) -> None:
@@ -247,10 +256,14 @@ def _row(setting: _Setting, pick: Array, groups: Sequence[int], **said: Any) -> 
     trial, inside = setting.trial, setting.inside(*groups)
     inference, rule = _infer(setting, pick, groups)
     counts = count_sides(inside & (trial.offered == 1), inside & (trial.offered == 0), trial.clusters)
-    own = "factor(by):d" if trial.blocks is not None else "factor(by) + factor(by):d"
+    between = len(groups) == 2  # the offer beside its products with the groups: these are the differences
+    effect = "d + factor(by):d" if between else "factor(by):d"
+    own = effect if trial.blocks is not None else f"factor(by) + {effect}"
+    reads = f"coefficient factor(by){setting.names[groups[-1]]}:d"
     _, card = describe(setting.fit, trial, setting.cov.kind, rule, setting.cluster, r=own, stata="",
                        covariates="factor(by):x", strata="interaction(s, by)")
     card = replace(card, correction=f"full design matrix, {setting.fit.k} coefficients in {len(setting.names)} groups",
+                   r_call=f"{card.r_call} # {reads}",
                    clusters_treated=counts.clusters_treated or counts.treated,
                    clusters_comparison=counts.clusters_comparison or counts.comparison)
     return make_estimate(
@@ -284,7 +297,8 @@ def _group(setting: _Setting, j: int, vcov: str | None) -> Estimate:
     weights = None if trial.weights is None else trial.weights[inside]
     base = comparison_mean(y, offered, setting.transform, weights=weights, blocks=blocks, clusters=clusters, overlap=True,
                            label=f"comparison mean in {name}")
-    caveats += overlap_weighted(offered, blocks, f"offered in group {name}", clusters=clusters)
+    caveats += overlap_weighted(offered, blocks, f"offered in group {name}", clusters=clusters, weights=weights,
+                                drawn=setting.drawn[j])
     row = _row(setting, setting.pick({j: 1.0}), (j,), term=f"in {name}", question=IN_GROUP, caveats=caveats, base=base)
     row = replace(row, id=f"{setting.outcome}/subgroups/{name}", subgroup=name)
     if vcov is not None:
@@ -311,7 +325,7 @@ def _difference(setting: _Setting, j: int, target: tuple[float, str], vcov: str 
     if vcov is not None:
         return row
     row = difference_by_lot(row, setting.trial, setting.fit, setting.names, setting.group, j, setting.seed)
-    return row if setting.trial.clusters is None or setting.trial.weights is not None else _wild(row, setting, j)
+    return wild_contrast(row, setting.fit, setting.pick({j: 1.0, 0: -1.0}), setting.trial.clusters, setting.seed)
 
 
 def _powered(row: Estimate, target: float, which: str) -> Estimate:
@@ -325,19 +339,6 @@ def _powered(row: Estimate, target: float, which: str) -> Estimate:
         f"five is {least:.4g} (2.8 standard errors), more than {whole}. That is how precise the comparison is; it says "
         "nothing about how large the true difference is, and finding none is no sign that there is none.",
         values=(("detectable", least), (which, target))))
-
-
-def _wild(row: Estimate, setting: _Setting, j: int) -> Estimate:
-    """Show the wild cluster bootstrap of a difference beside it where clusters are few."""
-    fit, trial = setting.fit, setting.trial
-    if trial.clusters is None or row.p_value is None:
-        return row
-    column, others = together(fit, fit.names[setting.at(j)], fit.names[setting.at(0)])
-    others = others[:, independent_columns(others)]
-    inside = setting.inside(0, j)
-    held = [len(np.unique(trial.clusters[inside & (trial.offered == arm)])) for arm in (1, 0)]
-    return wild_beside(row, outcome=trial.y, treatment=column, controls=others, clusters=trial.clusters, treated=held[0],
-                       comparison=held[1], seed=setting.seed)
 
 
 def _with_joint(rows: list[Estimate], setting: _Setting, overall: float, vcov: str | None) -> Estimate:

@@ -17,7 +17,7 @@ from impact.inference.intervals import NOISE, Inference, check_level
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.replays import Statistics, plain
 from impact.inference.report import Counterfactual, Counts, cluster_counts, is_share, make_estimate, spread
-from impact.rct.few import is_few, with_own_draws
+from impact.rct.few import is_few, wanting_many, with_own_draws
 from impact.rct.means import ASSUMPTIONS
 from impact.rct.trial import Trial, is_constant, regress, select_trial, with_holm
 from impact.results import Caveat, Estimate, Estimates, StandardErrorCard
@@ -103,7 +103,8 @@ def quantile_effects(data: pd.DataFrame, *, outcome: str, treatment: str, quanti
     redrawn = _bootstrap(estimator, trial, base, draws, seed)
     rows = [_row(trial, shares[j], found[j], redrawn, j, base, level, outcome=outcome, cluster=cluster)
             for j in range(len(shares))]
-    return Estimates(rows=tuple(with_holm(_with_lots(rows, trial, treatment, shares, draws, seed), "quantiles")))
+    rows = [wanting_many(row, trial.clusters) for row in _with_lots(rows, trial, treatment, shares, draws, seed)]
+    return Estimates(rows=tuple(with_holm(rows, "quantiles")))
 
 
 def _estimator(trial: Trial, treatment: str, shares: Sequence[float]) -> tuple[Quantiles, Array]:

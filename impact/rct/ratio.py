@@ -13,13 +13,14 @@ from scipy import stats
 from impact.data.frame import as_names, listed
 from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
+from impact.inference.beside import wild_contrast
 from impact.inference.fieller import fieller_set
 from impact.inference.intervals import Inference, check_level, infer
 from impact.inference.linear import Codes, Fit, least_squares
 from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import make_estimate, spread
 from impact.inference.sandwich import Covariance
-from impact.rct.few import wanting_many, with_own_statistic
+from impact.rct.few import with_own_statistic
 from impact.rct.means import ASSUMPTIONS
 from impact.rct.trial import Trial, contrast_df, covariance_of, describe, picked, select_trial
 from impact.results import Caveat, Estimate, PercentEffect, Segment, StandardErrorCard
@@ -102,7 +103,8 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
     population. Set: Fieller (1954), with the covariance of :func:`impact.rct.ols` and the t quantile at the df of the
     effect (Satterthwaite's under CR2). Few clusters: the p-value, which is that of an effect of zero, comes from drawing
     again with this regression run on every draw; the set stays Fieller's and says so, since no sharp share of outcomes of
-    either sign can be tested. The ratio of means is not the mean of firms' own ratios.
+    either sign can be tested. The wild cluster bootstrap's p-value, of an effect of zero, is shown beside.
+    The ratio of means is not the mean of firms' own ratios.
     Checked: by hand, by inverting the test on a grid, against R (clubSandwich 0.5.8) and statsmodels, and by simulation
     with a mean near zero (tests/test_ratio.py). Reference cases (effect and p-value): rct_jtrain2_dim_ols_hc2,
     rct_tz_dim_clustered, rct_tz_lin_cr2.
@@ -141,14 +143,16 @@ def ratio_effect(data: pd.DataFrame, *, outcome: str, treatment: str, method: st
         again = _centred(replace(trial, offered=drawn.astype(float)), treatment)
         return of_fit(again, picked(again, {treatment: 1.0})[None, :], both, trial.clusters)
 
-    return wanting_many(with_own_statistic(estimate, own, offered=trial.offered, blocks=trial.blocks,
-                                           clusters=trial.clusters, seed=seed), trial.clusters)
+    again = with_own_statistic(estimate, own, offered=trial.offered, blocks=trial.blocks, clusters=trial.clusters,
+                               seed=seed)
+    return wild_contrast(again, fit, picked(fit, {treatment: 1.0}), trial.clusters, seed, inverted=False)
 
 
 def _card(card: StandardErrorCard, method: str) -> StandardErrorCard:
     """Say how the ratio was made; Stata makes it from the regression's two coefficients."""
     stata = f"{card.stata_call}; nlcom _b[d]/_b[_cons]" if card.stata_call and method == "delta" else card.stata_call
-    return replace(card, formula=f"{card.formula}; ratio by {'Fieller' if method == 'fieller' else 'the delta method'}",
+    return replace(card, r_call=f"{card.r_call} # coefficient d / (Intercept)",
+                   formula=f"{card.formula}; ratio by {'Fieller' if method == 'fieller' else 'the delta method'}",
                    stata_call=stata)
 
 

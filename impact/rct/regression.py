@@ -151,7 +151,8 @@ def _regression(data: pd.DataFrame, *, method: str, outcome: str, treatment: str
                          cluster=cluster, weights=weights, transform=transform, baseline=baseline)
     interacted = method == "lin"
     if not interacted:
-        trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn)
+        trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn,
+                                      weights=trial.weights)
     fit = _fit(trial, treatment, interacted)
     cov = covariance_of(fit, trial, vcov)
     if interacted:

@@ -79,7 +79,7 @@ def pooled_rounds(data: pd.DataFrame, *, outcome: str, treatment: str, unit: str
     the same regression with the offer by round. Whether they differ: HTZ test of Pustejovsky & Tipton (2018) for CR2.
     Few clusters: the pooled effect as :func:`impact.rct.ols`; that of a round, and the test that rounds differ, by drawing
     again with the other rounds' effects, or the common one, taken as estimated; the wild cluster bootstrap is shown beside
-    the pooled effect alone.
+    the pooled effect and each round's.
     One round gives the numbers of :func:`impact.rct.ols`, or :func:`impact.rct.ancova` with a baseline, whose reference
     cases carry over: Reference case: rct_jtrain2_ancova_hc2; statsmodels for several (tests/test_rounds.py).
     """
@@ -119,7 +119,8 @@ def _select(data: pd.DataFrame, outcome: str, treatment: str, unit: str, round: 
     trial = select_trial(data.assign(**{treatment: offer}), outcome=outcome, treatment=treatment,
                          covariates=(*before, *covariates), strata=strata, cluster=cluster or unit, weights=weights,
                          transform=transform, baseline=before[0] if before else None)
-    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn)
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn,
+                                      weights=trial.weights)
     ledger = Selection(data, units=unit)
     ledger.drop(~known, "round_missing", f"{round} is missing")
     for lost in trial.rows.dropped:
@@ -236,7 +237,8 @@ def _by_round(pooled: CellRegression, names: Sequence[str], member: Array, treat
     if len(rows) == 1:
         return [_few(rows[0], pooled, seed)], _differ(regression, terms, member, None)
     few = any(is_few(row) for row in rows)
-    return _rounds_by_lot(rows, regression, terms, member, seed), _differ(regression, terms, member, seed if few else None)
+    again = regression.beside(_rounds_by_lot(rows, regression, terms, member, seed), [{term: 1.0} for term in terms], seed)
+    return again, _differ(regression, terms, member, seed if few else None)
 
 
 def _rounds_by_lot(rows: list[Estimate], regression: CellRegression, terms: Sequence[str], member: Array,

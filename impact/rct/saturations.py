@@ -10,16 +10,25 @@ import numpy as np
 from impact.data.frame import rows_text
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
-from impact.rct.cells import CellRegression, Recipe, Sides, regress_on_cells, select_cells, thin, varying
+from impact.rct.cells import (
+    CellRegression,
+    Recipe,
+    Sides,
+    one_armed,
+    regress_on_cells,
+    select_cells,
+    thin,
+    uneven_caveats,
+    varying,
+)
 from impact.rct.trial import Trial
-from impact.rct.two_level import CONTROL, LOT, ONCE, SEEN, WHOLE, both_levels, control_mean, misplaced, note_strata
+from impact.rct.two_level import CONTROL, LOT, ONCE, SEEN, WHOLE, both_levels, control_mean, misplaced
 from impact.results import Caveat, Estimate, Estimates
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_LEVELS = 10
-WEIGHTED_SUM = Recipe("factor(cell)", "", "weighted sum of its coefficients, clubSandwich::linear_contrast")
 
 
 def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str, saturation: str,
@@ -62,7 +71,7 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
     as designed and not by how many of its units were sampled; without covariates that is the regression weighted by the
     inverse of the probability of each cell. Slopes: of the line through the levels' effects, with the same weights.
     One regression with a dummy a cell; CR2 by cluster. One positive level gives the numbers of :func:`spillover`.
-    Few clusters: as there, levels being drawn again among clusters; no wild cluster bootstrap is shown beside.
+    Few clusters: as there, levels being drawn again among clusters.
     Reference case: by hand, and the weighted regression (tests/test_two_level.py).
     """
     trial = select_cells(data, outcome=outcome, roles={treatment: "treatment", saturation: "saturation"},
@@ -72,10 +81,14 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
     levels = [float(level) for level in np.unique(share[share > 0])]
     groups = _saturation_groups(share, given, levels)
     problems = _saturation_problems(data, treatment, saturation, levels) or thin(trial, groups, SEEN)
-    problems = [*varying(data, (saturation, strata), cluster, ONCE), *problems]
+    problems = [*varying(data, (saturation, strata), cluster, ONCE), *problems] or one_armed(
+        trial, [((saturation,), cluster)], strata)
     if problems:
         raise DesignError(problems, source="design")
-    note_strata(trial, (share > 0).astype(float))
+    asked = data[saturation].astype(float).round(9)
+    trial.caveats += uneven_caveats(
+        trial, {f"{level:g}": (share == level).astype(float) for level in (0.0, *levels)},
+        {f"{level:g}": (asked == level).where(asked.notna()) for level in (0.0, *levels)}, "saturations", strata, cluster)
     regression = regress_on_cells(
         trial, {name: rows for name, rows in groups.items() if name != CONTROL}, outcome=outcome, method="saturation",
         cluster=cluster, vcov=vcov, transform=transform, conf_level=conf_level)
@@ -88,6 +101,12 @@ def saturation(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str
     else:
         rows = [row for row, _ in found]
     return Estimates(rows=tuple(rows))
+
+
+def _sum_of(picks: Mapping[str, float]) -> Recipe:
+    """Write a weighted sum of cells' coefficients out."""
+    return Recipe("factor(cell)", "", f"{' + '.join(f'{weight:.6g}·[{cell}]' for cell, weight in picks.items())}, "
+                  "clubSandwich::linear_contrast")
 
 
 Found = list[tuple[Estimate, dict[str, float]]]  # rows, each with the coefficients it is a sum of
@@ -158,7 +177,7 @@ def _pooled(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapp
         rows = np.asarray(sum(groups[cell] for cell in picks[name]))
         caveats, details = _levels(regression, groups, drawn) if name == "total" else ((), ())
         out.append((regression.row(
-            picks[name], Sides(rows, control, base), WEIGHTED_SUM, term=name, name=name, estimand=estimand,
+            picks[name], Sides(rows, control, base), _sum_of(picks[name]), term=name, name=name, estimand=estimand,
             question=f"{question}, over the saturations as drawn", caveats=caveats, details=details,
             assumptions=(*LOT, *WHOLE) if name == "total" else LOT), picks[name]))
     return out
@@ -192,7 +211,7 @@ def _slopes(regression: CellRegression, groups: Mapping[str, Array], drawn: Mapp
                         for chosen in (distance > 0, distance <= 0))
         picks = {_at(side, level): float(step) for level, step in zip(levels, steps, strict=True)}
         out.append((regression.row(
-            picks, Sides(above, below), WEIGHTED_SUM, term=f"slope, {side}", name=f"slope-{side}", estimand="slope",
+            picks, Sides(above, below), _sum_of(picks), term=f"slope, {side}", name=f"slope-{side}", estimand="slope",
             question=f"by how much the effect on the {side} changes as the share invited in the cluster goes from 0 to 1, "
             "if it moves in a straight line", assumptions=LOT), picks))
     return out

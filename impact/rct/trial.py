@@ -103,7 +103,7 @@ def select_trial(data: pd.DataFrame, *, outcome: str, treatment: str, covariates
     trial = lay_out(rows, outcome=outcome, offered=rows.numbers(treatment), covariates=covariates, strata=strata,
                     cluster=cluster, weights=weights, transform=transform, baseline=baseline,
                     apart=None if may_repeat else treatment)
-    trial.drawn = as_drawn(data, treatment, strata, cluster) if strata is not None else None
+    trial.drawn = as_drawn(data, data[treatment], strata, cluster) if strata is not None else None
     return trial
 
 

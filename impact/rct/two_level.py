@@ -13,13 +13,14 @@ from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
 from impact.inference.lots import observed_lots
 from impact.inference.report import Counterfactual
-from impact.rct.assignment import shares_differ
+from impact.rct.assignment import as_drawn, overlap_weighted
 from impact.rct.cells import (
     CellRegression,
     Recipe,
     Sides,
     changing,
     mean_over,
+    one_armed,
     regress_on_cells,
     select_cells,
     thin,
@@ -79,7 +80,8 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
         As :func:`impact.rct.ols`.
     DesignError
         Without a population share, or with one not between 0 and 1; with invited units in clusters not drawn, clusters
-        both drawn and not, or fewer than two clusters that hold one of the three groups. All at once, named.
+        both drawn and not, strata of one arm, or fewer than two clusters that hold one of the three groups. All at once,
+        named.
 
     Notes
     -----
@@ -89,7 +91,7 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
     share s of the population that was invited. The sample's share cannot stand in for s: invited units are mostly sampled
     more densely, and the total would lean towards them. s counts as known. Of a column of shares the average is used; the
     total then holds where effects do not go with the share. One regression on two dummies, CR2 by cluster. Few clusters:
-    both lots are drawn again, with this regression run on every draw; units found stand for the units of the inner lot; no
+    both lots are drawn again, with this regression run on every draw; units found stand for the units of the inner lot; the
     wild cluster bootstrap is shown beside.
     Design as McKenzie & Puerto (2021, American Economic Journal: Applied Economics 13). Reference case: by hand, and the
     regression of the outcome on z and d − s·z, whose first coefficient is the total (tests/test_two_level.py).
@@ -99,15 +101,19 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
     check_columns(data, numbers=(*as_names(shares), *as_names(population)))
     trial = select_cells(data, outcome=outcome, roles={treatment: "treatment", cluster_treatment: "cluster_treatment"},
                          zero_one=(treatment, cluster_treatment), covariates=covariates, strata=strata, cluster=cluster,
-                         weights=weights, transform=transform)
+                         weights=weights, transform=transform, halves=cluster_treatment)
     drawn, given = trial.rows.numbers(cluster_treatment), trial.rows.numbers(treatment)
     groups = {"invited": drawn * given, "not invited": drawn * (1 - given), CONTROL: 1 - drawn}
     share, found, problems = _population_share(trial, drawn, cluster, population_share, population)
     problems += [*varying(data, (cluster_treatment, strata), cluster, ONCE), *thin(trial, groups, SEEN),
                  *misplaced(data, treatment, data[cluster_treatment] == 0, 1, "invited in clusters that were not drawn")]
+    problems = problems or one_armed(trial, [((cluster_treatment,), cluster)], strata)
     if problems:
         raise DesignError(problems, source="design")
-    note_strata(trial, drawn)
+    if strata is not None:
+        trial.caveats += overlap_weighted(
+            drawn, trial.blocks, "of clusters drawn", clusters=trial.clusters, weights=trial.weights,
+            drawn=as_drawn(data, data[cluster_treatment], strata, cluster))
     regression = regress_on_cells(
         trial, {name: rows for name, rows in groups.items() if name != CONTROL}, outcome=outcome, method="spillover",
         cluster=cluster, vcov=vcov, transform=transform, conf_level=conf_level)
@@ -123,7 +129,7 @@ def spillover(data: pd.DataFrame, *, outcome: str, treatment: str, cluster: str,
 
 def both_levels(regression: CellRegression, rows: Sequence[Estimate], picks: Sequence[Mapping[str, float]], label: Codes,
                 given: Array, cells: Callable[[Codes], Mapping[str, Array]], seed: int) -> list[Estimate]:
-    """Where clusters are few, draw clusters again and then units inside them.
+    """Where clusters are few, draw clusters again and then units inside them, with the wild bootstrap beside.
 
     Parameters
     ----------
@@ -134,9 +140,9 @@ def both_levels(regression: CellRegression, rows: Sequence[Estimate], picks: Seq
     if trial.clusters is None:
         return list(rows)
     lots = observed_lots(trial.clusters, label, given, trial.blocks)
-    return regression.redrawn(rows, picks, lots, 2 * label + given.astype(np.int64), cells,
-                              shift=(label > 0).astype(float), seed=seed, said=BOTH_LEVELS,
-                              holds=SAME_TAKING_PART)
+    again = regression.redrawn(rows, picks, lots, 2 * label + given.astype(np.int64), cells,
+                               shift=(label > 0).astype(float), seed=seed, said=BOTH_LEVELS, holds=SAME_TAKING_PART)
+    return regression.beside(again, picks, seed)
 
 
 def _population_share(trial: Trial, drawn: Array, cluster: str, given: float | str | None,
@@ -189,17 +195,6 @@ def misplaced(data: pd.DataFrame, treatment: str, where: pd.Series[bool], value:
     return [Problem(where=f"column '{treatment}'", what=f"{len(rows)} unit{' is' if len(rows) == 1 else 's are'} {what} "
                     f"({rows_text(rows)})",
                     cure="Write what the draw decided; who took part is another column, for late.")]
-
-
-def note_strata(trial: Trial, drawn: Array) -> None:
-    """Say that strata count unevenly where different shares of their clusters were drawn."""
-    if trial.blocks is None or trial.clusters is None:
-        return
-    firsts = np.unique(trial.clusters, return_index=True)[1]
-    if shares_differ(drawn[firsts], trial.blocks[firsts]):
-        trial.caveats.append(Caveat(code="overlap_weighted", text="Strata have different shares of clusters drawn: with "
-                                    "each stratum compared within itself, strata with both kinds of cluster well "
-                                    "represented count more."))
 
 
 def _total(regression: CellRegression, groups: Mapping[str, Array], share: float, found: tuple[float, ...]) -> Estimate:

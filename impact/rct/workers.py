@@ -217,7 +217,8 @@ def _sides(trial: Trial, firms: Codes, sizes: Array, weighting: str) -> tuple[tu
 
 def _estimate(trial: Trial, firms: Codes, *, outcome: str, treatment: str, level: str, vcov: str | None, weighting: str,
               transform: str, conf_level: float, seed: int) -> Estimate:
-    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn)
+    trial.caveats += overlap_weighted(trial.offered, trial.blocks, clusters=trial.clusters, drawn=trial.drawn,
+                                      weights=trial.weights)
     used = one_row_a_firm(trial, firms) if weighting == "firm" and _same_within(trial.extra, firms) else trial
     fit = regress(used, {treatment: used.offered})
     cov = covariance_of(fit, used, vcov)

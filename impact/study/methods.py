@@ -91,8 +91,8 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
                     "corrective_weights": _YES_NO},
         "triple_difference": {**_PANEL, "affected": _NEEDED},
         "poisson": _PANEL,
-        "synthetic_control": {"name_areas": _YES_NO, "draws": _DRAWS},
-        "synthetic_did": {"name_areas": _YES_NO, "draws": _DRAWS},
+        "synthetic_control": {"cluster": _COLUMN, "name_areas": _YES_NO, "draws": _DRAWS},
+        "synthetic_did": {"cluster": _COLUMN, "name_areas": _YES_NO, "draws": _DRAWS},
     },
     "matching": {
         "optimal_pairs": {**_PAIRS, "cluster": _COLUMN, "bias_adjustment": _YES_NO},

@@ -111,11 +111,12 @@ def flanks(sheet: Sheet, at: float, words: tuple[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Path:
-    """Effects by horizon: all rows in order of their horizon, the reference, the bands by horizon."""
+    """Effects by horizon: all rows in order of their horizon, the reference, the bands by horizon and what they cover."""
 
     rows: tuple[tuple[float, Estimate], ...]
     reference: float | None
     bands: dict[float, Ends]
+    covers: str = "all periods"
 
     @property
     def shown(self) -> list[tuple[float, Estimate]]:
@@ -135,7 +136,8 @@ def _path(result: Estimates) -> _Path:
     fixed = [x for x, e in rows if missing(e) and "reference period" in dict(e.reasons).get("std_error", "")]
     given = dict(result.headline.details).get("reference")
     bands = {x: (d["band_low"], d["band_high"]) for x, e in rows if "band_low" in (d := dict(e.details))}
-    return _Path(rows=rows, bands=bands,
+    apart = dict(result.headline.details).get("bands_by_side", False)
+    return _Path(rows=rows, bands=bands, covers="all periods on one side of the start" if apart else "all periods",
                  reference=fixed[0] if len(fixed) == 1 else float(given) if isinstance(given, (int, float)) else None)
 
 
@@ -197,7 +199,7 @@ def _event_key(path: _Path) -> list[tuple[Glyph, str]]:
         key.append((upright(sides[-1][0][1]), f"{level(shown)} for this period alone"))
     if path.bands:
         key.append((block(COLOURS["tint"], COLOURS["line"]),
-                    f"{level(shown).replace('interval', 'band')} for all periods at once"))
+                    f"{level(shown).replace('interval', 'band')} for {path.covers} at once"))
     return [*key, *([(sign(*FIXED), "reference period, zero by construction")] if path.reference is not None else [])]
 
 
@@ -205,8 +207,8 @@ def _bands_told(path: _Path) -> list[str]:
     out = []
     if path.bands:
         clear = [_horizon(x, e) for x, e in path.shown if x in path.bands and not holds_zero([path.bands[x]])]
-        out.append(f"The band for all periods at once leaves out zero at {', '.join(clear)}." if clear else
-                   "The band for all periods at once holds zero everywhere.")
+        out.append(f"The band for {path.covers} at once leaves out zero at {', '.join(clear)}." if clear else
+                   f"The band for {path.covers} at once holds zero everywhere.")
     return out if path.reference is None else [*out, f"The reference period is {whole(path.reference)}."]
 
 
