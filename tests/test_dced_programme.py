@@ -627,13 +627,24 @@ def test_hostile_texts_are_escaped(tmp_path):
 # -- the command ---------------------------------------------------------------------------------------------------
 
 
-def test_the_command_writes_three_files_and_says_which_to_open(tmp_path, capsys):
+def test_the_command_writes_its_files_and_says_which_to_open(tmp_path, capsys):
     write(tree(), tmp_path)
     assert main(["audit", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert said.startswith("DCED self-check of a programme (no audit, no rating)")
     assert said.rstrip().endswith(f"open {tmp_path / 'out' / 'self-check.html'}")
-    assert {f.name for f in (tmp_path / "out").iterdir()} == {"self-check.html", "self-check.json", "self-check.xlsx"}
+    assert {f.name for f in (tmp_path / "out").iterdir()} == {
+        "self-check.html", "self-check.json", "self-check.xlsx", "self-check-manager.html", "self-check-calendar.xlsx",
+        "self-check-snapshots"}
+
+
+def test_a_projection_of_any_indicator_is_worked_out_again(tmp_path):
+    values = tree()
+    projection = values["projections"][0]
+    next(i for i in values["indicators"] if i["id"] == projection["indicator"])["key"] = False
+    projection["value"] *= 2
+    found = audit(write(values, tmp_path)).point("projections.documented")
+    assert any("worked out again it is" in gap.text for gap in found.gaps)
 
 
 def test_strict_exits_with_one_when_a_must_item_has_a_gap(tmp_path, capsys):

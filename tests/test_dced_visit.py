@@ -12,7 +12,7 @@ from support_records import sample_evaluation
 
 from impact.cli import main
 from impact.dced import audit
-from impact.dced.agenda import Due, agenda, months_later
+from impact.dced.agenda import Due, falls_due, months_later
 from impact.dced.evidence_room import FOLDER, furnish, pack
 from impact.dced.personal import signs
 from impact.dced.rehearsal import rehearse
@@ -280,7 +280,7 @@ def test_signs_of_personal_data_are_found_and_never_repeated(tmp_path):
 
 
 def test_what_falls_due_is_counted_from_the_day_the_programme_states(programme):
-    assert [(d.date, d.what, d.owner, d.late) for d in agenda(programme)] == [
+    assert [(d.date, d.what, d.owner, d.late) for d in falls_due(programme)] == [
         ("2026-04-15", "Meet to review results", "", True),
         ("2026-05-01", "Measure Income (progress value)", "results measurement manager", True),
         ("2026-06-30", "Review the results chain", "results measurement manager", False),
@@ -371,7 +371,7 @@ def test_the_pages_ask_for_nothing_and_the_managers_fits_one_sheet(programme, ch
     from playwright.sync_api import sync_playwright
     from pypdf import PdfReader
 
-    pages = {"manager": manager_html(checked, agenda(programme), since_last(checked, tmp_path)),
+    pages = {"manager": manager_html(checked, falls_due(programme), since_last(checked, tmp_path)),
              "manager of much": manager_html(*crowded(checked)),
              "rehearsal": rehearsal_html(rehearse(programme, checked, sample=2, seed=7)),
              "room": room_html(furnish(programme, checked)[0])}

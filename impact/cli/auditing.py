@@ -74,13 +74,13 @@ def _options_that_fit(arguments: argparse.Namespace, *, programme: bool) -> None
 
 def _beside(programme: Programme, self_check: Audit, out: Path, files: Files) -> list[str]:
     """Add the manager's page, the calendar and the snapshot of the day; returns what the terminal tells."""
-    from impact.dced.agenda import agenda
+    from impact.dced.agenda import falls_due
     from impact.dced.report.beside import CALENDAR, MANAGER, calendar_workbook, manager_html
     from impact.dced.report.terminal import programme_lines
     from impact.dced.report.write import RECORD
     from impact.dced.snapshots import since_last, snapshot_name
 
-    progress, due = since_last(self_check, out / SNAPSHOTS), agenda(programme)
+    progress, due = since_last(self_check, out / SNAPSHOTS), falls_due(programme)
     files[out / MANAGER] = manager_html(self_check, due, progress)
     files[out / CALENDAR] = calendar_workbook(programme, due)
     files[out / SNAPSHOTS / snapshot_name(self_check.as_of)] = files[out / RECORD]

@@ -29,7 +29,7 @@ class Due:
     place: str = ""
 
 
-def agenda(programme: Programme) -> tuple[Due, ...]:
+def falls_due(programme: Programme) -> tuple[Due, ...]:
     """List everything a programme file says is due and not done, the earliest first.
 
     Interventions out of scope or stopped are left out, and reviews of completed ones. Dates that follow from a rule (a
@@ -69,7 +69,9 @@ def _measured(programme: Programme) -> Iterator[Due]:
             yield _measure(indicator, m.kind, m.planned, m.at)
     for indicator in programme.indicators:
         planned = indicator.baseline.planned if indicator.baseline else None
-        known = any(m.indicator == indicator.id and m.kind == "baseline" for m in programme.measurements)
+        # what the programme changed is worked out from other values and needs no value from before
+        known = any(m.indicator == indicator.id and m.kind == "baseline" for m in programme.measurements) or any(
+            r.indicator == indicator.id for r in programme.results)
         if planned and not known and _running(programme, indicator.intervention):
             yield _measure(indicator, "baseline", planned, indicator.at)
 

@@ -43,8 +43,11 @@ def no_key(d: Dossier) -> Iterator[Found]:
 
 
 def documented(d: Dossier) -> Iterator[Found]:
-    """Every projection is worked out again from its inputs and formula; inputs have sources, assumptions are written."""
-    for i, indicator, rows in _key(d):
+    """Every projection is worked out again from its inputs and formula; inputs have sources, assumptions are written.
+
+    Not of key indicators alone: a printed value that its formula does not give misleads whatever it is called.
+    """
+    for i, indicator, rows in _projected(d):
         for row in rows:
             yield from recomputed(d, i, row, row.formula, row.inputs, row.value, f"{indicator.name}, projection {row.id}")
             if not d.stated(row.assumptions):
@@ -142,3 +145,10 @@ def _key(d: Dossier) -> Iterator[tuple[Intervention, Indicator, tuple[Projection
             if indicator.nature != "qualitative":
                 yield i, indicator, tuple(p for p in d.programme.projections if p.indicator == indicator.id)
 
+
+def _projected(d: Dossier) -> Iterator[tuple[Intervention, Indicator, tuple[Projection, ...]]]:
+    """Give every indicator that has projections, key or not."""
+    for i in d.active:
+        for indicator in d.indicators(i):
+            if rows := tuple(p for p in d.programme.projections if p.indicator == indicator.id):
+                yield i, indicator, rows
