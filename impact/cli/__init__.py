@@ -32,10 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         print(NEXT_STEPS, end="")
         return 0
-    from impact.cli import commands
+    from impact.cli import auditing, commands
 
+    module = auditing if arguments.command == "audit" else commands
     try:
-        return int(getattr(commands, f"command_{arguments.command}")(arguments))
+        return int(getattr(module, f"command_{arguments.command}")(arguments))
     except ImpactError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -52,11 +53,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"impact {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    new = commands.add_parser("new", help="start a study folder from a data file or a ready-made design")
+    new = commands.add_parser("new", help="start a study or programme folder")
     new.add_argument("path", metavar="PATH", help="folder to make")
     new.add_argument("--kind", choices=("rct", "did", "matching"), help="the comparison the study rests on")
     new.add_argument("--data", metavar="FILE", help="CSV, Excel, Stata or SPSS file to read the columns of")
     new.add_argument("--from", dest="source", metavar="SLUG", help="copy a ready-made design instead")
+    new.add_argument("--programme", action="store_true", help="start a whole programme, for its self-check")
+    new.add_argument("--excel", action="store_true", help="with --programme: the Excel template instead of YAML")
+
+    inventory = commands.add_parser("inventory", help="take stock of an inherited drive and propose a programme file")
+    inventory.add_argument("path", metavar="FOLDER", help="the folder to look through; nothing in it is changed")
+    inventory.add_argument("--out", metavar="FOLDER", help="where to write the proposal (default: the folder itself)")
+    inventory.add_argument("--as-of", metavar="DATE", help="day for which things are overdue (default: latest date found)")
 
     check = commands.add_parser("check", help="say what is still missing or wrong in a study and its data")
     check.add_argument("path", metavar="PATH", help="study file, its folder, or the slug of a ready-made design")
@@ -85,11 +93,24 @@ def build_parser() -> argparse.ArgumentParser:
     trace.add_argument("figure", metavar="FIGURE", help="profit, profit/ancova.conf_low, n.analysed or costs.total")
     trace.add_argument("--results", metavar="FILE", default="out", help="results.json or its folder (default: out)")
 
-    audit = commands.add_parser("audit", help="hold the record against the DCED Standard (a self-check, no rating)")
-    audit.add_argument("path", metavar="FILE", help="results.json, or the folder that holds it")
-    audit.add_argument("--out", metavar="FOLDER", help="where to write (default: beside results.json)")
-    audit.add_argument("--standard", metavar="FILE", help="another edition of the Standard, as a YAML file")
-    audit.add_argument("--strict", action="store_true", help="exit with 1 when an item is missing")
+    audit = commands.add_parser("audit", help="hold a record or a programme against the DCED Standard (a self-check, no "
+                                              "rating)")
+    audit.add_argument("path", metavar="PATH", nargs="?",
+                       help="results.json or its folder; programme.yaml, programme.xlsx or its folder")
+    audit.add_argument("--out", metavar="FOLDER", help="where to write (default: beside what was read)")
+    audit.add_argument("--standard", metavar="FILE", help="another table of the Standard, as a YAML file or Excel sheet")
+    audit.add_argument("--write-standard", metavar="FILE.xlsx",
+                       help="write the table as an Excel sheet, to correct against the official one; checks nothing")
+    audit.add_argument("--strict", action="store_true", help="exit with 1 when a must item has a gap")
+    audit.add_argument("--rehearse", action="store_true",
+                       help="draw interventions by lot and write what auditors would ask, and the interview guide")
+    audit.add_argument("--sample", type=int, metavar="N",
+                       help="with --rehearse: how many interventions to draw (default: 3)")
+    audit.add_argument("--seed", type=int, metavar="N", help="with --rehearse: the same seed draws the same interventions")
+    audit.add_argument("--answers", metavar="FILE",
+                       help="with --rehearse: the filled-in sheet, to report what could be produced and what could not")
+    audit.add_argument("--evidence-room", metavar="FILE",
+                       help="pack the registered documents with an index by item; nothing with personal data")
 
     notebook = commands.add_parser("notebook", help="write and run the notebook that reproduces the brief's numbers")
     notebook.add_argument("path", metavar="PATH", help="study file, its folder, or the slug of a ready-made design")

@@ -16,7 +16,7 @@ from pathlib import Path
 from impact.cli.progress import Progress
 from impact.cli.summary import run_summary, study_summary
 from impact.data import Sample, load_sample
-from impact.dced import Audit, audit, summary_lines
+from impact.dced import audit
 from impact.errors import ImpactError, Problem, RenderError, StudyError
 from impact.library import designs_folder, find_study, list_designs
 from impact.results import Evaluation, read_results
@@ -29,9 +29,21 @@ VERSIONED = ("numpy", "pandas", "scipy", "statsmodels", "PyYAML", "Jinja2", "typ
 
 
 def command_new(arguments: argparse.Namespace) -> int:
-    """Start a study folder."""
+    """Start a study folder, or a programme folder."""
     from impact.cli.new import new_study
 
+    if arguments.programme:
+        from impact.cli.programmes import new_programme
+
+        if arguments.source or arguments.kind or arguments.data:
+            raise StudyError(Problem(where="--programme", what="it goes with --excel alone",
+                                     cure="A study of the programme is started apart: impact new my-study --kind rct."),
+                             source="impact new")
+        print(new_programme(arguments.path, excel=arguments.excel))
+        return 0
+    if arguments.excel:
+        raise StudyError(Problem(where="--excel", what="it goes with --programme",
+                                 cure="Add --programme, or leave it away."), source="impact new")
     if arguments.source:
         if arguments.source not in list_designs():
             find_study(arguments.source)  # raises with the nearest design
@@ -42,6 +54,14 @@ def command_new(arguments: argparse.Namespace) -> int:
                                  cure="Add --kind rct, --kind did or --kind matching; or --from SLUG."),
                          source="impact new")
     print(new_study(arguments.path, kind=arguments.kind, data=arguments.data))
+    return 0
+
+
+def command_inventory(arguments: argparse.Namespace) -> int:
+    """Take stock of an inherited drive and propose a programme file; changes nothing."""
+    from impact.cli.programmes import stocktake
+
+    print(stocktake(arguments.path, out=arguments.out, as_of=arguments.as_of))
     return 0
 
 
@@ -120,7 +140,7 @@ def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool, formats
                  tell: Callable[[str], None]) -> tuple[Evaluation, dict[str, str | bytes]]:
     """Make every output of one run in memory, by file name; nothing is written."""
     from impact.brief import render_brief
-    from impact.dced.page import self_check_html
+    from impact.dced.report.write import outputs as self_check_outputs
     from impact.evaluation import evaluate
     from impact.examination import ledger
 
@@ -131,7 +151,7 @@ def make_outputs(study: Study, file: Path, out: Path, *, notebook: bool, formats
     brief = render_brief(evaluation, self_check, formats=formats, language=language or study.brief.language)
     pages: dict[str, str | bytes] = {
         "results.json": evaluation_to_json(evaluation), **{f"brief.{kind}": page for kind, page in brief.items()},
-        "self-check.html": self_check_html(self_check), "ledger.csv": ledger(sample, evaluation),
+        **self_check_outputs(self_check), "ledger.csv": ledger(sample, evaluation),
         "environment.json": environment(),
     }
     if notebook:
@@ -260,21 +280,6 @@ def command_trace(arguments: argparse.Namespace) -> int:
 def _folder_of(name: str) -> Path:
     path = Path(name)
     return path if path.is_dir() else path.parent
-
-
-def command_audit(arguments: argparse.Namespace) -> int:
-    """Hold a record against the Standard; a self-check, no rating."""
-    from impact.dced import write_self_check
-
-    self_check: Audit = audit(read_results(arguments.path), standard=arguments.standard)
-    out = Path(arguments.out) if arguments.out else _folder_of(arguments.path)
-    ensure_writable(out)
-    page = write_self_check(self_check, out)
-    print("DCED self-check of one study (no audit, no rating)")
-    for line in summary_lines(self_check):
-        print(f"  {line}")
-    print(f"open {page}")
-    return 1 if arguments.strict and any(element.missing for element in self_check.elements) else 0
 
 
 def command_notebook(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,8 @@
-"""Self-check of one study's record against the DCED Standard: on file, missing, and what mends it."""
+"""Self-check against the DCED Standard, of one study or a whole programme: on file, missing, and what mends it."""
 
-from impact.dced.assess import audit, summary_lines
-from impact.dced.page import write_self_check
-from impact.dced.types import Audit, Element, Point
+from impact.dced.assess import audit
+from impact.dced.report.html import write_self_check
+from impact.dced.report.terminal import summary_lines
+from impact.dced.types import Audit, Element, Evidence, Gap, Point
 
-__all__ = ["Audit", "Element", "Point", "audit", "summary_lines", "write_self_check"]
+__all__ = ["Audit", "Element", "Evidence", "Gap", "Point", "audit", "summary_lines", "write_self_check"]

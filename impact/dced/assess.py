@@ -1,59 +1,81 @@
-"""From one saved record to its self-check."""
+"""From one saved record, or a whole programme, to its self-check."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from impact.dced.evidence import judge
-from impact.dced.finding import Case
-from impact.dced.table import ElementRow, read_standard
+from impact.dced.pictures import study_chain
+from impact.dced.study.case import Case
+from impact.dced.study.judging import judge
+from impact.dced.table import ElementRow, Standard, read_standard
 from impact.dced.types import Audit, Element
 from impact.results import read_results
 from impact.results.evaluation import Evaluation
 from impact.study.types import words
 
+if TYPE_CHECKING:
+    from impact.programme import Programme
 
-def audit(evaluation_or_folder: Evaluation | str | Path, standard: str | Path | None = None) -> Audit:
-    """Say which items of the DCED Standard one study's record gives evidence for.
+PROGRAMME_FILES = ("programme.yaml", "programme.xlsx")
+
+
+def audit(what: Evaluation | Programme | str | Path, standard: str | Path | None = None) -> Audit:
+    """Say which items of the DCED Standard there is evidence on file for: of one study, or of a whole programme.
 
     The result counts and never weighs: it is a self-check, and only auditors approved by the DCED rate a
-    programme. Nothing but the saved record is read, so the micro-data are not needed.
+    programme. Of a study nothing but the saved record is read, so the micro-data are not needed; of a programme, its
+    file, the documents it registers and the results.json of its interventions.
 
     Parameters
     ----------
-    evaluation_or_folder : an Evaluation, a results.json, or the folder that holds one.
-    standard : a YAML table of the shape of ``impact/dced/standard/v8.yaml``; that table when left out.
+    what : an Evaluation, a results.json, the folder that holds one; or a Programme, a programme.yaml, its Excel
+        template, or the folder that holds either.
+    standard : a YAML table of the shape of ``impact/dced/standard/v8.yaml``, or an Excel sheet of the same columns;
+        the table that comes with impact when left out.
 
     Raises
     ------
     StudyError
-        When the record or the table cannot be read; a table's problems come all at once.
+        When the record, the programme or the table cannot be read; all problems of a file come at once.
     """
-    evaluation = (evaluation_or_folder if isinstance(evaluation_or_folder, Evaluation)
-                  else read_results(evaluation_or_folder))
     table = read_standard(standard)
+    if isinstance(what, Evaluation):
+        return _audit_study(what, table)
+    if not isinstance(what, (str, Path)):
+        from impact.dced.programme import audit_programme
+
+        return audit_programme(what, table)
+    if not is_programme(Path(what)):
+        return _audit_study(read_results(what), table)
+    from impact.dced.programme import audit_programme
+    from impact.programme import read_programme
+
+    return audit_programme(read_programme(what), table)
+
+
+def is_programme(path: Path) -> bool:
+    """Tell whether a path names or holds a programme file, rather than the record of one study."""
+    if path.is_dir():
+        return any((path / name).is_file() for name in PROGRAMME_FILES)
+    return path.suffix.lower() in (".yaml", ".yml", ".xlsx")
+
+
+def _audit_study(evaluation: Evaluation, table: Standard) -> Audit:
+    """Hold one study's record against the table."""
     case = Case(evaluation=evaluation)
     study, made = evaluation.study, evaluation.provenance
     language = study.brief.language
+    elements = tuple(_element(case, row) for row in table.elements)
     return Audit(
         standard=table.standard, version=table.version, warning=table.warning, slug=study.slug,
         study_title=words(study.title, language), programme=words(study.programme.name, language),
-        language=language, as_of=study.brief.date,
-        elements=tuple(_element(case, row) for row in table.elements),
+        language=language, as_of=study.brief.date, elements=elements,
         record=(("toolkit", made.toolkit), ("data", made.data_label), ("study_sha256", made.study_sha256),
                 ("data_sha256", made.data_sha256)),
-        simulated=case.simulated, status=study.status)
+        simulated=case.simulated, status=study.status, chains=study_chain(case))
 
 
 def _element(case: Case, row: ElementRow) -> Element:
     points = tuple(judge(case, control, item) for control in row.control_points for item in control.criteria)
     return Element(number=row.id, title=row.title, title_verified=row.title_verified, points=points)
-
-
-def summary_lines(self_check: Audit) -> tuple[str, ...]:
-    """Give one line an element: ``5 Tracking costs and impact: evidence on file for 1 of the 1 item checked``."""
-    def tail(element: Element) -> str:
-        return " (simulated data: no evidence for a real programme)" if self_check.simulated and element.on_file else ""
-
-    return tuple(f"{element.number} {element.title}: {element.sentence}{tail(element)}"
-                 for element in self_check.elements)

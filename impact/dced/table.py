@@ -10,7 +10,7 @@ from impact.dced.types import Status
 from impact.errors import Problem, StudyError
 from impact.study.schema import Field, Validation
 from impact.study.types import build
-from impact.study.yaml_file import read_yaml
+from impact.study.yaml_file import Document, read_yaml
 
 SHIPPED = Path(__file__).parent / "standard" / "v8.yaml"
 
@@ -28,16 +28,18 @@ def _list(of: Field, cure: str) -> Field:
 _VERIFIED = Field(kind="boolean", essential=True,
                   cure="Write true only if a person compared it with the official text, else false.")
 _KEY = Field(kind="name", essential=True, cure=_KEY_CURE)
+_POINTS = Field(kind="number", low=0, high=10_000, cure="Write the points of the official sheet, or leave the key out.")
 _CRITERION = Field(kind="map", essential=True, fields={
     "internal_key": _KEY, "id": _text("Put it in quotes, e.g. '1.1.a'."),
     "text": _text("Say what the item asks for."), "verified": _VERIFIED,
-    "evidence": _text("Name the papers that would show it."),
+    "evidence": _text("Name the papers that would show it."), "points": _POINTS,
 })
 _CONTROL_POINT = Field(kind="map", essential=True, fields={
     "internal_key": _KEY, "id": _text("Put it in quotes, e.g. '1.1'."),
     "title": _text("Say what the point asks for."),
     "status": Field(kind="choice", essential=True, choices=("must", "recommended")), "verified": _VERIFIED,
-    "note": _text(essential=False), "criteria": _list(_CRITERION, "List the items of the control point."),
+    "note": _text(essential=False), "points": _POINTS,
+    "criteria": _list(_CRITERION, "List the items of the control point."),
 })
 _ELEMENT = Field(kind="map", essential=True, fields={
     "id": Field(kind="integer", essential=True, low=1, high=99, cure="Write the element's number."),
@@ -55,18 +57,19 @@ TABLE = Field(kind="map", essential=True, fields={
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
-    """One item of a control point, and the papers that would show it."""
+    """One item of a control point, the papers that would show it, and its points in an official sheet that has them."""
 
     internal_key: str
     id: str
     text: str
     verified: bool
     evidence: str
+    points: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlPoint:
-    """One control point of the Standard with its items."""
+    """One control point of the Standard with its items; points only where an official sheet gives them."""
 
     internal_key: str
     id: str
@@ -74,6 +77,7 @@ class ControlPoint:
     status: Status
     verified: bool
     note: str = ""
+    points: float | None = None
     criteria: tuple[Criterion, ...] = field(metadata={"of": Criterion})
 
 
@@ -98,6 +102,12 @@ class Standard:
     warning: tuple[str, ...] = ()
     elements: tuple[ElementRow, ...] = field(metadata={"of": ElementRow})
 
+    @property
+    def verified(self) -> bool:
+        """Whether a person compared every line with the official text."""
+        return all(e.title_verified and c.verified and all(k.verified for k in c.criteria)
+                   for e in self.elements for c in e.control_points)
+
     def keys(self) -> Iterator[str]:
         """Give every item's full key: ``rc_logic.own_chain``."""
         for element in self.elements:
@@ -110,7 +120,7 @@ def read_standard(path: str | Path | None = None) -> Standard:
 
     Parameters
     ----------
-    path : the YAML file; the table of Version VIII that comes with impact when left out.
+    path : a YAML file or an Excel sheet; the table of Version VIII that comes with impact when left out.
 
     Raises
     ------
@@ -121,35 +131,60 @@ def read_standard(path: str | Path | None = None) -> Standard:
     if not file.is_file():
         raise StudyError(Problem(
             where=str(file), what="the table of the Standard does not exist or is a folder",
-            cure="Give a YAML file of the shape of impact/dced/standard/v8.yaml."), source=file.name)
-    document = read_yaml(file)
+            cure="Give a YAML file of the shape of impact/dced/standard/v8.yaml, or an Excel sheet."), source=file.name)
+    document = _document(file)
     v = Validation(document=document, problems=list(document.problems), absent=[])
     clean = v.check(document.tree, TABLE, ())
     if isinstance(clean, dict):
         _refuse_doubles(v, clean)
+        _refuse_uneven_points(v, clean)
     if v.problems:
         raise StudyError(v.problems, source=document.name)
     standard: Standard = build(Standard, clean)
     return standard
 
 
+def _document(file: Path) -> Document:
+    if file.suffix.lower() in (".xlsx", ".xlsm"):
+        from impact.dced.sheet import read_sheet
+
+        return read_sheet(file)
+    return read_yaml(file)
+
+
+def _refuse_uneven_points(v: Validation, tree: dict[str, object]) -> None:
+    """Complain where the points of the items and of their control point tell different sums."""
+    for i, element in enumerate(_rows(tree, "elements")):
+        for j, control in enumerate(_rows(element, "control_points")):
+            each = [item.get("points") for item in _rows(control, "criteria")]
+            given = [p for p in each if isinstance(p, (int, float))]
+            whole = control.get("points")
+            here = ("elements", i, "control_points", j, "points")
+            if given and len(given) < len(each):
+                v.complain(here, "some items of this control point have points and some have none",
+                           "Give each its points, or none.")
+            elif given and isinstance(whole, (int, float)) and abs(sum(given) - whole) > 1e-9:
+                v.complain(here, f"the items' points add up to {sum(given):g}, not {whole:g}", "Correct one of them.")
+
+
+def _rows(owner: object, key: str) -> list[dict[str, object]]:
+    """Give the groups of a list, with an empty one for whatever is reported as malformed already."""
+    found = owner.get(key) if isinstance(owner, dict) else None
+    return [row if isinstance(row, dict) else {} for row in found] if isinstance(found, list) else []
+
+
 def _refuse_doubles(v: Validation, tree: dict[str, object]) -> None:
     """Complain of numbers and keys that stand twice; skips what is already reported as malformed."""
-
-    def rows(owner: object, key: str) -> list[dict[str, object]]:
-        found = owner.get(key) if isinstance(owner, dict) else None
-        return [row if isinstance(row, dict) else {} for row in found] if isinstance(found, list) else []
-
     numbers: list[object] = []
     keys: list[object] = []
-    for i, element in enumerate(rows(tree, "elements")):
+    for i, element in enumerate(_rows(tree, "elements")):
         here = ("elements", i)
         _once(v, numbers, element.get("id"), (*here, "id"))
-        for j, control in enumerate(rows(element, "control_points")):
+        for j, control in enumerate(_rows(element, "control_points")):
             there = (*here, "control_points", j)
             _once(v, keys, control.get("internal_key"), (*there, "internal_key"))
             inner: list[object] = []
-            for k, item in enumerate(rows(control, "criteria")):
+            for k, item in enumerate(_rows(control, "criteria")):
                 _once(v, inner, item.get("internal_key"), (*there, "criteria", k, "internal_key"))
 
 

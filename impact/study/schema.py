@@ -77,13 +77,13 @@ class Validation:
         return _CHECKS[field.kind](self, value, field, path)
 
 
-def inside_folder(v: Validation, file: str, path: Path_) -> PurePosixPath | None:
-    """Read the name of a file beside study.yaml; None, and a problem, where it leads out of that folder."""
+def inside_folder(v: Validation, file: str, path: Path_, noun: str = "study") -> PurePosixPath | None:
+    """Read the name of a file beside study.yaml or programme.yaml; None, and a problem, where it leads out of there."""
     parts = PurePosixPath(file.replace("\\", "/"))
     if not parts.is_absolute() and not PureWindowsPath(file).drive and ".." not in parts.parts:
         return parts
-    v.complain(path, f"'{shown(file)}' leaves the study's folder",
-               "Copy the file beside study.yaml and give its name alone.")
+    v.complain(path, f"'{shown(file)}' leaves the {noun}'s folder",
+               f"Copy the file beside {noun}.yaml and give its name alone.")
     return None
 
 

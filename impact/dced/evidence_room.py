@@ -1,0 +1,173 @@
+"""The evidence room: registered documents by item with an index, packed, and nothing that holds personal data."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from impact.dced import workbooks
+from impact.dced.personal import signs
+from impact.dced.types import Audit
+from impact.errors import Problem, StudyError
+
+if TYPE_CHECKING:
+    from impact.programme.types import Document, Programme
+
+FOLDER = "self-check-evidence-room"
+INDEX = "self-check-index"
+MAX_BYTES = 500_000_000
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+PERSONAL = "holds personal data: stays with the programme"
+UNSTATED = "the register does not say whether it holds personal data: stays out until it does (personal_data: false)"
+LINK = "is kept elsewhere, at the link in the index"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One document of the register: where it lies in the room, or why it does not."""
+
+    id: str
+    title: str
+    kind: str
+    file: str = ""
+    link: str = ""
+    sha256: str = ""
+    size: int = 0
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """One item of the Standard's table and the places in documents that the register names for it."""
+
+    item: str
+    id: str
+    title: str
+    verdict: str
+    places: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What an evidence room holds, before it is packed."""
+
+    programme: str
+    as_of: str
+    fictional: bool
+    warning: tuple[str, ...]
+    documents: tuple[Held, ...]
+    shelves: tuple[Shelf, ...]
+
+
+def furnish(programme: Programme, audit: Audit) -> tuple[Room, dict[str, Path]]:
+    """Decide what goes into the room.
+
+    Only documents that the register declares free of personal data go in, and of these only regular files inside the
+    programme folder that show no sign of any (documents that were made public are not searched for signs). Everything
+    else is listed in the index with the reason.
+
+    Returns
+    -------
+    room : what the index tells.
+    files : the file on disk by its name in the room.
+    """
+    found = [_hold(programme, document) for document in programme.documents]
+    held = tuple(h for h, _ in found)
+    _small_enough(sum(h.size for h in held))
+    return Room(programme=programme.name, as_of=programme.as_of, fictional=bool(programme.simulated), warning=audit.warning,
+                documents=held, shelves=tuple(_shelves(programme, audit))), {h.file: p for h, p in found if h.file and p}
+
+
+def _hold(programme: Programme, document: Document) -> tuple[Held, Path | None]:
+    """Look at one document and decide: its place in the room, or why it stays out."""
+    from impact.programme.disk import look
+
+    path, state = None, None
+    if document.file and programme.folder is not None:
+        path = programme.folder / PurePosixPath(document.file.replace("\\", "/"))
+        state = look(programme.folder, document.file)
+    why = _why_not(document, state.state if state else "", state.why if state else "")
+    if path and not why and not document.published and (sign := signs(path)):
+        why = f"declared free of personal data, but {sign}: stays out until that is cleared"
+    inside = state if not why else None
+    return Held(id=document.id, title=document.title, kind=document.kind, link=document.link or "", why_not=why,
+                file=f"documents/{document.id} {path.name}" if path and inside else "",
+                sha256=inside.sha256 if inside else "", size=inside.size if inside else 0), path
+
+
+def _why_not(document: Document, state: str, why: str) -> str:
+    if document.personal_data:
+        return PERSONAL
+    if not document.file:
+        return LINK if document.link else "has neither a file nor a link"
+    if state != "there":
+        return f"the file is {state}{f': {why}' if why else ''}"
+    return UNSTATED if document.personal_data is None else ""
+
+
+def _small_enough(size: int) -> None:
+    if size > MAX_BYTES:
+        raise StudyError(Problem(where="documents", what=f"the room would hold {size:,} bytes, more than {MAX_BYTES:,}",
+                                 cure="Register links for the largest files, and give those on a disk."),
+                         source="evidence room")
+
+
+def _shelves(programme: Programme, audit: Audit) -> Iterator[Shelf]:
+    """Put every cited place under its items: those the register names, and those the self-check found evidence in."""
+    for point in audit.points:
+        places = dict.fromkeys((d.id, s.place) for d in programme.documents for s in d.serves
+                               if s.item in (point.internal_key, point.internal_key.split(".")[0]))
+        by_file = {d.file: d.id for d in programme.documents if d.file}
+        places |= dict.fromkeys((by_file[e.file], e.place) for e in point.evidence if e.file in by_file)
+        yield Shelf(item=point.internal_key, id=point.id, title=point.title, verdict=point.verdict, places=tuple(places))
+
+
+def pack(room: Room, files: Mapping[str, Path], index_html: str) -> bytes:
+    """Pack the room: the same documents give the same bytes; each file is read once and held against its hash.
+
+    Raises
+    ------
+    StudyError
+        When a document changed, or became a link, while the room was being packed.
+    """
+    packed = io.BytesIO()
+    hashes = {h.file: h.sha256 for h in room.documents if h.file}
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as room_file:
+        for name, content in ((f"{INDEX}.html", index_html.encode()), (f"{INDEX}.xlsx", index_workbook(room))):
+            room_file.writestr(zipfile.ZipInfo(f"{FOLDER}/{name}", _EPOCH), content, zipfile.ZIP_DEFLATED)
+        for name, path in sorted(files.items()):
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() != hashes[name]:
+                raise StudyError(Problem(where=str(path), what="the file changed while the room was being packed",
+                                         cure="Close the programs that hold it, and try again."), source="evidence room")
+            room_file.writestr(zipfile.ZipInfo(f"{FOLDER}/{name}", _EPOCH), content, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def index_workbook(room: Room) -> bytes:
+    """Write the index as a workbook: items with their places, and documents with their hashes."""
+    book = workbooks.new_workbook()
+    mark: list[tuple[Any, ...]] = [("", "FICTIONAL PROGRAMME")] if room.fictional else []
+    about: list[tuple[Any, ...]] = [
+        ("DCED self-check", "Evidence room. It is no audit and gives no rating."), *mark, ("programme", room.programme),
+        ("as of", room.as_of), *(("warning", w) for w in room.warning)]
+    workbooks.write_rows(book, "About", about, widths=(20, 110), head=False)
+    titles = {d.id: d for d in room.documents}
+    items = [("item", "key", "title", "self-check says", "document", "title of the document", "place", "file in the room")]
+    for shelf in room.shelves:
+        items += [(shelf.id, shelf.item, shelf.title, shelf.verdict.replace("_", " "), code, titles[code].title,
+                   place or "no place named", titles[code].file or titles[code].why_not)
+                  for code, place in shelf.places] or [
+                      (shelf.id, shelf.item, shelf.title, shelf.verdict.replace("_", " "), "", "", "no document named", "")]
+    workbooks.write_rows(book, "Items", items, widths=(8, 30, 60, 16, 12, 40, 20, 50))
+    documents: list[tuple[Any, ...]] = [("document", "title", "kind", "file in the room", "bytes", "sha256", "link",
+                                         "why not")]
+    documents += [(d.id, d.title, d.kind, d.file, d.size or "", d.sha256, d.link, d.why_not) for d in room.documents]
+    workbooks.write_rows(book, "Documents", documents, widths=(12, 50, 20, 50, 12, 70, 40, 50))
+    workbooks.stamp_sheets(book, fictional=room.fictional)
+    return workbooks.saved(book)

@@ -1,0 +1,1 @@
+"""The self-check for readers: page, workbook, record, terminal and notebook."""

@@ -1,0 +1,1 @@
+"""Rules on one study's saved record: what a single evaluation can show of the Standard."""
