@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from impact.data import load_sample
     from impact.dced import audit
     from impact.evaluation import evaluate
+    from impact.programme import read_programme
     from impact.results import read_results
     from impact.study import read_study
 
@@ -22,12 +23,13 @@ __version__ = "0.1.0"
 _FUNCTIONS = {
     "read_study": "impact.study", "load_sample": "impact.data", "evaluate": "impact.evaluation",
     "read_results": "impact.results", "audit": "impact.dced", "compose": "impact.brief",
-    "write_brief": "impact.brief",
+    "write_brief": "impact.brief", "read_programme": "impact.programme",
 }
 _MODULES = ("rct", "did", "matching", "checks", "inference")
 
 __all__ = ["DataError", "DesignError", "ImpactError", "RenderError", "StudyError", "audit", "checks", "compose", "did",
-           "evaluate", "inference", "load_sample", "matching", "rct", "read_results", "read_study", "write_brief"]
+           "evaluate", "inference", "load_sample", "matching", "rct", "read_programme", "read_results", "read_study",
+           "write_brief"]
 
 
 def __getattr__(name: str) -> Any:
