@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import struct
 import zlib
@@ -145,3 +146,14 @@ def uncertain() -> Evaluation:
     values["brief"] = {**values["brief"], "learned": "Visits took place as planned, so weak delivery is not the reason: "
                                                      "advice alone did not show in profit."}
     return impact.evaluate(study_from_mapping(values, slug="coaching-vouchers"), firms(0.0, n=480, seed=3))
+
+
+def with_primaries(evaluation: Evaluation, n: int) -> Evaluation:
+    """The same record with its first ``n`` outcomes declared primary and the others secondary."""
+    outcomes = tuple(dataclasses.replace(o, role="primary" if i < n else "secondary")
+                     for i, o in enumerate(evaluation.study.outcomes))
+    roles = {o.name: o.role for o in outcomes}
+    estimates = tuple(dataclasses.replace(e, role=roles[e.outcome]) if e.role in ("primary", "secondary") else e
+                      for e in evaluation.estimates)
+    return dataclasses.replace(evaluation, study=dataclasses.replace(evaluation.study, outcomes=outcomes),
+                               estimates=estimates)

@@ -110,7 +110,7 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         kicker=facts.own(study.brief.title, "brief.title", language),
         title=findings.title(evaluation, rows, language), bottom_line=findings.bottom_line(evaluation, rows, language),
         meta=programme.meta(evaluation, language),
-        messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines, language)),
+        messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines, language), language),
         tiles=findings.tiles(evaluation, rows, language),
         question=quote(words(study.question, language), "study.yaml: question"),
         open_result=promises.open_result(evaluation, rows, language),
