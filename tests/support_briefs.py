@@ -70,7 +70,7 @@ def declaration(**changes: Any) -> dict[str, Any]:
     """A study file's values with every key the brief has a place for."""
     outcomes = [
         {"name": "profit", "column": "profit", "label": "Monthly profit", "unit": "USD a month (2024 prices)",
-         "role": "primary", "better": "higher", "baseline": "profit_0",
+         "role": "primary", "better": "higher", "baseline": "profit_0", "measured": "12 months after the offer",
          "target": {"value": 130, "by": "2025-12-31", "source": "Logframe"}},
         {"name": "open_now", "column": "open_now", "label": "Business still open", "unit": "share of firms",
          "role": "primary", "better": "higher", "target": {"value": 0.85, "by": "2025-12-31"}},

@@ -103,7 +103,8 @@ def test_what_is_read_first_is_short(name, primaries, language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("label", "unit"), [
-    ("Outcome {}", "USD a month"), ("Monthly wages of those employed by firm {}", "thousand US dollars a year at 1982 prices")])
+    ("Outcome {}", "USD a month"),
+    ("Monthly wages of those employed by firm {}", "thousand US dollars a year at 1982 prices")])
 @pytest.mark.parametrize(("primaries", "secondaries"), [(1, 0), (2, 0), (2, 9), (1, 3), (4, 1), (6, 12)])
 @pytest.mark.parametrize("state", STATES)
 def test_every_way_to_come_out_is_short_and_counted(state, primaries, secondaries, label, unit, language):

@@ -12,7 +12,7 @@ from impact.brief.view import Speaker
 # Words of the title, of the bottom line and of one key finding, in English.
 TITLE, LINE, FINDING = 14, 45, 30
 # French and Spanish need articles and prepositions where English sets nouns side by side ('95% interval' is 'intervalle de
-# confiance à 95 %'): the same sentence has about a quarter more words, and saying less in them would tell their readers less.
+# confiance à 95 %'): the same sentence has about a quarter more words, and to say less would tell readers less.
 LONGER = {"en": 1.0, "fr": 1.25, "es": 1.25}
 
 Way = TypeVar("Way", Text, Message)

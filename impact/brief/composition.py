@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from impact.brief import colophon, evidence, facts, findings, periods, programme, promises
+from impact.brief import colophon, evidence, facts, findings, headline, periods, programme, promises
 from impact.brief.effects import axis_of, results
 from impact.brief.limitations import first_limit, limits
 from impact.brief.model import Brief, Join, Text, quote, say
@@ -111,7 +111,7 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         title=findings.title(evaluation, rows, language), bottom_line=findings.bottom_line(evaluation, rows, language),
         meta=programme.meta(evaluation, language),
         messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines, language), language),
-        tiles=findings.tiles(evaluation, rows, language),
+        tiles=headline.tiles(evaluation, rows, language),
         question=quote(words(study.question, language), "study.yaml: question"),
         open_result=promises.open_result(evaluation, rows, language),
         challenge=programme.challenge(evaluation, language), done=done, done_facts=done_facts,

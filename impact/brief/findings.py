@@ -20,12 +20,10 @@ from impact.brief.model import (
     Result,
     Said,
     Text,
-    Tile,
     Value,
     Verdict,
     quote,
     say,
-    take,
 )
 from impact.brief.translation import fragment
 from impact.brief.words import known, sentence
@@ -215,7 +213,7 @@ def _sentence(*parts: Value, by: str = "; ") -> Join:
 def bottom_line(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Text:
     """Say who was compared with whom, and how every primary outcome came out."""
     treated, comparison = groups(evaluation, language)
-    who = {"n": rows[0].n, "units": unit_noun(evaluation, language)}
+    who: dict[str, Value] = {"n": rows[0].n, "units": unit_noun(evaluation, language)}
     heads = [say("line.compared", **who, compared=compared(evaluation, language)),
              say("line.compared", **who, compared=say("compared", treated=treated, comparison=comparison)),
              say("line.analysed", **who)]
@@ -292,7 +290,8 @@ def _primary_messages(evaluation: Evaluation, r: Result) -> list[Message]:
 
 def _rest(rest: list[Result]) -> list[Message]:
     """Give ways of telling the primary outcomes after the first: one by one, then alike ones together, then counted."""
-    bodies = [[_finding(r, "title.part") for r in rest], _grouped(rest, sizes=True), _grouped(rest, sizes=False)]
+    bodies: list[Sequence[Value]] = [[_finding(r, "title.part") for r in rest], _grouped(rest, sizes=True),
+                                     _grouped(rest, sizes=False)]
     bodies += [_grouped(rest, sizes=False, named=("unfavourable",)), _grouped(rest, sizes=False, named=())]
     return [Message(lead=say("key.primaries.lead", n=_count(len(rest))), body=_sentence(*parts)) for parts in bodies]
 
@@ -301,7 +300,8 @@ def _known_messages(b: Benchmark) -> list[Message]:
     if b.comparable is None:
         bodies = [say("key.benchmark.units", label=b.label, value=b.value, unit=b.unit)]
     else:
-        bodies = [say("key.benchmark.plain", label=b.label, value=said(b.comparable, "signed"), ours=said(b.effect, "signed"))]
+        bodies = [say("key.benchmark.plain", label=b.label, value=said(b.comparable, "signed"),
+                      ours=said(b.effect, "signed"))]
         if b.inside is not None:
             bodies.insert(0, say("key.benchmark", label=b.label, value=said(b.comparable, "signed"),
                                  ours=said(b.effect, "signed"), level=b.effect.level, difference=_away(b),
@@ -329,12 +329,12 @@ def _others(others: list[Result]) -> list[Message]:
                    n=_count(len(others)), k=_count(len(clear)), bad=_count(len(bad)), corrected=corrected)
     forms: tuple[Form, ...] = ("range", "signed_range")
     told = dict.fromkeys(min(n, len(clear)) for n in range(MOST_NAMED, -1, -1))
-    bodies = [(*_clear_ones(clear, n, form, by_name), *left)
+    bodies = [(*_clear_ones(clear, n, form, by_name=by_name), *left)
               for n, left, by_name, form in product(told, _open_ones(others), (True, False), forms)]
     return [Message(lead=lead, body=Join(parts=body)) for body in bodies]
 
 
-def _clear_ones(clear: list[Result], most: int, form: Form, by_name: bool) -> tuple[Value, ...]:
+def _clear_ones(clear: list[Result], most: int, form: Form, *, by_name: bool) -> tuple[Value, ...]:
     """Tell the first of the clear outcomes with their intervals; the others are named or counted."""
     parts: list[Value] = [say("key.other", label=r.label, size=said(r.effect, "size"), range=said(r.effect, form))
                           for r in clear[:most]]
@@ -357,59 +357,3 @@ def _open_ones(others: list[Result]) -> list[tuple[Value, ...]]:
         if left and key != "key.others.open":
             many.append(say(f"{key}.count", n=_count(len(left))))
     return list(dict.fromkeys((tuple(few) or tuple(many), tuple(many), ())))
-
-
-# ---- tiles -----------------------------------------------------------------------------------------------------------
-def tiles(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Tile, ...]:
-    """Choose three headline numbers; the first is always the first declared primary outcome."""
-    primaries, others = [r for r in rows if r.primary], [r for r in rows if not r.primary]
-    chosen = [_outcome_tile(evaluation, r, language) for r in primaries[:3]]
-    flow = _flow_tile(evaluation, language)
-    if len(chosen) < 2 and others:
-        chosen.append(_outcome_tile(evaluation, others[0], language))
-    if flow is not None and len(chosen) < 3:
-        chosen.append(flow)
-    if len(chosen) < 3 and rows[0].comparison is not None and not evaluation.study.outcome(
-            evaluation.headline.outcome).is_log:
-        base = evaluation.headline.comparison_label
-        mean = say("tile.base.label", label=rows[0].label) if "mean" in base or not base else say(
-            "tile.base.other", label=rows[0].label, base=fragment(base, "results.json: comparison_label"))
-        chosen.append(Tile(figure=rows[0].comparison, label=mean,
-                           note=say("tile.unit.note", unit=rows[0].unit)))
-    if len(chosen) < 3 and len(others) > 1:
-        chosen.append(_outcome_tile(evaluation, others[1], language))
-    return tuple(chosen)
-
-
-def _outcome_tile(evaluation: Evaluation, r: Result, language: str) -> Tile:
-    e = evaluation.estimate(r.estimate)
-    effect = r.effect
-    if not effect.ranges:
-        note: Phrase = say("verdict.too_few" if effect.verdict == "too_few" else "tile.note.no_interval")
-    else:
-        note = say("tile.note", level=effect.level, range=said(effect, "signed_range"),
-                   verdict=say(f"verdict.{effect.verdict}"))
-    if effect.unit is not None:
-        note = say("pair", name=effect.unit, text=note)
-    note = say("tile.against", note=note, comparison=groups(evaluation, language)[1])
-    when = e.horizon or e.period
-    if when:
-        note = say("tile.horizon", note=note, horizon=fragment(when, "results.json: horizon"))
-    if r.provisional:
-        note = say("tile.provisional", note=note)
-    return Tile(figure=said(effect, "signed"), label=r.label, note=note, verdict=effect.verdict)
-
-
-def _flow_tile(evaluation: Evaluation, language: str) -> Tile | None:
-    name = evaluation.study.primaries[0].name
-    flow = next((f for f in evaluation.flows if f.outcome == name), None)
-    if flow is None or len(flow.stages) < 2:
-        return None
-    first, last = flow.stages[0], flow.stages[-1]
-    n, whole = (take(evaluation, f"flows[{name}].stages[{s.name}].units", "count") for s in (last, first))
-    if n is None or whole is None:
-        return None
-    lost = Number(value=whole.value - n.value, kind="count", path=whole.path, derived=f"{whole.path} − {n.path}")
-    note = say("tile.analysed.note", lost=lost) if lost.value else say("tile.whole.note")
-    return Tile(figure=say("tile.analysed", n=n, enrolled=whole),
-                label=say("tile.analysed.label", units=unit_noun(evaluation, language)), note=note)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from impact.brief.brevity import FINDING, fitting, shortened
+from impact.brief.columns import worded
 from impact.brief.effects import too_few
 from impact.brief.model import Join, Message, Phrase, Recorded, Text, Value, need, quote, say
 from impact.brief.translation import caveat as recorded_caveat
@@ -71,12 +72,12 @@ def first_limit(evaluation: Evaluation, lines: tuple[Text, ...], language: str) 
     unlike = next((c for c in poor if c.id == "balance"), None)
     lead = say("key.limit.lead")
     if isinstance(first, Phrase) and first.key == "limit.check":
-        gravest = poor[0]
+        gravest = worded(poor[0], evaluation, language)
         named: dict[str, Value] = {"title": titled(evaluation, gravest, language), "word": check_word(gravest)}
-        ways: list[Text] = [say("limit.check.first", **named, reason=_losses(evaluation, gravest) or check_reason(gravest)),
+        ways: list[Text] = [say("limit.check.first", **named, reason=_losses(evaluation, poor[0]) or check_reason(gravest)),
                 *(say("limit.check.first", **named, reason=part) for part in shortened(check_reason(gravest), language)),
                 say("limit.check.short", **named)]
-        unlike = None if gravest is unlike else unlike
+        unlike = None if poor[0] is unlike else unlike
     elif isinstance(first, Phrase) and first.key == "read.provisional":
         lead, first = say("key.provisional.lead"), Join(parts=(dict(first.values)["text"],))
         ways = [first, *shortened(first, language)]
@@ -127,7 +128,7 @@ def _unseen(c: Check) -> Text:
 
 
 def _caveat(evaluation: Evaluation, outcome: str, caveat: Caveat, language: str) -> Text:
-    text = recorded_caveat(caveat)
+    text = recorded_caveat(worded(caveat, evaluation, language))
     if caveat.code == "provisional":
         return say("read.provisional", text=_without_word(text))
     if not outcome or len(evaluation.study.outcomes) == 1:
@@ -150,6 +151,9 @@ def _absent(evaluation: Evaluation) -> tuple[Value, ...]:
     missing = [name for key, name in keys if evaluation.study.state(key) == "absent"]
     if "ethics" in missing and "consent" in missing:
         missing.remove("consent")
+    if not any(o.measured for o in evaluation.study.outcomes) and not any(
+            e.horizon or e.period for e in evaluation.estimates if e.role in ("primary", "secondary")):
+        missing.append("measured")
     if not any(o.target for o in evaluation.study.outcomes):
         missing.append("targets")
     return tuple(say(f"absent.{name}") for name in missing)
