@@ -83,6 +83,10 @@ def test_units_with_brackets_stand_behind_a_comma():
     ("the effect on re78 is 2.8", "the effect on Real earnings in 1978 is 2.8"),
     ("re78 is missing", "Real earnings in 1978 is missing"), ("column re75", "column re75"),
     ("age and married differ", "age and married differ"), ("see design.re75 or f(re75)", "see design.re75 or f(re75)"),
+    ("9 of 10 traits; married differs more", "9 of 10 traits; column married differs more"),
+    ("8 of 9; age, re75 stay apart, the largest by 0.15 (age)",
+     "8 of 9; column age, column re75 stay apart, the largest by 0.15 (column age)"),
+    ("it moves most without black: 1.5", "it moves most without column black: 1.5"),
     ("re75=1", "re75=1"), ("2.8 in 1978", "2.8 in 1978")])
 def test_columns_have_their_labels_or_are_quoted_as_columns(text, said):
     assert in_words(text, read_study(DESIGNS / "nsw-matched-comparison"), "en") == said

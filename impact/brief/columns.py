@@ -11,9 +11,11 @@ from impact.results.estimate import Caveat, Dropped
 from impact.results.evaluation import Check, Evaluation
 from impact.study.types import Study, words
 
-# Only a name no sentence has by itself is looked for: 're75' or 'sales_0', not 'age'.
+# A name no sentence has by itself is looked for everywhere: 're75' or 'sales_0', not 'age'.
 NAME = re.compile(r"(?<![\w.={])(?<!\w\()(?=\w*[\d_])[A-Za-z]\w*(?![\w=(]|\.\w)")
-MISSING = re.compile(r"^(\w+)(?= is missing)")
+# Where a check or a loss lists names, any declared one is: 'scrap is missing', '; age, black stay apart', 'by 0.15 (age)'.
+LISTED = re.compile(r"^\w+(?= is missing)|(?<=; )\w+(?:, \w+)*(?= (?:stays? apart|differs? more))|(?<=\d \()\w+(?=\)\.?$)|"
+                    r"(?<=most without )\w+")
 
 Item = TypeVar("Item", Check, Caveat, Dropped)
 
@@ -42,9 +44,9 @@ def in_words(text: str, study: Study, language: str) -> str:
         found = m[0]
         if found in labels:
             return labels[found]
-        before = text[:m.start()].rstrip().rpartition(" ")[2].casefold()
+        before = m.string[:m.start()].rstrip().rpartition(" ")[2].casefold()
         column = sentence("column", language)
         quoted = before == fill(column, {"name": ""}).strip()
         return fill(column, {"name": found}) if found in others and not quoted else found
 
-    return NAME.sub(name, MISSING.sub(name, text))
+    return NAME.sub(name, LISTED.sub(lambda listed: re.sub(r"\w+", name, listed[0]), text))
