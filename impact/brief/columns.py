@@ -44,7 +44,7 @@ def in_words(text: str, study: Study, language: str) -> str:
         found = m[0]
         if found in labels:
             return labels[found]
-        before = m.string[:m.start()].rstrip().rpartition(" ")[2].casefold()
+        before = m.string[:m.start()].rstrip().rpartition(" ")[2].lstrip("(").casefold()
         column = sentence("column", language)
         quoted = before == fill(column, {"name": ""}).strip()
         return fill(column, {"name": found}) if found in others and not quoted else found
