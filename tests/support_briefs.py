@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import struct
 import zlib
@@ -69,7 +70,7 @@ def declaration(**changes: Any) -> dict[str, Any]:
     """A study file's values with every key the brief has a place for."""
     outcomes = [
         {"name": "profit", "column": "profit", "label": "Monthly profit", "unit": "USD a month (2024 prices)",
-         "role": "primary", "better": "higher", "baseline": "profit_0",
+         "role": "primary", "better": "higher", "baseline": "profit_0", "measured": "12 months after the offer",
          "target": {"value": 130, "by": "2025-12-31", "source": "Logframe"}},
         {"name": "open_now", "column": "open_now", "label": "Business still open", "unit": "share of firms",
          "role": "primary", "better": "higher", "target": {"value": 0.85, "by": "2025-12-31"}},
@@ -145,3 +146,14 @@ def uncertain() -> Evaluation:
     values["brief"] = {**values["brief"], "learned": "Visits took place as planned, so weak delivery is not the reason: "
                                                      "advice alone did not show in profit."}
     return impact.evaluate(study_from_mapping(values, slug="coaching-vouchers"), firms(0.0, n=480, seed=3))
+
+
+def with_primaries(evaluation: Evaluation, n: int) -> Evaluation:
+    """The same record with its first ``n`` outcomes declared primary and the others secondary."""
+    outcomes = tuple(dataclasses.replace(o, role="primary" if i < n else "secondary")
+                     for i, o in enumerate(evaluation.study.outcomes))
+    roles = {o.name: o.role for o in outcomes}
+    estimates = tuple(dataclasses.replace(e, role=roles[e.outcome]) if e.role in ("primary", "secondary") else e
+                      for e in evaluation.estimates)
+    return dataclasses.replace(evaluation, study=dataclasses.replace(evaluation.study, outcomes=outcomes),
+                               estimates=estimates)

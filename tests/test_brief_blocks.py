@@ -235,7 +235,7 @@ def test_open_marks_are_hollow_and_as_dark_as_others():
 def test_declared_subgroups_stand_side_by_side_with_their_test():
     evaluation = rich()
     found = page_of(evaluation)["for_whom"]
-    assert [(s["outcome"].partition(" (")[0], s["label"]) for s in found["splits"]] == [
+    assert [(s["outcome"].partition(",")[0].partition(" (")[0], s["label"]) for s in found["splits"]] == [
         ("Monthly profit", "Sex of the owner"), ("Monthly profit", "Size of the firm"),
         ("Business still open", "Sex of the owner")]
     assert "3 of 4 splits shown." in plain(found["note"])

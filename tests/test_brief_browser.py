@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from support_briefs import declaration, rich, uncertain
-from support_records import sample_evaluation
+from support_records import STUDY, sample_evaluation
 
 from impact.brief import render_brief
 from impact.dced import audit
@@ -93,4 +93,15 @@ def test_a_full_brief_does_not_scroll_sideways_on_a_phone(browser, make, tmp_pat
     page = browser.new_page(viewport={"width": 360, "height": 740})
     page.goto(file.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.close()
+
+
+def test_a_word_of_another_script_that_does_not_end_breaks_on_a_phone(browser, tmp_path):
+    outcomes = [{**o, "label": "\u1780" * 36} for o in STUDY["outcomes"]]
+    file = tmp_path / "brief.html"
+    file.write_text(str(render_brief(sample_evaluation(study={"outcomes": outcomes}), formats=("html",))["html"]),
+                    encoding="utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 740})
+    page.goto(file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

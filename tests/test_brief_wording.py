@@ -91,17 +91,6 @@ def test_the_command_names_no_language_that_is_the_studys_own(language, name):
     assert told[name] == "impact run coaching-vouchers"  # test_languages holds the command of the others
 
 
-def test_what_is_read_first_is_short():
-    page = present(compose(uncertain()), WIDE)
-
-    def count(*texts):
-        return sum(len(plain(t).split()) for t in texts)
-
-    assert count(page["title"]) <= 14
-    assert count(page["bottom_line"]) <= 45
-    assert all(count(found["lead"], found["body"]) <= 30 for found in page["messages"])
-
-
 def test_losses_are_told_in_the_key_box_with_what_to_expect_of_them():
     limit = plain(present(compose(uncertain()), WIDE)["messages"][-1]["body"])
     assert re.fullmatch(r"Losses of units – Monthly profit: may be uneven\. [\d.]+% of units lost: [\d.]+% of the treated, "
@@ -111,7 +100,7 @@ def test_losses_are_told_in_the_key_box_with_what_to_expect_of_them():
 # ---- what stands where -----------------------------------------------------------------------------------------------
 def test_every_outcomes_tile_says_against_whom():
     tiles = present(compose(rich()), WIDE)["tiles"]
-    assert [plain(t["note"]).endswith("against firms not offered it") for t in tiles] == [True, True, False]
+    assert [plain(t["note"]).count("against firms not offered it") for t in tiles] == [1, 1, 1]
     staggered = present(compose(sample_evaluation()), WIDE)["tiles"]
     assert ["1988" in plain(t["note"]) for t in staggered[:2]] == [True, True]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from impact.brief import colophon, evidence, facts, findings, periods, programme, promises
+from impact.brief import colophon, evidence, facts, findings, headline, periods, programme, promises
 from impact.brief.approval import approved, foreseen
 from impact.brief.effects import axis_of, results
 from impact.brief.limitations import first_limit, limits
@@ -118,8 +118,8 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         kicker=facts.own(study.brief.title, "brief.title", language),
         title=findings.title(evaluation, rows, language), bottom_line=bottom,
         meta=programme.meta(evaluation, language),
-        messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines, language)),
-        tiles=findings.tiles(evaluation, rows, language),
+        messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines, language), language),
+        tiles=headline.tiles(evaluation, rows, language),
         question=quote(words(study.question, language), "study.yaml: question"),
         open_result=promises.open_result(evaluation, rows, language),
         challenge=programme.challenge(evaluation, language), done=done, done_facts=done_facts,

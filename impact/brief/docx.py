@@ -193,7 +193,7 @@ def _results(paper: Paper, page: dict[str, Any]) -> None:
     for number, (cells, row) in enumerate(zip(table.rows[1:], rows, strict=True)):
         label, *others = cells.cells
         paragraph = paper.cell(label, row["label"], bold=row["primary"] or None)
-        paper.run(paragraph, f" ({row['unit']})", colour="mute")
+        paper.run(paragraph, row["unit"], colour="mute")
         for tag in row["tags"]:
             paper.run(paragraph, f" {tag}", bold=True, colour="amber")
         for i, (cell, text) in enumerate(zip(others, row["cells"], strict=True)):

@@ -6,9 +6,10 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from impact.brief.columns import worded
 from impact.brief.effects import main_effect, plain_range, unit_of
 from impact.brief.facts import estimand, method_name
-from impact.brief.findings import CONTRASTS, contrast
+from impact.brief.findings import CONTRASTS, contrast, unit_noun
 from impact.brief.limitations import caveats, titled
 from impact.brief.model import (
     Benchmark,
@@ -29,6 +30,7 @@ from impact.brief.model import (
     StandardLine,
     Status,
     Text,
+    Value,
     Verdict,
     need,
     quote,
@@ -96,8 +98,10 @@ def reading(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
         notes.append(say("read.log"))
     notes += _bounds(evaluation, rows[0], language)
     if e.se_card is not None:
-        line = replace(e.se_card, r_call="", stata_call="").line(e.df)
-        notes.append(say("read.card", card=card(e.se_card, e.vcov, e.df, line)))
+        own = e.se_card.level == evaluation.study.design.unit and evaluation.study.state("design.unit_label") == "given"
+        errors = replace(e.se_card, level=unit_noun(evaluation, language, 0).text) if own else e.se_card
+        line = replace(errors, r_call="", stata_call="").line(e.df)
+        notes.append(say("read.card", card=card(errors, e.vcov, e.df, line)))
     families = dict.fromkeys(evaluation.estimate(r.estimate).p_family for r in rows if r.p_adjusted is not None)
     named = [fragment(f.rstrip("."), "results.json: p_family") for f in families if f]
     if named:
@@ -127,8 +131,11 @@ def _bounds(evaluation: Evaluation, first: Result, language: str) -> list[Text]:
         if len(pair) == 2:
             low, high = (main_effect(evaluation, b, outcome, unit_of(b, index, outcome, language)) for b in pair)
             both = replace(low, ranges=(Range(low=low.value, high=high.value),))
-            notes.append(say("read.bounds", method=method_name(method), outcome=first.label,
-                             range=Said(effect=both, form="range_unit")))
+            told: dict[str, Value] = {"method": method_name(method), "outcome": first.label,
+                                      "range": Said(effect=both, form="range_unit")}
+            if low.ranges:  # one interval for both ends: it holds the effect, wherever between them it lies
+                told["chance"] = Said(effect=low, form="range_unit")
+            notes.append(say("read.bounds.chance" if low.ranges else "read.bounds", **told))
     return notes
 
 
@@ -161,7 +168,7 @@ def checks(evaluation: Evaluation, language: str) -> tuple[CheckLine, ...]:
     order = {"fail": 0, "concern": 1, "not_applicable": 2, "pass": 3}
     lines = sorted(evaluation.checks, key=lambda c: order[c.verdict])
     return tuple(CheckLine(title=titled(evaluation, c, language), word=check_word(c), reason=check_reason(c),
-                           verdict=c.verdict) for c in lines)
+                           verdict=c.verdict) for c in (worded(line, evaluation, language) for line in lines))
 
 
 def lessons(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Lesson, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from impact.brief.columns import worded
 from impact.brief.findings import CONTRASTS, compared, contrast, unit_noun
 from impact.brief.model import (
     Fact,
@@ -186,5 +187,5 @@ def flow(evaluation: Evaluation, language: str) -> FlowPanel | None:
         if n is not None and n.value and lost.lost:
             losses.append(say("flow.loss" if lost.n_units else "flow.loss.rows", n=n,
                               units=unit_noun(evaluation, language, 0 if n.value == 1 else 1),
-                              text=loss(lost, f"results.json: flows[{name}].losses")))
+                              text=loss(worded(lost, evaluation, language), f"results.json: flows[{name}].losses")))
     return FlowPanel(steps=tuple(steps), losses=tuple(losses))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
+from impact.brief.brevity import FINDING, LINE, TITLE, fitting
 from impact.brief.model import (
     CLEAR,
     Benchmark,
@@ -17,12 +20,10 @@ from impact.brief.model import (
     Result,
     Said,
     Text,
-    Tile,
     Value,
     Verdict,
     quote,
     say,
-    take,
 )
 from impact.brief.translation import fragment
 from impact.brief.words import known, sentence
@@ -35,6 +36,8 @@ MOST_IN_LINE = 4  # primary outcomes told one by one in the bottom line; beyond,
 CONTRASTS = {"encouragement": "encouraged", "multi_arm": "arm", "factorial": "factor", "spillover": "market",
              "saturation": "market", "dose_response": "dose", "quantile_effects": "quantile", "worker_effects": "worker",
              "worker_composition": "incumbent"}
+OPEN_STATES = ("unclear", "corrected", "disagree")  # there is an interval, and nothing to tell from it
+LEAST_POINTS = 3  # of the key box
 LONG_TITLE = 56  # characters of two labels, beyond which a title that names both would run over three lines
 
 
@@ -113,16 +116,39 @@ def title(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Te
     """State every declared primary outcome as it came out: by name where there are few, else counted."""
     primaries = [r for r in rows if r.primary]
     if len(primaries) == 1:
-        r = primaries[0]
-        state, where = _state(r.effect.verdict), _where(evaluation, language)
-        named = ".of" if state == "unclear" and where.key == "title.where" else ""  # an arm or a dose is named always
-        return say(f"title.{state}{named}", label=r.label, treated=groups(evaluation, language)[0], where=where,
-                   size=said(r.effect, "size"), range=said(r.effect, "range_unit"))
+        return fitting(_titles_of_one(evaluation, primaries[0], language), TITLE, language)
+    ways: list[Text] = []
     if len(primaries) == 2 and _all_open(primaries):
-        return say("title.open", labels=_labels(primaries, say("and")))
-    if len(primaries) == 2 and sum(len(r.label.text) for r in primaries) <= LONG_TITLE:
-        return Join(by="; ", parts=tuple(_finding(r, "title.part") for r in primaries))
-    return _counts(primaries)
+        ways = [say("title.open", labels=_labels(primaries, say("and")))]
+    elif len(primaries) == 2 and sum(len(r.label.text) for r in primaries) <= LONG_TITLE:
+        ways = [Join(by="; ", parts=tuple(_part(r) for r in primaries)),
+                Join(by="; ", parts=tuple(_part(r, sizes=False) for r in primaries))]
+    return fitting([*ways, _counts(primaries), _counts(primaries, short=True)], TITLE, language)
+
+
+def _titles_of_one(evaluation: Evaluation, r: Result, language: str) -> list[Text]:
+    """Give titles for one primary outcome, the fullest first; an arm or a dose is named as long as there is room."""
+    e, state, where = r.effect, _state(r.effect.verdict), _where(evaluation, language)
+    apart = where.key == "title.where"
+    keys = [f"title.{state}.of" if state == "unclear" and apart else f"title.{state}"]
+    if apart:
+        keys += ["title.part.verdict.of"] if state == "clear" else ["title.open.of"] if state in OPEN_STATES else []
+    keys += ["title.disagree.short"] if state == "disagree" else []
+    keys += {"clear": ["title.part.clear", "title.part.verdict"], "unclear": ["title.part.open"],
+             "corrected": ["title.part.open"], "no_interval": ["title.part.no_interval", "title.part.verdict"],
+             "too_few": ["title.part.too_few", "title.part.too_few.short"]}.get(
+        state, [f"title.part.{state}"])
+    return [say(key, label=r.label, treated=groups(evaluation, language)[0], where=where, size=said(e, "size"),
+                range=said(e, "range_unit"), verdict=say(f"verdict.{e.verdict}")) for key in keys]
+
+
+def _part(r: Result, *, sizes: bool = True) -> Phrase:
+    """Say in few words how one of several outcomes came out, with its size or by its verdict alone."""
+    if r.effect.verdict == "unclear":
+        return say("title.part.open", label=r.label)
+    if not sizes and r.effect.verdict in CLEAR:
+        return say("title.part.verdict", label=r.label, verdict=say(f"verdict.{r.effect.verdict}"))
+    return _finding(r, "title.part")
 
 
 def _where(evaluation: Evaluation, language: str) -> Phrase:
@@ -133,18 +159,35 @@ def _where(evaluation: Evaluation, language: str) -> Phrase:
     return say(short) if whole and known(short) else say("title.where", treated=treated)
 
 
-def _counts(primaries: list[Result]) -> Join:
+def _counts(primaries: list[Result], *, short: bool = False) -> Join:
     """Count how all the primary outcomes came out; nothing is left out of the count."""
     found = [r.effect.verdict for r in primaries]
     good, bad = found.count("favourable"), found.count("unfavourable")
     key = "title.many" if good and bad else "title.many.good" if good else "title.many.bad" if bad else "title.many.neither"
     parts: list[Value] = [say(key, n=_count(len(found)), good=_count(good), bad=_count(bad))]
-    for key, states in (("title.many.open", ("unclear", "corrected", "disagree")), ("title.many.few", ("too_few",)),
-                        ("title.many.none", ("no_interval",))):
+    left = [("title.many.rest", tuple(set(found) - {*CLEAR}))] if short else [
+        ("title.many.open", OPEN_STATES), ("title.many.few", ("too_few",)), ("title.many.none", ("no_interval",))]
+    for key, states in left:
         n = sum(state in states for state in found)
         if n:
             parts.append(say(key, n=_count(n)))
     return Join(by="; ", parts=tuple(parts))
+
+
+def _grouped(rows: list[Result], *, sizes: bool, named: Sequence[Verdict] | None = None) -> list[Value]:
+    """Say how outcomes came out, those that came out alike in one breath; with sizes, what is clear stands by itself.
+
+    Outcomes of the verdicts ``named`` are named and the others counted; left out, all are named.
+    """
+    parts: list[Value] = [_part(r) for r in rows if r.effect.verdict in CLEAR] if sizes else []
+    states = dict.fromkeys(r.effect.verdict for r in sorted(rows, key=lambda r: r.effect.verdict != "unfavourable"))
+    for state in states:
+        alike = [r for r in rows if r.effect.verdict == state]
+        if not sizes or state not in CLEAR:
+            parts.append(say("title.part.group", labels=_labels(alike), verdict=say(f"verdict.{state}"))
+                         if named is None or state in named else
+                         say("title.part.count", n=_count(len(alike)), verdict=say(f"verdict.{state}")))
+    return parts
 
 
 def _finding(r: Result, stem: str, **more: Value) -> Phrase:
@@ -154,13 +197,13 @@ def _finding(r: Result, stem: str, **more: Value) -> Phrase:
                level=e.level, verdict=say(f"verdict.{e.verdict}"), **more)
 
 
-def _short_line(r: Result) -> Phrase:
-    """Say one of two outcomes in a line: estimate, interval in signs and verdict."""
+def _short_line(r: Result, *, bare: bool = False) -> Phrase:
+    """Say an outcome in a line: estimate, interval in signs and verdict; bare, the level was said just before."""
     e = r.effect
     if e.verdict not in (*CLEAR, "unclear"):
         return _finding(r, "line")
-    return say("line.clear", label=r.label, size=said(e, "size"), range=said(e, "signed_range"), level=e.level,
-               verdict=say(f"verdict.{e.verdict}"))
+    return say("line.bare" if bare else "line.clear", label=r.label, size=said(e, "size"), range=said(e, "signed_range"),
+               level=e.level, verdict=say(f"verdict.{e.verdict}"))
 
 
 def _sentence(*parts: Value, by: str = "; ") -> Join:
@@ -169,59 +212,101 @@ def _sentence(*parts: Value, by: str = "; ") -> Join:
 
 def bottom_line(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Text:
     """Say who was compared with whom, and how every primary outcome came out."""
-    first = say("line.compared", n=rows[0].n, units=unit_noun(evaluation, language),
-                compared=compared(evaluation, language))
-    primaries = [r for r in rows if r.primary]
-    if len(primaries) == 1:
-        return Join(parts=(first, _finding(primaries[0], "line")))
-    if len(primaries) == 2:
-        return Join(parts=(first, *map(_short_line, primaries)))
-    if len(primaries) <= MOST_IN_LINE:
-        return Join(parts=(first, _sentence(*(_finding(r, "title.part") for r in primaries))))
+    treated, comparison = groups(evaluation, language)
+    who: dict[str, Value] = {"n": rows[0].n, "units": unit_noun(evaluation, language)}
+    heads = [say("line.compared", **who, compared=compared(evaluation, language)),
+             say("line.compared", **who, compared=say("compared", treated=treated, comparison=comparison)),
+             say("line.analysed", **who)]
+    told = _told([r for r in rows if r.primary])
+    pairs = [*product(told, heads[:2]), *product(told, heads[2:])]
+    return fitting([Join(parts=(head, *body)) for body, head in pairs], LINE, language)
+
+
+def _told(primaries: list[Result]) -> list[Sequence[Value]]:
+    """Give ways of saying how all the primary outcomes came out, the fullest first; what is adverse is never left out."""
     bad = [r for r in primaries if r.effect.verdict == "unfavourable"]
-    named = (say("line.unfavourable", labels=_labels(bad)),) if bad else ()
-    return Join(parts=(first, _sentence(_counts(primaries)), *named))
+    counted: list[Sequence[Value]] = [(_sentence(_counts(primaries)), *_adverse(bad, n)) for n in (len(bad), MOST_NAMED, 1)]
+    counted.append((_sentence(_counts(primaries, short=True)),))
+    by_verdict: list[Sequence[Value]] = [tuple(_sentence(_part(r, sizes=False)) for r in primaries)]
+    if len(primaries) == 1:
+        return [(_finding(primaries[0], "line"),), (_short_line(primaries[0]),), *by_verdict]
+    if len(primaries) == 2:
+        first, second = primaries
+        return [tuple(map(_short_line, primaries)), (_short_line(first), _short_line(second, bare=True)), *by_verdict,
+                *counted]
+    if len(primaries) <= MOST_IN_LINE:
+        return [(_sentence(*(_finding(r, "title.part") for r in primaries)),),
+                *((_sentence(*_grouped(primaries, sizes=sizes)),) for sizes in (True, False)), *counted]
+    return counted
+
+
+def _adverse(bad: list[Result], most: int) -> tuple[Value, ...]:
+    """Name the adverse outcomes; of more than ``most`` the further ones are counted."""
+    more = (say("key.more", n=_count(len(bad) - most)),) if len(bad) > most else ()
+    return (say("line.unfavourable", labels=Join(parts=(_labels(bad[:most]), *more), by=", ")),) if bad else ()
 
 
 # ---- key box ---------------------------------------------------------------------------------------------------------
 def messages(evaluation: Evaluation, rows: tuple[Result, ...], known: Benchmark | None,
-             limit: Message | None) -> tuple[Message, ...]:
-    """Write the key box: the primaries, the secondaries counted, a known answer, the first limit."""
+             limit: Message | None, language: str) -> tuple[Message, ...]:
+    """Write the key box: the primaries, the secondaries counted, a known answer, the first limit; three points at least."""
     primaries, others = [r for r in rows if r.primary], [r for r in rows if not r.primary]
     named = primaries if len(primaries) <= 2 else primaries[:1]
-    points = [Message(lead=say("key.open.lead", labels=_labels(named, say("and"))), body=say("key.open"))] if (
-        _all_open(named)) else [_primary_message(evaluation, r) for r in named]
-    rest = primaries[len(named):]
-    if rest:
-        points.append(Message(lead=say("key.primaries.lead", n=_count(len(rest))),
-                              body=_sentence(*(_finding(r, "title.part") for r in rest))))
+    ways = [_both_open(named)] if _all_open(named) else [_primary_messages(evaluation, r) for r in named]
+    if primaries[len(named):]:
+        ways.append(_rest(primaries[len(named):]))
     if others:
-        points.append(_others(others))
+        ways.append(_others(others))
     if known is not None:
-        points.append(_known_message(known))
+        ways.append(_known_messages(known))
+    points = [fitting(each, FINDING, language) for each in ways]
+    if len(points) + (limit is not None) < LEAST_POINTS and not others:
+        points.append(Message(lead=say("key.alone.lead"), body=say("key.alone")))
+    if limit is None and len(points) < LEAST_POINTS:
+        limit = Message(lead=say("key.limits.lead"), body=say("limit.none"))
     return (*points, limit) if limit is not None else tuple(points)
 
 
-def _primary_message(evaluation: Evaluation, r: Result) -> Message:
+def _both_open(named: list[Result]) -> list[Message]:
+    lead = say("key.open.lead", labels=_labels(named, say("and")))
+    return [Message(lead=lead, body=say(key)) for key in ("key.open", "key.open.short")]
+
+
+def _primary_messages(evaluation: Evaluation, r: Result) -> list[Message]:
+    """Give ways of telling one primary outcome, the fullest first; the estimate and its interval are in each."""
     outcome = evaluation.study.outcome(evaluation.estimate(r.estimate).outcome)
+    e, state = r.effect, _state(r.effect.verdict)
     extra: dict[str, Value] = {"better": say(f"better.{outcome.better}")}
     if r.p_adjusted is not None:
         extra["p"] = r.p_adjusted
-    state = _state(r.effect.verdict)
-    lead = say(f"key.{state}.lead", label=r.label, size=said(r.effect, "size"))
-    return Message(lead=lead, body=_finding(r, "key", **extra))
+    ways = [Message(lead=say(f"key.{state}.lead", label=r.label, size=said(e, "size")), body=_finding(r, "key", **extra))]
+    lead = "unclear" if state == "corrected" else state
+    forms: tuple[Form, ...] = ("size", "signed")
+    return [*ways, *(
+        Message(lead=say(f"key.{state if form == 'size' else lead}.lead", label=r.label, size=said(e, form)),
+                body=say(f"key.{state}.short", size=said(e, form), range=said(e, "signed_range"), level=e.level,
+                         verdict=say(f"verdict.{e.verdict}"), **extra)) for form in forms)]
 
 
-def _known_message(b: Benchmark) -> Message:
+def _rest(rest: list[Result]) -> list[Message]:
+    """Give ways of telling the primary outcomes after the first: one by one, then alike ones together, then counted."""
+    bodies: list[Sequence[Value]] = [[_finding(r, "title.part") for r in rest], _grouped(rest, sizes=True),
+                                     _grouped(rest, sizes=False)]
+    bodies += [_grouped(rest, sizes=False, named=("unfavourable",)), _grouped(rest, sizes=False, named=())]
+    return [Message(lead=say("key.primaries.lead", n=_count(len(rest))), body=_sentence(*parts)) for parts in bodies]
+
+
+def _known_messages(b: Benchmark) -> list[Message]:
     if b.comparable is None:
-        body = say("key.benchmark.units", label=b.label, value=b.value, unit=b.unit)
-    elif b.inside is None:
-        body = say("key.benchmark.plain", label=b.label, value=said(b.comparable, "signed"), ours=said(b.effect, "signed"))
+        bodies = [say("key.benchmark.units", label=b.label, value=b.value, unit=b.unit)]
     else:
-        body = say("key.benchmark", label=b.label, value=said(b.comparable, "signed"), ours=said(b.effect, "signed"),
-                   level=b.effect.level, difference=_away(b),
-                   inside=say("benchmark.inside" if b.inside else "benchmark.outside"))
-    return Message(lead=say("key.benchmark.lead"), body=body)
+        bodies = [say("key.benchmark.plain", label=b.label, value=said(b.comparable, "signed"),
+                      ours=said(b.effect, "signed"))]
+        if b.inside is not None:
+            bodies.insert(0, say("key.benchmark", label=b.label, value=said(b.comparable, "signed"),
+                                 ours=said(b.effect, "signed"), level=b.effect.level, difference=_away(b),
+                                 inside=say("benchmark.inside" if b.inside else "benchmark.outside")))
+    return [Message(lead=say("key.benchmark.lead"), body=body) for body in bodies]
 
 
 def _away(b: Benchmark) -> Value:
@@ -231,8 +316,10 @@ def _away(b: Benchmark) -> Value:
     return said(replace(b.comparable, value=b.difference, ranges=()), "signed")
 
 
-def _others(others: list[Result]) -> Message:
-    clear = [r for r in others if r.effect.verdict in CLEAR]
+def _others(others: list[Result]) -> list[Message]:
+    """Give ways of telling the secondary outcomes: all are counted, some of the clear ones told, the others named."""
+    clear = sorted((r for r in others if r.effect.verdict in CLEAR),
+                   key=lambda r: r.effect.verdict != "unfavourable")  # adverse ones are never cut first
     bad = [r for r in clear if r.effect.verdict == "unfavourable"]
     corrected = say("key.corrected.words" if any(r.p_adjusted is not None for r in others) else "key.corrected.not")
     if len(others) == 1:
@@ -240,73 +327,33 @@ def _others(others: list[Result]) -> Message:
     else:
         lead = say("key.others.mixed.lead" if bad else "key.others.lead" if clear else "key.others.none.lead",
                    n=_count(len(others)), k=_count(len(clear)), bad=_count(len(bad)), corrected=corrected)
-    named = sorted(clear, key=lambda r: r.effect.verdict != "unfavourable")[:MOST_NAMED]  # adverse ones are never cut first
-    parts: list[Value] = [say("key.other", label=r.label, size=said(r.effect, "size"), range=said(r.effect, "range"))
-                          for r in named]
-    if len(clear) > MOST_NAMED:
-        parts.append(say("key.more", n=_count(len(clear) - MOST_NAMED)))
-    body: list[Value] = [_sentence(*parts)] if parts else []
-    for key, states in (("key.others.open", ("unclear", "corrected", "disagree")), ("key.others.few", ("too_few",)),
+    forms: tuple[Form, ...] = ("range", "signed_range")
+    told = dict.fromkeys(min(n, len(clear)) for n in range(MOST_NAMED, -1, -1))
+    bodies = [(*_clear_ones(clear, n, form, by_name=by_name), *left)
+              for n, left, by_name, form in product(told, _open_ones(others), (True, False), forms)]
+    return [Message(lead=lead, body=Join(parts=body)) for body in bodies]
+
+
+def _clear_ones(clear: list[Result], most: int, form: Form, *, by_name: bool) -> tuple[Value, ...]:
+    """Tell the first of the clear outcomes with their intervals; the others are named or counted."""
+    parts: list[Value] = [say("key.other", label=r.label, size=said(r.effect, "size"), range=said(r.effect, form))
+                          for r in clear[:most]]
+    rest = clear[most:]
+    if rest and (parts or by_name):  # how many are clear stands before them
+        parts.append(say("key.also", labels=_labels(rest)) if by_name and len(rest) <= MOST_NAMED and parts else
+                     _labels(rest) if by_name and len(rest) <= MOST_NAMED else say("key.more", n=_count(len(rest))))
+    return (_sentence(*parts),) if parts else ()
+
+
+def _open_ones(others: list[Result]) -> list[tuple[Value, ...]]:
+    """Name the outcomes that are not clear where there are few, then only count those without a judgement, then neither."""
+    few: list[Value] = []
+    many: list[Value] = []
+    for key, states in (("key.others.open", OPEN_STATES), ("key.others.few", ("too_few",)),
                         ("key.others.no_interval", ("no_interval",))):
         left = [r for r in others if r.effect.verdict in states]
         if left and len(others) <= 2 * MOST_NAMED:
-            body.append(say(key, labels=_labels(left)))
-        elif left and key != "key.others.open":
-            body.append(say(f"{key}.count", n=_count(len(left))))
-    return Message(lead=lead, body=Join(parts=tuple(body)))
-
-
-# ---- tiles -----------------------------------------------------------------------------------------------------------
-def tiles(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> tuple[Tile, ...]:
-    """Choose three headline numbers; the first is always the first declared primary outcome."""
-    primaries, others = [r for r in rows if r.primary], [r for r in rows if not r.primary]
-    chosen = [_outcome_tile(evaluation, r, language) for r in primaries[:3]]
-    flow = _flow_tile(evaluation, language)
-    if len(chosen) < 2 and others:
-        chosen.append(_outcome_tile(evaluation, others[0], language))
-    if flow is not None and len(chosen) < 3:
-        chosen.append(flow)
-    if len(chosen) < 3 and rows[0].comparison is not None and not evaluation.study.outcome(
-            evaluation.headline.outcome).is_log:
-        base = evaluation.headline.comparison_label
-        mean = say("tile.base.label", label=rows[0].label) if "mean" in base or not base else say(
-            "tile.base.other", label=rows[0].label, base=fragment(base, "results.json: comparison_label"))
-        chosen.append(Tile(figure=rows[0].comparison, label=mean,
-                           note=say("tile.unit.note", unit=rows[0].unit)))
-    if len(chosen) < 3 and len(others) > 1:
-        chosen.append(_outcome_tile(evaluation, others[1], language))
-    return tuple(chosen)
-
-
-def _outcome_tile(evaluation: Evaluation, r: Result, language: str) -> Tile:
-    e = evaluation.estimate(r.estimate)
-    effect = r.effect
-    if not effect.ranges:
-        note: Phrase = say("verdict.too_few" if effect.verdict == "too_few" else "tile.note.no_interval")
-    else:
-        note = say("tile.note", level=effect.level, range=said(effect, "signed_range"),
-                   verdict=say(f"verdict.{effect.verdict}"))
-    if effect.unit is not None:
-        note = say("pair", name=effect.unit, text=note)
-    note = say("tile.against", note=note, comparison=groups(evaluation, language)[1])
-    when = e.horizon or e.period
-    if when:
-        note = say("tile.horizon", note=note, horizon=fragment(when, "results.json: horizon"))
-    if r.provisional:
-        note = say("tile.provisional", note=note)
-    return Tile(figure=said(effect, "signed"), label=r.label, note=note, verdict=effect.verdict)
-
-
-def _flow_tile(evaluation: Evaluation, language: str) -> Tile | None:
-    name = evaluation.study.primaries[0].name
-    flow = next((f for f in evaluation.flows if f.outcome == name), None)
-    if flow is None or len(flow.stages) < 2:
-        return None
-    first, last = flow.stages[0], flow.stages[-1]
-    n, whole = (take(evaluation, f"flows[{name}].stages[{s.name}].units", "count") for s in (last, first))
-    if n is None or whole is None:
-        return None
-    lost = Number(value=whole.value - n.value, kind="count", path=whole.path, derived=f"{whole.path} − {n.path}")
-    note = say("tile.analysed.note", lost=lost) if lost.value else say("tile.whole.note")
-    return Tile(figure=say("tile.analysed", n=n, enrolled=whole),
-                label=say("tile.analysed.label", units=unit_noun(evaluation, language)), note=note)
+            few.append(say(key, labels=_labels(left)))
+        if left and key != "key.others.open":
+            many.append(say(f"{key}.count", n=_count(len(left))))
+    return list(dict.fromkeys((tuple(few) or tuple(many), tuple(many), ())))

@@ -8,7 +8,7 @@ from typing import Any
 
 from impact.brief.model import CLEAR, Benchmark, Brief, Effect, EventStudy, GroupSplit, Trends
 from impact.brief.theme import Layout
-from impact.brief.view import NBSP, Speaker, decimals, effect_decimals, percent, scaled
+from impact.brief.view import NBSP, Speaker, beside, decimals, effect_decimals, percent, scaled
 
 MARKS = {"favourable": "dot", "unfavourable": "diamond"}  # of verdicts; every other one is a ring
 
@@ -115,7 +115,7 @@ def _split(split: GroupSplit, s: Speaker) -> dict[str, Any]:
     groups = [{"name": s.text(g.name), **_row(g.effect, s)} for g in split.groups]
     told = s.text(split.told)
     unit = split.groups[0].effect.unit
-    head = split.outcome.text if unit is None else f"{split.outcome.text} ({s.text(unit)})"
+    head = split.outcome.text if unit is None else split.outcome.text + beside(s.text(unit))
     alt = s.word("alt.split", outcome=split.outcome.text, label=split.label.text, told=told, groups="; ".join(
         f"{g['name']}: {g['column']}" for g in groups))
     return {"outcome": head, "label": split.label.text, "groups": groups, "told": told, "alt": alt}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from impact.brief.brevity import FINDING, fitting, shortened
+from impact.brief.columns import worded
 from impact.brief.effects import too_few
 from impact.brief.model import Join, Message, Phrase, Recorded, Text, Value, need, quote, say
 from impact.brief.translation import caveat as recorded_caveat
@@ -60,23 +62,31 @@ def limits(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
 
 
 def first_limit(evaluation: Evaluation, lines: tuple[Text, ...], language: str) -> Message | None:
-    """Say the gravest limit for the key box, and there too that the groups are not alike where they are not."""
+    """Say the gravest limit for the key box, and there too that the groups are not alike where they are not.
+
+    Where its words are too many for the box, its leading sentences or clause stand there; page 2 has it in full.
+    """
     first, poor = lines[0], poor_checks(evaluation)
     if first == say("limit.none"):
         return None
     unlike = next((c for c in poor if c.id == "balance"), None)
     lead = say("key.limit.lead")
     if isinstance(first, Phrase) and first.key == "limit.check":
-        gravest = poor[0]
-        first = say("limit.check.first", title=titled(evaluation, gravest, language), word=check_word(gravest),
-                    reason=_losses(evaluation, gravest) or check_reason(gravest))
-        unlike = None if gravest is unlike else unlike
+        gravest = worded(poor[0], evaluation, language)
+        named: dict[str, Value] = {"title": titled(evaluation, gravest, language), "word": check_word(gravest)}
+        ways: list[Text] = [say("limit.check.first", **named, reason=_losses(evaluation, poor[0]) or check_reason(gravest)),
+                *(say("limit.check.first", **named, reason=part) for part in shortened(check_reason(gravest), language)),
+                say("limit.check.short", **named)]
+        unlike = None if poor[0] is unlike else unlike
     elif isinstance(first, Phrase) and first.key == "read.provisional":
         lead, first = say("key.provisional.lead"), Join(parts=(dict(first.values)["text"],))
+        ways = [first, *shortened(first, language)]
+    else:
+        ways = [first, *shortened(first, language)]
     if unlike is not None:
-        first = Join(parts=(first, say("limit.check.short", title=titled(evaluation, unlike, language),
-                                        word=check_word(unlike))))
-    return Message(lead=lead, body=first)
+        also = say("limit.check.short", title=titled(evaluation, unlike, language), word=check_word(unlike))
+        ways = [Join(parts=(way, also)) for way in ways]
+    return fitting([Message(lead=lead, body=way) for way in (*ways, say("key.limit.long"))], FINDING, language)
 
 
 def _losses(evaluation: Evaluation, c: Check) -> Phrase | None:
@@ -118,7 +128,7 @@ def _unseen(c: Check) -> Text:
 
 
 def _caveat(evaluation: Evaluation, outcome: str, caveat: Caveat, language: str) -> Text:
-    text = recorded_caveat(caveat)
+    text = recorded_caveat(worded(caveat, evaluation, language))
     if caveat.code == "provisional":
         return say("read.provisional", text=_without_word(text))
     if not outcome or len(evaluation.study.outcomes) == 1:
@@ -141,6 +151,9 @@ def _absent(evaluation: Evaluation) -> tuple[Value, ...]:
     missing = [name for key, name in keys if evaluation.study.state(key) == "absent"]
     if "ethics" in missing and "consent" in missing:
         missing.remove("consent")
+    if not any(o.measured for o in evaluation.study.outcomes) and not any(
+            e.horizon or e.period for e in evaluation.estimates if e.role in ("primary", "secondary")):
+        missing.append("measured")
     if not any(o.target for o in evaluation.study.outcomes):
         missing.append("targets")
     return tuple(say(f"absent.{name}") for name in missing)

@@ -352,6 +352,7 @@ LIMITS: dict[str, int] = {
     "title": 120, "question": 220, "programme.name": 70, "programme.country": 40, "programme.sector": 50,
     "programme.donor": 60, "intervention.description": 420, "intervention.target_group": 140,
     "intervention.dose": 140, "results_chain.boxes.text": 70, "outcomes.label": 60, "outcomes.unit": 60,
+    "outcomes.measured": 40,
     "design.unit_label": 24, "data.source": 200, "costs.lines.item": 60, "benchmark.label": 70,
     "benchmark.source": 200, "benchmark.unit": 60, "ethics.consent": 110, "ethics.approval": 110,
     "ethics.registration": 110, "brief.title": 110, "brief.series": 60, "brief.challenge": 420,

@@ -26,7 +26,7 @@ from impact.brief.model import (
 from impact.brief.packing import halves, ratio
 from impact.brief.texts import covered
 from impact.brief.theme import Layout
-from impact.brief.view import NBSP, Speaker, effect_decimals, keep_together, percent
+from impact.brief.view import NBSP, Speaker, beside, effect_decimals, keep_together, percent
 from impact.brief.words import messages
 
 CHAIN_MARKS = {"clear": "full", "adverse": "diamond", "unclear": "half", "too_few": "ring", "no_interval": "ring",
@@ -279,7 +279,7 @@ def _row(r: Result, s: Speaker, axis: str, mixed: bool) -> dict[str, Any]:
              (s.signed(percent, effect_decimals(percent)) if percent else "–") if mixed else None,
              s.number(r.p) if r.p else missing, s.number(r.p_adjusted) if r.p_adjusted else "–", s.number(r.n)]
     return {
-        "label": r.label.text, "unit": s.text(r.unit), "primary": r.primary, "verdict": r.effect.verdict,
+        "label": r.label.text, "unit": beside(s.text(r.unit)), "primary": r.primary, "verdict": r.effect.verdict,
         "verdict_word": s.word(f"verdict.{r.effect.verdict}"), "mark": MARKS.get(r.effect.verdict, "ring"),
         "tags": [*([s.word("stamp.provisional")] if r.provisional else []),
                  *([s.word(f"verdict.{r.effect.verdict}")] if r.effect.verdict in ("too_few", "no_interval") else [])],
@@ -332,7 +332,7 @@ def _methods(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     if more:
         notes.append(s.word("and_more", n=str(more)))
     outcome = brief.results[0]
-    unit = "" if outcome.effect.unit is None else f" ({s.text(outcome.effect.unit)})"
+    unit = "" if outcome.effect.unit is None else beside(s.text(outcome.effect.unit))
     return {"rows": rows, "note": " ".join(notes), "caption": outcome.label.text + unit}
 
 

@@ -263,6 +263,11 @@ def short_unit(unit: str) -> str:
     return re.sub(r"\s*\([^()]*\)$", "", unit) or unit
 
 
+def beside(unit: str) -> str:
+    """Set a unit behind what it measures: in brackets, or after a comma where it has brackets of its own."""
+    return f", {unit}" if "(" in unit else f" ({unit})"
+
+
 def effect_decimals(effect: Effect) -> int:
     """Choose the decimals of an effect and its interval together."""
     ends = [n for r in effect.ranges for n in (r.low, r.high) if n]

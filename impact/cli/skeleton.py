@@ -81,6 +81,7 @@ rdm     role: null                  # primary or secondary, as planned before th
 rdm     better: null                # which direction is good: higher or lower
 rdm     # transform: log            # only to analyse it in logs
 rdm     # baseline: null            # column of the same outcome before the programme
+rdm     # measured: null            # when it was measured: 12 months after the offer
 rdm     # target: {value: 120, by: 2026-12-31, source: logframe}   # the level participants were to reach
 rdm     # candidates: @baselines
 rdm     # construction:             # how it is made from what firms reported, before any effect is looked at

@@ -80,6 +80,7 @@ OUTCOME = _map(
     better=_choice("higher", "lower", essential=True, cure="Say which direction is good: higher or lower."),
     transform=_choice("none", "log", *UNIT_DEPENDENT, cure="Leave it out, or write log."),
     baseline=_text(_COLUMN),
+    measured=_words("Say when the outcome was measured, e.g. 12 months after the offer."),
     target=_map(value=_number(essential=True), by=Field(kind="date"), source=_words(),
                 cure="Write target: {value: 120, by: 2026-12-31, source: logframe}: the level participants were to reach."),
     construction=CONSTRUCTION,

@@ -171,6 +171,7 @@ class Outcome:
     better: Literal["higher", "lower"]
     transform: Literal["none", "log", "asinh", "log1p"] | None = None
     baseline: str | None = None
+    measured: Words | None = None  # when: the horizon of its effect, as readers will see it
     target: Target | None = field(default=None, metadata={"of": Target})
     construction: Construction | None = field(default=None, metadata={"of": Construction})
 
