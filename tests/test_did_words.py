@@ -170,7 +170,10 @@ def test_numbered_periods_without_a_season_are_told(years, start, told):
     data[["t", "first"]] += start
     for function in (group_time_att, imputation):
         assert function(data, **KEYS).headline.has_caveat("season_not_declared") == told
+    pair = two_by_two(data, **KEYS, periods=(2 + start, 4 + start))
+    assert pair.has_caveat("season_not_declared") == told
     if told:
+        assert f"{2 + start} and {4 + start} may be of different seasons" in str(pair)
         assert not group_time_att(data, **KEYS, season=4).headline.has_caveat("season_not_declared")
 
 
