@@ -170,7 +170,10 @@ def test_numbered_periods_without_a_season_are_told(years, start, told):
     data[["t", "first"]] += start
     for function in (group_time_att, imputation):
         assert function(data, **KEYS).headline.has_caveat("season_not_declared") == told
+    pair = two_by_two(data, **KEYS, periods=(2 + start, 4 + start))
+    assert pair.has_caveat("season_not_declared") == told
     if told:
+        assert f"{2 + start} and {4 + start} may be of different seasons" in str(pair)
         assert not group_time_att(data, **KEYS, season=4).headline.has_caveat("season_not_declared")
 
 
@@ -330,3 +333,35 @@ def test_why_nothing_can_be_estimated_names_the_column():
     left = dict(compare(data, **KEYS).left_out)
     assert left["group_time_att"].startswith("column 'first': it names 4.5")
     assert "no unit is measured" not in left["group_time_att"].split(":")[0]
+
+
+def test_calls_of_an_average_are_those_of_that_average():
+    data = panel()
+    found = group_time_att(data, **KEYS)
+    for kind, estat in (("dynamic", "event"), ("group", "group"), ("calendar", "calendar")):
+        whole, part = (row.se_card for row in found.aggregate(kind).rows[:2])
+        assert whole.r_call.endswith(f"type = '{kind}') # overall.att")
+        assert f"type = '{kind}') # att.egt, egt = " in part.r_call
+        assert part.stata_call.endswith(f"estat {estat}")
+    cell = found.rows[1].se_card
+    assert cell.r_call.startswith("did::att_gt(")
+    assert "# group " in cell.r_call
+    early = group_time_att(data, **KEYS, base_period="universal").aggregate("dynamic")[1].se_card
+    assert (bool(early.r_call), early.stata_call) == (True, "")  # csdid's leads are steps
+    made = imputation(data, **KEYS).aggregate("dynamic")
+    assert "horizon = TRUE) # term 0" in made[1].se_card.r_call
+    assert made[1].se_card.stata_call.endswith("allhorizons // tau0")
+    apart = sun_abraham(data, **KEYS)
+    rows = {row.horizon: row.se_card.r_call for row in apart.aggregate("dynamic").rows[1:]}
+    assert rows["0"].startswith("fixest::feols(y ~ sunab(")
+    assert rows["0"].endswith("# time::0")
+    for effects in (imputation(data, **KEYS), apart):
+        assert effects.headline.se_card.r_call
+        for kind in ("dynamic", "group", "calendar"):
+            assert effects.aggregate(kind).headline.se_card.r_call == ""  # neither program has that average
+
+
+def test_stacks_name_their_comparison():
+    data = panel()
+    for group, said in (("never_treated", "units never treated"), ("not_yet_treated", "untreated through the window")):
+        assert said in head(stacked(data, **KEYS, window=(-1, 0), control_group=group)).question

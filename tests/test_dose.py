@@ -183,7 +183,7 @@ def test_row_order_scale_of_outcome_and_of_dose():
     ({"days": "ten"}, {}, DataError, "holds text"),
     ({"days": 5.0}, {}, DesignError, "nothing to compare"),
     ({}, {"dose": "day"}, DataError, "Did you mean 'days'"),
-    ({}, {"cluster": "pair"}, DesignError, "12 clusters hold more than one dose: 0, 1, 2"),
+    ({}, {"cluster": "pair"}, DesignError, r"'days': it varies within 12 clusters \(0, 1, 2.*; rows 1, 2, 3"),
     ({}, {"dose": "many", "shape": "levels"}, DesignError, "at most 8"),
     ({}, {"dose": "some", "shape": "levels"}, DesignError, "no unit has a dose of 0"),
     ({}, {"dose": "once", "shape": "levels"}, DesignError, "1 units have the amount 9"),

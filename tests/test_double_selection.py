@@ -222,6 +222,8 @@ def test_clusters_are_carried_through():
     frame = sines().assign(village=i // 5, d=lambda f: (i // 5) % 2)
     e = run(frame, cluster="village")
     assert (e.n_clusters, e.se_card.level, e.se_card.df_rule) == (40, "village", "Satterthwaite")
+    assert e.se_card.stata_call.startswith("pdslasso y d (x), then regress y d")
+    assert e.se_card.stata_call.endswith("vce(hc2 g, dfadjust)")
 
 
 def test_units_of_measure_order_and_currency_do_not_move_the_choice():

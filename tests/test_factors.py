@@ -199,8 +199,8 @@ def test_an_empty_cell_is_named_and_all_problems_come_at_once():
         factorial(data, outcome="profit", treatments=["training", "grant"], cluster="village")
     text = str(caught.value)
     assert "cell training = 1, grant = 1: it is empty" in text
-    assert "cell training = 0, grant = 1: only one cluster of it has the outcome" in text
-    assert "column 'training': it varies within 1 cluster (1)" in text
+    assert "cell training = 0, grant = 1: only one cluster of it has the outcome (row" in text
+    assert "column 'training': it varies within 1 cluster (1; rows " in text
     assert len(caught.value.problems) == 3
 
 

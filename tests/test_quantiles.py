@@ -244,7 +244,7 @@ def test_with_covariates_it_says_that_the_question_is_another(trial):
     assert row.has_caveat("conditional_quantile")
     assert "units with the same covariates" in row.question
     assert row.effect_pct is None
-    assert row.se_card.r_call == "quantreg::rq(y ~ d + x, tau = 0.5)"
+    assert row.se_card.r_call == "quantreg::rq(y ~ d + x, tau = 0.5) # its estimate"
 
 
 def test_mass_at_the_quantile_is_told_where_it_lies(trial):

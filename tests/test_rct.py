@@ -109,6 +109,7 @@ def test_without_a_choice_errors_are_hc2_by_unit_and_cr2_by_cluster(firms):
     group = ols(firms, outcome="profit", treatment="market_offered", cluster="market")
     assert (group.vcov, group.n_clusters, group.se_card.level) == ("CR2", 10, "market")
     assert (group.se_card.clusters_treated, group.se_card.clusters_comparison) == (5, 5)
+    assert group.se_card.stata_call.startswith("regress y d, vce(hc2 g, dfadjust)")
     assert group.has_caveat("randomisation_inference")
 
 

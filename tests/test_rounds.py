@@ -219,9 +219,9 @@ def test_doubled_rows_and_changing_columns_come_at_once_with_units():
         pooled_rounds(data, **COLUMNS, cluster="place", baseline="first")
     text = str(caught.value)
     assert "1 unit stands more than once in a round (f2 in round 1)" in text
-    assert "column 'offered': it varies within 1 unit (f1)" in text
-    assert "column 'first': it varies within 1 unit (f3)" in text
-    assert "column 'place': it varies within 1 unit (f2)" in text
+    assert "column 'offered': it varies within 1 unit (f1; rows " in text
+    assert "column 'first': it varies within 1 unit (f3; rows " in text
+    assert "column 'place': it varies within 1 unit (f2; rows " in text
     assert len(caught.value.problems) == 4
 
 

@@ -181,9 +181,9 @@ def test_all_contradictions_come_at_once_with_rows_and_clusters():
         spillover(data, **COLUMNS, population_share=30)
     text = str(caught.value)
     assert "a share lies between 0 and 1, not 30" in text
-    assert "column 'drawn': it varies within 1 cluster (A1)" in text
+    assert "column 'drawn': it varies within 1 cluster (A1; rows 1, 2, 3" in text
     assert "1 unit is invited in clusters that were not drawn (row 9)" in text
-    assert "cell not invited: only one cluster of it" in text
+    assert "cell not invited: only one cluster of it has the outcome (row" in text
     assert len(caught.value.problems) == 4
 
 
@@ -350,7 +350,7 @@ def test_everybody_treated_has_no_untreated():
 
 
 @pytest.mark.parametrize(("rows", "column", "value", "said"), [
-    ([0], "share", 0.5, r"'share': it varies within 1 cluster \(1\)"),
+    ([0], "share", 0.5, r"'share': it varies within 1 cluster \(1; rows "),
     ([18], "treated", 1, r"1 unit is treated in clusters with saturation 0 \(row 19\)"),
     ([12, 13, 14, 15, 16, 17], "share", 75.0, "6 rows lie outside 0 to 1"),
     ([12, 13, 14, 15], "share", 1.0, r"untreated in clusters with saturation 1 \(row 16\)"),

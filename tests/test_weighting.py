@@ -256,7 +256,10 @@ def test_a_unit_that_carries_much_weight_is_named():
 def test_units_beyond_the_other_sides_scores_are_counted():
     e = inverse_probability(lalonde(), **EARNINGS)
     s, d = e.matched.score, e.matched.treated
-    assert dict(e.details)["outside_support"] == (s[d == 1] > s[d == 0].max()).sum() + (s[d == 1] < s[d == 0].min()).sum()
+    count = (s[d == 1] > s[d == 0].max()).sum() + (s[d == 1] < s[d == 0].min()).sum()
+    assert dict(e.details)["outside_support"] == count
+    told = next(c.text for c in e.caveats if c.code == "outside_support")
+    assert told.startswith(f"{count} units (rows " if count > 1 else "1 unit (row ")
 
 
 def test_every_row_is_used_or_counted_once():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from impact.did.calls import cell_average_part
 from impact.did.effects import Story, tell
 from impact.did.estimands import QUESTIONS, horizon_question
 from impact.did.layout import Layout
@@ -106,7 +107,7 @@ class CellEffects(Estimates):
         if kind == "dynamic" and problem is not None:
             raise DesignError(problem, source="design")
         parts = parts_of(self.cells, kind)
-        whole = average(lay, self.story, self.cells, overall_of(self.cells, kind, parts), name=kind,
+        whole = average(lay, _told(self.story, kind, None), self.cells, overall_of(self.cells, kind, parts), name=kind,
                         question=QUESTIONS[self.story.method][kind])
         rows = [_part(self, kind, value, pick) for value, pick in parts]
         if parts:
@@ -153,8 +154,13 @@ def average(lay: Layout, story: Story, cells: CellTable, pick: Array, *, questio
                 period=period or (lay.span if not (cohort or horizon) else None), details=details)
 
 
+def _told(story: Story, kind: str, place: float | None) -> Story:
+    return replace(story, card=cell_average_part(story.card, story.method, kind, place))
+
+
 def _part(effects: CellEffects, kind: str, value: float, pick: Array) -> Estimate:
-    lay, story, cells = effects.layout, effects.story, effects.cells
+    lay, cells = effects.layout, effects.cells
+    story = _told(effects.story, kind, value * cells.step)
     text = f"{value:.12g}"
     if kind == "dynamic":
         return average(lay, story, cells, pick, question=horizon_question(value), name=f"dynamic/{text}", horizon=text,

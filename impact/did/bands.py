@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,7 +41,9 @@ def by_horizon(lay: Layout, story: Story, fit: Fit, cov: Covariance, horizons: S
     counted = sum((h.rows / h.rows.sum() for h in late), np.zeros(lay.n))
     if lay.weights is not None:
         counted = counted * lay.weights
-    row = tell(lay, story, infer_along(fit, cov, pick, lay.conf_level), rows=np.asarray(counted > 0), by_row=counted,
+    call = story.card.r_call
+    mean = replace(story, card=replace(story.card, r_call=call and f"{call} # mean of its coefficients from horizon 0 on"))
+    row = tell(lay, mean, infer_along(fit, cov, pick, lay.conf_level), rows=np.asarray(counted > 0), by_row=counted,
                question=question, period=lay.span, details=(("reference", reference), ("band_critical", critical)))
     return Averages(rows=(beside(row, fit, pick, clusters, seed),
                            *(_row(lay, story, fit, cov, h, critical) for h in horizons)))

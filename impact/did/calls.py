@@ -7,7 +7,10 @@ are not the units.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from impact.results import StandardErrorCard
 
 if TYPE_CHECKING:
     from impact.did.layout import Layout
@@ -103,6 +106,39 @@ def group_time_calls(lay: Layout, method: str, base_period: str) -> tuple[str, s
     options = [*_given(("ivar(unit)", asked.paired)), "time(t)", "gvar(first)", f"method({kernel})", *_given(
         ("notyet", control == "notyettreated"), ("cluster(g)", clusters))]
     return r, f"csdid y{' x' * x}{' [iw=w]' * weights}, {' '.join(options)}; estat simple"
+
+
+def group_time_part(card: StandardErrorCard, kind: str, place: str = "", *, before: bool = False) -> StandardErrorCard:
+    """Point the calls of the overall group-time effect at another average, at one part of it (``place``) or at a cell.
+
+    ``before`` treatment Stata's cells are steps from period to period: with a universal base they are not ours.
+    """
+    r, stata = card.r_call, card.stata_call
+    if kind == "cell":
+        r, stata = r.removeprefix("did::aggte(").removesuffix(", type = 'simple')"), stata.removesuffix("; estat simple")
+    else:
+        r = r.replace("type = 'simple'", f"type = '{kind}'")
+        stata = stata.replace("estat simple", f"estat {'event' if kind == 'dynamic' else kind}")
+    told = place if kind == "cell" else f"att.egt, egt = {place}" if place else "overall.att" * (kind != "simple")
+    return replace(card, r_call=f"{r} # {told}" if r and told else r,
+                   stata_call="" if before and "'universal'" in card.r_call else stata)
+
+
+def cell_average_part(card: StandardErrorCard, method: str, kind: str, place: float | None) -> StandardErrorCard:
+    """Point the calls of the overall effect at another average: both programs give effects by horizon, and no other.
+
+    ``place`` is the distance from the start in units of time; None is an average over parts.
+    """
+    r, stata = card.r_call, card.stata_call
+    if kind == "simple":
+        return card
+    if kind != "dynamic" or place is None or not r + stata:
+        return replace(card, r_call="", stata_call="")
+    if method == "sun_abraham":
+        call = r.removeprefix("summary(").removesuffix(", agg = 'att')")
+        return replace(card, r_call=f"{call} # time::{place:.12g}")
+    return replace(card, r_call=f"{r[:-1]}, horizon = TRUE) # term {place:.12g}" if r else "",
+                   stata_call=f"{stata} allhorizons // tau{place:.12g}" if stata else "")
 
 
 def _given(*options: tuple[str, bool]) -> Sequence[str]:

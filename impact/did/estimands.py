@@ -46,8 +46,9 @@ QUESTIONS: dict[str, dict[str, str]] = {
     },
     "two_way_fixed_effects": {
         "":
-            "the average effect on treated units in the periods since they were first treated, with the weights of two-"
-            "way fixed effects: most for cohorts treated half of the time; some may be negative",
+            "the average effect on treated units in the periods since they were first treated, against all units that do "
+            "not start then, with the weights of two-way fixed effects: most for cohorts treated half of the time; some "
+            "may be negative",
         "as_coded":
             "the average effect in the periods in which treatment is on, taken to end when it is switched off, with the "
             "weights of two-way fixed effects, some of which may be negative",
@@ -60,10 +61,10 @@ QUESTIONS: dict[str, dict[str, str]] = {
     "stacked": {
         "corrected":
             "the average of the effects at horizons 0 to {}, each counting the same, on cohorts seen in the whole "
-            "window, weighted by their numbers of treated units (trimmed aggregate ATT)",
+            "window, against {others}, weighted by their numbers of treated units (trimmed aggregate ATT)",
         "variance":
             "the average of the effects at horizons 0 to {}, each counting the same, on cohorts seen in the whole "
-            "window, weighted as the regression's variance weighs them, which is no average of units",
+            "window, against {others}, weighted as the regression's variance weighs them, which is no average of units",
     },
     "two_by_two": {
         "panel":
@@ -92,7 +93,7 @@ def group_time_question(kind: str, *, control_group: str, anticipation: float = 
     """Say what an average of group-time effects is of, as it was asked for; ``rows`` where no unit is followed."""
     ahead = f"{anticipation:.12g} period{'s' * (anticipation != 1)}"
     base = ("the latest earlier period of the same season" if season is not None else "the last period before treatment")
-    base += f", leaving out {ahead} of anticipation" if anticipation else ""
+    base += f", leaving out {ahead} of anticipation," if anticipation else ""
     others = "units never treated" if control_group == "never_treated" else (
         f"units untreated by then and in the next {ahead}" if anticipation else "units untreated by then")
     size = "weights of the units" if weighted else f"number of {'rows' if rows else 'units'}"
@@ -104,6 +105,12 @@ def two_by_two_question(kind: str, control_group: str) -> str:
     """Say what a two-by-two difference is of; ``kind`` is "panel" or "rows"."""
     return QUESTIONS["two_by_two"][kind].replace("{others}", "units never treated" if control_group == "never_treated"
                                                  else "units untreated in both periods")
+
+
+def stacked_question(kind: str, last: int, control_group: str) -> str:
+    """Say what a stacked average up to the horizon ``last`` is of; ``kind`` is "corrected" or "variance"."""
+    return QUESTIONS["stacked"][kind].replace("{}", str(last)).replace(
+        "{others}", "units never treated" if control_group == "never_treated" else "units untreated through the window")
 
 
 def horizon_question(value: float, anticipation: float = 0) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from impact.data.panel import ASSUMPTIONS, EVEN
 from impact.did.again import amount
 from impact.did.aggregation import Average, aggregate
+from impact.did.calls import group_time_part
 from impact.did.cells import Cell, Cells
 from impact.did.estimands import horizon_question
 from impact.did.layout import distinct
@@ -166,9 +167,12 @@ def _question(part: Average, kind: str, report: Report) -> str:
 
 def _placed(row: Estimate, part: Average, kind: str, error: float, reach: float, anticipation: float) -> Estimate:
     """Name an average's place: its id, horizon, cohort or period, and its band."""
+    name = "" if part.key is None else f"{part.key:.12g}"
+    if row.se_card is not None:
+        early = kind == "dynamic" and part.key is not None and part.key < 0
+        row = replace(row, se_card=group_time_part(row.se_card, kind, name, before=early))
     if part.key is None:
         return row if kind == "simple" else replace(row, id=f"{row.id}/{kind}", term=kind)
-    name = f"{part.key:.12g}"
     place: dict[str, Any] = {{"dynamic": "horizon", "group": "cohort", "calendar": "period"}[kind]: name}
     if kind == "dynamic" and part.key < -anticipation:
         place |= {"estimand": "placebo", "dropped": _lost_to_trends(row)}
@@ -259,9 +263,10 @@ def _cell(cell: Cell, error: float, reach: float, report: Report) -> Estimate:
                  _cell_question(cohort, base, period, horizon))
     reasons = (("estimate", cell.reason), ("std_error", cell.reason)) if cell.reason else row.reasons
     details = (("base_period", base), *_band(cell.effect, error if row.std_error is not None else 0.0, reach))
-    early: dict[str, Any] = {}
+    card = group_time_part(report.card, "cell", f"group {cohort}, t {period}", before=horizon < 0)
+    early: dict[str, Any] = {"se_card": replace(card, clusters_treated=cell.groups[0], clusters_comparison=cell.groups[1])}
     if horizon < -report.anticipation:
-        early = {"estimand": "placebo", "dropped": _lost_to_trends(row)}
+        early |= {"estimand": "placebo", "dropped": _lost_to_trends(row)}
     return replace(row, id=f"{row.id}/{cohort}/{period}", term=f"{cohort} in {period}", cohort=cohort, period=period,
                    horizon=f"{horizon:.12g}", reasons=reasons, details=details, **early)
 

@@ -121,9 +121,14 @@ def _numbered(periods: Array) -> bool:
                 and not ((periods >= FIRST_YEAR) & (periods <= LAST_YEAR)).all())
 
 
-def between_seasons(before: float, after: float, time: str) -> list[Caveat]:
-    """Say that two periods lie in different parts of the year, where whole numbers are years."""
+def between_seasons(before: float, after: float, time: str, periods: Array) -> list[Caveat]:
+    """Say that two of the periods lie in different parts of the year, where whole numbers are years, or may do so."""
     apart = abs(after - before)
+    if _numbered(periods) and abs(apart / 12 - round(apart / 12)) > EVEN:
+        return [Caveat(code="season_not_declared", text=f"'{time}' numbers its {len(periods)} periods one by one: "
+                       f"{before:.12g} and {after:.12g} may be of different seasons. If they are quarters or months, a "
+                       "season that treated units feel more than others is part of the number; compare periods of one "
+                       "season. If they are years, write them as years.", values=(("periods", len(periods)),))]
     if apart <= EVEN or abs(apart - round(apart)) <= EVEN:
         return []
     return [Caveat(code="seasons_mixed", text=f"{before:.12g} and {after:.12g} lie {apart:.12g} of '{time}' apart: if "

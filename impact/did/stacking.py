@@ -13,7 +13,7 @@ from impact.data.panel import ASSUMPTIONS
 from impact.did.bands import Horizon, by_horizon
 from impact.did.calls import fixest
 from impact.did.effects import Story, clustered, fit_within, regression_card
-from impact.did.estimands import QUESTIONS
+from impact.did.estimands import stacked_question
 from impact.did.events import check_reference
 from impact.did.layout import Layout, lay_out
 from impact.did.opening import Asked, Mask, Opened, open_panel
@@ -95,8 +95,8 @@ def stacked(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     story = Story(method="stacked", vcov="CR1S", assumptions=ASSUMPTIONS, caveats=caveats,
                   card=_card(lay, corrective_weights, reference))
     return by_horizon(wide, story, fit, clustered(fit, wide, period_effects=sets), horizons, clusters=wide.clusters,
-                      question=QUESTIONS["stacked"]["corrected" if corrective_weights else "variance"].replace(
-                          "{}", str(int(window[1]))),
+                      question=stacked_question("corrected" if corrective_weights else "variance", int(window[1]),
+                                                control_group),
                       reference=float(reference), seed=seed)
 
 

@@ -118,7 +118,8 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, tim
         assumptions=_assumptions(bool(covariates), asked.follows), transform=transform,
         outcome_sd=spread(sample.later[sample.treated[sample.after] == 0]), dropped=found.rows.dropped,
         period=f"{before:.12g}–{after:.12g}", share=is_share(sample.raw),
-        caveats=(*unbalanced_note(opened), *leavers_note(opened), *between_seasons(before, after, time),
+        caveats=(*unbalanced_note(opened), *leavers_note(opened),
+                 *between_seasons(before, after, time, np.unique(opened.when[np.isfinite(opened.when)])),
                  *(few_for_large_samples(_counts(sample).clusters) if vcov == "influence" else ())),
         details=(("unbalanced", unbalanced if opened.choices else "not a panel"),
                  ("unbalanced_choices", opened.choices), ("not_seen_again", opened.left)))

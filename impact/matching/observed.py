@@ -13,6 +13,7 @@ from impact.data.frame import (
     as_names,
     check_columns,
     check_weights,
+    counted,
     listed,
     require_columns,
     rows_text,
@@ -261,9 +262,10 @@ def _diagnostics(sample: Comparison, kept: MatchedSample, estimand: str) -> tupl
         outside = outside_support(kept.score, sample.treated, estimand)
         shown.append(("outside_support", len(outside)))
         if len(outside):
-            caveats.append(Caveat(code="outside_support", text=f"{len(outside)} units "
-                                  f"({rows_text(sample.positions[outside] + 1)}) have a chance of taking part beyond that "
-                                  "of every unit of the other side: what is said of them leans on few units, and the "
+            have = "has" if len(outside) == 1 else "have"
+            caveats.append(Caveat(code="outside_support", text=f"{counted(len(outside), 'unit')} "
+                                  f"({rows_text(sample.positions[outside] + 1)}) {have} a chance of taking part beyond "
+                                  "that of every unit of the other side: what is said of such units leans on few, and the "
                                   "interval may be somewhat too short.", values=(("units", len(outside)),)))
     if sample.clusters is None:
         caveats += few_units(kept)

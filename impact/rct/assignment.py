@@ -55,7 +55,7 @@ def overlap_weighted(offered: Array, strata: Codes | None, what: str = "offered"
     if moved <= MOVED:
         return []
     return [Caveat(code="overlap_weighted", values=(("moved", moved),), text="Strata were drawn alike, and yet their rows "
-                   f"have different shares {what}, by the sizes of groups or by who was found again: with each stratum "
+                   f"have different shares {what}, by sizes of groups, weights or who was found again: with each stratum "
                    f"compared within itself {moved:.0%} of the weight moves to strata with both arms well represented.")]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from impact.data.frame import as_names, check_columns, draw_problems, listed, require_columns
+from impact.data.frame import FEW, as_names, check_columns, draw_problems, listed, require_columns, rows_text
 from impact.data.privacy import speakable
 from impact.errors import Problem
 from impact.inference.assignment import Draw
@@ -238,13 +238,14 @@ def uneven_caveats(trial: Trial, cells: Mapping[str, Array], drawn: Mapping[str,
 def thin(trial: Trial, cells: Mapping[str, Array], cure: str) -> list[Problem]:
     """List the cells without two units, or two clusters that hold them."""
     groups = trial.clusters if trial.clusters is not None else np.arange(len(trial.y))
-    noun = "cluster" if trial.clusters is not None else "unit"
+    noun, numbers = "cluster" if trial.clusters is not None else "unit", np.flatnonzero(trial.rows.kept) + 1
     problems = []
     for name, rows in cells.items():
         count = len(np.unique(groups[rows > 0]))
         if count < 2:
             problems.append(Problem(where=f"cell {name}", cure=cure, what="it is empty: no unit of it has the outcome"
-                                    if not count else f"only one {noun} of it has the outcome; two are needed"))
+                                    if not count else f"only one {noun} of it has the outcome "
+                                    f"({rows_text(numbers[rows > 0], FEW)}); two are needed"))
     return problems
 
 
@@ -266,17 +267,17 @@ def one_armed(trial: Trial, drawn: Sequence[tuple[Sequence[str], str | None]], s
 
 def varying(data: pd.DataFrame, columns: Sequence[str | None], group: str, cure: str,
             noun: str = "cluster") -> list[Problem]:
-    """List columns that were decided by group and yet vary inside groups."""
+    """List columns that were decided by group and yet vary inside groups, with the rows of these groups."""
     problems = []
     for name in columns:
-        ids = changing(data, name, group) if name is not None else []
-        if ids:
+        if name is not None and len(ids := changing(data, name, group)):
+            rows = rows_text(np.flatnonzero(data[group].isin(ids)) + 1)
             problems.append(Problem(where=f"column '{name}'", cure=cure, what=f"it varies within {len(ids)} "
-                                    f"{noun}{'' if len(ids) == 1 else 's'} ({listed(ids)})"))
+                                    f"{noun}{'' if len(ids) == 1 else 's'} ({listed(speakable(ids))}; {rows})"))
     return problems
 
 
-def changing(data: pd.DataFrame, name: str, group: str) -> list[str]:
+def changing(data: pd.DataFrame, name: str, group: str) -> pd.Index[Any]:
     """Ids of the groups in which a column takes more than one value; missing values do not count."""
     values = data.groupby(group, sort=True)[name].nunique()
-    return speakable(values.index[values > 1])
+    return values.index[values > 1]

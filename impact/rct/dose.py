@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impact.data.frame import as_names, check_columns, listed, require_columns
-from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.lots import observed_lots
@@ -183,20 +182,15 @@ def _check(sample: _Dosed, shape: str, strata: str | None) -> None:
     if shape == "levels":
         problems += _level_problems(sample, amounts, place)
     if sample.drawn and sample.cluster is not None:
-        table = trial.rows.data.loc[trial.rows.kept, [sample.cluster]].assign(dose=sample.dose)
-        counts = table.groupby(sample.cluster, sort=False)["dose"].nunique()
-        mixed = counts.index[counts > 1]
-        if len(mixed):
-            problems.append(Problem(
-                where=f"column '{sample.cluster}'", what=f"{len(mixed)} clusters hold more than one dose: "
-                f"{listed(speakable(mixed))}", cure="Then the dose was not drawn at this level: name the level at which it "
-                "was."))
+        problems += varying(trial.rows.data, (sample.name,), sample.cluster,
+                            "Then the dose was not drawn at this level: name the level at which it was.")
     if strata is not None and sample.cluster is not None:
         problems += varying(trial.rows.data, (strata,), sample.cluster,
                             "A cluster is drawn within one stratum: correct it.")
     if sample.drawn and trial.clusters is not None and int(trial.clusters.max()) + 1 == len(amounts):
         problems.append(Problem(where=f"column '{sample.cluster}'", what=f"each of the {len(amounts)} amounts has one "
-                                "cluster: its own luck cannot be told from the dose", cure="Add data."))
+                                "cluster: its own luck cannot be told from the dose",
+                                cure="Two clusters with one of the amounts are needed."))
     if sample.drawn:
         problems = problems or one_armed(trial, [((sample.name,), sample.cluster)], strata)
     if problems:
@@ -215,7 +209,7 @@ def _uneven(sample: _Dosed, strata: str) -> list[Caveat]:
     if sample.drawn and moved_weight(*as_drawn(trial.rows.data, trial.rows.data[sample.name], strata,
                                                sample.cluster)) <= MOVED:
         return [Caveat(code="overlap_weighted", values=(("moved", moved),), text="Strata were drawn alike, and yet doses "
-                       "are spread differently over their rows, by the sizes of groups or by who was found again: "
+                       "are spread differently over their rows, by sizes of groups, weights or who was found again: "
                        f"{tail} {moved:.0%} of the weight moves to strata in which doses differ more.")]
     return [Caveat(code="overlap_weighted", text=f"Doses are spread differently over the strata: {tail} the numbers give "
                    "more weight to strata in which doses differ more.")]

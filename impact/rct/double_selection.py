@@ -124,9 +124,9 @@ def _estimate(trial: Trial, outcome: str, treatment: str, cluster: str | None, v
     cov = covariance_of(fit, trial, vcov)
     inference, rule = infer_last(fit, cov, conf_level, clustered=trial.clusters is not None)
     counts, card = describe(fit, trial, cov.kind, rule, cluster)
-    card = replace(card, formula=f"{card.formula} after double selection", stata_call="pdslasso y d (x)" + (
-        ", cluster(g)" if cluster else ", robust"), r_call="hdm::rlassoEffect(x, y, d, method = 'double selection'), then "
-        + card.r_call)
+    card = replace(card, formula=f"{card.formula} after double selection",
+                   r_call="hdm::rlassoEffect(x, y, d, method = 'double selection'), then " + card.r_call,
+                   stata_call=f"pdslasso y d (x), then {card.stata_call}" if card.stata_call else "")
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="post_double_selection", estimand="itt", inference=inference, counts=counts,
         vcov=cov.kind, card=card, base=comparison_mean(trial.y, trial.offered, transform, weights=trial.weights,

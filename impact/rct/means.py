@@ -94,8 +94,8 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
         formula=found.formula, correction=found.correction, level=cluster or "the unit", df_rule=found.df_rule,
         clusters_treated=counts.clusters_treated or counts.treated,
         clusters_comparison=counts.clusters_comparison or counts.comparison, r_call=found.r_call,
-        stata_call="" if blocks is not None or clusters is not None else "ttest y, by(d) welch" if sampling is None else
-        "regress y d [pw=w], vce(hc2, dfadjust)")
+        stata_call="" if blocks is not None else "ttest y, by(d) welch" if sampling is None and clusters is None else
+        f"regress y d{'' if sampling is None else ' [pw=w]'}, vce(hc2{'' if clusters is None else ' g'}, dfadjust)")
     careful = _careful(found, conf_level)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="difference_in_means", estimand="itt", inference=inference,

@@ -364,8 +364,10 @@ def _described(trial: Trial, share: float, draws: int, pooled: bool,
         level=cluster or "the unit", df_rule="no distribution assumed",
         clusters_treated=one if groups[1] is None else groups[1],
         clusters_comparison=n - one if groups[2] is None else groups[2],
-        r_call=f"quantreg::rq(y ~ {' + '.join(terms)}, tau = {share:.12g}{', weights = w' if weighted else ''})",
-        stata_call="" if weighted or len(terms) > 2 else f"qreg y {' '.join(terms)}, quantile({share:.12g})")
+        r_call=f"quantreg::rq(y ~ {' + '.join(terms)}, tau = {share:.12g}{', weights = w' if weighted else ''})"
+        " # its estimate",
+        stata_call="" if weighted or len(terms) > 2 else
+        f"qreg y {' '.join(terms)}, quantile({share:.12g}) // its estimate")
     return counts, card
 
 

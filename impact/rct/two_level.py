@@ -161,7 +161,7 @@ def _population_share(trial: Trial, drawn: Array, cluster: str, given: float | s
     frame = trial.rows.data.loc[trial.rows.kept].loc[drawn > 0]
     problems, columns = [], (given, *as_names(population))
     for name in columns:
-        ids = changing(frame, name, cluster)
+        ids = speakable(changing(frame, name, cluster))
         empty = speakable(frame.groupby(cluster)[name].count().loc[lambda count: count == 0].index)
         if ids or empty:
             problems.append(Problem(where=f"column '{name}'", what=f"{len(ids)} treated clusters have several values of it "
