@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import optimize
 
-from impact.data.frame import transformed
-from impact.data.panel import Panel, select_panel
-from impact.data.privacy import speakable
+from impact.did.areas import Areas, open_areas
 from impact.did.multiplier import seeded
-from impact.did.opening import Asked, codes_of, need_constant, need_rows
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import Inference, infer, is_number
 from impact.inference.linear import Array, Codes
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
 
 FEW_PERIODS = 5  # with fewer earlier periods a good fit before is cheap, and promises little after
 EXACT = 1e-4  # share of the noise level below which earlier gaps are rounding
+MOST_GROUPS = 2000  # placebo groups of several areas are all used up to this many
 TINY = 1e-6  # share of the noise level that ridge keeps where the method itself has none, as in the authors' code
 ASSUMPTIONS = (
     "Without the programme, the treated area would have gone on as the weighted others did.",
@@ -36,35 +34,6 @@ SC_QUESTION = ("the average effect on the treated area in the periods after the 
                "followed it most closely before")
 SDID_QUESTION = ("the average effect on the treated area in the periods after the start, against a mix of other areas that "
                  "moved in parallel with it before, with more weight on the earlier periods most like the later ones")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Areas:
-    """A balanced table of areas by periods: comparison areas first.
-
-    Attributes
-    ----------
-    values : (N, T) outcomes on the scale of analysis, comparison areas in the first rows.
-    n0, t0 : comparison areas, and periods before the start. names : (N,) of the areas. when : (T,) periods.
-    level : name of the column at which treatment was decided, "" where that is the area. groups : how many groups at that
-        level were treated. others : positions of the comparison areas of each group without a treated area, group by group.
-    """
-
-    panel: Panel
-    values: Array
-    raw: Array
-    n0: int
-    t0: int
-    names: list[str]
-    when: Array
-    level: str
-    groups: int
-    others: tuple[Codes, ...]
-
-    @property
-    def alone(self) -> bool:
-        """Whether one area is treated, and every placebo is one area too."""
-        return len(self.values) - self.n0 == 1 and all(len(group) == 1 for group in self.others)
 
 
 def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
@@ -80,7 +49,8 @@ def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     cluster : column of the level at which treatment was decided, such as the district of firms; the area when left out.
         Placebos are then whole clusters without a treated area, as many as were treated.
     transform : "none" or "log". conf_level : a share.
-    draws, seed : of placebo groups where several areas (clusters) are treated; with one, every other is used once.
+    draws, seed : of placebo groups where several areas (clusters) are treated and more than 2,000 groups of as many could
+        be; with fewer each is used once.
     name_areas : whether the weights are listed with the areas' names (a province or district), and not with the number of
         their first row; leave it False where a unit is a person or firm.
 
@@ -88,8 +58,10 @@ def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     -------
     Estimate
         Average gap after the start. The p-value is the rank of its ratio of squared gaps after and before among the same
-        ratios of all other areas, each treated in turn as if it were the one; its least value is 1/(areas). No
-        standard error and no interval exist with one area: only the rank. ``details`` holds weights, gaps and placebos.
+        ratios of all other areas, each treated in turn as if it were the one; its least value is 1/(areas). With several
+        treated areas it is the rank among groups of as many, drawn from all areas, each set against all outside it; None
+        where groups are of unlike sizes. No standard error and no interval exist: only the rank. ``details`` holds
+        weights, gaps and placebos.
 
     Raises
     ------
@@ -103,31 +75,31 @@ def synthetic_control(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     Assumes that the mix of other areas that tracked the treated before would have tracked it after.
     Estimand: ATT of the treated area(s). Weights are not negative, sum to one, and are found exactly (a simplex
     least-squares problem as non-negative least squares). Abadie, Diamond & Hainmueller (2010, JASA 105, sections 2 and 3),
-    outcomes of all earlier periods as predictors. Several treated areas are averaged first. Reference case:
+    outcomes of all earlier periods as predictors. Several treated areas are averaged first, and ranked as in a
+    permutation test of no effect anywhere (Firpo & Possebom 2018, Journal of Causal Inference 6). Reference case:
     did_prop99_synthdid (sc: the exact solution is −19.51; the R package stops early at −19.62).
     """
-    areas = _areas(data, outcome, unit, time, first_treated, cluster, transform, name_areas)
+    areas = open_areas(data, outcome, unit, time, first_treated, cluster, transform, name_areas)
     _need_more_others(areas)
     weigh = _weigher(areas, intercept=False, ridge=TINY)
     found = _gaps(areas.values, areas.n0, weigh)
-    others = areas.values[: areas.n0]
-    least = EXACT * _noise(others[:, : areas.t0])
-    ratio = _ratio(found, areas.t0, least)
-    placebos = [_gaps(np.vstack([np.delete(others, g, axis=0), others[g]]), areas.n0 - len(g), weigh)
-                for g in _groups(areas, draws, seed)]
+    least = EXACT * _noise(areas.values[: areas.n0, : areas.t0])
+    placebos, counted = _in_turn(areas, weigh), 1
+    if not areas.alone:
+        placebos, counted = _among_all(areas, weigh, draws, seed)
     ranks = np.array([_ratio(p, areas.t0, least) for p in placebos])
-    p = float((1 + (ranks >= ratio * (1 - 1e-10)).sum()) / (1 + len(ranks))) if areas.alone else None
+    beyond = int((ranks >= _ratio(found, areas.t0, least) * (1 - 1e-10)).sum())
+    p = (counted + beyond) / (counted + len(ranks)) if areas.alike else None
     effect = float(found[areas.t0:].mean())
-    inference = Inference(estimate=effect, conf_level=conf_level, p_value=p, reason="with one treated area there is no "
-                          "standard error: only its rank among the other areas" if areas.alone else "areas are averaged, "
-                          "the treated or the placebos, and placebo groups with fewer donors or of other sizes are no fair "
-                          "rank: use synthetic_did")
+    inference = Inference(estimate=effect, conf_level=conf_level, p_value=p, reason="a synthetic control has no standard "
+                          "error: only its rank among other areas" if areas.alike else "groups of unlike sizes cannot "
+                          "change places, so that a rank among them would not be fair: use synthetic_did")
     card = _card("rank of the ratio of gaps after and before, among all areas", areas,
                  "Synth::synth(...); SCtools::mspe.test(...)", "synth y y(...), trunit() trperiod()")
     details = (*_details(areas, weigh(areas.values, areas.n0)), ("gaps", _dated(areas, found)),
                ("placebo_effects", tuple(float(x[areas.t0:].mean()) for x in placebos)))
     return _estimate(areas, "synthetic_control", outcome, inference, card, SC_QUESTION, transform, details,
-                     _fit_caveats(areas, found, len(ranks)))
+                     _fit_caveats(areas, found, len(ranks) + counted - 1))
 
 
 def synthetic_did(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
@@ -158,7 +130,7 @@ def synthetic_did(data: pd.DataFrame, *, outcome: str, unit: str, time: str, fir
     Estimand: ATT. Arkhangelsky, Athey, Hirshberg, Imbens & Wager (2021, AER 111, algorithms 1 and 4); ridge
     (N₁T₁)^¼ times the spread of yearly changes. Weights by an exact solver. Reference case: did_prop99_synthdid.
     """
-    areas = _areas(data, outcome, unit, time, first_treated, cluster, transform, name_areas)
+    areas = open_areas(data, outcome, unit, time, first_treated, cluster, transform, name_areas)
     _need_more_others(areas)
     effect, omega, lam = _double(areas.values, areas.n0, areas.t0)
     others = areas.values[: areas.n0]
@@ -201,67 +173,6 @@ def simplex_weights(columns: Array, target: Array, ridge: float, *, intercept: b
     return np.asarray(weights / weights.sum())
 
 
-def _areas(data: pd.DataFrame, outcome: str, unit: str, time: str, first_treated: str, cluster: str | None, transform: str,
-           name_areas: bool) -> Areas:
-    panel = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, cluster=cluster)
-    rows = panel.rows
-    need_rows(rows)
-    need_constant(rows, codes_of(data[unit]), Asked(outcome=outcome, unit=unit, time=time, first_treated=first_treated,
-                                                    cluster=cluster))
-    if panel.first is None:
-        raise ValueError("first_treated is needed")
-    starts = np.unique(panel.first[rows.kept & np.isfinite(panel.first)])
-    when = np.unique(rows.numbers(time))
-    _check_starts(starts, when, first_treated)
-    _drop_gaps(panel, unit, len(when))
-    table = rows.data.loc[rows.kept].assign(_first=panel.first[rows.kept])
-    wide = table.pivot(index=unit, columns=time, values=outcome).sort_index()
-    treated = np.isfinite(table.groupby(unit)["_first"].first().reindex(wide.index).to_numpy(dtype=float))
-    if treated.sum() < 1 or (~treated).sum() < 2:
-        raise DesignError(Problem(where="unit", what=f"{int(treated.sum())} treated and {int((~treated).sum())} other "
-                                  "areas have every period", cure="One treated area and at least two others are needed in "
-                                  "every period."), source="design")
-    order = np.argsort(treated, kind="stable")
-    raw = wide.to_numpy(dtype=float)[order]
-    flat = transformed(raw.ravel(), transform, outcome)
-    first = rows.data[unit].drop_duplicates()
-    places = {area: f"area of row {place + 1}" for place, area in zip(first.index, first, strict=True)}
-    names = [str(area) if name_areas else places[area] for area in wide.index[order]]
-    level = "" if cluster in (None, unit) else str(cluster)
-    own = codes_of(table.groupby(unit)[level].first().reindex(wide.index[order])) if level else np.arange(len(raw))
-    n0 = int((~treated).sum())
-    touched = np.unique(own[n0:])
-    return Areas(panel=panel, values=flat.reshape(raw.shape), raw=raw, n0=n0, t0=int((when < starts[0]).sum()), names=names,
-                 when=when, level=level, groups=len(touched),
-                 others=tuple(np.flatnonzero(own[:n0] == g) for g in np.setdiff1d(own[:n0], touched)))
-
-
-def _check_starts(starts: Array, when: Array, first_treated: str) -> None:
-    if len(starts) != 1:
-        shown = ", ".join(f"{s:.12g}" for s in starts)
-        raise DesignError(Problem(
-            where="first_treated", what=f"{len(starts)} start periods ({shown}); one is needed" if len(starts) else
-            "no area is ever treated", cure="Estimate each start apart, or use group_time_att." if len(starts) else
-            f"Check '{first_treated}': it is empty on all complete rows."), source="design")
-    if (when < starts[0]).sum() < 2 or (when >= starts[0]).sum() < 1:
-        raise DesignError(Problem(where="time", what=f"{int((when < starts[0]).sum())} periods before and "
-                                  f"{int((when >= starts[0]).sum())} after the start", cure="At least two earlier periods "
-                                  "and one later are needed."), source="design")
-
-
-def _drop_gaps(panel: Panel, unit: str, periods: int) -> None:
-    """Leave out comparison areas without every period; a treated area with a gap is an error."""
-    data, rows = panel.rows.data, panel.rows
-    seen = data.loc[rows.kept, unit].value_counts()
-    short = data[unit].isin(seen[seen < periods].index).to_numpy() & rows.kept
-    treated = short & np.isfinite(np.asarray(panel.first))
-    if treated.any():
-        names = speakable(data.loc[treated, unit].drop_duplicates())
-        raise DesignError(Problem(where=f"column '{unit}'", what=f"treated areas lack a period: {', '.join(names)}",
-                                  cure="Fill the series, or shorten the periods for all."), source="design")
-    rows.drop(short, "period_missing", "an area without every period cannot stand in the mix")
-
-
 def _weigher(areas: Areas, *, intercept: bool, ridge: float) -> Callable[[Array, int], Array]:
     noise = _noise(areas.values[: areas.n0, : areas.t0])
 
@@ -288,6 +199,34 @@ def _ratio(gaps: Array, t0: int, least: float) -> float:
     return float((gaps[t0:] ** 2).mean()) / before if before > 0 else math.inf
 
 
+def _in_turn(areas: Areas, weigh: Callable[[Array, int], Array]) -> list[Array]:
+    """Gaps of every other area, treated in turn as if it were the one; the treated area stands in no mix."""
+    others = areas.values[: areas.n0]
+    return [_gaps(np.vstack([np.delete(others, g, axis=0), others[g]]), areas.n0 - len(g), weigh) for g in areas.others]
+
+
+def _among_all(areas: Areas, weigh: Callable[[Array, int], Array], draws: int, seed: int) -> tuple[list[Array], int]:
+    """Gaps of groups of as many areas (clusters) as were treated, drawn from all, each against all areas outside it.
+
+    Every group once where that is few enough, the treated one among them (0 to be counted besides); otherwise seeded
+    draws (1: the treated group itself). Mixes may hold treated areas: under no effect anywhere they are like the others.
+    """
+    groups, k = (*areas.others, *areas.touched), areas.groups
+    if math.comb(len(groups), k) <= MOST_GROUPS:
+        chosen, counted = list(combinations(range(len(groups)), k)), 0
+    else:
+        _need_draws(draws)
+        rng = seeded(seed)
+        chosen = [tuple(rng.choice(len(groups), k, replace=False)) for _ in range(int(draws))]
+        counted = 1
+    out = []
+    for picked in chosen:
+        mine = np.concatenate([groups[j] for j in picked])
+        rest = np.delete(areas.values, mine, axis=0)
+        out.append(_gaps(np.vstack([rest, areas.values[mine]]), len(rest), weigh))
+    return out, counted
+
+
 def _double(values: Array, n0: int, t0: int) -> tuple[float, Array, Array]:
     """Effect, area weights and period weights of one table whose first n0 rows are comparison areas."""
     n1, t1 = len(values) - n0, values.shape[1] - t0
@@ -311,11 +250,15 @@ def _groups(areas: Areas, draws: int, seed: int) -> list[Codes]:
     """Placebo groups of as many areas (clusters) as were treated: each once, or seeded draws of several."""
     if areas.groups == 1:
         return list(areas.others)
-    if not is_number(draws) or draws < 19 or draws != int(draws):
-        raise ValueError(f"draws is a whole number from 19 up, not {draws!r}")
+    _need_draws(draws)
     rng = seeded(seed)
     return [np.concatenate([areas.others[j] for j in rng.choice(len(areas.others), areas.groups, replace=False)])
             for _ in range(int(draws))]
+
+
+def _need_draws(draws: int) -> None:
+    if not is_number(draws) or draws < 19 or draws != int(draws):
+        raise ValueError(f"draws is a whole number from 19 up, not {draws!r}")
 
 
 def _dated(areas: Areas, values: Sequence[float] | Array) -> tuple[tuple[str, float], ...]:
@@ -337,9 +280,10 @@ def _card(formula: str, areas: Areas, r_call: str, stata_call: str) -> StandardE
 
 def _fit_caveats(areas: Areas, gaps: Array, placebos: int) -> list[Caveat]:
     before, after = math.sqrt(float((gaps[: areas.t0] ** 2).mean())), abs(float(gaps[areas.t0:].mean()))
-    out = [] if not areas.alone else [Caveat(code="smallest_p", text=f"With {placebos} placebos among "
-                                                              f"{areas.n0} other areas the smallest "
-                  f"possible p-value is {1 / (placebos + 1):.3g}.", values=(("smallest_p", 1 / (placebos + 1)),))]
+    among = f"{areas.n0} other areas" if areas.alone else f"{len(areas.values)} areas"
+    out = [] if not areas.alike else [Caveat(
+        code="smallest_p", text=f"With {placebos} placebos among {among} the smallest possible p-value is "
+        f"{1 / (placebos + 1):.3g}.", values=(("smallest_p", 1 / (placebos + 1)),))]
     if before > 0.5 * after:
         out.append(Caveat(code="poor_fit", text=f"The mix missed the treated area by {before:.3g} on average before the "
                           f"start, against a gap of {after:.3g} after: it is a poor stand-in.",
