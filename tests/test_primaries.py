@@ -55,14 +55,15 @@ def test_of_two_each_is_said_in_title_and_bottom_line(states):
         assert f"Outcome {name}" in line
         assert f"Outcome {name}" in title
         if state in ("good", "bad"):
-            assert f"Outcome {name}: {SAID[state]}" in title
             assert f"Outcome {name}: {SAID[state]}" in line
+            verdict = "favourable" if state == "good" else "unfavourable"
+            assert any(f"Outcome {name}: {said}" in title for said in (SAID[state], verdict))
     assert [t["label"] for t in page["tiles"][:2]] == ["Outcome A", "Outcome B"]
 
 
 def test_of_seven_the_title_counts_all_and_the_bottom_line_names_the_adverse():
     page = page_of(record(["open", "good", "bad", "open", "corrected", "bad", "good"]))
-    assert plain(page["title"]) == "Of 7 primary outcomes, 2 favourable and 2 unfavourable; on 3 the data cannot tell"
+    assert plain(page["title"]) == "Of 7 primary outcomes, 2 favourable, 2 unfavourable; on 3 the data cannot tell"
     assert "Unfavourable: Outcome C, Outcome F." in plain(page["bottom_line"])
     assert page["tiles"][0]["label"] == "Outcome A"
 

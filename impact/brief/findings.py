@@ -232,8 +232,9 @@ def _told(primaries: list[Result]) -> list[Sequence[Value]]:
         return [(_finding(primaries[0], "line"),), (_short_line(primaries[0]),), *by_verdict]
     if len(primaries) == 2:
         first, second = primaries
-        return [tuple(map(_short_line, primaries)), (_short_line(first), _short_line(second, bare=True)), *by_verdict,
-                *counted]
+        sized = tuple(_short_line(r) if r.effect.verdict in CLEAR else _sentence(_part(r)) for r in primaries)
+        return [tuple(map(_short_line, primaries)), (_short_line(first), _short_line(second, bare=True)), sized,
+                *by_verdict, *counted]
     if len(primaries) <= MOST_IN_LINE:
         return [(_sentence(*(_finding(r, "title.part") for r in primaries)),),
                 *((_sentence(*_grouped(primaries, sizes=sizes)),) for sizes in (True, False)), *counted]
