@@ -109,7 +109,7 @@ def _problems(refused: Sequence[tuple[Claim, str]]) -> tuple[Problem, ...]:
 
 def _plain(text: str) -> str:
     """Bring a sentence to plain spaces, as it is copied from a page or a terminal."""
-    return re.sub(r"[\s\u2068\u2069\u200b]+", " ", one_line(text)).strip()
+    return re.sub(r"\s+", " ", re.sub(r"[\u2068\u2069\u200b]", "", one_line(text))).strip()
 
 
 def _overrides(brief: Brief, evaluation: Evaluation) -> list[tuple[str, Override]]:

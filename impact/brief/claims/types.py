@@ -8,7 +8,7 @@ from typing import Literal
 
 from impact.brief.atoms import Phrase, Verdict
 
-Block = Literal["results", "tool", "alt", "recommendation", "aims", "context", "background", "chain", "label", "quote",
+Block = Literal["results", "caption", "tool", "alt", "recommendation", "aims", "context", "background", "chain", "label", "quote",
                 "literature", "method"]
 # what a reference shows: the size of an effect, in per cent, its whole interval, a figure that is no effect; or words that
 # are not to be read
@@ -89,8 +89,8 @@ class Context:
     Attributes
     ----------
     language : "en", "fr" or "es".
-    block : what kind of place it stands in. ``results`` speak of what was found, ``tool`` are results in the tool's own
-        sentences, ``alt`` texts that stand for a picture, ``aims`` what was intended or asked, ``context`` what was done
+    block : what kind of place it stands in. ``results`` speak of what was found, ``caption`` is a line under a block, on
+        what was found or on the block itself, ``tool`` are results in the tool's own sentences, ``alt`` texts that stand for a picture, ``aims`` what was intended or asked, ``context`` what was done
         and how, ``background`` the problem before it, ``method`` the tool's words on how the study was made, ``chain`` and
         ``label`` names of steps and outcomes, ``quote`` words of a named person, ``literature`` others' findings.
     rung : of the study, where the sentence refers to no estimate.
