@@ -246,7 +246,8 @@ def untied(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> 
     """Refuse advice that rests on no finding."""
     if context.block == "recommendation":
         return "" if context.finding else "A recommendation names the finding it rests on (brief.implications[].finding)."
-    if context.block in ("results", "caption") and not clause.told and w.has("advice", clause.text) and not exempt(clause, sentence, w):
+    told = clause.told or exempt(clause, sentence, w)
+    if context.block in ("results", "caption") and not told and w.has("advice", clause.text):
         return "Advice stands among the recommendations, tied to its finding."
     return ""
 
