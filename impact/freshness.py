@@ -8,18 +8,23 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from impact.errors import ImpactError, Problem, StudyError
 from impact.results.cleaning import Cleaning
 from impact.results.evaluation import Evaluation
 from impact.results.reading import read_results
 from impact.results.record import evaluation_to_json, sha256, study_hash
+from impact.study.types import Study
 
 HASH = re.compile(rb"(record|data|study) sha256:([0-9a-f]{64})")
 PRICES = re.compile(r"\(sha256 ([0-9a-f]{12})\)")
 MAX_BYTES = 100_000_000
 COMPARED = ("estimate", "std_error", "p_value", "p_adjusted", "conf_low", "conf_high", "n", "n_treated", "n_units",
             "comparison_mean")
+MAIN = ("primary", "secondary")
+CALLED = (*MAIN, "robustness")  # rows of a method that the study file names
+NAMING = ("label", "unit", "better", "target")  # keys of an outcome that move no number
 WHAT = {"study": "the study file", "data": "the data", "prices": "the price table", "record": "the record"}
 BROKEN = (OSError, KeyError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -34,11 +39,26 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One number that is not what it was: its place, both values, None where one record has no such number."""
+    """One number that is not what it was: its place, both values, None where one record has no such number.
+
+    ``cause`` names what may have moved it ('data', 'study file', 'price table', 'toolkit version'), those ruled out that it
+    does not rest on; empty where nothing that is on record did.
+    """
 
     where: str
     old: float | None
     new: float | None
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """One number of a record, and what of its study it rests on; ``call`` is the method the study file names for it."""
+
+    value: float
+    outcome: str = ""
+    parts: tuple[Any, ...] = ()
+    call: str = ""
 
 
 def read_hashes(file: str | Path) -> dict[str, str]:
@@ -149,7 +169,7 @@ def _now(file: Path) -> tuple[dict[str, str], list[str]]:
 
 # ---- two records ---------------------------------------------------------------------------------------------------------
 def diff(old: str | Path, new: str | Path) -> tuple[tuple[str, ...], tuple[Change, ...]]:
-    """List the numbers that differ between two records, and what may have caused it.
+    """List the numbers that differ between two records, each with what may have moved it.
 
     Parameters
     ----------
@@ -168,36 +188,93 @@ def diff(old: str | Path, new: str | Path) -> tuple[tuple[str, ...], tuple[Chang
     """
     before, after = read_results(old), read_results(new)
     one, two = before.provenance, after.provenance
-    causes = [words for same, words in (
-        (one.data_sha256 == two.data_sha256, "the data differ"),
-        (_prices(before.cleaning) == _prices(after.cleaning), "the price table differs"),
-        (one.study_sha256 == two.study_sha256, "the study file differs"),
-        (one.toolkit == two.toolkit, f"the toolkit differs ({one.toolkit}, then {two.toolkit})")) if not same]
+    differ = {name: words for same, name, words in (
+        (one.data_sha256 == two.data_sha256, "data", "the data differ"),
+        (_prices(before.cleaning) == _prices(after.cleaning), "price table", "the price table differs"),
+        (one.study_sha256 == two.study_sha256, "study file", "the study file differs"),
+        (one.toolkit == two.toolkit, "toolkit version", f"the toolkit differs ({one.toolkit}, then {two.toolkit})"))
+        if not same}
+    causes = list(differ.values())
     first, second = dict(_numbers(before)), dict(_numbers(after))
-    places = dict.fromkeys([*first, *second])
-    changes = tuple(Change(where=p, old=first.get(p), new=second.get(p)) for p in places if first.get(p) != second.get(p))
+    changes = tuple(
+        Change(where=p, old=a.value if a else None, new=b.value if b else None,
+               cause=" or ".join(_causes(a, b, before.study, after.study, tuple(differ))))
+        for p in dict.fromkeys([*first, *second])
+        for a, b in [(first.get(p), second.get(p))] if a is None or b is None or a.value != b.value)
     if changes and not causes:
         causes = ["the study file, the data and the toolkit are the same: one of the records was edited, or made with "
                   "other versions of its libraries (environment.json)"]
     return tuple(causes), changes
 
 
-def _numbers(evaluation: Evaluation) -> Iterator[tuple[str, float]]:
+def _causes(old: _Held | None, new: _Held | None, before: Study, after: Study, differ: tuple[str, ...]) -> list[str]:
+    """Name what may have moved one number: of all that differs, what it rests on."""
+    held = old or new
+    if held is None:
+        return []
+    other = after if new is None else before
+    if (old is None or new is None) and not _asked_for(held, other):
+        return ["study file"]  # the other study never asks for it
+    same = old is not None and new is not None and old.parts == new.parts
+    ruled_out = {"study file"} if same else set()
+    if not held.outcome:
+        ruled_out |= {"data"}  # a plain sum of declared costs
+    if not any(_deflated(study, held.outcome) for study in (before, after)):
+        ruled_out |= {"price table"}
+    return [name for name in differ if name not in ruled_out]
+
+
+def _asked_for(held: _Held, study: Study) -> bool:
+    """Tell whether a study declares the outcome and the method behind a number."""
+    names = {o.name for o in study.outcomes} | {f.name for f in study.analysis.families}
+    calls = {c.method for c in (study.analysis.primary, *study.analysis.robustness)}
+    return (not held.outcome or held.outcome in names) and (not held.call or held.call in calls)
+
+
+def _deflated(study: Study, outcome: str) -> bool:
+    made = next((o.construction for o in study.outcomes if o.name == outcome), None)
+    return made is not None and made.deflate is True
+
+
+def _rests_on(study: Study, outcome: str, *, main: bool = False, all_outcomes: bool = False) -> tuple[Any, ...]:
+    """Take what a study declares that a number of one outcome hangs on; texts move none."""
+    told = study.declared
+    outcomes = {o["name"]: {k: v for k, v in o.items() if k not in NAMING} for o in told["outcomes"]}
+    analysis = {k: v for k, v in told["analysis"].items() if not main or k not in ("robustness", "sensitivity", "families")}
+    design = {k: v for k, v in told["design"].items() if k != "unit_label"}
+    data = {k: v for k, v in told["data"].items() if k != "source"}
+    return (design, data, told.get("prices"), told.get("subgroups"), analysis,
+            outcomes if all_outcomes or outcome not in outcomes else outcomes[outcome])
+
+
+def _numbers(evaluation: Evaluation) -> Iterator[tuple[str, _Held]]:
+    """List the numbers of a record by their place, to 12 significant digits."""
+    study = evaluation.study
+
+    def held(value: float, outcome: str, *also: Any, call: str = "", **of: bool) -> _Held:
+        parts = (*_rests_on(study, outcome, **of), *also)
+        return _Held(value=float(f"{value:.12g}"), outcome=outcome, parts=parts, call=call)
+
     for e in evaluation.estimates:
+        call = e.method if e.role in CALLED else ""
         for name in COMPARED:
             value = getattr(e, name)
             if value is not None:
-                yield f"{e.id}.{name}", float(f"{value:.12g}")
+                family = name == "p_adjusted"
+                yield f"{e.id}.{name}", held(value, e.outcome, call=call, main=e.role in MAIN and not family,
+                                             all_outcomes=family)
     for flow in evaluation.flows:
         for stage in flow.stages:
-            yield f"flow of {flow.outcome}, {stage.name}", float(stage.units)
+            yield f"flow of {flow.outcome}, {stage.name}", held(stage.units, flow.outcome, main=True)
     for c in evaluation.checks:
         if c.measured is not None:
-            yield f"check {c.id}{f' of {c.outcome}' if c.outcome else ''}", float(f"{c.measured:.12g}")
+            yield f"check {c.id}{f' of {c.outcome}' if c.outcome else ''}", held(
+                c.measured, c.outcome or study.primaries[0].name, study.declared.get("plan"), all_outcomes=True)
     for p in evaluation.trends:
-        yield f"mean of {p.outcome}, {p.group}, {p.period}", float(f"{p.mean:.12g}")
+        yield f"mean of {p.outcome}, {p.group}, {p.period}", held(p.mean, p.outcome, main=True)
+    costs = study.declared.get("costs")
     for m in evaluation.money:
         ends = [(end, x) for s in m.interval for end, x in (("low", s.low), ("high", s.high))]
         for name, value in (("value", m.value), *ends):
             if value is not None:
-                yield f"{m.id}.{name}", float(f"{value:.12g}")
+                yield f"{m.id}.{name}", (held(value, m.outcome, costs) if m.outcome else _Held(value=value, parts=(costs,)))

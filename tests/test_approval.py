@@ -16,7 +16,7 @@ from impact.brief import compose, render_brief, render_docx, render_html, render
 from impact.brief.approval import set_aside
 from impact.brief.composition import assembled, check_texts
 from impact.cli import main
-from impact.errors import StudyError
+from impact.errors import RenderError, StudyError
 from impact.results.record import evaluation_to_json
 from impact.study import study_from_mapping
 
@@ -228,3 +228,22 @@ def test_an_override_without_a_name_or_a_reason_is_none(changes, words):
 def test_the_briefs_of_this_folder_stand_on_no_override():
     for file in Path(__file__).parents[1].glob("designs/*/study.yaml"):
         assert "overrides" not in file.read_text(encoding="utf-8")
+
+
+def test_what_an_override_lets_stand_is_logged_from_python_too(caplog, capsys, tmp_path):
+    told = record(limits=[UNREFERENCED], overrides=[override(UNREFERENCED, "unreferenced")])
+    compose(told)
+    lines = [r.getMessage() for r in caplog.records if r.name == "impact.brief"]
+    assert len(lines) == 1
+    assert all(part in lines[0] for part in ("unreferenced", "A. Dey", "The ministry's own wording", UNREFERENCED))
+    caplog.clear()
+    compose(record())
+    assert not caplog.records
+
+
+def test_an_implication_on_an_outcome_without_an_estimate_is_refused_and_not_dropped():
+    base = record(implications=[{"text": "Measure sales again.", "finding": "sales"}])
+    assert compose(base).lessons
+    without = dataclasses.replace(base, estimates=tuple(e for e in base.estimates if e.outcome != "sales"))
+    with pytest.raises(RenderError, match=r"brief\.implications\[0\]: it rests on 'sales', and the record has no estimate"):
+        compose(without)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support_briefs import rich, uncertain
+from support_records import sample_evaluation
 
 from impact.brief.claims import examine
 from impact.brief.composition import assembled
@@ -45,6 +46,39 @@ def test_every_designs_brief_passes(design, language):
 def test_what_the_tool_writes_of_a_full_and_of_an_open_study_passes(make, language):
     told = declared_as(make(), language, learned=None, implications=[], title=None, challenge=None, what_was_done=None)
     assert claims(told, language) == ()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["rct", "did", "matching"])
+def test_a_key_longer_than_a_column_is_still_looked_up(kind, language):
+    """A long word breaks anywhere in print; the mark of a number among its letters must not."""
+    told = declared_as(sample_evaluation(kind), language, implications=[], challenge=None, what_was_done=None)
+    assert "training_hours" in {e.outcome for e in told.estimates}
+    assert claims(told, language) == ()
+
+
+def named(label, groups=None):
+    """The full study with another name for its first outcome."""
+    base = rich()
+    values = copy.deepcopy(dict(base.study.declared))
+    values["outcomes"][0]["label"] = label
+    if groups is not None:
+        values["subgroups"][0]["label"] = groups
+    return replace(base, study=study_from_mapping(values, slug=base.study.slug))
+
+
+def test_names_are_read_where_they_stand_in_title_and_tiles():
+    found = [c for c in claims(named("Profit gains thanks to coaching")) if c.where.startswith("study.yaml")]
+    assert [(c.where, c.rule) for c in found] == [("study.yaml: outcomes[0].label", "cause")]
+    assert found[0].proposal == "Profit gains"
+    assert claims(named(found[0].proposal)) == ()
+    assert [c.rule for c in claims(named("Profit", "Growth caused by the voucher"))] == ["cause"]
+
+
+@pytest.mark.parametrize("label", ["Days lost due to illness", "Gains in profit", "Jobs created", "Still open",
+                                   "Worked in the last 7 days", "Confidence, as owners report thanks to the coaching"])
+def test_a_name_of_what_was_measured_passes(label):
+    assert claims(named(label)) == ()
 
 
 BAD = "Thanks to the programme, incomes soared."

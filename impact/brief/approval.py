@@ -9,6 +9,7 @@ stands in the record with the rest of the study, and is printed in the brief.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from impact.study.types import Study, words
 from impact.study.wording import Override
 
 OWN = "study.yaml: "
+LOG = logging.getLogger("impact.brief")  # the command line prints what it says, and mutes it
 OF_RESULTS = ("direction",)  # what only a result can tell
 STAND = "What is to stand all the same needs a name and a reason under brief.overrides, by sentence and rule."
 
@@ -38,7 +40,7 @@ class SetAside:
 
 
 def approved(brief: Brief, evaluation: Evaluation) -> Brief:
-    """Return a brief that may be printed, with every override that it needed told in it.
+    """Return a brief that may be printed, with every override that it needed told in it and logged.
 
     Raises
     ------
@@ -48,6 +50,8 @@ def approved(brief: Brief, evaluation: Evaluation) -> Brief:
     refused, stand = judged(brief, evaluation)
     if refused:
         raise StudyError(_problems([(claim, claim.sentence) for claim in refused]), source="brief")
+    for s in stand:
+        LOG.warning(_logged(s.override, brief.language))
     return replace(brief, provenance=(*brief.provenance, *_lines(stand, brief.language)))
 
 
@@ -71,9 +75,13 @@ def set_aside(brief: Brief, evaluation: Evaluation) -> tuple[str, ...]:
     _, stand = judged(brief, evaluation)
     used = {s.index: s.claim for s in stand}
     return tuple(
-        f"override   {o.rule}, by {o.name}: {words(o.reason, brief.language)} “{o.sentence}”" if i in used else
+        _logged(o, brief.language) if i in used else
         f"override   not needed for this brief: {o.rule}, “{o.sentence}”"
         for i, o in enumerate(evaluation.study.brief.overrides))
+
+
+def _logged(o: Override, language: str) -> str:
+    return f"override   {o.rule}, by {o.name}: {words(o.reason, language)} “{o.sentence}”"
 
 
 def foreseen(records: Sequence[tuple[Brief, Evaluation]]) -> tuple[Problem, ...]:
@@ -109,7 +117,7 @@ def _problems(refused: Sequence[tuple[Claim, str]]) -> tuple[Problem, ...]:
 
 def _plain(text: str) -> str:
     """Bring a sentence to plain spaces, as it is copied from a page or a terminal."""
-    return re.sub(r"[\s\u2068\u2069\u200b]+", " ", one_line(text)).strip()
+    return re.sub(r"\s+", " ", re.sub(r"[\u2068\u2069\u200b]", "", one_line(text))).strip()
 
 
 def _overrides(brief: Brief, evaluation: Evaluation) -> list[tuple[str, Override]]:

@@ -59,6 +59,7 @@ def assembled(evaluation: Evaluation, audit: Audit | None = None, *, language: s
     language = language or evaluation.study.brief.language
     refuse(language_problems(language))
     _check_primaries(evaluation)
+    refuse(_unfounded(evaluation.study, evaluation))
     brief, problems = with_numbers(_blocks(evaluation, audit, language), evaluation)
     refuse((*untranslated(brief, evaluation.study), *problems, *length_problems(brief)))
     return brief
@@ -145,6 +146,15 @@ def _check_primaries(evaluation: Evaluation) -> None:
         raise RenderError(
             [Problem(where=f"outcome '{name}'", what="the record has no estimate of this declared primary outcome",
                      cure="Run the study again: impact run PATH.") for name in missing], source="results.json")
+
+
+def _unfounded(study: Study, evaluation: Evaluation) -> tuple[Problem, ...]:
+    """Name the implications that rest on an outcome which the record has no estimate of."""
+    known = {e.outcome for e in evaluation.estimates if e.role in ("primary", "secondary")}
+    return tuple(
+        Problem(where=f"study.yaml: brief.implications[{i}]", what=f"it rests on '{item.finding}', and the record has no "
+                "estimate of that outcome", cure="Tie it to an outcome that was estimated, or take it out.")
+        for i, item in enumerate(study.brief.implications) if item.finding not in known)
 
 
 def _stamps(evaluation: Evaluation) -> tuple[Stamp, ...]:

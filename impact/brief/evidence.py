@@ -177,7 +177,7 @@ def lessons(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> 
     return tuple(
         Lesson(text=quote(words(item.text, language), f"study.yaml: brief.implications[{i}].text"),
                finding=found[item.finding].label, verdict=found[item.finding].effect.verdict)
-        for i, item in enumerate(evaluation.study.brief.implications) if item.finding in found)
+        for i, item in enumerate(evaluation.study.brief.implications))
 
 
 def benchmark(evaluation: Evaluation, rows: tuple[Result, ...], language: str) -> Benchmark | None:

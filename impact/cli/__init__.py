@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     from impact.cli import auditing, commands
 
+    logging.getLogger("impact.brief").addHandler(logging.NullHandler())  # commands print overrides themselves
     module = auditing if arguments.command == "audit" else commands
     try:
         return int(getattr(module, f"command_{arguments.command}")(arguments))
@@ -78,7 +80,8 @@ def build_parser() -> argparse.ArgumentParser:
     brief.add_argument("files", metavar="FILE", nargs="*", help="results.json, or the folder that holds it")
     asked = brief.add_mutually_exclusive_group()
     asked.add_argument("--verify", metavar="BRIEF", help="say whether a brief is current; writes nothing")
-    asked.add_argument("--diff", nargs=2, metavar=("OLD", "NEW"), help="list the numbers that differ between two records")
+    asked.add_argument("--diff", nargs=2, metavar=("OLD", "NEW"),
+                       help="list the numbers that differ between two records, with their cause")
     brief.add_argument("--results", metavar="FILE",
                        help="with --verify: the record to hold it against (default: beside it)")
     brief.add_argument("--out", metavar="FOLDER",

@@ -261,7 +261,7 @@ def _held_against(arguments: argparse.Namespace) -> int:
                       "no number differs", *(f"  {c}" for c in causes)]))
     for change in changes:
         old, new = ("none" if x is None else f"{x:.6g}" for x in (change.old, change.new))
-        print(f"  {change.where}: {old} -> {new}")
+        print(f"  {change.where}: {old} -> {new} ({change.cause or 'no cause on record'})")
     return 1 if changes else 0
 
 

@@ -17,7 +17,7 @@ from impact.brief.claims.types import Block, Context, Reference, Shows, marked
 from impact.brief.model import Brief, Effect, Number, Quote, Recorded, Said, Value, Written, rewritten
 from impact.brief.page import present
 from impact.brief.theme import LADDER
-from impact.brief.view import Speaker
+from impact.brief.view import BREAK, Speaker
 from impact.results.evaluation import Evaluation
 from impact.study.types import words
 
@@ -35,17 +35,18 @@ SKIPPED = frozenset(("language", "colon", "heads", "stamps", "footer", "pages", 
                      "finding", "benchmark", "event_study", "trends"))
 # the tool's own blocks that tell how the study was made, and what others wrote
 METHOD = ("checks", "methods", "targets", "open", "reading", "method", "flow", "ethics", "standard", "provenance",
-          "meta", "checks_note", "badge")
+          "meta", "checks_note", "badge", "costs", "cost_note")
 TILE = ("figure", "label", "note")  # read as one sentence
 LITERATURE = ("sources", "credits")
-# texts of the study file by what kind of place they are; what is not here is a name
+# texts of the study file by what kind of place they are; what is not here is a name, and those of NAMED are read as such
 _OFFICERS: tuple[tuple[str, Block], ...] = (
-    (r"brief\.(title|bottom_line|learned|limits|captions)\b", "results"), (r"brief\.implications\b", "recommendation"),
-    (r"brief\.logo\.alt$", "alt"), (r"(question|title)$", "aims"),
+    (r"brief\.(title|bottom_line|learned|limits)\b", "results"), (r"brief\.captions\b", "caption"),
+    (r"brief\.implications\b", "recommendation"), (r"brief\.logo\.alt$", "alt"), (r"(question|title)$", "aims"),
     (r"brief\.challenge$", "background"), (r"brief\.(what_was_done|how_we_know|disclaimer)\b", "context"),
     (r"intervention\.(description|dose)$", "context"),
     (r"(data\.source|plan\.record|ethics\.\w+|costs\.left_out.*)$", "context"))
 OFFICERS = tuple((re.compile(pattern), block) for pattern, block in _OFFICERS)
+NAMED = re.compile(r"(outcomes|subgroups|benchmark)\b.*\b(label|unit)$|design\.unit_label\b")
 
 
 def texts(brief: Brief, evaluation: Evaluation) -> Iterator[tuple[str, Context, str, str]]:
@@ -63,10 +64,11 @@ def texts(brief: Brief, evaluation: Evaluation) -> Iterator[tuple[str, Context, 
         language=brief.language, block="tool", rung=rung_of(evaluation).rung, references=tuple(speaker.references.values()),
         declared=declared_figures(evaluation.study), splits=splits(brief),
         programme=(words(evaluation.study.programme.name, brief.language),))
-    for place, said in _strings(page, ""):
+    for place, printed in _strings(page, ""):
+        said = printed.replace(BREAK, "")  # a long word breaks anywhere in print, and would in the middle of a mark
         root = re.split(r"[.\[]", place)[0]
         for where, text in speaker.officers(said):
-            kind = _kind(where)
+            kind = _kind(where) or ("label" if NAMED.match(where) else None)
             if kind is not None:
                 yield text, replace(context, block=kind, finding=speaker.finding(where)), place, OWN + where
         block: Block = "method" if root in METHOD else "literature" if root in LITERATURE else "tool"

@@ -20,8 +20,8 @@ def proposal(rule: str, sentence: Sentence, references: tuple[Reference, ...], c
     written, marked
         ``written`` has its numbers as references ({profit.effect}); ``marked`` is what :func:`examine_sentence` reads.
     """
-    if context.block in ("label", "chain"):
-        return w.proposals["plain"], w.proposals["plain"]
+    if context.block == "label":
+        return (_measured(sentence, w),) * 2
     r = _target(sentence, references, context)
     if r is None or r.verdict in ("too_few", "no_interval", "disagree"):
         return w.proposals["nothing"], w.proposals["nothing"]
@@ -31,6 +31,12 @@ def proposal(rule: str, sentence: Sentence, references: tuple[Reference, ...], c
         (marked("…", r.key, "effect"), marked(r.open_words or "…", r.key, "interval"))))
     told["label"] = marked(told["label"], "", "words")
     return fill(template, written), fill(template, told)
+
+
+def _measured(sentence: Sentence, w: Lexicon) -> str:
+    """Keep of a name what stands before the cause it gives."""
+    before = next((sentence.shown[:hit.start()].strip(" ,:-–") for hit in w.found("credit", plain(sentence.shown))), "")
+    return before or w.proposals["plain"]
 
 
 def _form(rule: str, r: Reference, context: Context) -> str:

@@ -12,7 +12,7 @@ from impact.brief.claims.types import Block, Context, Reference, Rung
 
 Rule = Callable[[Clause, Sentence, Context, Lexicon], str]
 
-FINDINGS: tuple[Block, ...] = ("results", "tool", "alt")
+FINDINGS: tuple[Block, ...] = ("results", "caption", "tool", "alt")
 SPOKEN: tuple[Block, ...] = (*FINDINGS, "recommendation")  # what a reader takes as said by the study
 FREE: tuple[Block, ...] = ("quote", "literature", "aims")
 BARE = re.compile(r"(?<![\w‹])\d[\d.,  ]*\d|(?<![\w‹])\d")
@@ -65,14 +65,17 @@ def _stated(text: str, sentence: Sentence, context: Context, w: Lexicon) -> bool
     """Tell whether a text says anything of people, firms or outcomes, but how they were measured or who said so."""
     if not w.has("verb", text) or w.has("measure", text) or (sentence.spoken and w.has("saying", text)):
         return False
-    described = w.has("programme", text) or context.block == "tool"  # what a programme is may be said, not what it did
+    # what a programme is may be said, not what it did; and what a block shows
+    described = w.has("programme", text) or context.block in ("tool", "caption")
     return w.has("outcome", text) or w.has("actors", text) or not described
 
 
 def cause(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
     """Refuse words of cause above the rung; in a text around the study, any result of the programme."""
-    if context.block in (*FREE, "label", "chain", "method") or exempt(clause, sentence, w):
+    if context.block in (*FREE, "chain", "method") or exempt(clause, sentence, w):
         return ""
+    if context.block == "label":
+        return _named(clause.text, context, w)
     if context.block in ("context", "background"):
         return _smuggled(clause.text, context, w)
     rung = min((r.rung for r in clause.references), default=context.rung)
@@ -107,13 +110,24 @@ def _programme(text: str, context: Context, w: Lexicon) -> bool:
     return usual or any(name in text for name in map(plain, context.programme))
 
 
+def _named(text: str, context: Context, w: Lexicon) -> str:
+    """Find the programme as the cause in the name of an outcome or a group, which stands beside every number of it."""
+    if w.has("opinion", text) or not (_owed(text, context, w) or _acted(text, context, w)):
+        return ""
+    return "A name says what was measured, not what brought it about."
+
+
+def _owed(text: str, context: Context, w: Lexicon) -> bool:
+    """Tell whether a text gives credit to the programme, not to what was lacking of it."""
+    return any(_programme(text[hit.end():], context, w) and not w.has("missing", text[hit.end():])
+               for hit in w.found("credit", text))
+
+
 def _smuggled(text: str, context: Context, w: Lexicon) -> str:
     """Find a result of the programme in a text around the study."""
-    credited = any(_programme(text[hit.end():], context, w) and not w.has("missing", text[hit.end():])
-                   for hit in w.found("credit", text))
     told = _programme(text, context, w) and w.has("assertion", text) and not w.has("missing", text)
     return ("A result of the programme stands in a text that describes it; results have their own blocks and numbers."
-            if credited or told else "")
+            if _owed(text, context, w) or told else "")
 
 
 def no_effect(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
@@ -232,14 +246,15 @@ def untied(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> 
     """Refuse advice that rests on no finding."""
     if context.block == "recommendation":
         return "" if context.finding else "A recommendation names the finding it rests on (brief.implications[].finding)."
-    if context.block == "results" and not clause.told and w.has("advice", clause.text) and not exempt(clause, sentence, w):
+    told = clause.told or exempt(clause, sentence, w)
+    if context.block in ("results", "caption") and not told and w.has("advice", clause.text):
         return "Advice stands among the recommendations, tied to its finding."
     return ""
 
 
 def figure(clause: Clause, sentence: Sentence, context: Context, w: Lexicon) -> str:
     """Refuse a figure typed by hand in a block of results, except years, dates and figures of the study file."""
-    if context.block not in ("results", "alt", "recommendation") or sentence.cited:
+    if context.block not in ("results", "caption", "alt", "recommendation") or sentence.cited:
         return ""
     text = TOKEN.sub(" ", clause.text)
     text = DATE.sub(lambda m: " " if MONTHS.search(m[0]) or "-" in m[0] or "/" in m[0] else m[0], text)

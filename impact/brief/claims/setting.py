@@ -29,7 +29,7 @@ def reference(evaluation: Evaluation, effect: Effect, key: str, speaker: Speaker
         key=key, label=words(outcome.label, speaker.language), verdict=effect.verdict,
         direction=(value > 0) - (value < 0), better=1 if outcome.better == "higher" else -1,
         rung=rung_of(evaluation, e.outcome).rung, caused=caused(evaluation, e), equivalent=equivalent(evaluation, e),
-        has_percent=e.effect_pct is not None, open_words=shown,
+        has_percent=e.effect_pct is not None or e.transform == "log", open_words=shown,
         primary=outcome.role == "primary")
 
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 from impact.brief.atoms import Phrase, Verdict
 
-Block = Literal["results", "tool", "alt", "recommendation", "aims", "context", "background", "chain", "label", "quote",
-                "literature", "method"]
+Block = Literal["results", "caption", "tool", "alt", "recommendation", "aims", "context", "background", "chain", "label",
+                "quote", "literature", "method"]
 # what a reference shows: the size of an effect, in per cent, its whole interval, a figure that is no effect; or words that
 # are not to be read
 Shows = Literal["effect", "percent", "interval", "figure", "words"]
@@ -89,10 +89,11 @@ class Context:
     Attributes
     ----------
     language : "en", "fr" or "es".
-    block : what kind of place it stands in. ``results`` speak of what was found, ``tool`` are results in the tool's own
-        sentences, ``alt`` texts that stand for a picture, ``aims`` what was intended or asked, ``context`` what was done
-        and how, ``background`` the problem before it, ``method`` the tool's words on how the study was made, ``chain`` and
-        ``label`` names of steps and outcomes, ``quote`` words of a named person, ``literature`` others' findings.
+    block : what kind of place it stands in. ``results`` speak of what was found, ``caption`` is a line under a block, on
+        what was found or on the block itself, ``tool`` are results in the tool's own sentences, ``alt`` texts that stand
+        for a picture, ``aims`` what was intended or asked, ``context`` what was done and how, ``background`` the problem
+        before it, ``method`` the tool's words on how the study was made, ``chain`` and ``label`` names of steps and
+        outcomes, ``quote`` words of a named person, ``literature`` others' findings.
     rung : of the study, where the sentence refers to no estimate.
     references : what it may refer to, and what a proposal may be made of; the first is the first primary outcome.
     declared : figures written in the study file, as their digits; a bare figure among them is no finding.
