@@ -43,13 +43,22 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """One item of the Standard's table and the places in documents that the register names for it."""
+    """One item of the Standard's table and the places in documents that show it.
+
+    ``rows`` says that rows of the programme file itself are among the evidence; that file stays with the programme.
+    """
 
     item: str
     id: str
     title: str
     verdict: str
     places: tuple[tuple[str, str], ...] = ()
+    rows: bool = False
+
+    @property
+    def nothing(self) -> str:
+        """What the index says where no document is named."""
+        return "rows of the programme file alone" if self.rows else "no document named"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +128,14 @@ def _small_enough(size: int) -> None:
 
 def _shelves(programme: Programme, audit: Audit) -> Iterator[Shelf]:
     """Put every cited place under its items: those the register names, and those the self-check found evidence in."""
+    known = {d.id: d.id for d in programme.documents} | {d.file: d.id for d in programme.documents if d.file}
     for point in audit.points:
         places = dict.fromkeys((d.id, s.place) for d in programme.documents for s in d.serves
                                if s.item in (point.internal_key, point.internal_key.split(".")[0]))
-        by_file = {d.file: d.id for d in programme.documents if d.file}
-        places |= dict.fromkeys((by_file[e.file], e.place) for e in point.evidence if e.file in by_file)
-        yield Shelf(item=point.internal_key, id=point.id, title=point.title, verdict=point.verdict, places=tuple(places))
+        found = ((known.get(e.file) or known.get(e.file.split(" ", 1)[0]), e.place) for e in point.evidence)
+        places |= dict.fromkeys((code, place) for code, place in found if code)
+        yield Shelf(item=point.internal_key, id=point.id, title=point.title, verdict=point.verdict, places=tuple(places),
+                    rows=any(e.file == programme.source for e in point.evidence))
 
 
 def pack(room: Room, files: Mapping[str, Path], index_html: str) -> bytes:
@@ -163,7 +174,7 @@ def index_workbook(room: Room) -> bytes:
         items += [(shelf.id, shelf.item, shelf.title, shelf.verdict.replace("_", " "), code, titles[code].title,
                    place or "no place named", titles[code].file or titles[code].why_not)
                   for code, place in shelf.places] or [
-                      (shelf.id, shelf.item, shelf.title, shelf.verdict.replace("_", " "), "", "", "no document named", "")]
+                      (shelf.id, shelf.item, shelf.title, shelf.verdict.replace("_", " "), "", "", shelf.nothing, "")]
     workbooks.write_rows(book, "Items", items, widths=(8, 30, 60, 16, 12, 40, 20, 50))
     documents: list[tuple[Any, ...]] = [("document", "title", "kind", "file in the room", "bytes", "sha256", "link",
                                          "why not")]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from impact.dced import workbooks
 from impact.dced.agenda import Due
-from impact.dced.evidence_room import Room
+from impact.dced.evidence_room import Held, Room, Shelf
 from impact.dced.rehearsal import Rehearsal, Request
 from impact.dced.rehearsal_sheet import Answers, Tried
 from impact.dced.report import words
@@ -64,8 +64,17 @@ def told(rehearsal: Rehearsal, answers: Answers) -> str:
 def room_html(room: Room) -> str:
     """Lay out the index of the evidence room; links lead to the files beside it."""
     return _page("room", "Evidence room", room.programme, room, {
-        "room": room, "inside": sum(bool(d.file) for d in room.documents), "documents": {d.id: d for d in room.documents},
+        "room": room, "inside": sum(bool(d.file) for d in room.documents),
+        "shelves": [(shelf, _by_document(room, shelf)) for shelf in room.shelves],
         "verdicts": words.VERDICT})
+
+
+def _by_document(room: Room, shelf: Shelf) -> list[tuple[Held, str]]:
+    """Name each document of an item once, with its places."""
+    places: dict[str, list[str]] = {}
+    for code, place in shelf.places:
+        places.setdefault(code, []).append(place)
+    return [(d, ", ".join(p for p in places[d.id] if p)) for d in room.documents if d.id in places]
 
 
 def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str:
