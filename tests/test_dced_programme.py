@@ -673,6 +673,7 @@ def test_the_table_can_be_written_corrected_and_handed_back(tmp_path, capsys):
     assert capsys.readouterr().out.rstrip().endswith(f"open {sheet}")
     assert main(["audit", str(write(tree(), tmp_path)), "--standard", str(sheet)]) == 0
     assert main(["audit", "--write-standard", str(tmp_path / "mine.yaml")]) == 2
+    assert main(["audit", "--write-standard", str(sheet)]) == 2  # perhaps corrected already
     assert main(["audit"]) == 2
     assert "neither a record nor a programme is named" in capsys.readouterr().err
 

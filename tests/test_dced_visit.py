@@ -1,10 +1,12 @@
 """What stands beside a programme's self-check: rehearsal, evidence room, agenda, what moved, the manager's page."""
 
 import dataclasses
+import hashlib
 import io
 import json
 import shutil
 import zipfile
+import zlib
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -274,6 +276,72 @@ def test_signs_of_personal_data_are_found_and_never_repeated(tmp_path):
     assert "column of personal data" in signs(tmp_path / "d.xlsx")
     (tmp_path / "e.csv").write_text("name,value\nfarms,1250\nincome in 2026,+12345\n", encoding="utf-8")
     assert signs(tmp_path / "e.csv") == ""
+
+
+def test_the_index_names_the_documents_that_the_self_check_found_evidence_in(programme):
+    shelves = {s.item: s for s in furnish(programme, audit(programme))[0].shelves}
+    assert ("D1", "p. 1") in shelves["rc_logic.own_chain"].places
+    assert ("D2", "row 2") in {place for s in shelves.values() for place in s.places}  # cited, and under no ‘serves’
+    assert all(s.places or s.rows for s in shelves.values() if s.verdict == "on_file")
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("wide.csv", "id\tPhone\n1\t77\n".encode("utf-16")), ("marked.csv", b"\xef\xbb\xbfFull name,x\na,1\n"),
+    ("titled.csv", b"Farmers of 2025\nid;Phone number\n1;77\n"), ("people.csv", b"id,name\n1,Jo Doe\n2,An Other\n"),
+    ("plain.pdf", b"%PDF-1.4\nBT (to jo@example.org) Tj ET\n"),
+    ("packed.pdf", b"%PDF-1.4\nstream\n" + zlib.compress(b"BT (to jo@example.org) Tj ET") + b"\nendstream\n"),
+    ("big.csv", b"id,x\n" + b"1,2\n" * 5_000_001), ("table.dta", b"<stata_dta>\0id\0\0full_name\0phone\0"),
+])
+def test_signs_are_found_in_whatever_form_a_file_takes(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    assert signs(tmp_path / name)
+    assert "jo@" not in signs(tmp_path / name)
+
+
+def test_signs_are_found_in_comments_links_slides_and_files_inside_files(tmp_path):
+    parts = {"a.xlsx": ("xl/comments/comment1.xml", "<comment><text><t>+221 77 123 45 67</t></text></comment>"),
+             "b.xlsx": ("xl/worksheets/_rels/sheet1.xml.rels", '<Relationship Target="mailto:jo@example.org"/>'),
+             "c.pptx": ("ppt/slides/slide1.xml", "<a:p><a:t>jo@example.org</a:t></a:p>"),
+             "d.odt": ("content.xml", "<text:p>jo@example.org</text:p>"), "e.zip": ("in/list.csv", "Full name,x\na,1\n"),
+             "f.docx": ("word/embeddings/list.csv", "id,Telephone\n1,77\n")}
+    for name, (inside, text) in parts.items():
+        with zipfile.ZipFile(tmp_path / name, "w") as packed:
+            packed.writestr(inside, text)
+        assert signs(tmp_path / name), name
+
+
+def test_authors_are_taken_out_of_the_copy_and_both_fingerprints_are_told(programme, checked, folder):
+    book = Workbook()
+    book.active.append(["farms", 3])
+    book.properties.creator = book.properties.lastModifiedBy = "Jo Doe"
+    book.save(folder / "docs" / "costs.xlsx")
+    (folder / "docs" / "scan.pdf").write_bytes(b"%PDF-1.4\n<</Author (Jo Doe)>>\n%%EOF")
+    first, second = (dataclasses.replace(programme.documents[0], file=f"docs/{name}") for name in ("costs.xlsx", "scan.pdf"))
+    both = dataclasses.replace(programme, documents=(first, dataclasses.replace(second, id="D9")))
+    room, files = furnish(both, checked)
+    with zipfile.ZipFile(io.BytesIO(pack(room, files, room_html(room)))) as packed:
+        for held in room.documents:
+            content = packed.read(f"{FOLDER}/{held.file}")
+            assert hashlib.sha256(content).hexdigest() == held.sha256 != held.original
+            assert b"Jo Doe" not in content
+        core = zipfile.ZipFile(io.BytesIO(packed.read(f"{FOLDER}/documents/D1 costs.xlsx"))).read("docProps/core.xml")
+        assert b"Jo Doe" not in core
+        page = packed.read(f"{FOLDER}/self-check-index.html").decode()
+    assert "1 could not be searched for personal data" in page
+    assert hashlib.sha256((folder / "docs" / "scan.pdf").read_bytes()).hexdigest() in page
+
+
+def test_the_room_writes_over_nothing_but_an_earlier_room(folder, capsys):
+    room = folder / "out.zip"
+    assert main(["audit", str(folder), "--evidence-room", str(room)]) == 0
+    assert main(["audit", str(folder), "--evidence-room", str(room)]) == 0
+    before = (folder / "programme.yaml").read_bytes()
+    (folder / "other.zip").write_bytes(b"mine")
+    for target in ("programme.yaml", "other.zip"):
+        assert main(["audit", str(folder), "--evidence-room", str(folder / target)]) == 2
+    assert "does not end in .zip" in capsys.readouterr().err
+    assert (folder / "programme.yaml").read_bytes() == before
+    assert (folder / "other.zip").read_bytes() == b"mine"
 
 
 # ---- what falls due

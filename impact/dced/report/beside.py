@@ -65,6 +65,7 @@ def room_html(room: Room) -> str:
     """Lay out the index of the evidence room; links lead to the files beside it."""
     return _page("room", "Evidence room", room.programme, room, {
         "room": room, "inside": sum(bool(d.file) for d in room.documents),
+        "unsearched": sum(bool(d.file) and not d.searched for d in room.documents),
         "shelves": [(shelf, _by_document(room, shelf)) for shelf in room.shelves],
         "verdicts": words.VERDICT})
 
