@@ -24,6 +24,7 @@ from impact.dced.snapshots import Move, Progress, compare, since_last, snapshot_
 from impact.dced.types import Gap
 from impact.errors import DesignError, StudyError
 from impact.programme import read_programme
+from impact.programme.report_types import Total
 from impact.results.record import evaluation_to_json, to_json
 
 PROGRAMME = """
@@ -142,7 +143,24 @@ def test_a_reported_figure_is_walked_back_to_the_questionnaire(programme, checke
     ready = {r.ask for r in asked if r.ready}
     assert "Show the questionnaire." not in ready  # no page named
     assert "Show a decision that followed from results, and what changed after it." not in ready  # no file
-    assert "Show the results chain in force on 2026-06-30, and every earlier version." in ready
+    assert "Show the results chain in force on 2025-12-31, the last day of that report, and every other version." in ready
+
+
+def test_what_was_measured_is_walked_back_before_what_was_projected_and_a_share_of_a_total(programme, checked):
+    report, total = programme.reports[0], Total(id="all", common="income", year=2025, value=30)
+    measured = report.figures[0]
+    projected = [dataclasses.replace(measured, label=f"Income expected {n}", shown_as="projected") for n in range(20)]
+    summed = dataclasses.replace(measured, label="All income", traces_to="all")
+    indicators = tuple(dataclasses.replace(i, common="income") for i in programme.indicators)
+
+    def first(*figures):
+        changed = dataclasses.replace(programme, indicators=indicators, totals=(total,),
+                                      reports=(dataclasses.replace(report, figures=figures),))
+        return next(r.ask for r in rehearse(changed, checked, sample=2, seed=7).requests if r.intervention == "seeds")
+
+    assert "“Income gained”" in first(*projected, summed, measured)
+    assert "“All income”" in first(*projected, summed)
+    assert "“Income expected" in first(*projected)
 
 
 def test_the_guide_puts_talk_to_the_right_people(programme, checked):
@@ -182,6 +200,8 @@ def test_answers_come_back_as_they_were_written(programme, checked, tmp_path):
     assert page.index("What could not be produced") < page.index("on a lost laptop") < page.index("Interview guide")
     assert "FICTIONAL PROGRAMME" in page
     assert "Drew it from memory" in page
+    assert "B. Doe" not in page and "C. Roe" not in page  # names stay in the sheet
+    assert "Nothing was tried." in rehearsal_html(found, Answers())
 
 
 def test_every_row_that_is_not_filled_in_as_it_must_be_is_named_at_once(programme, checked, tmp_path):
@@ -189,7 +209,7 @@ def test_every_row_that_is_not_filled_in_as_it_must_be_is_named_at_once(programm
     file = tmp_path / "sheet.xlsx"
     file.write_bytes(fill(rehearsal_workbook(found), [
         ("Requests", 2, 6, "perhaps"), ("Requests", 3, 6, "yes"), ("Requests", 3, 7, "B. Doe"),
-        ("Requests", 3, 8, "2026-02-30"),
+        ("Requests", 3, 8, "2026-02-30"), ("Requests", 3, 9, "an e-mail of May"),
         ("Requests", 4, 3, "Show something else"), ("Requests", 4, 6, "no"), ("Interviews", 2, 7, "yes")]))
     with pytest.raises(StudyError) as refused:
         read_answers(file, found)

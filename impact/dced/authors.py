@@ -9,7 +9,7 @@ from pathlib import Path
 
 from impact.programme.disk import MAX_PART, OFFICE
 
-_NAMES = re.compile(rb"(<(?P<tag>dc:creator|cp:lastModifiedBy|Manager|author|meta:initial-creator|meta:printed-by)\b[^>/]*>)"
+_NAMES = re.compile(rb"(<(?P<tag>dc:creator|cp:lastModifiedBy|Manager|author|meta:initial-creator|meta:printed-by)\b[^>]*(?<!/)>)"
                     rb"[^<]+(?=</(?P=tag)>)")
 _MARKS = re.compile(rb"(\s(?:w\d*:author|w:initials|userId|displayName|initials)=)\"[^\"]+\"")
 _PLACES = re.compile(r"docProps/(core|app)\.xml|meta\.xml|content\.xml|styles\.xml|word/\w+\.xml|xl/(comments/)?comments?\d*\.xml|"

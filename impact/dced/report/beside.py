@@ -46,7 +46,9 @@ def rehearsal_html(rehearsal: Rehearsal, answers: Answers | None = None) -> str:
     lines = [_Line(request=r, tried=tried.get(r.code)) for r in rehearsal.requests]
     names = {i.id: i.name for i in rehearsal.drawn}
     return _page("rehearsal", "Rehearsal of an audit", rehearsal.programme, rehearsal, {
-        "r": rehearsal, "answered": answers is not None, "told": told(rehearsal, answers) if answers else "",
+        "r": rehearsal, "answered": answers is not None, "tried": bool(tried),
+        "words_of": {"yes": "produced", "partly": "partly produced", "no": "not produced"},
+        "told": told(rehearsal, answers) if answers else "",
         "not_produced": [x for x in lines if x.tried and x.tried.produced != "yes"],
         "unregistered": [x for x in lines if x.tried and x.tried.produced != "no" and not x.request.ready],
         "groups": [(names[i], list(rows)) for i, rows in groupby(lines, key=lambda x: x.request.intervention)],
