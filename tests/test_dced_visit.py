@@ -19,7 +19,7 @@ from impact.dced.evidence_room import FOLDER, furnish, pack
 from impact.dced.personal import signs
 from impact.dced.rehearsal import rehearse
 from impact.dced.rehearsal_sheet import Answers, Said, Tried, read_answers, rehearsal_workbook
-from impact.dced.report.beside import manager_html, rehearsal_html, room_html, told
+from impact.dced.report.beside import calendar_workbook, manager_html, rehearsal_html, room_html, told
 from impact.dced.snapshots import Move, Progress, compare, since_last, snapshot_name
 from impact.dced.types import Gap
 from impact.errors import DesignError, StudyError
@@ -480,6 +480,17 @@ def test_the_pages_ask_for_nothing_and_the_managers_fits_one_sheet(programme, ch
                 assert len(PdfReader(io.BytesIO(content)).pages) == 1
             page.close()
         browser.close()
+
+
+def test_every_move_stands_with_its_reason_in_the_workbook_whatever_the_page_has_room_for(programme, checked):
+    moves = tuple(Move(internal_key=f"k{n}", title=f"Item {n}", before="on_file", now="gap", direction="slipped",
+                       why=f"=lost {n}") for n in range(9))
+    book = load_workbook(io.BytesIO(calendar_workbook(programme, (), Progress(since="2026-03-31", moves=moves))))
+    rows = list(book["What moved"].iter_rows(min_row=2, values_only=True))
+    assert rows[8] == ("k8", "Item 8", "on file", "gap", "slipped", "'=lost 8")
+    assert "What moved" not in load_workbook(io.BytesIO(calendar_workbook(programme, (), Progress(since=None)))).sheetnames
+    page = manager_html(checked, (), Progress(since="2026-03-31", moves=moves))
+    assert "and 4 more; every one with its reason in self-check-calendar.xlsx" in page
 
 
 # ---- the command

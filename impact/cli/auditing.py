@@ -82,7 +82,7 @@ def _beside(programme: Programme, self_check: Audit, out: Path, files: Files) ->
 
     progress, due = since_last(self_check, out / SNAPSHOTS), falls_due(programme)
     files[out / MANAGER] = manager_html(self_check, due, progress)
-    files[out / CALENDAR] = calendar_workbook(programme, due)
+    files[out / CALENDAR] = calendar_workbook(programme, due, progress)
     files[out / SNAPSHOTS / snapshot_name(self_check.as_of)] = files[out / RECORD]
     late = sum(d.late for d in due)
     return [*programme_lines(self_check), progress.sentence,

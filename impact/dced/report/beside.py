@@ -18,7 +18,7 @@ from impact.dced.rehearsal import Rehearsal, Request
 from impact.dced.rehearsal_sheet import Answers, Tried
 from impact.dced.report import words
 from impact.dced.snapshots import WORDS, Progress
-from impact.dced.types import EFFORTS, Audit
+from impact.dced.types import EFFORTS, Audit, Verdict
 from impact.dced.wording import listed, plural, shorten
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def _together(agenda: Sequence[Due]) -> list[Due]:
                     about=listed(dict.fromkeys(d.about for d in same if d.about), MOST_NAMED)) for same in groups.values()]
 
 
-def calendar_workbook(programme: Programme, agenda: Sequence[Due]) -> bytes:
-    """Write what falls due as a workbook, the earliest first."""
+def calendar_workbook(programme: Programme, agenda: Sequence[Due], progress: Progress) -> bytes:
+    """Write what falls due as a workbook, the earliest first, and every item that moved since the last snapshot."""
     book = workbooks.new_workbook()
     mark = [("", "FICTIONAL PROGRAMME")] if programme.simulated else []
     workbooks.write_rows(book, "Self-check", [("DCED self-check", "Calendar of what falls due"), *mark,
@@ -116,8 +116,17 @@ def calendar_workbook(programme: Programme, agenda: Sequence[Due]) -> bytes:
     rows = [("date", "late", "what falls due", "concerns", "owner", "where it stands")]
     rows += [(d.date, "late" if d.late else "", d.what, d.about, d.owner or "nobody named", d.place) for d in agenda]
     workbooks.write_rows(book, "Calendar", rows, widths=(12, 8, 60, 24, 30, 24))
+    if progress.since:
+        moves = [("item", "what it asks", f"on {progress.since}", f"on {programme.as_of}", "moved", "why")]
+        moves += [(m.internal_key, m.title, _verdict(m.before), _verdict(m.now), WORDS[m.direction], m.why)
+                  for m in progress.moves]
+        workbooks.write_rows(book, "What moved", moves, widths=(30, 50, 16, 16, 18, 80))
     workbooks.stamp_sheets(book, fictional=bool(programme.simulated))
     return workbooks.saved(book)
+
+
+def _verdict(verdict: Verdict | None) -> str:
+    return words.VERDICT[verdict] if verdict else "not in the table"
 
 
 def _steps(audit: Audit) -> list[dict[str, str]]:
