@@ -163,6 +163,16 @@ def test_what_was_measured_is_walked_back_before_what_was_projected_and_a_share_
     assert "“Income expected" in first(*projected)
 
 
+def test_a_large_figure_is_asked_for_as_it_is_printed(programme, checked):
+    report = programme.reports[0]
+    large = dataclasses.replace(report.figures[0], value=1_234_567)
+    changed = dataclasses.replace(programme, reports=(dataclasses.replace(report, figures=(large,)),),
+                                  results=(dataclasses.replace(programme.results[0], value=1_234_567.25),))
+    asked = rehearse(changed, checked, sample=2, seed=7).requests
+    assert asked[0].ask == "Show “Income gained”, 1,234,567, in the report."
+    assert "r1: 1,234,567.25, gross" in {r.told for r in asked}
+
+
 def test_the_guide_puts_talk_to_the_right_people(programme, checked):
     guide = [q for q in rehearse(programme, checked, sample=2, seed=7).questions if q.intervention == "seeds"]
     assert {q.item: q.who for q in guide} == {

@@ -186,10 +186,10 @@ def _walk_back(programme: Programme, code: str, drawn: _Figure | None) -> Iterat
                "no reported figure traces to this intervention", ())
         return
     report, figure, result = drawn
-    yield (code, f"Show “{shorten(figure.label, 70)}”, {figure.value:g}, in the report.",
+    yield (code, f"Show “{shorten(figure.label, 70)}”, {figure.value:,.12g}, in the report.",
            f"{report.id}, {figure.place or 'no place named'}; shown as {figure.shown_as or 'not stated'}",
            _document(programme, report.document, figure.place))
-    value = "no figure" if result.value is None else f"{result.value:g}"
+    value = "no figure" if result.value is None else f"{result.value:,.12g}"
     told = f"{result.id}: {value}, {result.basis or 'basis not stated'}"
     yield (code, "Show the calculation behind it, with its inputs.",
            f"{told}{f'; {result.formula}' if result.formula else ''}",

@@ -29,7 +29,7 @@ MANAGER = "self-check-manager.html"
 CALENDAR = "self-check-calendar.xlsx"
 SOON = 90
 MOST_STEPS, MOST_DUE, MOST_MOVES, MOST_NAMED = 8, 6, 5, 2  # what fits one sheet of paper, each text at its longest
-LONGEST_STEP, LONGEST_DUE = 120, 60
+LONGEST_STEP, LONGEST_DUE, LONGEST_TITLE = 100, 60, 48
 _HERE = Path(__file__).parent
 
 
@@ -77,7 +77,7 @@ def _by_document(room: Room, shelf: Shelf) -> list[tuple[Held, str]]:
     places: dict[str, list[str]] = {}
     for code, place in shelf.places:
         places.setdefault(code, []).append(place)
-    return [(d, ", ".join(p for p in places[d.id] if p)) for d in room.documents if d.id in places]
+    return [(d, ", ".join(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p)))) for d in room.documents if d.id in places]
 
 
 def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str:
@@ -130,13 +130,16 @@ def _verdict(verdict: Verdict | None) -> str:
 
 
 def _steps(audit: Audit) -> list[dict[str, str]]:
-    """Name each cure of a must item once, the cheapest first, with what it concerns."""
+    """Name each cure of a must item once, the cheapest first, with the item it serves and what it concerns."""
     cures: dict[tuple[int, str], list[str]] = {}
+    titles: dict[str, str] = {}
     for point in audit.fix_first:
         for gap in point.gaps:
             if gap.fix:
-                cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap.about or point.id)
-    return [{"fix": shorten(fix, LONGEST_STEP), "about": listed(dict.fromkeys(about), MOST_NAMED)}
+                cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap.about)
+                titles.setdefault(gap.fix, f"{point.id} {shorten(point.title, LONGEST_TITLE)}")
+    return [{"fix": shorten(fix, LONGEST_STEP),
+             "about": ": ".join(x for x in (titles[fix], listed(dict.fromkeys(a for a in about if a), MOST_NAMED)) if x)}
             for (_, fix), about in sorted(cures.items(), key=lambda item: item[0][0])]
 
 
