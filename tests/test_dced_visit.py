@@ -304,7 +304,9 @@ def test_signs_of_personal_data_are_found_and_never_repeated(tmp_path):
     book.active.append(["id", "Respondent's name"])
     book.save(tmp_path / "d.xlsx")
     assert "column of personal data" in signs(tmp_path / "d.xlsx")
-    (tmp_path / "e.csv").write_text("name,value\nfarms,1250\nincome in 2026,+12345\n", encoding="utf-8")
+    (tmp_path / "e.csv").write_text("name,value\nfarms,1250\nincome in 2026,+12345\np,0.001234567891\nid,00\n", encoding="utf-8")
+    (tmp_path / "f.txt").write_text("call 00221 77 123 45 67", encoding="utf-8")
+    assert "phone" in signs(tmp_path / "f.txt")
     assert signs(tmp_path / "e.csv") == ""
 
 
@@ -338,6 +340,20 @@ def test_signs_are_found_in_comments_links_slides_and_files_inside_files(tmp_pat
         with zipfile.ZipFile(tmp_path / name, "w") as packed:
             packed.writestr(inside, text)
         assert signs(tmp_path / name), name
+
+
+def test_a_document_made_to_exhaust_the_search_stays_out(tmp_path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.txt", (b"x" * 99 + b"\n") * 200_000)
+    with zipfile.ZipFile(tmp_path / "nested.zip", "w") as packed:
+        for n in range(4):
+            packed.writestr(f"{n}.zip", inner.getvalue())
+    (tmp_path / "stream.pdf").write_bytes(b"%PDF-1.4\n" + (b"stream\n" + zlib.compress(b"x" * 19_000_000) + b"\nendstream\n") * 4)
+    (tmp_path / "word.txt").write_text("a" * 2_000_000)
+    assert "unpacks to too much" in signs(tmp_path / "nested.zip")
+    assert "unpacks to too much" in signs(tmp_path / "stream.pdf")
+    assert signs(tmp_path / "word.txt") == ""
 
 
 def test_authors_are_taken_out_of_the_copy_and_both_fingerprints_are_told(programme, checked, folder):

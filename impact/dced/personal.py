@@ -12,10 +12,11 @@ from pathlib import Path, PurePosixPath
 from impact.programme.disk import OFFICE, TEXT, part
 
 MAX_BYTES = 20_000_000
+MAX_READ = 60_000_000  # bytes of one document once unpacked, files inside files included
 HEAD_LINES = 20  # a table's headings may stand below a title
 MOST_LINES = 500  # of a table, for what its entries look like
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
-_PHONE = re.compile(r"(?<!\w)(?:\+|00)\d(?:[ ()./-]{0,2}\d){8,}(?!\w)")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+\.[\w.]+")
+_PHONE = re.compile(r"(?:(?<!\w)\+|(?<![\w.,-])00)[1-9](?:[ ()./-]{0,2}\d){8,13}(?!\w)")
 _HEAD = re.compile(
     r"(full|first|last|family|given|(owner|respondent|worker|farmer|participant|beneficiary|trainee|enumerator)('?s)?) ?names?|"
     r"names? of (the )?(owner|respondent|worker|farmer|participant|beneficiary|trainee|person)s?|surname|"
@@ -27,13 +28,26 @@ _PARTS = re.compile(r"word/(document|header\d*|footer\d*|comments|footnotes|endn
                     r"xl/(sharedStrings|worksheets/sheet\d+|(comments/)?comments?\d*|threadedComments/\w+)\.xml|"
                     r"ppt/(slides|notesSlides)/\w+\.xml|(word|xl|ppt)/(\w+/)?_rels/[\w.]+\.rels")
 _ENDS = re.compile(r"</(?:si|is|text|w:p|a:p|text:p|text:h)>")
-_TAG = re.compile(r"<[^>]+>")
+_TAG = re.compile(r"<[^<>]+>")
 _MAIL_LINK = re.compile(r"mailto:[^\"?]{3,200}")
 _STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 _LITERAL = re.compile(rb"\(((?:\\.|[^()\\])*)\)")
 _TABLES = (".dta", ".sav", ".parquet")
 _NAMED = re.compile(r"names?|noms?|nombres?", re.IGNORECASE)
 _PERSON = re.compile(r"[^\W\d_][\w'’-]*\.?( [^\W\d_][\w'’-]*\.?){1,3}")
+
+
+class _Room:
+    """What may still be unpacked of one document, so that files packed inside files exhaust nothing."""
+
+    def __init__(self) -> None:
+        self.left = MAX_READ
+
+    def take(self, content: bytes) -> bytes:
+        self.left -= len(content)
+        if self.left < 0:
+            raise ValueError("unpacks to too much")
+        return content
 
 
 def signs(path: Path) -> str:
@@ -47,7 +61,7 @@ def signs(path: Path) -> str:
             return f"it is larger than {MAX_BYTES:,} bytes, too large to be searched"
         return ""
     try:
-        for where, cell in _cells(path.name, path.read_bytes(), depth=2):
+        for where, cell in _cells(path.name, path.read_bytes(), 2, _Room()):
             if _EMAIL.search(cell):
                 return f"{where} holds what looks like an e-mail address"
             if _PHONE.search(cell):
@@ -55,7 +69,7 @@ def signs(path: Path) -> str:
             if _HEAD.fullmatch(cell.replace("_", " ").strip()):
                 return f"{where} is headed like a column of personal data"
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
-        return "it does not open, so that it could not be searched"
+        return "it does not open, or unpacks to too much, so that it could not be searched"
     return ""
 
 
@@ -64,15 +78,15 @@ def unsearched(path: Path) -> bool:
     return path.suffix.lower() not in (*TEXT, *OFFICE, *_TABLES)
 
 
-def _cells(name: str, content: bytes, depth: int) -> Iterator[tuple[str, str]]:
+def _cells(name: str, content: bytes, depth: int, room: _Room) -> Iterator[tuple[str, str]]:
     """Give the pieces of text of a file, each with the words that say where it stands."""
     kind = PurePosixPath(name).suffix.lower()
     if kind in TEXT:
         yield from _lines(content, table=kind in (".csv", ".tsv", ".txt"))
     elif kind in OFFICE:
-        yield from _packed(content, depth)
+        yield from _packed(content, depth, room)
     elif kind == ".pdf":
-        yield from (("a page", text) for text in _pages(content))
+        yield from (("a page", text) for text in _pages(content, room))
     elif kind in _TABLES:  # the names of columns stand in the file as plain letters
         yield from (("a column", word.decode("ascii")) for word in re.findall(rb"[A-Za-z][A-Za-z_ ]{2,31}", content[:1_000_000]))
 
@@ -81,7 +95,8 @@ def _lines(content: bytes, *, table: bool) -> Iterator[tuple[str, str]]:
     wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = content.decode("utf-16" if wide else "utf-8-sig", "replace")
     for number, line in enumerate(text.splitlines(), 1):
-        yield f"line {number}", line
+        if "@" in line or "+" in line or "00" in line:  # nothing else can be an address or a number
+            yield f"line {number}", line
         if table and number <= HEAD_LINES:
             yield from (("a column", cell) for cell in _row(line))
     if table and _lists_people([_row(line) for line in text.splitlines()[:MOST_LINES]]):
@@ -103,12 +118,12 @@ def _lists_people(rows: list[list[str]]) -> bool:
     return False
 
 
-def _packed(content: bytes, depth: int) -> Iterator[tuple[str, str]]:
+def _packed(content: bytes, depth: int, room: _Room) -> Iterator[tuple[str, str]]:
     """Go through an office file or packed folder, and through the files inside it."""
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         for name in sorted(packed.namelist()):
             if _PARTS.fullmatch(name):
-                text = part(packed, name).decode("utf-8", "replace")
+                text = room.take(part(packed, name)).decode("utf-8", "replace")
                 where = "a cell" if name.startswith("xl/") else "a paragraph"
                 yield from (("a link", link) for link in _MAIL_LINK.findall(text))
                 yield from ((where, _TAG.sub("", piece)) for piece in _ENDS.split(text))
@@ -116,15 +131,15 @@ def _packed(content: bytes, depth: int) -> Iterator[tuple[str, str]]:
                 if not depth:
                     raise ValueError("packed too deep")
                 yield from ((f"{where} of a file inside it", cell)
-                            for where, cell in _cells(name, part(packed, name), depth - 1))
+                            for where, cell in _cells(name, room.take(part(packed, name)), depth - 1, room))
 
 
-def _pages(content: bytes) -> Iterator[str]:
+def _pages(content: bytes, room: _Room) -> Iterator[str]:
     """Give the text a PDF writes with plain letters; most of its fonts number their letters, and those are not seen."""
     yield from (link.decode("latin-1") for link in re.findall(rb"mailto:[^)?>]{3,200}", content))
     for found in _STREAM.finditer(content):
         try:
-            stream = zlib.decompressobj().decompress(found[1], MAX_BYTES)
+            stream = room.take(zlib.decompressobj().decompress(found[1], MAX_BYTES))
         except zlib.error:
             stream = found[1]
         if b"Tj" in stream or b"TJ" in stream:
