@@ -129,7 +129,7 @@ def test_a_talk_that_shows_only_a_part_is_declared_with_its_notes(tmp_path):
 
     point = checked(tmp_path, change).point("rc_logic.staff_use")
     assert (point.verdict, point.known) == ("partly", "declared_with_evidence")
-    assert "Ann Example judged on 2026-06-01: partly. Two of three drew the chain." in point.gap
+    assert "Adviser judged on 2026-06-01: partly. Two of three drew the chain." in point.gap
 
 
 def test_nobody_who_left_is_asked_to_mend_anything(tmp_path):
@@ -164,7 +164,7 @@ def test_not_applicable_needs_a_reason_and_a_name_and_is_counted_aloud(tmp_path)
     found = checked(tmp_path / "a", lambda v: v.update(not_applicable=[said]))
     point = found.point("rc_displacement.analysed")
     assert point.verdict == "not_applicable"
-    assert "says Ann Example on 2026-06-01: Nothing is sold." in point.reason
+    assert "says a person named in the programme file on 2026-06-01: Nothing is sold." in point.reason
     assert "1 item is said not to apply" in " ".join(programme_lines(found))
     assert "1 item is said not to apply" in outputs(found)["self-check.html"]
     assert "10 of the 10 items checked" in found.elements[0].sentence
@@ -183,7 +183,7 @@ def test_not_applicable_to_one_intervention_leaves_the_others(tmp_path):
 
     point = checked(tmp_path, change).point("rc_displacement.analysed")
     assert point.verdict == "on_file"
-    assert "Small loans: not applicable, says Ann Example" in point.reason
+    assert "Small loans: not applicable, says a person named in the programme file" in point.reason
     assert {e.about for e in point.evidence} <= {"Better seeds", ""}
 
 
@@ -673,6 +673,7 @@ def test_the_table_can_be_written_corrected_and_handed_back(tmp_path, capsys):
     assert capsys.readouterr().out.rstrip().endswith(f"open {sheet}")
     assert main(["audit", str(write(tree(), tmp_path)), "--standard", str(sheet)]) == 0
     assert main(["audit", "--write-standard", str(tmp_path / "mine.yaml")]) == 2
+    assert main(["audit", "--write-standard", str(sheet)]) == 2  # perhaps corrected already
     assert main(["audit"]) == 2
     assert "neither a record nor a programme is named" in capsys.readouterr().err
 

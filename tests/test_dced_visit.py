@@ -1,10 +1,12 @@
 """What stands beside a programme's self-check: rehearsal, evidence room, agenda, what moved, the manager's page."""
 
 import dataclasses
+import hashlib
 import io
 import json
 import shutil
 import zipfile
+import zlib
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -17,11 +19,12 @@ from impact.dced.evidence_room import FOLDER, furnish, pack
 from impact.dced.personal import signs
 from impact.dced.rehearsal import rehearse
 from impact.dced.rehearsal_sheet import Answers, Said, Tried, read_answers, rehearsal_workbook
-from impact.dced.report.beside import manager_html, rehearsal_html, room_html, told
+from impact.dced.report.beside import calendar_workbook, manager_html, rehearsal_html, room_html, told
 from impact.dced.snapshots import Move, Progress, compare, since_last, snapshot_name
 from impact.dced.types import Gap
 from impact.errors import DesignError, StudyError
 from impact.programme import read_programme
+from impact.programme.report_types import Total
 from impact.results.record import evaluation_to_json, to_json
 
 PROGRAMME = """
@@ -140,7 +143,34 @@ def test_a_reported_figure_is_walked_back_to_the_questionnaire(programme, checke
     ready = {r.ask for r in asked if r.ready}
     assert "Show the questionnaire." not in ready  # no page named
     assert "Show a decision that followed from results, and what changed after it." not in ready  # no file
-    assert "Show the results chain in force on 2026-06-30, and every earlier version." in ready
+    assert "Show the results chain in force on 2025-12-31, the last day of that report, and every other version." in ready
+
+
+def test_what_was_measured_is_walked_back_before_what_was_projected_and_a_share_of_a_total(programme, checked):
+    report, total = programme.reports[0], Total(id="all", common="income", year=2025, value=30)
+    measured = report.figures[0]
+    projected = [dataclasses.replace(measured, label=f"Income expected {n}", shown_as="projected") for n in range(20)]
+    summed = dataclasses.replace(measured, label="All income", traces_to="all")
+    indicators = tuple(dataclasses.replace(i, common="income") for i in programme.indicators)
+
+    def first(*figures):
+        changed = dataclasses.replace(programme, indicators=indicators, totals=(total,),
+                                      reports=(dataclasses.replace(report, figures=figures),))
+        return next(r.ask for r in rehearse(changed, checked, sample=2, seed=7).requests if r.intervention == "seeds")
+
+    assert "“Income gained”" in first(*projected, summed, measured)
+    assert "“All income”" in first(*projected, summed)
+    assert "“Income expected" in first(*projected)
+
+
+def test_a_large_figure_is_asked_for_as_it_is_printed(programme, checked):
+    report = programme.reports[0]
+    large = dataclasses.replace(report.figures[0], value=1_234_567)
+    changed = dataclasses.replace(programme, reports=(dataclasses.replace(report, figures=(large,)),),
+                                  results=(dataclasses.replace(programme.results[0], value=1_234_567.25),))
+    asked = rehearse(changed, checked, sample=2, seed=7).requests
+    assert asked[0].ask == "Show “Income gained”, 1,234,567, in the report."
+    assert "r1: 1,234,567.25, gross" in {r.told for r in asked}
 
 
 def test_the_guide_puts_talk_to_the_right_people(programme, checked):
@@ -180,6 +210,8 @@ def test_answers_come_back_as_they_were_written(programme, checked, tmp_path):
     assert page.index("What could not be produced") < page.index("on a lost laptop") < page.index("Interview guide")
     assert "FICTIONAL PROGRAMME" in page
     assert "Drew it from memory" in page
+    assert "B. Doe" not in page and "C. Roe" not in page  # names stay in the sheet
+    assert "Nothing was tried." in rehearsal_html(found, Answers())
 
 
 def test_every_row_that_is_not_filled_in_as_it_must_be_is_named_at_once(programme, checked, tmp_path):
@@ -187,7 +219,7 @@ def test_every_row_that_is_not_filled_in_as_it_must_be_is_named_at_once(programm
     file = tmp_path / "sheet.xlsx"
     file.write_bytes(fill(rehearsal_workbook(found), [
         ("Requests", 2, 6, "perhaps"), ("Requests", 3, 6, "yes"), ("Requests", 3, 7, "B. Doe"),
-        ("Requests", 3, 8, "2026-02-30"),
+        ("Requests", 3, 8, "2026-02-30"), ("Requests", 3, 9, "an e-mail of May"),
         ("Requests", 4, 3, "Show something else"), ("Requests", 4, 6, "no"), ("Interviews", 2, 7, "yes")]))
     with pytest.raises(StudyError) as refused:
         read_answers(file, found)
@@ -272,8 +304,90 @@ def test_signs_of_personal_data_are_found_and_never_repeated(tmp_path):
     book.active.append(["id", "Respondent's name"])
     book.save(tmp_path / "d.xlsx")
     assert "column of personal data" in signs(tmp_path / "d.xlsx")
-    (tmp_path / "e.csv").write_text("name,value\nfarms,1250\nincome in 2026,+12345\n", encoding="utf-8")
+    (tmp_path / "e.csv").write_text("name,value\nfarms,1250\nincome in 2026,+12345\np,0.001234567891\nid,00\n", encoding="utf-8")
+    (tmp_path / "f.txt").write_text("call 00221 77 123 45 67", encoding="utf-8")
+    assert "phone" in signs(tmp_path / "f.txt")
     assert signs(tmp_path / "e.csv") == ""
+
+
+def test_the_index_names_the_documents_that_the_self_check_found_evidence_in(programme):
+    shelves = {s.item: s for s in furnish(programme, audit(programme))[0].shelves}
+    assert ("D1", "p. 1") in shelves["rc_logic.own_chain"].places
+    assert ("D2", "row 2") in {place for s in shelves.values() for place in s.places}  # cited, and under no ‘serves’
+    assert all(s.places or s.rows for s in shelves.values() if s.verdict == "on_file")
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("wide.csv", "id\tPhone\n1\t77\n".encode("utf-16")), ("marked.csv", b"\xef\xbb\xbfFull name,x\na,1\n"),
+    ("titled.csv", b"Farmers of 2025\nid;Phone number\n1;77\n"), ("people.csv", b"id,name\n1,Jo Doe\n2,An Other\n"),
+    ("plain.pdf", b"%PDF-1.4\nBT (to jo@example.org) Tj ET\n"),
+    ("packed.pdf", b"%PDF-1.4\nstream\n" + zlib.compress(b"BT (to jo@example.org) Tj ET") + b"\nendstream\n"),
+    ("big.csv", b"id,x\n" + b"1,2\n" * 5_000_001), ("table.dta", b"<stata_dta>\0id\0\0full_name\0phone\0"),
+])
+def test_signs_are_found_in_whatever_form_a_file_takes(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    assert signs(tmp_path / name)
+    assert "jo@" not in signs(tmp_path / name)
+
+
+def test_signs_are_found_in_comments_links_slides_and_files_inside_files(tmp_path):
+    parts = {"a.xlsx": ("xl/comments/comment1.xml", "<comment><text><t>+221 77 123 45 67</t></text></comment>"),
+             "b.xlsx": ("xl/worksheets/_rels/sheet1.xml.rels", '<Relationship Target="mailto:jo@example.org"/>'),
+             "c.pptx": ("ppt/slides/slide1.xml", "<a:p><a:t>jo@example.org</a:t></a:p>"),
+             "d.odt": ("content.xml", "<text:p>jo@example.org</text:p>"), "e.zip": ("in/list.csv", "Full name,x\na,1\n"),
+             "f.docx": ("word/embeddings/list.csv", "id,Telephone\n1,77\n")}
+    for name, (inside, text) in parts.items():
+        with zipfile.ZipFile(tmp_path / name, "w") as packed:
+            packed.writestr(inside, text)
+        assert signs(tmp_path / name), name
+
+
+def test_a_document_made_to_exhaust_the_search_stays_out(tmp_path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.txt", (b"x" * 99 + b"\n") * 200_000)
+    with zipfile.ZipFile(tmp_path / "nested.zip", "w") as packed:
+        for n in range(4):
+            packed.writestr(f"{n}.zip", inner.getvalue())
+    (tmp_path / "stream.pdf").write_bytes(b"%PDF-1.4\n" + (b"stream\n" + zlib.compress(b"x" * 19_000_000) + b"\nendstream\n") * 4)
+    (tmp_path / "word.txt").write_text("a" * 2_000_000)
+    assert "unpacks to too much" in signs(tmp_path / "nested.zip")
+    assert "unpacks to too much" in signs(tmp_path / "stream.pdf")
+    assert signs(tmp_path / "word.txt") == ""
+
+
+def test_authors_are_taken_out_of_the_copy_and_both_fingerprints_are_told(programme, checked, folder):
+    book = Workbook()
+    book.active.append(["farms", 3])
+    book.properties.creator = book.properties.lastModifiedBy = "Jo Doe"
+    book.save(folder / "docs" / "costs.xlsx")
+    (folder / "docs" / "scan.pdf").write_bytes(b"%PDF-1.4\n<</Author (Jo Doe)>>\n%%EOF")
+    first, second = (dataclasses.replace(programme.documents[0], file=f"docs/{name}") for name in ("costs.xlsx", "scan.pdf"))
+    both = dataclasses.replace(programme, documents=(first, dataclasses.replace(second, id="D9")))
+    room, files = furnish(both, checked)
+    with zipfile.ZipFile(io.BytesIO(pack(room, files, room_html(room)))) as packed:
+        for held in room.documents:
+            content = packed.read(f"{FOLDER}/{held.file}")
+            assert hashlib.sha256(content).hexdigest() == held.sha256 != held.original
+            assert b"Jo Doe" not in content
+        core = zipfile.ZipFile(io.BytesIO(packed.read(f"{FOLDER}/documents/D1 costs.xlsx"))).read("docProps/core.xml")
+        assert b"Jo Doe" not in core
+        page = packed.read(f"{FOLDER}/self-check-index.html").decode()
+    assert "1 could not be searched for personal data" in page
+    assert hashlib.sha256((folder / "docs" / "scan.pdf").read_bytes()).hexdigest() in page
+
+
+def test_the_room_writes_over_nothing_but_an_earlier_room(folder, capsys):
+    room = folder / "out.zip"
+    assert main(["audit", str(folder), "--evidence-room", str(room)]) == 0
+    assert main(["audit", str(folder), "--evidence-room", str(room)]) == 0
+    before = (folder / "programme.yaml").read_bytes()
+    (folder / "other.zip").write_bytes(b"mine")
+    for target in ("programme.yaml", "other.zip"):
+        assert main(["audit", str(folder), "--evidence-room", str(folder / target)]) == 2
+    assert "does not end in .zip" in capsys.readouterr().err
+    assert (folder / "programme.yaml").read_bytes() == before
+    assert (folder / "other.zip").read_bytes() == b"mine"
 
 
 # ---- what falls due
@@ -392,6 +506,17 @@ def test_the_pages_ask_for_nothing_and_the_managers_fits_one_sheet(programme, ch
                 assert len(PdfReader(io.BytesIO(content)).pages) == 1
             page.close()
         browser.close()
+
+
+def test_every_move_stands_with_its_reason_in_the_workbook_whatever_the_page_has_room_for(programme, checked):
+    moves = tuple(Move(internal_key=f"k{n}", title=f"Item {n}", before="on_file", now="gap", direction="slipped",
+                       why=f"=lost {n}") for n in range(9))
+    book = load_workbook(io.BytesIO(calendar_workbook(programme, (), Progress(since="2026-03-31", moves=moves))))
+    rows = list(book["What moved"].iter_rows(min_row=2, values_only=True))
+    assert rows[8] == ("k8", "Item 8", "on file", "gap", "slipped", "'=lost 8")
+    assert "What moved" not in load_workbook(io.BytesIO(calendar_workbook(programme, (), Progress(since=None)))).sheetnames
+    page = manager_html(checked, (), Progress(since="2026-03-31", moves=moves))
+    assert "and 4 more; every one with its reason in self-check-calendar.xlsx" in page
 
 
 # ---- the command

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import os
+from pathlib import Path, PurePosixPath
 
 import docx
 import openpyxl
@@ -190,3 +191,57 @@ def test_a_packed_bomb_is_not_opened(drive):
     found = take_inventory(drive)
     assert "made to exhaust a computer" in dict(found.refused)["Admin/bomb.docx"]
     assert guess(drive, next(iter(map(type(drive), ["Admin/xyz.bin"])))).kind == "other"
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("ToR endline.docx", "terms_of_reference"), ("ToRs survey firm.md", "terms_of_reference"), ("TdR.md", "terms_of_reference"),
+    ("ToC seeds.md", "results_chain"), ("TOC.md", "results_chain"), ("Endline report.md", "impact_report")])
+def test_short_forms_are_known_in_whatever_letters(name, kind, tmp_path):
+    assert kind_of(tmp_path, name) == kind
+
+
+def kind_of(folder, name):
+    (folder / name).write_text("FICTIONAL")
+    return guess(folder, PurePosixPath(name)).kind
+
+
+def test_a_copy_that_keeps_the_date_of_its_model_is_not_dated_by_it(tmp_path):
+    word(tmp_path / "Contract 2023.docx", day=dt.datetime(2013, 12, 23))
+    word(tmp_path / "Agreement.docx", day=dt.datetime(2024, 2, 1))
+    assert guess(tmp_path, PurePosixPath("Contract 2023.docx")).date == ""
+    assert guess(tmp_path, PurePosixPath("Agreement.docx")).date == "2024-02-01"
+
+
+def test_old_reading_makes_no_report_overdue_and_a_report_of_a_year_is_written_after_it(tmp_path):
+    (tmp_path / "Annual report 2024.md").write_text("FICTIONAL report")
+    (tmp_path / "Reading on beans 2009-05-01.md").write_text("FICTIONAL reading")
+    found = take_inventory(tmp_path)
+    assert found.as_of == "2024-12-31"
+    assert overdue(found) == ()
+
+
+def test_what_is_not_walked_into_or_does_not_open_is_said(drive, monkeypatch):
+    deep = drive.joinpath(*["down"] * 17)
+    deep.mkdir(parents=True)
+    (drive / ".cache").mkdir()
+    locked, opens = drive / "Admin" / "Budget and costs.xlsx", Path.open
+
+    def held(self, *arguments, **named):
+        if self == locked:
+            raise PermissionError(13, "Permission denied")
+        return opens(self, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", held)
+    found = take_inventory(drive, "2026-06-30")
+    refused = dict(found.refused)
+    assert refused[".cache"] == "is a hidden folder"
+    assert refused["/".join(["down"] * 16)] == "lies more than 15 folders deep"
+    state = next(g.state for g in found.guesses if g.file.endswith("costs.xlsx"))
+    assert (state.state, state.why) == ("damaged", "the file cannot be opened (Permission denied): perhaps another program "
+                                        "holds it, or it is locked")
+
+
+def test_the_terminal_names_nobody(drive):
+    told = "\n".join(inventory_lines(take_inventory(drive, "2026-06-30")))
+    assert "person_1: " in told
+    assert "Ines Fictional" not in told

@@ -82,7 +82,7 @@ def _beside(programme: Programme, self_check: Audit, out: Path, files: Files) ->
 
     progress, due = since_last(self_check, out / SNAPSHOTS), falls_due(programme)
     files[out / MANAGER] = manager_html(self_check, due, progress)
-    files[out / CALENDAR] = calendar_workbook(programme, due)
+    files[out / CALENDAR] = calendar_workbook(programme, due, progress)
     files[out / SNAPSHOTS / snapshot_name(self_check.as_of)] = files[out / RECORD]
     late = sum(d.late for d in due)
     return [*programme_lines(self_check), progress.sentence,
@@ -114,10 +114,24 @@ def _asked_for(programme: Programme, self_check: Audit, out: Path, files: Files,
         from impact.dced.evidence_room import furnish, pack
         from impact.dced.report.beside import room_html
 
+        target = _room_file(Path(arguments.evidence_room))
         room, papers = furnish(programme, self_check)
-        files[Path(arguments.evidence_room)] = pack(room, papers, room_html(room))
+        files[target] = pack(room, papers, room_html(room))
         opened.append(Path(arguments.evidence_room))
     return opened
+
+
+def _room_file(file: Path) -> Path:
+    """Refuse a name for the room that would write over anything but an earlier room."""
+    from impact.dced.evidence_room import is_room
+
+    if file.suffix.lower() != ".zip":
+        raise StudyError(Problem(where="--evidence-room", what=f"'{file.name}' does not end in .zip",
+                                 cure="Write: --evidence-room out.zip."), source="impact audit")
+    if (file.exists() or file.is_symlink()) and not is_room(file):
+        raise StudyError(Problem(where="--evidence-room", what=f"{file} is there already and is no evidence room",
+                                 cure="Choose another name; nothing was changed."), source="impact audit")
+    return file
 
 
 def _standard_sheet(arguments: argparse.Namespace) -> int:
@@ -128,6 +142,9 @@ def _standard_sheet(arguments: argparse.Namespace) -> int:
     if file.suffix.lower() != ".xlsx":
         raise StudyError(Problem(where="--write-standard", what=f"'{file.name}' does not end in .xlsx",
                                  cure="Write: impact audit --write-standard my-standard.xlsx."), source="impact audit")
+    if file.exists() or file.is_symlink():
+        raise StudyError(Problem(where="--write-standard", what=f"{file} is there already",
+                                 cure="Choose another name; nothing was changed."), source="impact audit")
     write_text(file, standard_sheet(arguments.standard))
     print(f"Correct it against the official sheet, then: impact audit my-programme --standard {file}\nopen {file}")
     return 0

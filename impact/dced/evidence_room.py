@@ -6,12 +6,13 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from impact.dced import workbooks
-from impact.dced.personal import signs
+from impact.dced.authors import without_authors
+from impact.dced.personal import signs, unsearched
 from impact.dced.types import Audit
 from impact.errors import Problem, StudyError
 
@@ -29,7 +30,11 @@ LINK = "is kept elsewhere, at the link in the index"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """One document of the register: where it lies in the room, or why it does not."""
+    """One document of the register: where it lies in the room, or why it does not.
+
+    ``sha256`` and ``size`` are those of the file in the room. Where names of authors were taken out of it, ``original``
+    is the fingerprint of the programme's own file. ``searched`` says whether the program could look for personal data.
+    """
 
     id: str
     title: str
@@ -39,17 +44,36 @@ class Held:
     sha256: str = ""
     size: int = 0
     why_not: str = ""
+    original: str = ""
+    searched: bool = True
+
+    @property
+    def note(self) -> str:
+        """What a reader of the index must know of a file in the room."""
+        told = ["Not searched for personal data, only declared free of them: look through it."] if not self.searched else []
+        if self.original:
+            told.append(f"Names of authors are taken out of this copy; the programme's own file has {self.original}.")
+        return " ".join(told) if self.file else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """One item of the Standard's table and the places in documents that the register names for it."""
+    """One item of the Standard's table and the places in documents that show it.
+
+    ``rows`` says that rows of the programme file itself are among the evidence; that file stays with the programme.
+    """
 
     item: str
     id: str
     title: str
     verdict: str
     places: tuple[tuple[str, str], ...] = ()
+    rows: bool = False
+
+    @property
+    def nothing(self) -> str:
+        """What the index says where no document is named."""
+        return "rows of the programme file alone" if self.rows else "no document named"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +92,9 @@ def furnish(programme: Programme, audit: Audit) -> tuple[Room, dict[str, Path]]:
     """Decide what goes into the room.
 
     Only documents that the register declares free of personal data go in, and of these only regular files inside the
-    programme folder that show no sign of any (documents that were made public are not searched for signs). Everything
-    else is listed in the index with the reason.
+    programme folder that show no sign of any (documents that were made public are not searched for signs). Names of
+    authors that office and PDF files record are taken out of the copies. Everything else is listed in the index with the
+    reason.
 
     Returns
     -------
@@ -94,10 +119,16 @@ def _hold(programme: Programme, document: Document) -> tuple[Held, Path | None]:
     why = _why_not(document, state.state if state else "", state.why if state else "")
     if path and not why and not document.published and (sign := signs(path)):
         why = f"declared free of personal data, but {sign}: stays out until that is cleared"
-    inside = state if not why else None
-    return Held(id=document.id, title=document.title, kind=document.kind, link=document.link or "", why_not=why,
-                file=f"documents/{document.id} {path.name}" if path and inside else "",
-                sha256=inside.sha256 if inside else "", size=inside.size if inside else 0), path
+    held = Held(id=document.id, title=document.title, kind=document.kind, link=document.link or "", why_not=why)
+    if why or path is None or state is None:
+        return held, path
+    if state.size > MAX_BYTES:
+        _small_enough(state.size)
+    content = without_authors(path.read_bytes(), path.name)
+    mine = hashlib.sha256(content).hexdigest()
+    return replace(held, file=f"documents/{document.id} {path.name}", sha256=mine, size=len(content),
+                   original=state.sha256 if mine != state.sha256 else "",
+                   searched=bool(document.published) or not unsearched(path)), path
 
 
 def _why_not(document: Document, state: str, why: str) -> str:
@@ -119,12 +150,14 @@ def _small_enough(size: int) -> None:
 
 def _shelves(programme: Programme, audit: Audit) -> Iterator[Shelf]:
     """Put every cited place under its items: those the register names, and those the self-check found evidence in."""
+    known = {d.id: d.id for d in programme.documents} | {d.file: d.id for d in programme.documents if d.file}
     for point in audit.points:
         places = dict.fromkeys((d.id, s.place) for d in programme.documents for s in d.serves
                                if s.item in (point.internal_key, point.internal_key.split(".")[0]))
-        by_file = {d.file: d.id for d in programme.documents if d.file}
-        places |= dict.fromkeys((by_file[e.file], e.place) for e in point.evidence if e.file in by_file)
-        yield Shelf(item=point.internal_key, id=point.id, title=point.title, verdict=point.verdict, places=tuple(places))
+        found = ((known.get(e.file) or known.get(e.file.split(" ", 1)[0]), e.place) for e in point.evidence)
+        places |= dict.fromkeys((code, place) for code, place in found if code)
+        yield Shelf(item=point.internal_key, id=point.id, title=point.title, verdict=point.verdict, places=tuple(places),
+                    rows=any(e.file == programme.source for e in point.evidence))
 
 
 def pack(room: Room, files: Mapping[str, Path], index_html: str) -> bytes:
@@ -136,7 +169,7 @@ def pack(room: Room, files: Mapping[str, Path], index_html: str) -> bytes:
         When a document changed, or became a link, while the room was being packed.
     """
     packed = io.BytesIO()
-    hashes = {h.file: h.sha256 for h in room.documents if h.file}
+    hashes = {h.file: h.original or h.sha256 for h in room.documents if h.file}
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as room_file:
         for name, content in ((f"{INDEX}.html", index_html.encode()), (f"{INDEX}.xlsx", index_workbook(room))):
             room_file.writestr(zipfile.ZipInfo(f"{FOLDER}/{name}", _EPOCH), content, zipfile.ZIP_DEFLATED)
@@ -145,8 +178,18 @@ def pack(room: Room, files: Mapping[str, Path], index_html: str) -> bytes:
             if hashlib.sha256(content).hexdigest() != hashes[name]:
                 raise StudyError(Problem(where=str(path), what="the file changed while the room was being packed",
                                          cure="Close the programs that hold it, and try again."), source="evidence room")
-            room_file.writestr(zipfile.ZipInfo(f"{FOLDER}/{name}", _EPOCH), content, zipfile.ZIP_DEFLATED)
+            room_file.writestr(zipfile.ZipInfo(f"{FOLDER}/{name}", _EPOCH), without_authors(content, path.name),
+                               zipfile.ZIP_DEFLATED)
     return packed.getvalue()
+
+
+def is_room(file: Path) -> bool:
+    """Whether a file is an evidence room that was packed before."""
+    try:
+        with zipfile.ZipFile(file) as packed:
+            return f"{FOLDER}/{INDEX}.html" in packed.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
 
 
 def index_workbook(room: Room) -> bytes:
@@ -163,11 +206,11 @@ def index_workbook(room: Room) -> bytes:
         items += [(shelf.id, shelf.item, shelf.title, shelf.verdict.replace("_", " "), code, titles[code].title,
                    place or "no place named", titles[code].file or titles[code].why_not)
                   for code, place in shelf.places] or [
-                      (shelf.id, shelf.item, shelf.title, shelf.verdict.replace("_", " "), "", "", "no document named", "")]
+                      (shelf.id, shelf.item, shelf.title, shelf.verdict.replace("_", " "), "", "", shelf.nothing, "")]
     workbooks.write_rows(book, "Items", items, widths=(8, 30, 60, 16, 12, 40, 20, 50))
     documents: list[tuple[Any, ...]] = [("document", "title", "kind", "file in the room", "bytes", "sha256", "link",
-                                         "why not")]
-    documents += [(d.id, d.title, d.kind, d.file, d.size or "", d.sha256, d.link, d.why_not) for d in room.documents]
-    workbooks.write_rows(book, "Documents", documents, widths=(12, 50, 20, 50, 12, 70, 40, 50))
+                                         "why not", "note")]
+    documents += [(d.id, d.title, d.kind, d.file, d.size or "", d.sha256, d.link, d.why_not, d.note) for d in room.documents]
+    workbooks.write_rows(book, "Documents", documents, widths=(12, 50, 20, 50, 12, 70, 40, 50, 50))
     workbooks.stamp_sheets(book, fictional=room.fictional)
     return workbooks.saved(book)

@@ -110,16 +110,16 @@ def listen(d: Dossier) -> Heard:
                                 "Complete it: who judged, when, and yes, partly or no.", record=row, about=about))
             continue
         if row.judgement != "yes":
-            gaps.append(d.lacks(f"{row.by} judged on {row.date}: {row.judgement}. {shorten(row.answer or '', 150)}".strip(),
+            gaps.append(d.lacks(f"{_capital(_who(d, row.by, row.role))} judged on {row.date}: {row.judgement}. {shorten(row.answer or '', 150)}".strip(),
                                 "Mend what the answer names, and ask again.", "ask", record=row, about=about))
         if asked or row.evidence:
-            proofs = list(d.proof(row.evidence, f"notes of the talk with {row.role or row.by}", record=row, about=about))
+            proofs = list(d.proof(row.evidence, f"notes of the talk with {_who(d, row.by, row.role)}", record=row, about=about))
             evidence += [p for p in proofs if isinstance(p, Evidence)]
             gaps += [p for p in proofs if isinstance(p, Gap)]
         judged.add(row.intervention)
     unheard = [i.name for i in d.active if None not in judged and i.id not in judged]
     return Heard(evidence=tuple(evidence), gaps=tuple(gaps), complete=bool(judged) and not unheard,
-                 told=" ".join(_told(row) for row in rows if row.by and row.date and row.judgement),
+                 told=" ".join(_told(d, row) for row in rows if row.by and row.date and row.judgement),
                  missing=f"Nobody has judged it yet for {listed(unheard)}." if judged and unheard else
                  "Nobody has judged it yet.")
 
@@ -129,15 +129,25 @@ def _lacking(d: Dossier, row: Answer) -> str:
                                             ("a date that has come", not row.date or row.date <= d.today)) if not given])
 
 
-def _told(row: Answer) -> str:
-    who = f"{row.by}{f', {row.role}' if row.role else ''}, {row.date}"
+def _who(d: Dossier, by: str | None, role: str | None = None) -> str:
+    """Name by role who judged: the name stands in the programme file and goes no further."""
+    known = (p.role for p in d.programme.staff if (by or "").strip().casefold() in (p.id, (p.name or p.id).casefold()))
+    return role or next(known, "a person named in the programme file")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _told(d: Dossier, row: Answer) -> str:
+    who = f"{_capital(_who(d, row.by, row.role))}, {row.date}"
     of = f" on {row.intervention}" if row.intervention else ""
     return f"{who}{of}: {row.judgement}. {shorten(row.answer or '', 200)}".strip()
 
 
 def _excuse(d: Dossier, row: NotApplicable) -> str:
     of = f"{d.programme.intervention(row.intervention).name}: not" if row.intervention else "Not"
-    return f"{of} applicable, says {row.by} on {row.date}: {shorten(row.reason or '', 200)}"
+    return f"{of} applicable, says {_who(d, row.by)} on {row.date}: {shorten(row.reason or '', 200)}"
 
 
 def _registered(d: Dossier) -> tuple[Evidence, ...]:

@@ -128,13 +128,15 @@ def _lot(seed: int, code: str) -> str:
 
 
 _Asked = tuple[str, str, str, tuple[Paper, ...]]
+_Figure = tuple["Report", "Figure", "Result"]
 
 
 def _asked_for(programme: Programme, intervention: Intervention, seed: int) -> Iterator[_Asked]:
     """Go through what auditors ask of one intervention, in the order of a visit."""
     code = intervention.id
-    yield from _walk_back(programme, intervention, seed)
-    yield from _chain_in_force(programme, code)
+    figure = _drawn_figure(programme, code, seed)
+    yield from _walk_back(programme, code, figure)
+    yield from _chain_in_force(programme, code, figure)
     rounds = [r for r in programme.rounds if code in r.interventions]
     for ask, field in (("Show the sampling frame, and how the sample was drawn.", "sampling_frame"),
                        ("Show the cleaning log: what was changed in the data, by whom and why.", "cleaning_log")):
@@ -154,31 +156,45 @@ def _asked_for(programme: Programme, intervention: Intervention, seed: int) -> I
            papers_of(programme, (c for d in decisions for c in d.evidence)))
 
 
-def _chain_in_force(programme: Programme, code: str) -> Iterator[_Asked]:
-    chain = programme.chain_on(code, programme.as_of)
+def _chain_in_force(programme: Programme, code: str, figure: _Figure | None) -> Iterator[_Asked]:
+    """Ask for the chain that held on the last day the reported figure covers; today's, where no figure was drawn."""
+    that_day = figure[0].ends or figure[0].date if figure else None
+    day = that_day or programme.as_of
+    chain = programme.chain_on(code, day)
     cited = (c for version in programme.versions(code) for c in version.evidence)
-    yield (code, f"Show the results chain in force on {programme.as_of}, and every earlier version.",
+    why = ", the last day of that report" if that_day else ""
+    yield (code, f"Show the results chain in force on {day}{why}, and every other version.",
            f"version {chain.id} of {chain.date}: {chain.reason or 'no reason stated'}" if chain else "",
            papers_of(programme, cited))
 
 
-def _walk_back(programme: Programme, intervention: Intervention, seed: int) -> Iterator[_Asked]:
-    """Pick one reported figure of an intervention by lot and ask for every paper from the page to the questionnaire."""
-    code = intervention.id
-    figures = sorted(_figures(programme, code), key=lambda f: _lot(seed, f"{code}:{f[0].id}:{f[1].label}:{f[1].place}"))
-    if not figures:
+def _drawn_figure(programme: Programme, code: str, seed: int) -> _Figure | None:
+    """Pick one reported figure of an intervention by lot; a projection, or a share of a total, only where nothing else is."""
+
+    def order(found: _Figure) -> tuple[bool, bool, str]:
+        report, figure, result = found
+        return (figure.shown_as == "projected", figure.traces_to != result.id,
+                _lot(seed, f"{code}:{report.id}:{figure.label}:{figure.place}"))
+
+    return min(_figures(programme, code), key=order, default=None)
+
+
+def _walk_back(programme: Programme, code: str, drawn: _Figure | None) -> Iterator[_Asked]:
+    """Ask for every paper from the page of the drawn figure to the questionnaire."""
+    if drawn is None:
         yield (code, "Walk one reported figure back to the questionnaire.",
                "no reported figure traces to this intervention", ())
         return
-    report, figure, result = figures[0]
-    yield (code, f"Show “{shorten(figure.label, 70)}”, {figure.value:g}, in the report.",
+    report, figure, result = drawn
+    yield (code, f"Show “{shorten(figure.label, 70)}”, {figure.value:,.12g}, in the report.",
            f"{report.id}, {figure.place or 'no place named'}; shown as {figure.shown_as or 'not stated'}",
            _document(programme, report.document, figure.place))
-    value = "no figure" if result.value is None else f"{result.value:g}"
+    value = "no figure" if result.value is None else f"{result.value:,.12g}"
     told = f"{result.id}: {value}, {result.basis or 'basis not stated'}"
     yield (code, "Show the calculation behind it, with its inputs.",
            f"{told}{f'; {result.formula}' if result.formula else ''}",
-           papers_of(programme, (*result.evidence, *(c for x in result.inputs for c in x.evidence))))
+           papers_of(programme, (*(c for t in programme.totals if t.id == figure.traces_to for c in t.evidence),
+                                 *result.evidence, *(c for x in result.inputs for c in x.evidence))))
     attribution = next((a for a in programme.attributions if a.id == result.attribution), None)
     told = ""
     if attribution:
@@ -194,13 +210,15 @@ def _walk_back(programme: Programme, intervention: Intervention, seed: int) -> I
                papers_of(programme, (c for r in rounds for c in getattr(r, field))))
 
 
-def _figures(programme: Programme, intervention: str) -> Iterator[tuple[Report, Figure, Result]]:
-    """Go through the reported figures that trace to a result of an intervention."""
+def _figures(programme: Programme, intervention: str) -> Iterator[_Figure]:
+    """Go through the reported figures that trace to a result of an intervention, or to a total that it is a part of."""
     results = {r.id: r for r in programme.results if r.intervention == intervention}
+    parts = {(programme.indicator(r.indicator).common, r.year): r for r in results.values()}
+    found = {t.id: parts[t.common, t.year] for t in programme.totals if (t.common, t.year) in parts} | results
     for report in programme.reports:
         for figure in report.figures:
-            if figure.traces_to in results:
-                yield report, figure, results[figure.traces_to]
+            if figure.traces_to in found:
+                yield report, figure, found[figure.traces_to]
 
 
 def papers_of(programme: Programme, cites: Iterable[Cite]) -> tuple[Paper, ...]:

@@ -19,8 +19,12 @@ TRIED = ("produced", "shown by", "date", "document and place shown", "remark")
 GUIDE = ("code", "item", "intervention", "put to", "question")
 SAID = ("answer", "judgement", "name", "role", "date", "written down by")
 JUDGED = ("yes", "partly", "no")
-HOW = ("Fill in the columns on the right. 'produced' is yes, partly or no; who showed it, the date (2026-11-30), and the "
-       "document with page, sheet or row stand beside it. Leave a row empty if it was not tried.")
+HOW = ("Fill in the columns on the right. 'produced' is yes, partly or no; who showed it (by role), the date (2026-11-30), and "
+       "the document with page, sheet or row stand beside it. Leave a row empty if it was not tried. Names stay in this "
+       "sheet: the page made from it shows roles alone.")
+
+
+START = "Write the sheet first: impact audit my-programme --rehearse --seed 7."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +113,8 @@ def read_answers(file: str | Path, rehearsal: Rehearsal) -> Answers:
     path = Path(file)
     if not path.is_file():
         raise StudyError(Problem(where=str(path), what="there is no such file",
-                                 cure="Write the sheet first: impact audit my-programme --rehearse --seed 7."),
-                         source=path.name)
-    sheets = workbooks.open_rows(path, (ABOUT, REQUESTS, INTERVIEWS))
+                                 cure=START), source=path.name)
+    sheets = workbooks.open_rows(path, (ABOUT, REQUESTS, INTERVIEWS), START)
     _same(path, sheets[ABOUT], rehearsal)
     problems: list[Problem] = []
     asked = {r.code: r.ask for r in rehearsal.requests}
@@ -166,10 +169,12 @@ def _rows(rows: list[tuple[int, list[Any]]], sheet: str, columns: Sequence[str],
 
 
 def _tried(code: str, row: dict[str, str]) -> Tried | list[tuple[str, str]]:
+    from impact.programme.places import Place, parse_place
+
     wrong = _named(row, "produced", PRODUCED, "shown by")
-    if row["produced"].lower() in ("yes", "partly") and not row["document and place shown"]:
+    if row["produced"].lower() in ("yes", "partly") and parse_place(row["document and place shown"]) == Place():
         wrong.append(("it was produced, but not said which document and where in it",
-                      "Write the document and its page, sheet or row."))
+                      "Write the document and its page, sheet or row: D07 p. 4."))
     return wrong or Tried(code=code, produced=row["produced"].lower(), by=row["shown by"], date=row["date"],
                           shown=row["document and place shown"], remark=row["remark"])
 
@@ -187,7 +192,8 @@ def _named(row: dict[str, str], column: str, choices: Sequence[str], name: str) 
     if row[column].lower() not in choices:
         wrong.append((f"{column} is {row[column]!r}", f"Write one of: {', '.join(choices)}."))
     if not row[name]:
-        wrong.append((f"'{name}' is empty", "Write the name of the person."))
+        wrong.append((f"'{name}' is empty", "Write the name of the person." if name == "name" else
+                      "Write who showed it, by role: field manager."))
     if not _is_date(row["date"]):
         wrong.append((f"date is {row['date']!r}", "Write it as 2026-11-30."))
     return wrong

@@ -91,8 +91,10 @@ def saved(book: Workbook) -> bytes:
     return settled(raw.getvalue())
 
 
-def open_rows(file: Path, names: Sequence[str]) -> dict[str, list[tuple[int, list[Any]]]]:
+def open_rows(file: Path, names: Sequence[str], start: str = "") -> dict[str, list[tuple[int, list[Any]]]]:
     """Read the values of some sheets, each row with its number; formulas are read as what they last showed.
+
+    ``start`` says how to get the sheet as it must be.
 
     Raises
     ------
@@ -116,5 +118,6 @@ def open_rows(file: Path, names: Sequence[str]) -> dict[str, list[tuple[int, lis
         raise StudyError(Problem(where=file.name, what=what, cure="Save it again as .xlsx."), source=file.name) from None
     if lacking:
         raise StudyError(Problem(where=file.name, what=f"the sheet {' and '.join(lacking)} is missing",
-                                 cure="Start from: impact audit --write-standard my-standard.xlsx."), source=file.name)
+                                 cure=start or "Start from: impact audit --write-standard my-standard.xlsx."),
+                         source=file.name)
     return found

@@ -91,6 +91,12 @@ def look(folder: Path, file: str) -> FileState:
     path = folder / PurePosixPath(file.replace("\\", "/"))
     if refusal(folder, PurePosixPath(file.replace("\\", "/"))) or not path.is_file():
         return FileState(file=file, state="missing")
+    try:
+        with path.open("rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        return FileState(file=file, state="damaged", why=f"the file cannot be opened ({error.strerror}): perhaps another "
+                         "program holds it, or it is locked")
     size = path.stat().st_size
     written = dt.datetime.fromtimestamp(path.stat().st_mtime, tz=dt.UTC).date().isoformat()
     if not size:

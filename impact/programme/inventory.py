@@ -72,7 +72,7 @@ def take_inventory(folder: str | Path, as_of: str | None = None) -> Inventory:
     guesses = tuple(guess(root, inside) for inside in _files(root, refused))
     if not guesses:
         raise _refuse(root, "the folder holds no document", "Give another folder.")
-    dates = [g.date for g in guesses if g.date]
+    dates = [g.date or f"{g.year}-12-31" for g in guesses if g.date or (g.year and g.kind == "annual_report")]
     day = as_of or max(dates, default="")
     if not day:
         raise _refuse(root, "no document bears a date, so it cannot be said what is overdue", "Add --as-of 2026-06-30.")
@@ -97,12 +97,15 @@ def _refuse(root: Path, what: str, cure: str) -> StudyError:
 def _files(root: Path, refused: list[tuple[str, str]]) -> Iterator[PurePosixPath]:
     """Walk over the files in a fixed order; what may not be looked at is noted."""
     count = 0
-    for place, folders, files in os.walk(root, followlinks=False):
+
+    def locked(error: OSError) -> None:
+        refused.append((shown(str(Path(error.filename or root).relative_to(root)), 200), "is a folder that cannot be opened"))
+
+    for place, folders, files in os.walk(root, followlinks=False, onerror=locked):
         here = Path(place).relative_to(root)
-        for name in [n for n in folders if (Path(place) / n).is_symlink()]:
-            refused.append((shown((here / name).as_posix(), 200), "is a link to a folder, which is not followed"))
-        folders[:] = sorted(n for n in folders if not n.startswith(".") and not _CONTROL.search(n)
-                            and not (Path(place) / n).is_symlink() and len(here.parts) < MAX_DEPTH)
+        left = {name: why for name in folders if (why := _left(Path(place) / name, len(here.parts)))}
+        refused += [(shown((here / name).as_posix(), 200), why) for name, why in sorted(left.items())]
+        folders[:] = sorted(name for name in folders if name not in left)
         for name in sorted(files):
             inside = PurePosixPath(here.as_posix()) / name
             if _NOISE.match(name):
@@ -115,6 +118,17 @@ def _files(root: Path, refused: list[tuple[str, str]]) -> Iterator[PurePosixPath
                 refused.append((shown(str(inside), 200), why))
             else:
                 yield inside
+
+
+def _left(folder: Path, depth: int) -> str:
+    """Say why a folder is not walked into; '' if it is."""
+    if folder.is_symlink():
+        return "is a link to a folder, which is not followed"
+    if folder.name.startswith("."):
+        return "is a hidden folder"
+    if _CONTROL.search(folder.name):
+        return "has a name that cannot be written in a register: rename it"
+    return f"lies more than {MAX_DEPTH} folders deep" if depth >= MAX_DEPTH else ""
 
 
 def _unfit(root: Path, inside: PurePosixPath) -> str:

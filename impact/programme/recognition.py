@@ -16,8 +16,8 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("cleaning_log", r"cleaning|nettoyage|limpieza|corrections? log"),
     ("sampling_note", r"sampl|echantillon|muestr"),
     ("questionnaire", r"questionn|survey form|cuestionario|enquete form|interview guide|guide d.entretien"),
-    ("terms_of_reference", r"\btors?\b|terms of ref|termes de ref|terminos de ref|\btdr\b"),
-    ("results_chain", r"results? chain|chaine de result|cadena de result|logic model|theory of change|\btoc\b"),
+    ("terms_of_reference", r"\bto ?rs?\b|terms of ref|termes de ref|terminos de ref|\btd ?r\b"),
+    ("results_chain", r"results? chain|chaine de result|cadena de result|logic model|theory of change|\bto ?c\b"),
     ("projection_sheet", r"projection|proyecc|forecast|previsions?"),
     ("measurement_plan", r"measurement plan|monitoring plan|\bm ?e plan|plan de suivi|plan de medic|\bmrm plan"),
     ("aggregation_sheet", r"aggregat|agregac|totals?\b|consolid"),
@@ -79,9 +79,10 @@ def guess(folder: Path, inside: PurePosixPath) -> Guess:
         kind = next((kind for kind, pattern in _KINDS if re.search(pattern, around)), "other")
     author, told = _properties(folder / inside)
     year = _YEAR.search(inside.stem)
+    created = state.created if year is None or state.created.startswith(year[1]) else ""  # a copy keeps its model's date
     version = _VERSION.search(inside.stem)
     return Guess(file=str(inside), kind=kind, title=told or readable(inside.stem), author=author, state=state,
-                 date=_date(inside.stem) or state.created, year=int(year[1]) if year else None,
+                 date=_date(inside.stem) or created, year=int(year[1]) if year else None,
                  version=version[1] if version else "")
 
 

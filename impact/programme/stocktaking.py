@@ -20,6 +20,7 @@ _PAPERS = {"results_chain": "a results chain", "baseline_report": "a baseline re
            "measurement_plan": "a measurement plan", "impact_report": "an impact assessment"}
 _PROGRAMME = {"manual": "a results measurement manual", "cost_table": "a cost table", "annual_report": "an annual report",
               "aggregation_sheet": "a sheet that adds up results", "minutes": "minutes of a review of results"}
+_OF_THE_PROGRAMME = (*_PAPERS, *_PROGRAMME, "intervention_plan", "agreement", "work_plan", "financial_report")  # not older reading
 PROPOSED = "programme-proposed"
 
 
@@ -42,7 +43,7 @@ def overdue(inventory: Inventory) -> tuple[str, ...]:
     out: list[str] = []
     last = int(inventory.as_of[:4]) - 1
     years = {g.year for g in inventory.guesses if g.kind == "annual_report" and g.year}
-    dated = [int(g.date[:4]) for g in inventory.guesses if g.date]
+    dated = [int(g.date[:4]) for g in inventory.guesses if g.date and g.kind in _OF_THE_PROGRAMME]
     first = min([*dated, *(y for y in years if y)], default=last + 1)
     missing = [str(year) for year in range(max(first, last - 10), last + 1) if year not in years]
     if missing:
@@ -116,8 +117,8 @@ def inventory_lines(inventory: Inventory) -> tuple[str, ...]:
     lines += ["", f"Documents registered: {len(programme.documents)} of {len(inventory.guesses)} files looked at"]
     lines += [f"  {kind.replace('_', ' ')}: {kinds[kind]}" for kind in DOCUMENT_KINDS if kinds[kind]]
     owners = Counter(d.owner for d in programme.documents)
-    lines += ["", "Who keeps what (authors named by the files)"]
-    lines += [f"  {shown(p.name or '')} ({p.id}): {owners[p.id]}" for p in programme.staff]
+    lines += ["", "Who keeps what (authors named by the files; their names stand under staff in the proposal)"]
+    lines += [f"  {p.id}: {owners[p.id]}" for p in programme.staff]
     lines += [f"  nobody named: {owners[None]}"] if owners[None] else []
     lines += _section("Equal files", [", ".join(shown(f) for f in group) for group in inventory.twins])
     lines += _section("Not looked at", [f"{name} {why}" for name, why in inventory.refused])

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from impact.dced import workbooks
 from impact.dced.agenda import Due
-from impact.dced.evidence_room import Room
+from impact.dced.evidence_room import Held, Room, Shelf
 from impact.dced.rehearsal import Rehearsal, Request
 from impact.dced.rehearsal_sheet import Answers, Tried
 from impact.dced.report import words
 from impact.dced.snapshots import WORDS, Progress
-from impact.dced.types import EFFORTS, Audit
+from impact.dced.types import EFFORTS, Audit, Verdict
 from impact.dced.wording import listed, plural, shorten
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MANAGER = "self-check-manager.html"
 CALENDAR = "self-check-calendar.xlsx"
 SOON = 90
 MOST_STEPS, MOST_DUE, MOST_MOVES, MOST_NAMED = 8, 6, 5, 2  # what fits one sheet of paper, each text at its longest
-LONGEST_STEP, LONGEST_DUE = 120, 60
+LONGEST_STEP, LONGEST_DUE, LONGEST_TITLE = 100, 60, 48
 _HERE = Path(__file__).parent
 
 
@@ -46,7 +46,9 @@ def rehearsal_html(rehearsal: Rehearsal, answers: Answers | None = None) -> str:
     lines = [_Line(request=r, tried=tried.get(r.code)) for r in rehearsal.requests]
     names = {i.id: i.name for i in rehearsal.drawn}
     return _page("rehearsal", "Rehearsal of an audit", rehearsal.programme, rehearsal, {
-        "r": rehearsal, "answered": answers is not None, "told": told(rehearsal, answers) if answers else "",
+        "r": rehearsal, "answered": answers is not None, "tried": bool(tried),
+        "words_of": {"yes": "produced", "partly": "partly produced", "no": "not produced"},
+        "told": told(rehearsal, answers) if answers else "",
         "not_produced": [x for x in lines if x.tried and x.tried.produced != "yes"],
         "unregistered": [x for x in lines if x.tried and x.tried.produced != "no" and not x.request.ready],
         "groups": [(names[i], list(rows)) for i, rows in groupby(lines, key=lambda x: x.request.intervention)],
@@ -64,8 +66,18 @@ def told(rehearsal: Rehearsal, answers: Answers) -> str:
 def room_html(room: Room) -> str:
     """Lay out the index of the evidence room; links lead to the files beside it."""
     return _page("room", "Evidence room", room.programme, room, {
-        "room": room, "inside": sum(bool(d.file) for d in room.documents), "documents": {d.id: d for d in room.documents},
+        "room": room, "inside": sum(bool(d.file) for d in room.documents),
+        "unsearched": sum(bool(d.file) and not d.searched for d in room.documents),
+        "shelves": [(shelf, _by_document(room, shelf)) for shelf in room.shelves],
         "verdicts": words.VERDICT})
+
+
+def _by_document(room: Room, shelf: Shelf) -> list[tuple[Held, str]]:
+    """Name each document of an item once, with its places."""
+    places: dict[str, list[str]] = {}
+    for code, place in shelf.places:
+        places.setdefault(code, []).append(place)
+    return [(d, ", ".join(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p)))) for d in room.documents if d.id in places]
 
 
 def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str:
@@ -94,8 +106,8 @@ def _together(agenda: Sequence[Due]) -> list[Due]:
                     about=listed(dict.fromkeys(d.about for d in same if d.about), MOST_NAMED)) for same in groups.values()]
 
 
-def calendar_workbook(programme: Programme, agenda: Sequence[Due]) -> bytes:
-    """Write what falls due as a workbook, the earliest first."""
+def calendar_workbook(programme: Programme, agenda: Sequence[Due], progress: Progress) -> bytes:
+    """Write what falls due as a workbook, the earliest first, and every item that moved since the last snapshot."""
     book = workbooks.new_workbook()
     mark = [("", "FICTIONAL PROGRAMME")] if programme.simulated else []
     workbooks.write_rows(book, "Self-check", [("DCED self-check", "Calendar of what falls due"), *mark,
@@ -104,18 +116,30 @@ def calendar_workbook(programme: Programme, agenda: Sequence[Due]) -> bytes:
     rows = [("date", "late", "what falls due", "concerns", "owner", "where it stands")]
     rows += [(d.date, "late" if d.late else "", d.what, d.about, d.owner or "nobody named", d.place) for d in agenda]
     workbooks.write_rows(book, "Calendar", rows, widths=(12, 8, 60, 24, 30, 24))
+    if progress.since:
+        moves = [("item", "what it asks", f"on {progress.since}", f"on {programme.as_of}", "moved", "why")]
+        moves += [(m.internal_key, m.title, _verdict(m.before), _verdict(m.now), WORDS[m.direction], m.why)
+                  for m in progress.moves]
+        workbooks.write_rows(book, "What moved", moves, widths=(30, 50, 16, 16, 18, 80))
     workbooks.stamp_sheets(book, fictional=bool(programme.simulated))
     return workbooks.saved(book)
 
 
+def _verdict(verdict: Verdict | None) -> str:
+    return words.VERDICT[verdict] if verdict else "not in the table"
+
+
 def _steps(audit: Audit) -> list[dict[str, str]]:
-    """Name each cure of a must item once, the cheapest first, with what it concerns."""
+    """Name each cure of a must item once, the cheapest first, with the item it serves and what it concerns."""
     cures: dict[tuple[int, str], list[str]] = {}
+    titles: dict[str, str] = {}
     for point in audit.fix_first:
         for gap in point.gaps:
             if gap.fix:
-                cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap.about or point.id)
-    return [{"fix": shorten(fix, LONGEST_STEP), "about": listed(dict.fromkeys(about), MOST_NAMED)}
+                cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap.about)
+                titles.setdefault(gap.fix, f"{point.id} {shorten(point.title, LONGEST_TITLE)}")
+    return [{"fix": shorten(fix, LONGEST_STEP),
+             "about": ": ".join(x for x in (titles[fix], listed(dict.fromkeys(a for a in about if a), MOST_NAMED)) if x)}
             for (_, fix), about in sorted(cures.items(), key=lambda item: item[0][0])]
 
 
