@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -41,6 +42,9 @@ class Settled:
 
 
 Found = Evidence | Gap | Later | Settled
+# a page, row, slide, paragraph has its number; a sheet, chapter or annex may have a name: 'whole document' has neither
+_NAMED = re.compile(r"\d|\b(sheet|tab|annexe?|appendix|chapter|section|table|figure|column|heading|feuille|onglet|chapitre|"
+                    r"tableau|hoja|anexo|cap[ií]tulo|secci[oó]n|tabla|cuadro|pp?\.|pages?)\s+\S|\b[ivxlc]+\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,8 +190,9 @@ class Dossier:
         fault = self.shelf.faults.get(cite.document, "")
         if fault:
             return fault
-        if not cite.place.strip():
-            return "no page, sheet or row is named"
+        if not _NAMED.search(cite.place):
+            said = f"‘{cite.place.strip()}’ names no page, sheet or row" if cite.place.strip() else ""
+            return said or "no page, sheet or row is named"
         if (cite.document, cite.place) in self.shelf.absent:
             return f"the file has no ‘{cite.place}’"
         if document.date and document.date > self.today:
