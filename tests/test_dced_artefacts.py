@@ -85,6 +85,10 @@ def said(item: str, **keys: Any) -> Callable[[Values], None]:
     return all_of("answers", lambda a: a["item"] == item, **keys)
 
 
+def inputs(**values: float) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value, "evidence": ["D11 p. 5"]} for name, value in values.items()]
+
+
 DAMAGES: dict[str, Callable[[Values], None]] = {
     "chain taken away": no_chain,
     "chain drawing not cited": setting("chains", "loans_v1", evidence=[]),
@@ -139,18 +143,16 @@ DAMAGES: dict[str, Callable[[Values], None]] = {
     "method not named": setting("attributions", "loans_a_use", method=...),
     "comparison not named": setting("attributions", "loans_a_use", comparison=[]),
     "assessment does not recompute": setting("attributions", "loans_a_use", value=55),
-    "assessment is the whole change": lambda v: row(v, "attributions", "loans_a_use").update(value=50, formula="end - start", inputs=[
-        {"name": "end", "value": 60, "evidence": ["D11 p. 5"]}, {"name": "start", "value": 10, "evidence": ["D09 p. 4"]}]),
+    "assessment is the whole change": setting("attributions", "loans_a_use", value=50, formula="end - start",
+                                              inputs=inputs(end=60, start=10)),
     "other causes not considered": setting("attributions", "loans_a_use", other_causes=...),
     "assessment paper not cited": setting("attributions", "loans_a_use", evidence=[]),
     "result follows from nothing": setting("results", "loans_r_income", attribution=..., formula=..., inputs=[]),
     "gross change called attributable": setting("results", "loans_r_income", value=120000, formula="farms * more * 4"),
     "gross change of the assessed indicator": lambda v: (
         row(v, "attributions", "loans_a_earn").update(indicator="loans_uses"),
-        row(v, "results", "loans_r_income").update(formula="farms * gross", inputs=[
-            {"name": "farms", "value": 600, "evidence": ["D11 p. 8"]}, {"name": "gross", "value": 50, "evidence": ["D11 p. 8"]}])),
-    "income worked out from another number": lambda v: row(v, "results", "loans_r_income").update(inputs=[
-        {"name": "farms", "value": 250, "evidence": ["D11 p. 8"]}, {"name": "more", "value": 120, "evidence": ["D11 p. 8"]}]),
+        row(v, "results", "loans_r_income").update(formula="farms * gross", inputs=inputs(farms=600, gross=50))),
+    "income worked out from another number": setting("results", "loans_r_income", inputs=inputs(farms=250, more=120)),
     "income printed straight from a survey": inside("reports", "report_2025", "figures", 1, traces_to="loans_impact"),
     "number who gained without a comparison": setting("results", "loans_r_scale", share_comparison=...),
     "gross result printed": lambda v: (setting("results", "loans_r_income", basis="gross")(v),

@@ -53,7 +53,7 @@ def total(d: Dossier, common: str, year: int | None = None, *, indirect: bool = 
     summed = added(parts, overlaps(d, parts, common), floor=common != "income")
     out = tuple(f"{r.id} ({'a projection' if r.label == 'projected' else 'gross or not stated'})"
                 for r in rows if r not in good)
-    begun = [i for i in mine.values() if i.status != "planned"]
+    begun = [i for i in mine.values() if d.has_begun(i)]
     return Recomputed(common=common, year=year, indirect=indirect, sum=summed, rows=tuple(good), left_out=out,
                       covered=len({r.intervention for r in good}), of=len(begun))
 

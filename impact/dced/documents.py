@@ -45,7 +45,8 @@ def shelve(programme: Programme) -> Shelf:
         mark = _mark(document, state)
         if not fault and mark:
             twin = first.setdefault(mark, document.id)
-            fault = f"it is the same {'file' if state else 'link'} as {twin}, registered twice" if twin != document.id else ""
+            same = f"it is the same {'file' if state else 'link'} as {twin}, registered twice"
+            fault = same if twin != document.id else ""
         if fault:
             faults[document.id] = fault
             flags.append(_flag(programme, document, "no_evidence", f"carries no evidence: {fault}."))

@@ -43,8 +43,8 @@ class Settled:
 
 Found = Evidence | Gap | Later | Settled
 # a page, row, slide, paragraph has its number; a sheet, chapter or annex may have a name: 'whole document' has neither
-_NAMED = re.compile(r"\d|\b(sheet|tab|annexe?|appendix|chapter|section|table|figure|column|heading|feuille|onglet|chapitre|"
-                    r"tableau|hoja|anexo|cap[ií]tulo|secci[oó]n|tabla|cuadro|pp?\.|pages?)\s+\S|\b[ivxlc]+\b", re.IGNORECASE)
+_NAMED = re.compile(r"\d|\b[ivxlc]+\b|\b(sheet|tab|annexe?|appendix|chapter|section|table|figure|column|heading|pp?\.|pages?|"
+                    r"feuille|onglet|chapitre|tableau|hoja|anexo|cap[ií]tulo|secci[oó]n|tabla|cuadro)\s+\S", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,14 @@ class Dossier:
 
     def begun(self) -> tuple[Intervention, ...]:
         """Active interventions that have begun: a planned one has nothing to show of what comes after its start."""
-        return tuple(i for i in self.active if i.status != "planned" and not (i.begins and i.begins > self.today))
+        return tuple(i for i in self.active if self.has_begun(i))
+
+    def has_begun(self, i: Intervention) -> bool:
+        """Tell whether an intervention has begun: one called planned has, if its first day is past or it has results."""
+        if i.begins and i.begins > self.today:
+            return False
+        return i.status != "planned" or bool(i.begins) or any(
+            r.intervention == i.id and r.label != "projected" for r in self.programme.results)
 
     def chain(self, intervention: Intervention) -> Chain | None:
         """Give the version of the chain in force today."""

@@ -97,9 +97,9 @@ def _figured(d: Dossier, i: Intervention, row: Attribution, what: str) -> Iterat
     else:
         yield from recomputed(d, i, row, row.formula, row.inputs, row.value, what)
     if own_change(d, row):
-        yield d.lacks(f"{what}: its method is said to be {_words(row.method)}, but it is the whole change of those who took "
-                      "part, worked out from nothing else.", "Take off what would have changed anyway, by the method that is named; or "
-                      "name the method that was used, and why.", "run_again", record=row, about=i)
+        yield d.lacks(f"{what}: its method is said to be {_words(row.method)}, but it is the whole change of those who "
+                      "took part, worked out from nothing else.", "Take off what would have changed anyway, by the method "
+                      "that is named; or name the method that was used, and why.", "run_again", record=row, about=i)
 
 
 def _as_recorded(d: Dossier, i: Intervention, row: Attribution, known: Estimate, what: str) -> Iterator[Found]:
@@ -178,21 +178,18 @@ def _one(d: Dossier, i: Intervention, row: Result, shown: bool) -> Iterator[Foun
 
 def _printed(d: Dossier) -> Iterator[Found]:
     """Say of each common indicator a report prints from a round or a paper that nothing takes off what came anyway."""
-    papers = {x.id for x in (*d.programme.rounds, *d.programme.documents)}
-    for report in d.programme.reports:
+    p = d.programme
+    valued = {r.id for r in p.results} | {t.id for t in p.totals} | {x.id for x in p.projections}
+    papers = {r.id for r in p.rounds} | {x.id for x in p.documents}
+    bare = papers - valued - {a.id for a in p.attributions}  # a code is unique within its table alone
+    for report in p.reports:
         for f in report.figures:
-            common = f.common or (d.programme.indicator(f.indicator).common if f.indicator else None)
-            if common and f.shown_as in ("measured", "estimated") and f.traces_to in papers - _answering(d):
+            common = f.common or (p.indicator(f.indicator).common if f.indicator else None)
+            if common and f.shown_as in ("measured", "estimated") and f.traces_to in bare:
                 yield d.lacks(f"Report {report.id}, “{f.label}” ({f.value:,.6g}): it comes straight from {f.traces_to}, so "
                               "that nothing shows which part of it the programme caused.", "Trace it to a result or total "
                               "that follows from an assessment; if there is none, it is gross change: correct the report.",
                               "run_again", record=f)
-
-
-def _answering(d: Dossier) -> set[str]:
-    """Collect the codes of what holds a value of its own: one code may also be that of a round or a paper."""
-    p = d.programme
-    return {x.id for rows in (p.results, p.totals, p.projections, p.attributions) for x in rows}
 
 
 def _rests_on(d: Dossier, i: Intervention, row: Result, name: str) -> Iterator[Found]:
