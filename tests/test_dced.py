@@ -270,6 +270,24 @@ def test_what_the_record_does_not_show_is_a_gap(changes, key, gap):
     assert gap in point.gap
 
 
+@pytest.mark.parametrize("reason", [
+    "Too few to say: fewer than 6 clusters first treated in 2024, or as few others, are measured.",
+    "Too few clusters to say: each difference before treatment rests on fewer than 6 clusters on a side.",
+    "It could not be examined: 4 treated and 4 comparison clusters or units are too few to say how far trends part.",
+    "Too few clusters or units on a side to say; the largest in size of 2 false starts is −38.7."])
+def test_a_small_study_is_no_gap(reason):
+    small = check(id="few", title="False start dates", word="not examined", verdict="not_applicable", reason=reason)
+    point = audit(record(checks=(check(), small))).point("attribution.carried_out")
+    assert (point.verdict, point.gaps) == ("on_file", ())
+    assert "too small to say: False start dates" in point.shows
+
+
+def test_a_check_that_lacks_a_round_or_a_trait_is_a_gap():
+    for reason in ("One earlier period only.", "1 trait is too few to leave one out."):
+        lacking = check(word="not examined", verdict="not_applicable", reason=reason)
+        assert audit(record(checks=(check(), lacking))).point("attribution.carried_out").verdict != "on_file"
+
+
 def trends(*cells: tuple[str, str]) -> tuple[TrendPoint, ...]:
     return tuple(TrendPoint(outcome="scrap_rate", group=g, period=p, mean=1.0, n=9) for g, p in cells)
 

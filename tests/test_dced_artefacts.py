@@ -85,6 +85,10 @@ def said(item: str, **keys: Any) -> Callable[[Values], None]:
     return all_of("answers", lambda a: a["item"] == item, **keys)
 
 
+def inputs(**values: float) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value, "evidence": ["D11 p. 5"]} for name, value in values.items()]
+
+
 DAMAGES: dict[str, Callable[[Values], None]] = {
     "chain taken away": no_chain,
     "chain drawing not cited": setting("chains", "loans_v1", evidence=[]),
@@ -92,12 +96,21 @@ DAMAGES: dict[str, Callable[[Values], None]] = {
         {"id": "alone", "level": "output", "text": "Alone", "indicators": ["loans_sold"]}),
     "circle in the chain": lambda v: row(v, "chains", "loans_v1")["arrows"].append(
         {"from": "use", "to": "sell", "evidence": ["D03 p. 3"]}),
+    "box nothing leads to": lambda v: (
+        row(v, "chains", "loans_v1")["boxes"].append(
+            {"id": "new", "level": "outcome", "text": "From nowhere", "indicators": ["loans_uses"]}),
+        row(v, "chains", "loans_v1")["arrows"].append({"from": "new", "to": "earn", "evidence": ["D03 p. 3"]})),
+    "box that leads nowhere": lambda v: (
+        row(v, "chains", "loans_v1")["boxes"].append(
+            {"id": "new", "level": "outcome", "text": "To nowhere", "indicators": ["loans_uses"]}),
+        row(v, "chains", "loans_v1")["arrows"].append({"from": "sell", "to": "new", "evidence": ["D03 p. 3"]})),
     "level jumped": lambda v: row(v, "chains", "loans_v1")["arrows"].append(
         {"from": "train", "to": "use", "evidence": ["D03 p. 3"]}),
     "box without indicator": inside("chains", "loans_v1", "boxes", 1, indicators=[]),
     "link without source": inside("chains", "loans_v1", "arrows", 0, evidence=[]),
     "link cites a younger paper": inside("chains", "loans_v1", "arrows", 0, evidence=["D11 p. 2"]),
     "link cites no page": inside("chains", "loans_v1", "arrows", 0, evidence=["D03"]),
+    "link cites a place that is none": inside("chains", "loans_v1", "arrows", 0, evidence=["D03 whole document"]),
     "assumptions taken away": setting("chains", "loans_v1", assumptions=[]),
     "assumption never checked": inside("chains", "loans_v1", "assumptions", checked=...),
     "review left out": lambda v: row(v, "chains", "loans_v1")["reviews"].pop(0),
@@ -130,10 +143,18 @@ DAMAGES: dict[str, Callable[[Values], None]] = {
     "method not named": setting("attributions", "loans_a_use", method=...),
     "comparison not named": setting("attributions", "loans_a_use", comparison=[]),
     "assessment does not recompute": setting("attributions", "loans_a_use", value=55),
+    "assessment is the whole change": setting("attributions", "loans_a_use", value=50, formula="end - start",
+                                              inputs=inputs(end=60, start=10)),
     "other causes not considered": setting("attributions", "loans_a_use", other_causes=...),
     "assessment paper not cited": setting("attributions", "loans_a_use", evidence=[]),
     "result follows from nothing": setting("results", "loans_r_income", attribution=..., formula=..., inputs=[]),
     "gross change called attributable": setting("results", "loans_r_income", value=120000, formula="farms * more * 4"),
+    "gross change of the assessed indicator": lambda v: (
+        row(v, "attributions", "loans_a_earn").update(indicator="loans_uses"),
+        row(v, "results", "loans_r_income").update(formula="farms * gross", inputs=inputs(farms=600, gross=50))),
+    "income worked out from another number": setting("results", "loans_r_income", inputs=inputs(farms=250, more=120)),
+    "income printed straight from a survey": inside("reports", "report_2025", "figures", 1, traces_to="loans_impact"),
+    "number who gained without a comparison": setting("results", "loans_r_scale", share_comparison=...),
     "gross result printed": lambda v: (setting("results", "loans_r_income", basis="gross")(v),
                                        inside("reports", "report_2025", "figures", 1, traces_to="loans_r_income",
                                               value=30000)(v)),
@@ -147,6 +168,9 @@ DAMAGES: dict[str, Callable[[Values], None]] = {
     "accounts not cited": all_of("accounts", lambda a: a["year"] == 2025, evidence=[]),
     "total too high": setting("totals", "T_scale", value=600, split={"women": 300, "men": 300}),
     "total without population": setting("totals", "T_scale", population=...),
+    "result without population": setting("results", "loans_r_scale", population=...),
+    "list of codes lost": setting("results", "loans_r_scale", ids="documents/codes.txt"),
+    "list of codes shorter than the figure": setting("results", "loans_r_scale", ids="documents/D11.md"),
     "jobs from days by another rule": setting("results", "loans_r_jobs", days=1500),
     "overlap taken away": emptied("overlaps"),
     "overlap without reason or paper": all_of("overlaps", way="none", value=..., reason=..., evidence=[]),

@@ -210,6 +210,16 @@ def test_a_planned_measurement_is_no_gap_before_its_day(tmp_path):
     assert found.point("monitoring.plan").verdict == "on_file"
 
 
+def test_calling_a_running_intervention_planned_hides_nothing(tmp_path):
+    def change(values):
+        row(values, "rounds", "loans_impact").update(cleaning_log=[])
+        row(values, "interventions", "loans").update(status="planned")
+
+    found = checked(tmp_path, change)
+    assert "lacks cleaning log" in found.point("monitoring.practice").gap
+    assert "from 2 of 2 interventions begun" in " ".join(found.totals)
+
+
 def test_out_of_scope_is_told_with_its_reason_and_not_examined(tmp_path):
     def change(values):
         loans = row(values, "interventions", "loans")
@@ -263,6 +273,29 @@ def test_an_honest_null_is_no_gap(tmp_path):
     assert {found.point(f"attribution.{k}").verdict for k in ("method", "carried_out", "attributable")} == {"on_file"}
 
 
+def of_record(folder: Path, **keys):
+    """Check a programme whose assessment rests on a record that says 1.5, by difference in difference."""
+    def rows():
+        values = tree()["attributions"]
+        next(r for r in values if r["id"] == "loans_a_earn").update(
+            {"estimate": "scrap_rate/two_way_fixed_effects", "formula": None, "inputs": None, "value": 1.5, **keys})
+        return values
+
+    one = (estimate("scrap_rate", "primary", estimate=1.5, conf_low=0.5, conf_high=2.5), *record().estimates[1:])
+    return with_study(folder, record(estimates=one), simulated=False, attributions=rows()).point("attribution.carried_out")
+
+
+def test_an_assessment_is_held_against_its_record(tmp_path):
+    assert of_record(tmp_path / "same").verdict == "on_file"
+    assert "400 is entered from estimate scrap_rate/two_way_fixed_effects, but the record gives 1.5" in of_record(
+        tmp_path / "value", value=400).gap
+    assert "its method is said to be randomised trial, that of its study's record is difference in difference" in of_record(
+        tmp_path / "method", method="randomised_trial").gap
+    unused = of_record(tmp_path / "formula", formula="a", inputs=[{"name": "a", "value": 9, "evidence": ["D11 p. 5"]}],
+                       value=9)
+    assert "its formula does not use it: 1.5" in unused.gap
+
+
 def test_simulated_data_are_no_evidence_in_a_programme_that_calls_itself_real(tmp_path):
     found = with_study(tmp_path, record(declared(data__simulated=True)), simulated=False)
     assert "The data are simulated" in found.point("attribution.carried_out").gap
@@ -303,6 +336,32 @@ def test_empty_duplicated_lost_and_back_dated_documents_are_shown(tmp_path):
     html = outputs(found)["self-check.html"]
     assert "Not gameable" in html
     assert all(flag.text.rstrip(".") in html.replace("&#39;", "'") for flag in found.flags)
+
+
+def test_one_link_registered_twice_carries_nothing_the_second_time(tmp_path):
+    def change(values):
+        for name, link in (("D02", "https://example.org/Study"), ("D03", "https://example.org/study/")):
+            document = row(values, "documents", name)
+            document.update(link=link)
+            del document["file"]
+
+    found = checked(tmp_path, change)
+    assert [f.text for f in found.flags] == ["carries no evidence: it is the same link as D02, registered twice."]
+    assert "D03: it is the same link as D02" in found.point("rc_research.links_evidence").gap
+
+
+@pytest.mark.parametrize(("place", "named"), [
+    ("p. 4", True), ("sheet Costs row 9", True), ("sheet raw", True), ("annex B", True), ("p. iv", True), ("page 3", True),
+    ("slide 12", True), ("whole document", False), ("somewhere", False), ("see report", False), ("passim", False)])
+def test_a_place_names_a_page_sheet_or_row(place, named, tmp_path):
+    found = checked(tmp_path, lambda v: row(v, "interventions", "loans")["gender"].update(evidence=[f"D03 {place}"]))
+    assert ("names no page, sheet or row" in found.point("rc_research.gender").gap) is not named
+
+
+def test_another_edition_is_told(tmp_path, whole):
+    assert not any("edition" in line for line in whole.scope)
+    found = checked(tmp_path, lambda v: v.update(edition="VII"))
+    assert any("works by edition VII of the Standard; this is held against version VIII" in line for line in found.scope)
 
 
 def test_a_row_that_is_not_in_the_file_carries_nothing(tmp_path):

@@ -159,6 +159,22 @@ def test_totals_of_the_small_programme_by_hand(tmp_path):
     assert "240 days make one job (declared)" in lines
 
 
+def test_what_is_added_up_is_named_by_its_unit_once(tmp_path):
+    lines = list(total_lines(programme(tmp_path)))
+    assert any("direct results: 57,000 USD a year, 2024 prices, from 2 of 2" in line for line in lines)
+    assert any("direct results: 13.3 full-time jobs, from 2 of 2" in line for line in lines)
+
+
+def test_those_who_gained_are_told_by_year_where_there_are_several(tmp_path):
+    def change(values):
+        values["results"].append({**row(values, "results", "seeds_r_scale"), "id": "seeds_24", "year": 2024})
+
+    lines = [line for line in total_lines(programme(tmp_path, change)) if line.startswith("Number who gained")]
+    assert [line.split(".")[0] for line in lines] == [
+        "Number who gained in 2024, gross count: 300",
+        "Number who gained in 2025, gross count: 600, overlaps not taken off"]
+
+
 def test_the_default_of_240_days_is_said_to_be_unverified(tmp_path):
     d = programme(tmp_path, lambda v: v["conventions"].pop("fte_days"))
     assert any("240 days make one job (default, unverified)" in line for line in total_lines(d))

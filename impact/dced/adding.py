@@ -53,7 +53,7 @@ def total(d: Dossier, common: str, year: int | None = None, *, indirect: bool = 
     summed = added(parts, overlaps(d, parts, common), floor=common != "income")
     out = tuple(f"{r.id} ({'a projection' if r.label == 'projected' else 'gross or not stated'})"
                 for r in rows if r not in good)
-    begun = [i for i in mine.values() if i.status != "planned"]
+    begun = [i for i in mine.values() if d.has_begun(i)]
     return Recomputed(common=common, year=year, indirect=indirect, sum=summed, rows=tuple(good), left_out=out,
                       covered=len({r.intervention for r in good}), of=len(begun))
 
@@ -102,24 +102,33 @@ def total_lines(d: Dossier) -> Iterator[str]:
             if not found.rows:
                 continue
             kind = "indirect results, apart" if indirect else "direct results"
-            yield (f"{common.capitalize()} since the beginning, {kind}: {found.told} {NOUN[common]}"
-                   f"{_unit(d, found)}, from {found.covered} of {plural(found.of, 'intervention')} begun. {_covers(found)}"
+            yield (f"{common.capitalize()} since the beginning, {kind}: {found.told} {_counted(d, found)}"
+                   f", from {found.covered} of {plural(found.of, 'intervention')} begun. {_covers(found)}"
                    f"{_deducted(found)}{_left_out(found)}{_jobs_told(d, found) if common == 'jobs' else ''}".strip())
     yield from _net_lines(d)
 
 
 def _net_lines(d: Dossier) -> Iterator[str]:
+    """Tell the gross count and, apart, the net increase; of each year where one intervention has several."""
     rows = [r for i in d.programme.in_scope for r in d.programme.results if r.intervention == i.id
             and not r.indirect and None not in (r.participants, r.share_treated, r.share_comparison)]
+    several = len({r.intervention for r in rows}) < len(rows)
+    for year in sorted({r.year or 0 for r in rows}) if several else [None]:
+        mine = [r for r in rows if year is None or (r.year or 0) == year]
+        if mine:
+            yield _net_line(mine, f" in {year}" if year else "")
+
+
+def _net_line(rows: list[Result], when: str) -> str:
     gross = net = 0.0
     parts = []
     for r in rows:
         n, treated, other = r.participants or 0.0, r.share_treated or 0.0, r.share_comparison or 0.0
         gross, net = gross + n * treated, net + net_increase(n, treated, other)
         parts.append(f"{r.id}: {n:,.6g} × ({treated:.6g} − {other:.6g}) = {net_increase(n, treated, other):,.6g}")
-    if rows:
-        yield (f"Number who gained, gross count: {gross:,.6g}. Apart from it, the net increase in the number who gained, N "
-               f"× (share treated − share comparison): {net:,.6g} ({listed(parts, most=8)}).")
+    aside = ", overlaps not taken off" if len(rows) > 1 else ""
+    return (f"Number who gained{when}, gross count: {gross:,.6g}{aside}. Apart from it, the net increase in the number who "
+            f"gained, N × (share treated − share comparison): {net:,.6g} ({listed(parts, most=8)}).")
 
 
 def _part(d: Dossier, i: Intervention, common: str, rows: list[Result]) -> Part | None:
@@ -165,11 +174,11 @@ def _share_of(d: Dossier, row: Overlap, common: str) -> float | None:
     return min(1.0, row.value / min(sizes)) if len(sizes) == 2 and min(sizes) > 0 else None
 
 
-def _unit(d: Dossier, found: Recomputed) -> str:
-    units = {d.programme.indicator(r.indicator).unit for r in found.rows} - {None}
-    if found.common == "scale" or not units:
-        return ""
-    return f" ({listed(sorted(str(u) for u in units), most=2)})"
+def _counted(d: Dossier, found: Recomputed) -> str:
+    """Name what is added up: enterprises, or the unit of the indicator, so that an amount has its money and year."""
+    units = sorted({str(d.programme.indicator(r.indicator).unit) for r in found.rows
+                    if d.programme.indicator(r.indicator).unit})
+    return listed(units, most=2) if units and found.common == "income" else NOUN[found.common]
 
 
 def _covers(found: Recomputed) -> str:

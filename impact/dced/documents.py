@@ -42,9 +42,11 @@ def shelve(programme: Programme) -> Shelf:
     for document in programme.documents:
         state = look(folder, document.file) if document.file else None
         fault = _fault(programme, document, state)
-        if not fault and state and state.sha256:
-            twin = first.setdefault(state.sha256, document.id)
-            fault = f"it is the same file as {twin}, registered twice" if twin != document.id else ""
+        mark = _mark(document, state)
+        if not fault and mark:
+            twin = first.setdefault(mark, document.id)
+            same = f"it is the same {'file' if state else 'link'} as {twin}, registered twice"
+            fault = same if twin != document.id else ""
         if fault:
             faults[document.id] = fault
             flags.append(_flag(programme, document, "no_evidence", f"carries no evidence: {fault}."))
@@ -76,6 +78,11 @@ def _fault(programme: Programme, document: Document, state: FileState | None) ->
     if state.state != "there":
         return "the file is not there" if state.state == "missing" else state.why or f"the file is {state.state}"
     return "its contents are made up" if document.simulated and not programme.simulated else ""
+
+
+def _mark(document: Document, state: FileState | None) -> str:
+    """Give what two entries of one paper share: the fingerprint of the file, or the address where there is none."""
+    return state.sha256 if state else (document.link or "").strip().rstrip("/").casefold()
 
 
 def _contradictions(programme: Programme, document: Document, state: FileState | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -41,6 +42,9 @@ class Settled:
 
 
 Found = Evidence | Gap | Later | Settled
+# a page, row, slide, paragraph has its number; a sheet, chapter or annex may have a name: 'whole document' has neither
+_NAMED = re.compile(r"\d|\b[ivxlc]+\b|\b(sheet|tab|annexe?|appendix|chapter|section|table|figure|column|heading|pp?\.|pages?|"
+                    r"feuille|onglet|chapitre|tableau|hoja|anexo|cap[ií]tulo|secci[oó]n|tabla|cuadro)\s+\S", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +90,14 @@ class Dossier:
 
     def begun(self) -> tuple[Intervention, ...]:
         """Active interventions that have begun: a planned one has nothing to show of what comes after its start."""
-        return tuple(i for i in self.active if i.status != "planned" and not (i.begins and i.begins > self.today))
+        return tuple(i for i in self.active if self.has_begun(i))
+
+    def has_begun(self, i: Intervention) -> bool:
+        """Tell whether an intervention has begun: one called planned has, if its first day is past or it has results."""
+        if i.begins and i.begins > self.today:
+            return False
+        return i.status != "planned" or bool(i.begins) or any(
+            r.intervention == i.id and r.label != "projected" for r in self.programme.results)
 
     def chain(self, intervention: Intervention) -> Chain | None:
         """Give the version of the chain in force today."""
@@ -186,8 +197,9 @@ class Dossier:
         fault = self.shelf.faults.get(cite.document, "")
         if fault:
             return fault
-        if not cite.place.strip():
-            return "no page, sheet or row is named"
+        if not _NAMED.search(cite.place):
+            said = f"‘{cite.place.strip()}’ names no page, sheet or row" if cite.place.strip() else ""
+            return said or "no page, sheet or row is named"
         if (cite.document, cite.place) in self.shelf.absent:
             return f"the file has no ‘{cite.place}’"
         if document.date and document.date > self.today:

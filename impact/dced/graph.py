@@ -35,7 +35,7 @@ def counted(boxes: Sequence[BoxLike]) -> str:
 
 
 def faults(boxes: Sequence[BoxLike], arrows: Sequence[ArrowLike]) -> list[str]:
-    """List what is wrong with a chain as a graph: levels missing, loose boxes, jumps, falls, circles, dead ends."""
+    """List what is wrong with a chain as a graph: levels missing, loose or unreached boxes, jumps, falls, circles, ends."""
     return [*_missing_levels(boxes), *_loose_boxes(boxes, arrows), *_odd_arrows(boxes, arrows), *_dead_ends(boxes, arrows)]
 
 
@@ -76,6 +76,13 @@ def _odd_arrows(boxes: Sequence[BoxLike], arrows: Sequence[ArrowLike]) -> list[s
 
 
 def _dead_ends(boxes: Sequence[BoxLike], arrows: Sequence[ArrowLike]) -> list[str]:
+    """Name the boxes no activity leads to, and those from which no way leads to an impact; loose ones are named already."""
+    starts = {box.id for box in boxes if box.level == "activity"}
     impacts = {box.id for box in boxes if box.level == "impact"}
-    dead = [b.id for b in boxes if b.level == "activity" and not impacts & reached(arrows, b.id)]
-    return [f"No way leads to an impact from {listed(dead)}."] if dead else []
+    joined = {end for arrow in arrows for end in (arrow.source, arrow.target)}
+    fed = set().union(*(reached(arrows, start) for start in sorted(starts)))
+    unfed = [b.id for b in boxes if b.id in joined and b.id not in fed | starts] if starts else []
+    dead = [b.id for b in boxes if b.id not in impacts and not impacts & reached(arrows, b.id)
+            and (b.id in joined or b.id in starts)]
+    found = (("No way leads to an impact from", dead), ("No activity leads to", unfed))
+    return [f"{text} {listed(names)}." for text, names in found if names]

@@ -32,7 +32,7 @@ def audit_programme(programme: Programme, table: Standard) -> Audit:
         study_title=programme.name, programme=", ".join(programme.donors) or programme.name, language="en",
         as_of=programme.as_of, elements=elements, record=tuple(_record(programme)), simulated=_simulated(d),
         fictional=bool(programme.simulated), status="final",
-        scope=tuple(_scope(programme)), chains=tuple(_chains(d)), totals=tuple(total_lines(d)),
+        scope=(*_scope(programme), *_edition(programme, table)), chains=tuple(_chains(d)), totals=tuple(total_lines(d)),
         shares=shares_of(elements, table), flags=d.shelf.flags)
 
 
@@ -82,6 +82,13 @@ def _scope(programme: Programme) -> Iterator[str]:
             yield f"Out: {i.name}: {(i.scope_reason or 'no reason is given').rstrip('.')}."
     for row in programme.left_out:
         yield f"Out: {row.what}: {(row.reason or 'no reason is given').rstrip('.')}."
+
+
+def _edition(programme: Programme, table: Standard) -> Iterator[str]:
+    """Tell that the programme works by another edition than the table's."""
+    if programme.edition and programme.edition.split()[-1].casefold() != table.version.split()[-1].casefold():
+        yield (f"The programme works by edition {programme.edition} of the Standard; this is held against version "
+               f"{table.version}. Another edition is another table: see --standard.")
 
 
 def _chains(d: Dossier) -> Iterator[ChainPicture]:

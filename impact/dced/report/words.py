@@ -75,7 +75,8 @@ def shares(audit: Audit) -> tuple[str, ...]:
     out = []
     for share in audit.shares:
         left = f"; {share.left_out} not applicable left out of both" if share.left_out else ""
-        part = f" ({100 * share.on_file / share.of:.0f} per cent)" if share.of else ""
+        most = 100 if share.on_file >= share.of else 99  # never rounded up to all
+        part = f" ({min(most, round(100 * share.on_file / share.of))} per cent)" if share.of else ""
         out.append(f"Self-check, {share.status} items: evidence on file for {share.on_file:g} of {share.of:g} points{part}"
                    f"{left}.")
     return tuple(out)

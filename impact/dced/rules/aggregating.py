@@ -38,7 +38,33 @@ def documented(d: Dossier) -> Iterator[Found]:
         if lacking:
             yield d.lacks(f"{name}: {listed(lacking)} is not stated.", "Fill it in under totals.", record=row)
         yield from d.proof(row.evidence, f"aggregation of {row.common}", record=row)
+    yield from _covered(d)
+    yield from _lists(d)
     yield from _days(d)
+
+
+def _covered(d: Dossier) -> Iterator[Found]:
+    """Every figure that goes into a total says whom it covers."""
+    mine = {i.id: i for i in d.active}
+    for row in d.programme.results:
+        counts = row.basis == "attributable" and row.value is not None and d.programme.indicator(row.indicator).common
+        if counts and row.intervention in mine and not d.stated(row.population):
+            yield d.lacks(f"Result {row.id}: whom it covers is not stated, so neither is it of the total.",
+                          "Fill in its population.", record=row, about=mine[row.intervention])
+
+
+def _lists(d: Dossier) -> Iterator[Found]:
+    """Hold a number of enterprises against the list of codes it names."""
+    mine = {i.id: i for i in d.active}
+    for row in (r for r in d.programme.results if r.ids and r.intervention in mine):
+        about, listed_ids = mine[row.intervention], read_ids(d, row)
+        if listed_ids is None:
+            yield d.lacks(f"Result {row.id}: its list of codes, {row.ids}, is not there or cannot be read.",
+                          "Put the list back, or take its name out.", "file", record=row, about=about)
+        elif row.value is not None and not same(len(listed_ids), row.value):
+            yield d.lacks(f"Result {row.id}: {row.value:,.6g} is entered, its list {row.ids} holds "
+                          f"{len(listed_ids):,} different codes.", "Correct the figure or the list.", "run_again",
+                          record=row, about=about)
 
 
 def _days(d: Dossier) -> Iterator[Found]:

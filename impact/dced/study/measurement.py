@@ -14,6 +14,7 @@ from impact.study.types import ROW_NUMBER, Outcome
 
 KIND = {"rct": "Randomised trial", "did": "Difference-in-differences", "matching": "Matching"}
 EARLIER = "Look for records or an earlier survey of the same units, or state a recalled baseline as such."
+_FEW = re.compile(r"\btoo few (clusters |units |clusters or units |units or clusters )?(on a side )?to say", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}(-\d{2}){0,2}\Z")
 
 
@@ -178,17 +179,24 @@ def _unmeasured(case: Case) -> list[Gap]:
 
 
 def carried_out(case: Case) -> Finding:
-    """The checks of the method were examined and none raises a doubt; the record can be made again."""
+    """The checks of the method were examined and none raises a doubt; the record can be made again.
+
+    What a small study cannot say is no gap; what it did not look at is one.
+    """
     checks, made = case.evaluation.checks, case.evaluation.provenance
-    skipped = [c for c in checks if _skipped(c)]
-    seen = [c for c in checks if c not in skipped and c.verdict != "not_applicable"]
+    small = [c for c in checks if _skipped(c) and _too_few(c)]
+    skipped = [c for c in checks if _skipped(c) and c not in small]
+    seen = [c for c in checks if not _skipped(c) and c.verdict != "not_applicable"]
     doubted = [c for c in seen if c.verdict in ("concern", "fail")]
     found: list[str | Gap] = []
     if seen:
         said = "; ".join(f"{c.title} ({c.word or c.verdict})" for c in seen)
         found.append(f"{plural(len(seen), 'check')} of the method examined: {said}.")
-    elif not skipped:
+    elif not skipped and not small:
         found.append(run_again("The record holds no check of the method."))
+    if small:
+        found.append(f"The study is too small to say: {listed(_name(case, c) for c in small)}. Few units or clusters are "
+                     "told with the result, and are no gap.")
     if skipped:
         found.append(collect(f"Not examined: {listed(_name(case, c) for c in skipped)}.",
                              "Give the check what it needs, such as an earlier round of data; its reason stands under "
@@ -214,6 +222,11 @@ def _beside_it(case: Case) -> str:
 
 def _skipped(check: Check) -> bool:
     return "not examined" in check.word.lower()
+
+
+def _too_few(check: Check) -> bool:
+    """Tell whether a check was left out for want of units or clusters, and not of a round, a column or a trait."""
+    return _FEW.search(check.reason) is not None
 
 
 def _name(case: Case, check: Check) -> str:
