@@ -175,6 +175,20 @@ def test_not_applicable_needs_a_reason_and_a_name_and_is_counted_aloud(tmp_path)
         assert "without a reason, a name or a date" in point.gap
 
 
+def test_what_the_counts_leave_out_is_told_beside_them(tmp_path):
+    def change(values):
+        values["answers"] = [a for a in values["answers"] if not a["item"].startswith(("use_in", "managed.everyday"))]
+        values["not_applicable"] = [{"item": "costs", "reason": "No money of its own.", "by": "Ann Example",
+                                     "date": "2026-06-01"}]
+
+    found = checked(tmp_path, change)
+    asides = {e.number: e.aside for e in found.elements if e.aside}
+    assert asides == {5: "2 are said not to apply", 7: "3 more items wait for a person"}
+    html = text_of(outputs(found)["self-check.html"])
+    assert html.count("evidence on file for 5 of the 5 items checked (fictional); 3 more items wait for a person") == 1
+    assert "no evidence for a real programme); 2 are said not to apply." in html
+
+
 def test_not_applicable_to_one_intervention_leaves_the_others(tmp_path):
     def change(values):
         del row(values, "interventions", "loans")["displacement"]

@@ -43,8 +43,9 @@ class Settled:
 
 Found = Evidence | Gap | Later | Settled
 # a page, row, slide, paragraph has its number; a sheet, chapter or annex may have a name: 'whole document' has neither
-_NAMED = re.compile(r"\d|\b[ivxlc]+\b|\b(sheet|tab|annexe?|appendix|chapter|section|table|figure|column|heading|pp?\.|pages?|"
-                    r"feuille|onglet|chapitre|tableau|hoja|anexo|cap[ií]tulo|secci[oó]n|tabla|cuadro)\s+\S", re.IGNORECASE)
+_NAMED = re.compile(
+    r"\d|\b[ivxlc]+\b|\b(sheet|tab|annexe?|appendix|chapter|section|table|figure|column|heading|pp?\.|pages?|feuille|onglet|"
+    r"chapitre|tableau|hoja|anexo|cap[ií]tulo|secci[oó]n|tabla|cuadro)\s+\S", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,6 +183,15 @@ class Element:
         return f"evidence on file for {self.on_file} of the {self.checked} {items} checked"
 
 
+    @property
+    def aside(self) -> str:
+        """What the sentence does not count, aloud: ``2 more items wait for a person, 1 is said not to apply``."""
+        waiting, gone = self.not_examined, self.count("not_applicable")
+        told = [f"{waiting} more {'item waits' if waiting == 1 else 'items wait'} for a person"] if waiting else []
+        told += [f"{gone} {'is' if gone == 1 else 'are'} said not to apply"] if gone else []
+        return ", ".join(told) if self.checked else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One box of a results chain, coloured by what stands behind it."""

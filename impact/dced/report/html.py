@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from impact.dced.report import words
-from impact.dced.types import EFFORTS, VERDICTS, Audit, Element, Evidence, Gap, Point
+from impact.dced.types import EFFORTS, VERDICTS, Audit, Element, Evidence, Gap, Level, Point
 from impact.results.record import write_text
 
 FILE = "self-check.html"
@@ -49,7 +49,8 @@ def self_check_html(audit: Audit) -> str:
     return environment.get_template("self_check.html.j2").render(
         audit=audit, style=style, script=script, style_hash=_hash(style), script_hash=_hash(script),
         stamps=words.stamps(audit), words=words, verdicts=VERDICTS, fixes=_fixes(audit), owners=_owners(audit),
-        elements=[_element(element) for element in audit.elements], chains=[_chain(chain) for chain in audit.chains],
+        elements=[_element(element, audit.subject) for element in audit.elements],
+        chains=[_chain(chain) for chain in audit.chains],
         unsure=not all(point.verified for point in audit.points), shares=words.shares(audit),
         record=[(words.RECORD.get(name, name), value) for name, value in audit.record])
 
@@ -102,13 +103,14 @@ def _owners(audit: Audit) -> list[str]:
     return sorted({gap.owner or UNNAMED for point in audit.points for gap in point.gaps})
 
 
-def _element(element: Element) -> dict[str, Any]:
+def _element(element: Element, subject: Level) -> dict[str, Any]:
     grouped = groupby(element.points, key=lambda p: (p.control_point, p.status, p.note))
     controls = [{"title": title, "status": status, "note": note, "points": [_point(p, element.number) for p in points]}
                 for (title, status, note), points in grouped]
     return {"number": element.number, "title": element.title, "title_verified": element.title_verified,
-            "sentence": element.sentence, "on_file": element.on_file, "counts": words.counts(element),
-            "left_out": _left_out(element), "controls": controls}
+            "sentence": element.sentence, "on_file": element.on_file,
+            "aside": element.aside if subject == "programme" else "",
+            "left_out": _left_out(element) if subject == "study" else "", "controls": controls}
 
 
 def _point(point: Point, number: int) -> dict[str, Any]:

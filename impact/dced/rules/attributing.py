@@ -110,7 +110,7 @@ def _as_recorded(d: Dossier, i: Intervention, row: Attribution, known: Estimate,
                       f"{_words(DESIGNS[kind])}.",
                       "Name the method that was used, and why; or the assessment it belongs to.", record=row, about=i)
     given = [x.value for x in row.inputs] if row.formula else [row.value] if row.value is not None else []
-    if given and not any(_agree(known.estimate, value) for value in given):
+    if given and not any(_agree(number, value) for number in _numbers(known) for value in given):
         told = "no number" if known.estimate is None else f"{known.estimate:,.6g}"
         uses = f"its formula does not use it: {told}" if row.formula else f"the record gives {told} for it"
         yield d.lacks(f"{what}: {'worked out' if row.formula else f'{row.value:,.6g} is entered'} from estimate "
@@ -201,7 +201,8 @@ def _rests_on(d: Dossier, i: Intervention, row: Result, name: str) -> Iterator[F
         source is not None and source.indicator == row.indicator)
     if value is None or not (row.estimate or same_kind):
         return
-    if not any(_agree(value, x.value) for x in row.inputs) and not _agree(value, row.value):
+    numbers = _numbers(known) if known is not None else (value,)
+    if not any(_agree(number, x) for number in numbers for x in (row.value, *(x.value for x in row.inputs))):
         yield d.lacks(f"{name}: it is said to follow from {row.estimate or row.attribution}, which gives {value:,.6g}, but "
                       "no input is that number.", "Work it out from what was assessed, or name the assessment it follows "
                       "from.", "run_again", record=row, about=i)
@@ -284,6 +285,12 @@ def _ends(d: Dossier, identifier: str) -> tuple[float, float] | None:
 
 def _source(d: Dossier, row: Result) -> Attribution | None:
     return next((a for a in d.programme.attributions if a.id == row.attribution), None)
+
+
+def _numbers(known: Estimate) -> tuple[float, ...]:
+    """Give an estimate as a figure may use it: in its own unit, and in per cent of what would have been."""
+    share = known.effect_pct.value if known.effect_pct else None
+    return (*(() if known.estimate is None else (known.estimate,)), *(() if share is None else (share, share / 100)))
 
 
 def _agree(found: float | None, value: float | None) -> bool:
