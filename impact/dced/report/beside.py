@@ -77,7 +77,8 @@ def _by_document(room: Room, shelf: Shelf) -> list[tuple[Held, str]]:
     places: dict[str, list[str]] = {}
     for code, place in shelf.places:
         places.setdefault(code, []).append(place)
-    return [(d, ", ".join(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p)))) for d in room.documents if d.id in places]
+    return [(d, ", ".join(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p))))
+            for d in room.documents if d.id in places]
 
 
 def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str:
