@@ -21,7 +21,7 @@ from impact.dced.rehearsal import rehearse
 from impact.dced.rehearsal_sheet import Answers, Said, Tried, read_answers, rehearsal_workbook
 from impact.dced.report.beside import calendar_workbook, manager_html, rehearsal_html, room_html, told
 from impact.dced.snapshots import Move, Progress, compare, since_last, snapshot_name
-from impact.dced.types import Gap
+from impact.dced.types import Flag, Gap
 from impact.errors import DesignError, StudyError
 from impact.programme import read_programme
 from impact.programme.report_types import Total
@@ -520,6 +520,8 @@ def test_every_move_stands_with_its_reason_in_the_workbook_whatever_the_page_has
     assert "What moved" not in load_workbook(io.BytesIO(calendar_workbook(programme, (), Progress(since=None)))).sheetnames
     page = manager_html(checked, (), Progress(since="2026-03-31", moves=moves))
     assert "and 4 more; every one with its reason in self-check-calendar.xlsx" in page
+    flagged = dataclasses.replace(checked, flags=(Flag(document="D1", kind="fault", text="is empty."),))
+    assert "1 document cannot carry what is put on it." in manager_html(flagged, (), Progress(since=None))
 
 
 # ---- the command

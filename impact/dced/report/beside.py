@@ -89,7 +89,8 @@ def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str
     soon = [d for d in together if not d.late and d.date <= until]
     steps = _steps(audit)
     moves = [replace(m, title=shorten(m.title)) for m in progress.moves[:MOST_MOVES]]
-    flags = f"{plural(len(audit.flags), 'document')} cannot carry what is put on them." if audit.flags else ""
+    laid = "it" if len(audit.flags) == 1 else "them"
+    flags = f"{plural(len(audit.flags), 'document')} cannot carry what is put on {laid}." if audit.flags else ""
     return _page("manager", "One page for the manager", audit.study_title, audit, {
         "audit": audit, "progress": progress, "flags": flags, "steps": steps[:MOST_STEPS],
         "more": max(0, len(steps) - MOST_STEPS), "late": late[:MOST_DUE], "late_more": max(0, len(late) - MOST_DUE),
