@@ -132,6 +132,23 @@ def test_a_talk_that_shows_only_a_part_is_declared_with_its_notes(tmp_path):
     assert "Adviser judged on 2026-06-01: partly. Two of three drew the chain." in point.gap
 
 
+def test_who_judged_is_named_by_role_and_never_by_name(tmp_path):
+    def change(values):
+        person = next(p for p in values["staff"] if p.get("name"))
+        for answer in values["answers"]:
+            answer.update(by=person["name"])
+            answer.pop("role", None)
+        values["not_applicable"] = [{"item": "publish.public", "reason": "By law.", "by": person["name"],
+                                     "date": "2026-06-01"}]
+        told.update(person)
+
+    told = {}
+    found = checked(tmp_path, change)
+    assert found.point("rc_logic.staff_use").answer.startswith(f"{told['role']}, 2026-06-01: yes.")
+    assert f"says {told['role']} on 2026-06-01" in found.point("publish.public").reason
+    assert told["name"] not in "".join(str(p) for p in found.points)
+
+
 def test_nobody_who_left_is_asked_to_mend_anything(tmp_path):
     def change(values):
         row(values, "staff", "field_loans")["ends"] = "2026-01-31"

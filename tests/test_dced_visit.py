@@ -21,7 +21,7 @@ from impact.dced.rehearsal import rehearse
 from impact.dced.rehearsal_sheet import Answers, Said, Tried, read_answers, rehearsal_workbook
 from impact.dced.report.beside import calendar_workbook, manager_html, rehearsal_html, room_html, told
 from impact.dced.snapshots import Move, Progress, compare, since_last, snapshot_name
-from impact.dced.types import Gap
+from impact.dced.types import Flag, Gap
 from impact.errors import DesignError, StudyError
 from impact.programme import read_programme
 from impact.programme.report_types import Total
@@ -210,7 +210,8 @@ def test_answers_come_back_as_they_were_written(programme, checked, tmp_path):
     assert page.index("What could not be produced") < page.index("on a lost laptop") < page.index("Interview guide")
     assert "FICTIONAL PROGRAMME" in page
     assert "Drew it from memory" in page
-    assert "B. Doe" not in page and "C. Roe" not in page  # names stay in the sheet
+    assert "B. Doe" not in page  # names stay in the sheet
+    assert "C. Roe" not in page
     assert "Nothing was tried." in rehearsal_html(found, Answers())
 
 
@@ -304,7 +305,7 @@ def test_signs_of_personal_data_are_found_and_never_repeated(tmp_path):
     book.active.append(["id", "Respondent's name"])
     book.save(tmp_path / "d.xlsx")
     assert "column of personal data" in signs(tmp_path / "d.xlsx")
-    (tmp_path / "e.csv").write_text("name,value\nfarms,1250\nincome in 2026,+12345\np,0.001234567891\nid,00\n", encoding="utf-8")
+    (tmp_path / "e.csv").write_text("name,value\nfarms,1250\nincome in 2026,+12345\np,0.001234567891\n", encoding="utf-8")
     (tmp_path / "f.txt").write_text("call 00221 77 123 45 67", encoding="utf-8")
     assert "phone" in signs(tmp_path / "f.txt")
     assert signs(tmp_path / "e.csv") == ""
@@ -349,7 +350,8 @@ def test_a_document_made_to_exhaust_the_search_stays_out(tmp_path):
     with zipfile.ZipFile(tmp_path / "nested.zip", "w") as packed:
         for n in range(4):
             packed.writestr(f"{n}.zip", inner.getvalue())
-    (tmp_path / "stream.pdf").write_bytes(b"%PDF-1.4\n" + (b"stream\n" + zlib.compress(b"x" * 19_000_000) + b"\nendstream\n") * 4)
+    stream = b"stream\n" + zlib.compress(b"x" * 19_000_000) + b"\nendstream\n"
+    (tmp_path / "stream.pdf").write_bytes(b"%PDF-1.4\n" + stream * 4)
     (tmp_path / "word.txt").write_text("a" * 2_000_000)
     assert "unpacks to too much" in signs(tmp_path / "nested.zip")
     assert "unpacks to too much" in signs(tmp_path / "stream.pdf")
@@ -362,7 +364,8 @@ def test_authors_are_taken_out_of_the_copy_and_both_fingerprints_are_told(progra
     book.properties.creator = book.properties.lastModifiedBy = "Jo Doe"
     book.save(folder / "docs" / "costs.xlsx")
     (folder / "docs" / "scan.pdf").write_bytes(b"%PDF-1.4\n<</Author (Jo Doe)>>\n%%EOF")
-    first, second = (dataclasses.replace(programme.documents[0], file=f"docs/{name}") for name in ("costs.xlsx", "scan.pdf"))
+    first, second = (dataclasses.replace(programme.documents[0], file=f"docs/{name}")
+                     for name in ("costs.xlsx", "scan.pdf"))
     both = dataclasses.replace(programme, documents=(first, dataclasses.replace(second, id="D9")))
     room, files = furnish(both, checked)
     with zipfile.ZipFile(io.BytesIO(pack(room, files, room_html(room)))) as packed:
@@ -517,6 +520,8 @@ def test_every_move_stands_with_its_reason_in_the_workbook_whatever_the_page_has
     assert "What moved" not in load_workbook(io.BytesIO(calendar_workbook(programme, (), Progress(since=None)))).sheetnames
     page = manager_html(checked, (), Progress(since="2026-03-31", moves=moves))
     assert "and 4 more; every one with its reason in self-check-calendar.xlsx" in page
+    flagged = dataclasses.replace(checked, flags=(Flag(document="D1", kind="fault", text="is empty."),))
+    assert "1 document cannot carry what is put on it." in manager_html(flagged, (), Progress(since=None))
 
 
 # ---- the command

@@ -194,8 +194,9 @@ def test_a_packed_bomb_is_not_opened(drive):
 
 
 @pytest.mark.parametrize(("name", "kind"), [
-    ("ToR endline.docx", "terms_of_reference"), ("ToRs survey firm.md", "terms_of_reference"), ("TdR.md", "terms_of_reference"),
-    ("ToC seeds.md", "results_chain"), ("TOC.md", "results_chain"), ("Endline report.md", "impact_report")])
+    ("ToR endline.docx", "terms_of_reference"), ("ToRs survey firm.md", "terms_of_reference"),
+    ("TdR.md", "terms_of_reference"), ("ToC seeds.md", "results_chain"),
+    ("TOC.md", "results_chain"), ("Endline report.md", "impact_report")])
 def test_short_forms_are_known_in_whatever_letters(name, kind, tmp_path):
     assert kind_of(tmp_path, name) == kind
 

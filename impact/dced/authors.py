@@ -9,11 +9,11 @@ from pathlib import Path
 
 from impact.programme.disk import MAX_PART, OFFICE
 
-_NAMES = re.compile(rb"(<(?P<tag>dc:creator|cp:lastModifiedBy|Manager|author|meta:initial-creator|meta:printed-by)\b[^<>]{0,400}(?<!/)>)"
-                    rb"[^<]+(?=</(?P=tag)>)")
-_MARKS = re.compile(rb"(\s(?:w\d*:author|w:initials|userId|displayName|initials)=)\"[^\"]+\"")
-_PLACES = re.compile(r"docProps/(core|app)\.xml|meta\.xml|content\.xml|styles\.xml|word/\w+\.xml|xl/(comments/)?comments?\d*\.xml|"
-                     r"xl/persons/\w+\.xml|ppt/(comments/\w+|commentAuthors)\.xml")
+_NAMES = re.compile(rb"(<(?P<tag>dc:creator|cp:lastModifiedBy|Manager|author|meta:initial-creator|meta:printed-by)"
+                    rb"\b[^<>]{0,400}(?<!/)>)[^<]+(?=</(?P=tag)>)")
+_MARKS = re.compile(rb"(\s(?:(?:w\d*:)?(?:author|initials|userId)|displayName)=)\"[^\"]+\"")
+_PLACES = re.compile(r"docProps/(core|app)\.xml|meta\.xml|content\.xml|styles\.xml|word/\w+\.xml|"
+                     r"xl/(comments/)?comments?\d*\.xml|xl/persons/\w+\.xml|ppt/(comments/\w+|commentAuthors)\.xml")
 _PDF = re.compile(rb"(/Author\s*)(\((?:\\.|[^()\\])*\)|<[0-9A-Fa-f\s]+>)")
 _PDF_LI = re.compile(rb"(<dc:creator>.{0,1000}?</dc:creator>)", re.DOTALL)
 

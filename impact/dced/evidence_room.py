@@ -210,7 +210,8 @@ def index_workbook(room: Room) -> bytes:
     workbooks.write_rows(book, "Items", items, widths=(8, 30, 60, 16, 12, 40, 20, 50))
     documents: list[tuple[Any, ...]] = [("document", "title", "kind", "file in the room", "bytes", "sha256", "link",
                                          "why not", "note")]
-    documents += [(d.id, d.title, d.kind, d.file, d.size or "", d.sha256, d.link, d.why_not, d.note) for d in room.documents]
+    documents += [(d.id, d.title, d.kind, d.file, d.size or "", d.sha256, d.link, d.why_not, d.note)
+                  for d in room.documents]
     workbooks.write_rows(book, "Documents", documents, widths=(12, 50, 20, 50, 12, 70, 40, 50, 50))
     workbooks.stamp_sheets(book, fictional=room.fictional)
     return workbooks.saved(book)

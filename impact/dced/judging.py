@@ -105,15 +105,16 @@ def listen(d: Dossier) -> Heard:
     asked = MODES.get(d.key) == "asked"
     for row in rows:
         about = d.programme.intervention(row.intervention) if row.intervention else None
+        who = _who(d, row.by, row.role)
         if not row.by or not row.date or row.judgement is None or row.date > d.today:
             gaps.append(d.lacks(f"An answer is entered without {_lacking(d, row)}: declared only.",
                                 "Complete it: who judged, when, and yes, partly or no.", record=row, about=about))
             continue
         if row.judgement != "yes":
-            gaps.append(d.lacks(f"{_capital(_who(d, row.by, row.role))} judged on {row.date}: {row.judgement}. {shorten(row.answer or '', 150)}".strip(),
-                                "Mend what the answer names, and ask again.", "ask", record=row, about=about))
+            said = f"{_capital(who)} judged on {row.date}: {row.judgement}. {shorten(row.answer or '', 150)}".strip()
+            gaps.append(d.lacks(said, "Mend what the answer names, and ask again.", "ask", record=row, about=about))
         if asked or row.evidence:
-            proofs = list(d.proof(row.evidence, f"notes of the talk with {_who(d, row.by, row.role)}", record=row, about=about))
+            proofs = list(d.proof(row.evidence, f"notes of the talk with {who}", record=row, about=about))
             evidence += [p for p in proofs if isinstance(p, Evidence)]
             gaps += [p for p in proofs if isinstance(p, Gap)]
         judged.add(row.intervention)

@@ -18,7 +18,8 @@ MOST_LINES = 500  # of a table, for what its entries look like
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+\.[\w.]+")
 _PHONE = re.compile(r"(?:(?<!\w)\+|(?<![\w.,-])00)[1-9](?:[ ()./-]{0,2}\d){8,13}(?!\w)")
 _HEAD = re.compile(
-    r"(full|first|last|family|given|(owner|respondent|worker|farmer|participant|beneficiary|trainee|enumerator)('?s)?) ?names?|"
+    r"(full|first|last|family|given|"
+    r"(owner|respondent|worker|farmer|participant|beneficiary|trainee|enumerator)('?s)?) ?names?|"
     r"names? of (the )?(owner|respondent|worker|farmer|participant|beneficiary|trainee|person)s?|surname|"
     r"(mobile|cell|phone|telephone|tel|whatsapp)\.? ?(phone|numbers?|no\.?)|mobile|phone|telephone|tel\.?|whatsapp|"
     r"e-?mail( address)?|national id( number)?|id card( number)?|passport( number)?|date of birth|birth ?date|dob|"
@@ -88,7 +89,8 @@ def _cells(name: str, content: bytes, depth: int, room: _Room) -> Iterator[tuple
     elif kind == ".pdf":
         yield from (("a page", text) for text in _pages(content, room))
     elif kind in _TABLES:  # the names of columns stand in the file as plain letters
-        yield from (("a column", word.decode("ascii")) for word in re.findall(rb"[A-Za-z][A-Za-z_ ]{2,31}", content[:1_000_000]))
+        words = re.findall(rb"[A-Za-z][A-Za-z_ ]{2,31}", content[:1_000_000])
+        yield from (("a column", word.decode("ascii")) for word in words)
 
 
 def _lines(content: bytes, *, table: bool) -> Iterator[tuple[str, str]]:

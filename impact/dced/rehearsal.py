@@ -169,7 +169,7 @@ def _chain_in_force(programme: Programme, code: str, figure: _Figure | None) -> 
 
 
 def _drawn_figure(programme: Programme, code: str, seed: int) -> _Figure | None:
-    """Pick one reported figure of an intervention by lot; a projection, or a share of a total, only where nothing else is."""
+    """Pick one reported figure of an intervention by lot: a measured one first, then a share of a total or a projection."""
 
     def order(found: _Figure) -> tuple[bool, bool, str]:
         report, figure, result = found

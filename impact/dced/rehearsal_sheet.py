@@ -19,9 +19,9 @@ TRIED = ("produced", "shown by", "date", "document and place shown", "remark")
 GUIDE = ("code", "item", "intervention", "put to", "question")
 SAID = ("answer", "judgement", "name", "role", "date", "written down by")
 JUDGED = ("yes", "partly", "no")
-HOW = ("Fill in the columns on the right. 'produced' is yes, partly or no; who showed it (by role), the date (2026-11-30), and "
-       "the document with page, sheet or row stand beside it. Leave a row empty if it was not tried. Names stay in this "
-       "sheet: the page made from it shows roles alone.")
+HOW = ("Fill in the columns on the right. 'produced' is yes, partly or no; who showed it (by role), the date (2026-11-30), "
+       "and the document with page, sheet or row stand beside it. Leave a row empty if it was not tried. Names stay in "
+       "this sheet: the page made from it shows roles alone.")
 
 
 START = "Write the sheet first: impact audit my-programme --rehearse --seed 7."

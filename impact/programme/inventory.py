@@ -99,7 +99,8 @@ def _files(root: Path, refused: list[tuple[str, str]]) -> Iterator[PurePosixPath
     count = 0
 
     def locked(error: OSError) -> None:
-        refused.append((shown(str(Path(error.filename or root).relative_to(root)), 200), "is a folder that cannot be opened"))
+        name = Path(error.filename or root).relative_to(root).as_posix()
+        refused.append((shown(name, 200), "is a folder that cannot be opened"))
 
     for place, folders, files in os.walk(root, followlinks=False, onerror=locked):
         here = Path(place).relative_to(root)

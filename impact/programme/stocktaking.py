@@ -20,7 +20,8 @@ _PAPERS = {"results_chain": "a results chain", "baseline_report": "a baseline re
            "measurement_plan": "a measurement plan", "impact_report": "an impact assessment"}
 _PROGRAMME = {"manual": "a results measurement manual", "cost_table": "a cost table", "annual_report": "an annual report",
               "aggregation_sheet": "a sheet that adds up results", "minutes": "minutes of a review of results"}
-_OF_THE_PROGRAMME = (*_PAPERS, *_PROGRAMME, "intervention_plan", "agreement", "work_plan", "financial_report")  # not older reading
+_OF_THE_PROGRAMME = (  # papers as old as the programme, not older reading
+    *_PAPERS, *_PROGRAMME, "intervention_plan", "agreement", "work_plan", "financial_report")
 PROPOSED = "programme-proposed"
 
 

@@ -77,7 +77,8 @@ def _by_document(room: Room, shelf: Shelf) -> list[tuple[Held, str]]:
     places: dict[str, list[str]] = {}
     for code, place in shelf.places:
         places.setdefault(code, []).append(place)
-    return [(d, ", ".join(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p)))) for d in room.documents if d.id in places]
+    return [(d, ", ".join(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p))))
+            for d in room.documents if d.id in places]
 
 
 def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str:
@@ -88,7 +89,8 @@ def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str
     soon = [d for d in together if not d.late and d.date <= until]
     steps = _steps(audit)
     moves = [replace(m, title=shorten(m.title)) for m in progress.moves[:MOST_MOVES]]
-    flags = f"{plural(len(audit.flags), 'document')} cannot carry what is put on them." if audit.flags else ""
+    laid = "it" if len(audit.flags) == 1 else "them"
+    flags = f"{plural(len(audit.flags), 'document')} cannot carry what is put on {laid}." if audit.flags else ""
     return _page("manager", "One page for the manager", audit.study_title, audit, {
         "audit": audit, "progress": progress, "flags": flags, "steps": steps[:MOST_STEPS],
         "more": max(0, len(steps) - MOST_STEPS), "late": late[:MOST_DUE], "late_more": max(0, len(late) - MOST_DUE),
