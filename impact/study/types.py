@@ -172,6 +172,7 @@ class Outcome:
     transform: Literal["none", "log", "asinh", "log1p"] | None = None
     baseline: str | None = None
     target: Target | None = field(default=None, metadata={"of": Target})
+    equivalence: tuple[float, float] | None = None  # ends of the differences that count as none, in the outcome's unit
     construction: Construction | None = field(default=None, metadata={"of": Construction})
 
     @property
