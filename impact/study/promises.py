@@ -45,8 +45,8 @@ def _check_bounds(v: Validation, tree: Mapping[str, Any]) -> None:
             continue
         path = ("outcomes", i, "equivalence")
         if not ends[0] < 0 < ends[1]:
-            v.complain(path, f"the differences that count as none run from {shown(ends[0])} to {shown(ends[1])}, and zero is "
-                       "not between them", "Write the lower end below zero and the upper one above it: [-5, 5].")
+            v.complain(path, f"the differences that count as none run from {shown(ends[0])} to {shown(ends[1])}, and "
+                       "zero is not between them", "Write the lower end below zero and the upper one above it: [-5, 5].")
         elif outcome.get("transform") not in (None, "none"):
             v.complain(path, "the outcome is analysed on another scale than its own unit",
                        "Leave equivalence out, or transform.")
