@@ -12,6 +12,7 @@ from impact.brief.claims import examine
 from impact.brief.composition import assembled
 from impact.brief.words import LANGUAGES
 from impact.dced import audit
+from impact.errors import StudyError
 from impact.evaluation import evaluate
 from impact.study import read_study, study_from_mapping
 
@@ -135,6 +136,44 @@ def test_numbers_of_the_record_carry_an_officers_sentence():
     assert [c for c in claims(declared_as(rich(), limits=[good])) if "limits" in c.where] == []
     wrong = "Monthly profit was {profit.effect} USD lower with the offer ({profit.interval})."
     assert [c.rule for c in claims(declared_as(rich(), limits=[wrong])) if "limits" in c.where] == ["direction"]
+
+
+def bounded(ends, sentence="There was no difference in monthly profit ({profit.interval}).", make=uncertain):
+    """A study that declares which differences in profit count as none."""
+    base = make()
+    values = copy.deepcopy(dict(base.study.declared))
+    values["outcomes"][0]["equivalence"] = ends
+    values["brief"] = {**values["brief"], "limits": [sentence]}
+    return replace(base, study=study_from_mapping(values, slug=base.study.slug))
+
+
+def test_no_difference_is_for_an_interval_within_declared_bounds():
+    low, high = (uncertain().headline.interval[0].low, uncertain().headline.interval[0].high)
+
+    def rules(ends):
+        return [c.rule for c in claims(bounded(ends)) if "limits" in c.where]
+
+    assert rules([low - 1, high + 1]) == []
+    for ends in (None, [low - 1, high - 0.01], [low + 0.01, high + 1]):
+        assert "no_effect" in rules(ends)
+
+
+def test_the_effect_a_study_was_planned_to_find_is_no_bound_of_no_difference():
+    base = bounded(None)
+    values = copy.deepcopy(dict(base.study.declared))
+    values["plan"] = {"frozen": "2024-02-12", "minimum_detectable_effect": {"profit": 1000}}
+    planned = replace(base, study=study_from_mapping(values, slug=base.study.slug))
+    assert "no_effect" in [c.rule for c in claims(planned) if "limits" in c.where]
+
+
+@pytest.mark.parametrize(("ends", "changes", "words"), [
+    ([1, 5], {}, "zero is not between them"), ([5, -5], {}, "zero is not between them"),
+    ([-5, 5], {"transform": "log"}, "another scale"), ([-5], {}, "equivalence"), (["low", 5], {}, "equivalence")])
+def test_bounds_that_are_none_are_refused(ends, changes, words):
+    values = copy.deepcopy(dict(uncertain().study.declared))
+    values["outcomes"][0] |= {"equivalence": ends, **changes}
+    with pytest.raises(StudyError, match=words):
+        study_from_mapping(values, slug="s")
 
 
 def test_caused_is_held_against_the_record():

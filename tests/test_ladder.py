@@ -7,6 +7,7 @@ from support_records import estimate, sample_evaluation
 
 from impact.brief.claims import Rung, rung_of
 from impact.brief.claims.ladder import bounds_agree, caused
+from impact.brief.facts import method
 from impact.brief.view import Speaker
 from impact.brief.words import LANGUAGES
 from impact.results.evaluation import Check
@@ -147,3 +148,19 @@ def test_the_rung_and_its_reasons_have_words(kind, language):
         told = [Speaker(language).text(part) for part in (found.name, *found.reasons)]
         assert all(told)
         assert len(told) > 2
+
+
+@pytest.mark.parametrize(("language", "name", "word", "lacking"), [
+    ("en", "Counts as", "Trial with a record of the draw", "Losses of units may bias the answer."),
+    ("fr", "Vaut comme", "Essai dont le tirage est attesté", "Les pertes"),
+    ("es", "Vale como", "Ensayo con registro del sorteo", "Las pérdidas")])
+def test_the_brief_prints_the_rung_and_what_the_next_one_lacks(language, name, word, lacking):
+    def line(checks):
+        found = next(f for f in method(record("rct", checks), language) if f.name.key == "fact.rung")
+        return Speaker(language).text(found.name), Speaker(language).text(found.text)
+
+    assert line(SOUND["rct"]) == (name, word)
+    fallen = line(damaged("rct", "attrition", {"verdict": "concern", "word": "may be uneven"}))[1]
+    assert word not in fallen
+    assert lacking in fallen
+    assert fallen.count(".") == 2  # the rung, and one thing it lacks

@@ -9,9 +9,11 @@ from test_brief_numbers import docx_words, html_words, pdf_words
 from test_references import plain
 
 from impact.brief import compose, render_docx, render_html, render_pdf
+from impact.brief.claims import examine
 from impact.brief.page import present
 from impact.brief.theme import LADDER
 from impact.brief.view import Speaker
+from impact.brief.words import LANGUAGES
 from impact.errors import RenderError
 
 BASE, ERROR = 20.0, 1.0
@@ -45,6 +47,13 @@ def test_one_primary_outcome_is_title_bottom_line_and_first_tile(state):
     assert not any(f"Outcome {x}" in page["title"] + page["bottom_line"] for x in "BCD")
     assert page["tiles"][0]["label"] == "Outcome A"
     assert page["tiles"][0]["hollow"] == (state in ("open", "corrected"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("states", [*itertools.product(STATES, repeat=2), *((s,) for s in STATES)], ids="-".join)
+def test_what_the_tool_writes_of_any_outcome_passes_its_own_check(states, language):
+    evaluation = record(states, language=language)
+    assert examine(compose(evaluation), evaluation) == ()
 
 
 @pytest.mark.parametrize("states", list(itertools.product(STATES, repeat=2)), ids="-".join)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from impact.brief.claims.ladder import rung_of
 from impact.brief.columns import worded
 from impact.brief.findings import CONTRASTS, compared, contrast, unit_noun
 from impact.brief.model import (
     Fact,
     FlowPanel,
     FlowStep,
+    Join,
     Number,
     Phrase,
     Quote,
@@ -62,7 +64,7 @@ def method(evaluation: Evaluation, language: str) -> tuple[Fact, ...]:
              ("fact.assumption", _assumption(e)),
              ("fact.data", data_line(evaluation, language))]
     facts = [(name, _rewritten(study, name, language) or text) for name, text in facts]
-    facts.append(("fact.plan", _plan(study, language)))
+    facts += [("fact.rung", _rung(evaluation)), ("fact.plan", _plan(study, language))]
     if flow(evaluation, language) is None:  # where there is one, it stands below with every loss and its reason
         facts.append(("fact.loss", say("loss.unknown")))
     return tuple(Fact(name=say(name), text=text) for name, text in facts)
@@ -72,6 +74,13 @@ def _rewritten(study: Study, name: str, language: str) -> Text | None:
     """Take the officer's own line of 'How we know', if there is one."""
     line = name.removeprefix("fact.")
     return own(getattr(study.brief.how_we_know, line, None), f"brief.how_we_know.{line}", language)
+
+
+def _rung(evaluation: Evaluation) -> Text:
+    """Say how far the comparison carries words of cause, and what it lacks for the next rung."""
+    found = rung_of(evaluation)
+    lacking = tuple(r for r in found.reasons if not r.key.endswith(".holds"))
+    return Join(parts=(say("rung.lacking", rung=found.name), *lacking), by=" ") if lacking else found.name
 
 
 def _plan(study: Study, language: str) -> Text:

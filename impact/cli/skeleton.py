@@ -83,6 +83,7 @@ rdm     # transform: log            # only to analyse it in logs
 rdm     # baseline: null            # column of the same outcome before the programme
 rdm     # measured: null            # when it was measured: 12 months after the offer
 rdm     # target: {value: 120, by: 2026-12-31, source: logframe}   # the level participants were to reach
+rdm     # equivalence: [-5, 5]      # differences that count as none, fixed before the results; else 'no effect' is refused
 rdm     # candidates: @baselines
 rdm     # construction:             # how it is made from what firms reported, before any effect is looked at
 rdm     #   kind: flow              # flow (sales, profit), total (staff on a day) or rate (a wage: none if closed)

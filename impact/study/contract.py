@@ -83,6 +83,8 @@ OUTCOME = _map(
     measured=_words("Say when the outcome was measured, e.g. 12 months after the offer."),
     target=_map(value=_number(essential=True), by=Field(kind="date"), source=_words(),
                 cure="Write target: {value: 120, by: 2026-12-31, source: logframe}: the level participants were to reach."),
+    equivalence=_list(Field(kind="number", essential=True), least=2, most=2,
+                      cure="Write equivalence: [-5, 5]: differences that count as none, in the outcome's unit."),
     construction=CONSTRUCTION,
 )
 

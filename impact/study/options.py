@@ -101,7 +101,7 @@ def _share_invited(o: Options, _: float) -> Found:
 
 def _two_periods(o: Options, _: float) -> Found:
     periods = o.get("periods")
-    if isinstance(periods, list) and len(periods) == 2 and periods[0] == periods[1]:
+    if isinstance(periods, list) and len(periods) == 2 and None not in periods and periods[0] == periods[1]:
         yield "periods", f"both are {periods[0]:.12g}", "Write the period before and the one after: [1987, 1988]."
 
 

@@ -38,8 +38,23 @@ class Plan:
         return dict(self.minimum_detectable_effect).get(outcome)
 
 
+def _check_bounds(v: Validation, tree: Mapping[str, Any]) -> None:
+    for i, outcome in enumerate(tree.get("outcomes") or []):
+        ends = (outcome or {}).get("equivalence")
+        if not isinstance(ends, list) or len(ends) != 2 or None in ends:
+            continue
+        path = ("outcomes", i, "equivalence")
+        if not ends[0] < 0 < ends[1]:
+            v.complain(path, f"the differences that count as none run from {shown(ends[0])} to {shown(ends[1])}, and "
+                       "zero is not between them", "Write the lower end below zero and the upper one above it: [-5, 5].")
+        elif outcome.get("transform") not in (None, "none"):
+            v.complain(path, "the outcome is analysed on another scale than its own unit",
+                       "Leave equivalence out, or transform.")
+
+
 def check_promises(v: Validation, tree: Mapping[str, Any]) -> None:
-    """Hold the plan against the declared outcomes and the date of the brief."""
+    """Hold the plan against the declared outcomes and the date of the brief, and bounds of no difference against zero."""
+    _check_bounds(v, tree)
     plan = tree.get("plan")
     if not isinstance(plan, Mapping):
         return

@@ -173,6 +173,7 @@ class Outcome:
     baseline: str | None = None
     measured: Words | None = None  # when: the horizon of its effect, as readers will see it
     target: Target | None = field(default=None, metadata={"of": Target})
+    equivalence: tuple[float, float] | None = None  # ends of the differences that count as none, in the outcome's unit
     construction: Construction | None = field(default=None, metadata={"of": Construction})
 
     @property

@@ -20,6 +20,7 @@ YEAR = re.compile(r"(?:19|20)\d\d")
 DATE = re.compile(r"\d{1,2}(?:st|nd|rd|th|er|o)? (?:de )?[a-z]{3,10}\.?(?: (?:de )?(?:19|20)\d\d)?|\d{4}-\d\d(?:-\d\d)?"
                   r"|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
 MONTHS = re.compile(r"jan|f[ei]b|fev|mar|apr|avr|abr|ma[iy]|jun|jui|jul|aug|ao[uû]|ago|sep|oct|nov|dec|ene|dic")
+BRACKETS = re.compile(r"\([^()]*\)")
 CENT = re.compile(r"\d ?(?:%|per ?cent|pour cent|por ciento)|\d ?points?\b|\d ?puntos?\b")
 
 
@@ -112,6 +113,7 @@ def _programme(text: str, context: Context, w: Lexicon) -> bool:
 
 def _named(text: str, context: Context, w: Lexicon) -> str:
     """Find the programme as the cause in the name of an outcome or a group, which stands beside every number of it."""
+    text = BRACKETS.sub(" ", text)  # a unit or how it was measured: '(score from 0 to 10)'
     if w.has("opinion", text) or not (_owed(text, context, w) or _acted(text, context, w)):
         return ""
     return "A name says what was measured, not what brought it about."

@@ -34,13 +34,15 @@ def reference(evaluation: Evaluation, effect: Effect, key: str, speaker: Speaker
 
 
 def equivalent(evaluation: Evaluation, e: Estimate) -> bool:
-    """Tell whether the interval lies within the smallest difference that a frozen plan declared to be looked for."""
-    plan = evaluation.study.plan
-    bound = plan.smallest(e.outcome) if plan is not None else None
+    """Tell whether the whole interval lies within the differences that the study file declares to count as none.
+
+    The smallest effect a study was planned to find is no such bound: what is too small to be found may still matter.
+    """
+    bounds = evaluation.study.outcome(e.outcome).equivalence
     own = (Segment(low=e.conf_low, high=e.conf_high),) if e.conf_low is not None or e.conf_high is not None else ()
     pieces = e.interval or own
-    return bound is not None and bool(pieces) and e.transform != "log" and all(
-        s.low is not None and s.high is not None and -bound < s.low and s.high < bound for s in pieces)
+    return bounds is not None and bool(pieces) and e.transform != "log" and all(
+        s.low is not None and s.high is not None and bounds[0] < s.low and s.high < bounds[1] for s in pieces)
 
 
 def splits(brief: Brief) -> tuple[Split, ...]:
