@@ -76,8 +76,8 @@ def _days(d: Dossier) -> Iterator[Found]:
             continue
         jobs = jobs_from(row.days, row.covers, fte, above_one=bool(c.jobs_above_one)) - (row.lost or 0)
         if not same(jobs, row.value):
-            yield d.lacks(f"Result {row.id}: {row.days:,.12g} days of work at {fte:g} days a job make {jobs:,.6g} jobs, but "
-                          f"{row.value:,.6g} is entered.",
+            yield d.lacks(f"Result {row.id}: {row.days:,.12g} days of work at {fte:g} days a job make {jobs:,.6g} jobs, "
+                          f"but {row.value:,.6g} is entered.",
                           "Turn days into jobs by the declared convention; one person's days "
                           "make no more than one job unless declared.", "run_again", record=row)
 
