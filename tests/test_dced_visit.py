@@ -13,7 +13,7 @@ from openpyxl import Workbook, load_workbook
 from support_records import sample_evaluation
 
 from impact.cli import main
-from impact.dced import audit
+from impact.dced import audit, workbooks
 from impact.dced.agenda import Due, falls_due, months_later
 from impact.dced.evidence_room import FOLDER, furnish, pack
 from impact.dced.personal import signs
@@ -573,3 +573,10 @@ def test_a_study_has_no_rehearsal_and_no_room(tmp_path, capsys):
     assert main(["audit", str(tmp_path), "--rehearse", "--seed", "1", "--evidence-room", "out.zip"]) == 2
     told = "".join(capsys.readouterr())
     assert told.count("it goes with a programme") == 3
+
+
+def test_rows_are_as_tall_as_their_longest_text():
+    book = workbooks.new_workbook()
+    sheet = workbooks.write_rows(book, "A", [("what", "why"), ("x" * 95, "short"), ("one\ntwo", ""), ("y" * 9999, "")],
+                                 widths=(20, 10))
+    assert [sheet.row_dimensions[i].height for i in (1, 2, 3, 4)] == [15, 75, 30, 409]

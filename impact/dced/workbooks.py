@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS, MAX_COLUMNS = 20_000, 60
 MOST_IN_A_CELL = 30_000  # Excel keeps 32,767 characters
+LINE, TALLEST = 15.0, 409.0  # points: a line of 11-point letters, and the tallest row a sheet can have
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -62,7 +63,18 @@ def write_rows(book: Workbook, title: str, rows: Iterable[Sequence[Any]], *, wid
         sheet.auto_filter.ref = sheet.dimensions
     for i, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(i)].width = width
+    for i, values in enumerate(sheet.iter_rows(values_only=True), 1):
+        sheet.row_dimensions[i].height = _height(values, widths)
     return sheet
+
+
+def _height(values: Sequence[Any], widths: Sequence[int]) -> float:
+    """Make a row as tall as its longest text: not every program works it out when it opens a file."""
+    lines = 1
+    for i, value in enumerate(values):
+        room = widths[i] if i < len(widths) else 12
+        lines = max(lines, sum(-(-len(part) // max(1, room - 1)) or 1 for part in str(value or "").splitlines()))
+    return min(LINE * lines, TALLEST)
 
 
 def on_paper(sheet: Worksheet, *, left: str, middle: str = "") -> None:
