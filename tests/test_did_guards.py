@@ -110,14 +110,15 @@ def test_uneven_coefficients_and_too_few_clusters_are_not_examined():
     assert made.headline.has_caveat("few_clusters_large_sample") or made.headline.has_caveat("few_clusters")
 
 
-def test_several_treated_areas_have_no_rank():
+def test_several_treated_areas_are_ranked_among_groups_that_could_change_places():
+    """Placebo groups from the untreated alone have fewer donors: all groups of three are drawn from all areas instead."""
     rng = np.random.default_rng(1)
     rows = [{"area": f"A{i}", "year": t, "first": 9.0 if i < 3 else np.nan, "y": rng.normal()}
             for i in range(23) for t in range(12)]
     e = synthetic_control(pd.DataFrame(rows), outcome="y", unit="area", time="year", first_treated="first", draws=99)
-    assert e.p_value is None
-    assert "use synthetic_did" in dict(e.reasons)["std_error"]
-    assert not e.has_caveat("smallest_p")
+    assert (e.p_value * 1771) == pytest.approx(round(e.p_value * 1771))  # 23 over 3 groups, each once
+    assert e.std_error is None
+    assert "only its rank" in dict(e.reasons)["std_error"]
 
 
 EACH = {
