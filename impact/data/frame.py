@@ -41,13 +41,13 @@ class Selection:
         if not lost.any():
             return
         self.kept &= ~lost
-        rows = np.flatnonzero(lost)
+        rows = tuple((np.flatnonzero(lost) + 1).tolist())
         n_units = len(rows)
         if self.units is not None:
             codes = self.codes_of_units()
-            n_units = len(np.setdiff1d(codes[lost & (codes >= 0)], codes[self.kept]))
-        self.dropped.append(Dropped(reason=reason, text=text, n_rows=len(rows), n_units=n_units,
-                                    rows=tuple(int(r) + 1 for r in rows)))
+            gone, stays = (np.bincount(codes[m & (codes >= 0)], minlength=codes.max() + 1) > 0 for m in (lost, self.kept))
+            n_units = int((gone & ~stays).sum())
+        self.dropped.append(Dropped(reason=reason, text=text, n_rows=len(rows), n_units=n_units, rows=rows))
 
     def codes_of_units(self) -> Codes:
         """Return integer codes of the units of all rows, −1 where the id is missing."""

@@ -84,8 +84,10 @@ def group_time_calls(lay: Layout, method: str, base_period: str) -> tuple[str, s
     R's did compares either units seen in every period or, with ``allow_unbalanced_panel``, single rows: the pairs of each
     comparison of a panel with gaps it does not form. Neither program keeps the season.
     """
+    import pandas as pd
+
     asked = lay.asked
-    whole = lay.n == (int(lay.units.max()) + 1) * len(set(lay.when.tolist()))
+    whole = lay.n == (int(lay.units.max()) + 1) * len(pd.unique(lay.when))
     gaps = not whole or (asked.unbalanced == "balanced" and any(d.reason == "not_in_all_periods" for d in lay.rows.dropped))
     again = not asked.paired and asked.unit is not None and int(lay.units.max()) + 1 < lay.n
     late = any(d.reason == "treated_unseen" for d in lay.rows.dropped)  # R's did takes them for never treated
