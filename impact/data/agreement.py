@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impact.data.dates import is_moment, measured_late
+from impact.data.draws import draw_problems
 from impact.data.frame import (
     Selection,
-    draw_problems,
     holds_words,
     listed,
     number_problem,

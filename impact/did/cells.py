@@ -13,6 +13,7 @@ from impact.data.panel import EVEN
 from impact.did.aggregation import Grid
 from impact.did.arrangement import Arrangement
 from impact.did.doubly_robust import NotEstimableError, cross_section_effect, group_means, panel_effect
+from impact.did.layout import distinct
 from impact.did.opening import Mask
 from impact.inference.linear import Array, Codes
 
@@ -66,6 +67,16 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How many rows, units and clusters stand in some cells together, and how many units stand there as treated ones."""
+
+    rows: int
+    units: int
+    units_treated: int
+    clusters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
     """All cells.
 
@@ -75,8 +86,9 @@ class Cells:
     influence : (units or clusters, k + cohorts) what each adds to each effect's error, then to each cohort's share.
     covariance : (k + cohorts,) squared, influence' · influence. used : (n,) rows of the layout that stand in any cell.
     entered : (n,) rows that stand in an effect after treatment, and so in the averages.
-    stands : for each cell, the entries of ``row`` that stand in it; none in a reference period. row : the arrangement's.
-    first, units, clusters : the layout's.
+    stands : for each cell, the entries of the arrangement that stand in it; none in a reference period.
+    shape : (T, n) where units are followed, (N,) where entries are rows. first, level : the arrangement's.
+    units : (N,) unit of each entry, or None where entries are units or nothing says whose a row is.
     """
 
     cells: tuple[Cell, ...]
@@ -86,20 +98,25 @@ class Cells:
     used: Mask
     entered: Mask
     stands: tuple[tuple[Place, ...], ...]
-    row: Codes
+    shape: tuple[int, ...]
     first: Array
-    units: Codes
-    clusters: Codes
+    level: Codes | None
+    units: Codes | None
 
-    def rows_in(self, picked: Codes) -> tuple[Mask, Mask]:
-        """Mark the layout's rows that stand in any of some cells, and those that stand there as treated units."""
-        rows, treated = np.zeros((2, len(self.first)), dtype=bool)
+    def standing(self, picked: Codes) -> Standing:
+        """Count who stands in any of some cells."""
+        rows, treated = np.zeros(self.shape, dtype=bool), np.zeros(len(self.first), dtype=bool)
         for k in picked:
             for place in self.stands[int(k)]:
-                here = self.row[place]
-                rows[here] = True
-                treated[here[self.first[here] == self.cells[int(k)].comparison.cohort]] = True
-        return rows, treated
+                rows[place] = True
+                where = place[1] if isinstance(place, tuple) else place
+                treated[where] |= self.first[where] == self.cells[int(k)].comparison.cohort
+        entries = np.asarray(rows.any(axis=0)) if rows.ndim > 1 else rows
+        count = int(np.count_nonzero(entries))
+        return Standing(
+            rows=int(np.count_nonzero(rows)), units=count if self.units is None else distinct(self.units, entries),
+            units_treated=int(np.count_nonzero(treated)) if self.units is None else distinct(self.units, treated),
+            clusters=count if self.level is None else distinct(self.level, entries))
 
 
 def plan(periods: Array, cohorts: Array, *, base_period: str, anticipation: float = 0, season: int | None = None,
@@ -180,10 +197,10 @@ def estimate_cells(layout: Arrangement, comparisons: Sequence[Comparison], *, ne
                 period=layout.periods[[c.comparison.period for c in cells]], cohorts=cohorts, shares=shares,
                 step=layout.layout.step)
     served, counts = np.zeros((2, layout.layout.n), dtype=bool)
-    served[layout.row[used]], counts[layout.row[entered]] = True, True
+    served[np.compress(used.ravel(), layout.row)], counts[np.compress(entered.ravel(), layout.row)] = True, True
     return Cells(cells=tuple(cells), grid=grid, influence=influence, used=served, entered=counts,
-                 stands=tuple(stands), row=layout.row, first=layout.layout.first, units=layout.layout.units,
-                 clusters=layout.layout.clusters,
+                 stands=tuple(stands), shape=layout.row.shape, first=layout.first, level=layout.level,
+                 units=None if layout.wide or layout.layout.asked.unit is None else layout.layout.units[layout.row],
                  covariance=_products(influence, reach if layout.level is None else None))
 
 

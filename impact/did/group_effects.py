@@ -16,7 +16,6 @@ from impact.did.aggregation import Average, aggregate
 from impact.did.calls import group_time_part
 from impact.did.cells import Cell, Cells
 from impact.did.estimands import horizon_question
-from impact.did.layout import distinct
 from impact.did.listing import Averages
 from impact.did.multiplier import critical_value
 from impact.did.pretest import largest_difference, said
@@ -220,12 +219,12 @@ def _average(part: Average, inference: Inference, cells: Cells, report: Report, 
     overall = part.key is None
     counts = replace(report.counts, clusters_comparison=min(c.groups[1] for c in mine))
     if not overall:
-        rows, own = cells.rows_in(part.cells)
+        there = cells.standing(part.cells)
         counts = replace(
-            counts, n=int(rows.sum()), treated=sum(c.treated for c in mine) if rows.any() else None, comparison=None,
-            units=None if counts.units is None else distinct(cells.units, rows),
-            units_treated=None if counts.units_treated is None else distinct(cells.units, own),
-            clusters=distinct(cells.clusters, rows), clusters_treated=_treated(mine))
+            counts, n=there.rows, treated=sum(c.treated for c in mine) if there.rows else None, comparison=None,
+            units=None if counts.units is None else there.units,
+            units_treated=None if counts.units_treated is None else there.units_treated,
+            clusters=there.clusters, clusters_treated=_treated(mine))
     return _write(inference, counts, report,
                   (*(report.caveats if overall else ()), *_missing(cells, report, overall)),
                   _base(mean, spread, part.value, report) if after else None, question)

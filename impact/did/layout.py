@@ -137,4 +137,6 @@ def lay_out(opened: Opened) -> Layout:
 
 def distinct(codes: Codes, rows: Mask) -> int:
     """Count the different codes on the marked rows."""
-    return int(np.count_nonzero(np.bincount(codes[rows])))
+    seen = np.zeros(int(codes.max(initial=-1)) + 1, dtype=bool)
+    seen[np.compress(rows, codes)] = True
+    return int(np.count_nonzero(seen))

@@ -34,7 +34,8 @@ def leave_out(layout: Arrangement, cells: Cells) -> int:
     lay = layout.layout
     last = float(lay.first.max())  # infinity where some are never treated
     out = ~cells.entered
-    baseless = _without_base(layout, cells)[lay.units] if layout.wide else np.zeros(lay.n, dtype=bool)
+    whole = layout.complete or not layout.wide
+    baseless = np.zeros(lay.n, dtype=bool) if whole else _without_base(layout, cells)[lay.units]
     serves = np.zeros(int(lay.units.max()) + 1, dtype=bool)
     serves[lay.units[cells.entered]] = True
     base = out & baseless & (lay.treated | ~serves[lay.units])

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import Selection, as_names, check_columns, draw_problems, require_columns, rows_text
+from impact.data.draws import draw_problems
+from impact.data.frame import Selection, as_names, check_columns, require_columns, rows_text
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.assignment import declared_draw
 from impact.inference.linear import Array, Codes, least_squares

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impact.data.frame import MAX_SHOWN, Selection, draw_problems, rows_text
+from impact.data.draws import draw_problems
+from impact.data.frame import MAX_SHOWN, Selection, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
@@ -97,7 +98,7 @@ def check_draw(rows: Selection, *, treatment: str, strata: str | None = None, cl
     Parameters
     ----------
     rows : the rows used. treatment, strata, cluster : columns.
-    arms, least : as :func:`impact.data.frame.draw_problems`.
+    arms, least : as :func:`impact.data.draws.draw_problems`.
 
     Raises
     ------

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from impact.data.frame import FEW, as_names, check_columns, draw_problems, listed, require_columns, rows_text
+from impact.data.draws import draw_problems
+from impact.data.frame import FEW, as_names, check_columns, listed, require_columns, rows_text
 from impact.data.privacy import speakable
 from impact.errors import Problem
 from impact.inference.assignment import Draw
