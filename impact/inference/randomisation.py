@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from impact.inference.assignment import Draw
 from impact.inference.inversion import TIE, Curves, confidence_set, perfect, point_set, studentise
@@ -56,14 +57,15 @@ class _Sums:
         self.cluster, self.groups = draw.cluster, draw.groups
         # as many rows as clusters is not yet one row a cluster: a family's outcome may be known in some clusters only
         self.single = self.groups == len(q) and int(np.bincount(self.cluster, minlength=self.groups).max()) == 1
+        self.members = sparse.csr_array((np.ones(len(q)), (self.cluster, np.arange(len(q)))), shape=(self.groups, len(q)))
         self.rest = outcomes - q @ (q.T @ outcomes)
         self.y = self.by_cluster(self.rest * root)
         self.z = self.by_cluster(q * root)
         self.n = np.bincount(self.cluster, weights=root[:, 0]**2, minlength=self.groups)
-        k = q.shape[1]
         self.zy = [self.by_cluster(q * self.rest[:, [j]]) for j in range(outcomes.shape[1])]
-        # Σ over a cluster of the outer products of the covariate basis, one row a cluster
-        self.zz = self.by_cluster((q[:, :, None] * q[:, None, :]).reshape(len(q), k * k))
+        # Σ over a cluster of the outer products of the covariate basis; a cluster of one row needs none of it
+        self.zz = None if self.single else self._outer(q)
+        self.width = max(self.groups, q.shape[1] ** 2)
 
     def by_cluster(self, values: Array) -> Array:
         """Sum (n, m) values to (G, m)."""
@@ -71,7 +73,17 @@ class _Sums:
             out = np.empty_like(values)
             out[self.cluster] = values
             return out
-        return np.column_stack([np.bincount(self.cluster, weights=c, minlength=self.groups) for c in values.T])
+        return np.asarray(self.members @ values)
+
+    def _outer(self, q: Array) -> Array:
+        """Products q'q of each cluster, (G, k²): cluster by cluster, since those of every row would fill the memory."""
+        order = np.argsort(self.cluster, kind="stable")
+        ends = np.cumsum(np.bincount(self.cluster, minlength=self.groups))
+        rows = q[order]
+        out = np.empty((self.groups, q.shape[1], q.shape[1]))
+        for g, (start, end) in enumerate(zip((0, *ends[:-1]), ends, strict=True)):
+            np.matmul(rows[start:end].T, rows[start:end], out=out[g])
+        return out.reshape(self.groups, -1)
 
     def effects(self, arms: Array) -> tuple[Array, Array, Array]:
         """For draws (R, G): projections (R, k), sums of squares of partialled treatment (R,), numerators (R, q)."""
@@ -81,8 +93,12 @@ class _Sums:
 
     def treatment_squares(self, arms: Array, along: Array) -> Array:
         """Σ over each cluster of squared partialled treatment, (R, G)."""
-        outer = (along[:, :, None] * along[:, None, :]).reshape(len(along), -1)
-        out: Array = arms * self.n - 2 * arms * (along @ self.z.T) + outer @ self.zz.T
+        explained = along @ self.z.T
+        if self.zz is None:
+            own = explained**2 / self.n  # z is q·√w of the one row, n its w
+        else:
+            own = (along[:, :, None] * along[:, None, :]).reshape(len(along), -1) @ self.zz.T
+        out: Array = arms * self.n - 2 * arms * explained + own
         return out
 
 
@@ -136,7 +152,7 @@ def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None 
     sums = _Sums(y, np.ones((len(y), 1)) if covariates is None else covariates, draw, weights)
     arms, enumerated = _draws(draw, draws, seed, most_enumerated)
     estimate, statistic = _statistics(sums, draw.arm[None, :], studentised)
-    step = max(1, BLOCK // max(draw.groups, sums.zz.shape[1]))
+    step = max(1, BLOCK // sums.width)
     drawn = np.concatenate([_statistics(sums, arms[i:i + step], studentised)[1] for i in range(0, len(arms), step)])
     return _tested(estimate[0], statistic[0], drawn, enumerated)
 
@@ -185,7 +201,7 @@ def joint_randomisation(members: Sequence[Member], draw: Draw, *, draws: int = D
         part = Draw(cluster=draw.cluster[member.rows], arm=draw.arm, stratum=draw.stratum)
         sums = _Sums(member.outcome[:, None], member.covariates, part, member.weights)
         effect, statistic = _statistics(sums, draw.arm[None, :], True)
-        step = max(1, BLOCK // max(draw.groups, sums.zz.shape[1]))
+        step = max(1, BLOCK // sums.width)
         again = [_statistics(sums, arms[i:i + step], True)[1] for i in range(0, len(arms), step)]
         found.append(effect[0, 0])
         observed.append(statistic[0, 0])
@@ -219,7 +235,7 @@ def randomisation_set(outcome: Array, draw: Draw, *, covariates: Array | None = 
         y, x = sums.rest.T
         return point_set(float(x @ y) / float(x @ x), float(test.p_value[0]), conf_level)
     arms, enumerated = _draws(draw, draws, seed, most_enumerated)
-    step = max(1, BLOCK // max(draw.groups, sums.zz.shape[1]))
+    step = max(1, BLOCK // sums.width)
     parts = [_curves(sums, arms[i:i + step], studentised) for i in range(0, len(arms), step)]
     curves = Curves(numerator=np.concatenate([c.numerator for c in parts]),
                     variance=np.concatenate([c.variance for c in parts]))
