@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from impact.errors import ImpactError, Problem, StudyError
+from impact.programme.disk import BROKEN
 from impact.results.cleaning import Cleaning
 from impact.results.evaluation import Evaluation
 from impact.results.reading import read_results
@@ -26,7 +26,6 @@ MAIN = ("primary", "secondary")
 CALLED = (*MAIN, "robustness")  # rows of a method that the study file names
 NAMING = ("label", "unit", "better", "target")  # keys of an outcome that move no number
 WHAT = {"study": "the study file", "data": "the data", "prices": "the price table", "record": "the record"}
-BROKEN = (OSError, KeyError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+import zlib
 from pathlib import Path
+
+import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "programmes"
 SMALL = """\
@@ -59,3 +64,15 @@ def write(folder: Path, text: str = SMALL) -> Path:
     (folder / "documents" / "market.txt").write_text("Page 1: FICTIONAL market study\n", encoding="utf-8")
     (folder / "programme.yaml").write_text(text, encoding="utf-8")
     return folder / "programme.yaml"
+
+
+def damaged_inside(content, name):
+    """Spoil the packed bytes of one part, as a failing disk does; the list of parts stays whole."""
+    spoilt = bytearray(content)
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        entry = packed.getinfo(name)
+        start = entry.header_offset + 30 + len(name) + int.from_bytes(content[entry.header_offset + 28:][:2], "little")
+        spoilt[start:start + entry.compress_size] = b"\xff" * entry.compress_size
+    with zipfile.ZipFile(io.BytesIO(spoilt)) as packed, pytest.raises(zlib.error):
+        packed.read(name)
+    return bytes(spoilt)

@@ -3,13 +3,19 @@
 import datetime as dt
 import hashlib
 import zipfile
+from pathlib import PurePosixPath
 
 import docx
 import openpyxl
 import pytest
+from support_programmes import damaged_inside
 
+from impact.dced.authors import without_authors
+from impact.dced.personal import signs
 from impact.programme import disk
 from impact.programme.disk import duplicates, look
+from impact.programme.places import find_place
+from impact.programme.recognition import guess
 
 
 def made(folder, name, content=b""):
@@ -59,6 +65,23 @@ def test_a_renamed_package_is_damaged(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.docx", "w") as packed:
         packed.writestr("hello.txt", "FICTIONAL")
     assert look(tmp_path, "a.docx").state == "damaged"
+
+
+@pytest.mark.parametrize(("name", "body"), [("a.docx", "word/document.xml"), ("a.xlsx", "xl/worksheets/sheet1.xml")])
+@pytest.mark.parametrize("properties", [False, True], ids=["body", "properties"])
+def test_a_file_damaged_inside_a_part_is_said_to_be_and_stops_nothing(name, body, properties, tmp_path):
+    file, book = docx.Document(), openpyxl.Workbook()
+    file.add_paragraph("FICTIONAL")
+    book.active["A1"] = 5
+    (file if name == "a.docx" else book).save(tmp_path / name)
+    content = damaged_inside((tmp_path / name).read_bytes(), "docProps/core.xml" if properties else body)
+    state = made(tmp_path, name, content)
+    assert (state.state, state.why) == ("damaged", f"the file does not open as {name[1:]}")
+    assert guess(tmp_path, PurePosixPath(name)).state.state == "damaged"
+    assert without_authors(content, name) is content
+    if not properties:
+        assert find_place(tmp_path / name, "p. 1, row 1") == "unknown"
+        assert "could not be searched" in signs(tmp_path / name)
 
 
 def test_equal_files_are_grouped_and_empty_ones_are_not(tmp_path):

@@ -1,5 +1,6 @@
 """Hostile programme files: each is refused with exit code 2 and a sentence, in bounded time and memory."""
 
+import io
 import os
 import tempfile
 import time
@@ -11,7 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_programmes import SMALL, write
+from support_programmes import SMALL, damaged_inside, write
 
 from impact.cli import main
 from impact.errors import StudyError
@@ -222,6 +223,22 @@ def test_formulas_that_would_crash_are_refused(formula, told, tmp_path):
 def test_links_are_web_addresses_and_never_opened(link, tmp_path):
     text = SMALL.replace("'https://example.org/sheet'", "'" + link.replace("'", "''") + "'")
     assert "is not a web address" in refused(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("way", ["packed bytes", "text", "cut"])
+def test_a_workbook_damaged_in_one_sheet_is_refused_in_words(way, tmp_path):
+    file = tmp_path / "p.xlsx"
+    name = "xl/worksheets/sheet2.xml"
+    if way == "packed bytes":
+        file.write_bytes(damaged_inside(BOOK, name))
+        assert "the file does not open as an Excel workbook" in refused(file)
+        return
+    with zipfile.ZipFile(io.BytesIO(BOOK)) as old, zipfile.ZipFile(file, "w") as new:
+        for entry in old.namelist():
+            part = old.read(entry)
+            broken = part[:-40] if way == "cut" else part.replace(b"</row>", b"</raw>")
+            new.writestr(entry, broken if entry == name else part)
+    assert "a sheet cannot be read (ParseError)" in refused(file)
 
 
 def test_odd_names_and_numbers_are_refused(tmp_path):

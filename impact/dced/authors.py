@@ -7,7 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from impact.programme.disk import MAX_PART, OFFICE
+from impact.programme.disk import BROKEN, MAX_PART, OFFICE
 
 _NAMES = re.compile(rb"(<(?P<tag>dc:creator|cp:lastModifiedBy|Manager|author|meta:initial-creator|meta:printed-by)"
                     rb"\b[^<>]{0,400}(?<!/)>)[^<]+(?=</(?P=tag)>)")
@@ -39,7 +39,7 @@ def without_authors(content: bytes, name: str) -> bytes:
         return content
     try:
         return _office(content)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
+    except BROKEN:
         return content
 
 

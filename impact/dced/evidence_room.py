@@ -15,6 +15,7 @@ from impact.dced.authors import without_authors
 from impact.dced.personal import signs, unsearched
 from impact.dced.types import Audit
 from impact.errors import Problem, StudyError
+from impact.programme.disk import BROKEN, look
 
 if TYPE_CHECKING:
     from impact.programme.types import Document, Programme
@@ -110,8 +111,6 @@ def furnish(programme: Programme, audit: Audit) -> tuple[Room, dict[str, Path]]:
 
 def _hold(programme: Programme, document: Document) -> tuple[Held, Path | None]:
     """Look at one document and decide: its place in the room, or why it stays out."""
-    from impact.programme.disk import look
-
     path, state = None, None
     if document.file and programme.folder is not None:
         path = programme.folder / PurePosixPath(document.file.replace("\\", "/"))
@@ -188,7 +187,7 @@ def is_room(file: Path) -> bool:
     try:
         with zipfile.ZipFile(file) as packed:
             return f"{FOLDER}/{INDEX}.html" in packed.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except BROKEN:
         return False
 
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from impact.programme.disk import OFFICE, TEXT, part
+from impact.programme.disk import BROKEN, OFFICE, TEXT, part
 
 MAX_BYTES = 20_000_000
 MAX_READ = 60_000_000  # bytes of one document once unpacked, files inside files included
@@ -69,7 +69,7 @@ def signs(path: Path) -> str:
                 return f"{where} holds what looks like a phone number"
             if _HEAD.fullmatch(cell.replace("_", " ").strip()):
                 return f"{where} is headed like a column of personal data"
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
+    except BROKEN:
         return "it does not open, or unpacks to too much, so that it could not be searched"
     return ""
 

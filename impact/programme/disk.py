@@ -11,10 +11,16 @@ import hashlib
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
+
+try:
+    from lzma import LZMAError
+except ImportError:  # Python can be built without it, and then unpacks nothing that needs it
+    LZMAError = OSError  # type: ignore[misc, assignment]  # a stand-in for the tuple below
 
 MAX_HASHED = 300_000_000  # bytes; a larger file is not read whole
 MAX_PART = 50_000_000  # bytes of one part of an office file that is looked into
@@ -22,6 +28,9 @@ MAX_UNPACKED = 1_000_000_000
 MAX_RATIO = 300  # an office file packs its text perhaps 30 times; a bomb 1,000 times
 MAX_PARTS = 20_000
 OFFICE = (".xlsx", ".docx", ".pptx", ".odt", ".ods", ".xlsm", ".zip")
+# What reading a packed file raises where it is no zip, cut off, damaged inside a part, without a part, under a password,
+# or packed in a way Python does not know.
+BROKEN = (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, LZMAError)
 TEXT = (".txt", ".md", ".csv", ".tsv", ".yaml", ".yml", ".json", ".html", ".htm")
 
 
@@ -76,7 +85,7 @@ def _bomb(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as packed:
             parts = packed.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except BROKEN:
         return ""  # damaged: said by look()
     unpacked = sum(part.file_size for part in parts)
     held = max(1, path.stat().st_size)
@@ -104,7 +113,7 @@ def look(folder: Path, file: str) -> FileState:
     kind = path.suffix.lower()
     try:
         state, why, created, saved = _LOOKS.get(kind, _plain)(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
+    except BROKEN:
         state, why, created, saved = "damaged", f"the file does not open as {kind or 'what its name says'}", "", ""
     return FileState(file=file, state=state, why=why, size=size, sha256=fingerprint(path), written=written,
                      created=created, saved=saved)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 from xml.sax.saxutils import unescape
 
-from impact.programme.disk import MAX_PART, part
+from impact.programme.disk import BROKEN, MAX_PART, part
 
 Found = Literal["there", "absent", "unknown"]
 _PAGE = re.compile(r"\b(?:pp?\.|pages?)\s*(\d{1,5})(?:\s*[-–]\s*(\d{1,5}))?", re.IGNORECASE)
@@ -61,7 +61,7 @@ def find_place(path: Path, text: str) -> Found:
                 return _within(place.page, max((int(n) for n in _LEAVES.findall(stream.read(MAX_PART))), default=0))
         if kind == ".docx" and place.page is not None:
             return _in_word(path, place.page)
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
+    except BROKEN:
         return "unknown"
     return "unknown"
 

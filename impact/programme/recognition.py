@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from xml.sax.saxutils import unescape
 
-from impact.programme.disk import OFFICE, FileState, look, part
+from impact.programme.disk import BROKEN, OFFICE, FileState, look, part
 
 # The first kind whose words stand in the name wins, so the more special come first. Words in English, French, Spanish.
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -116,7 +116,7 @@ def _properties(path: Path) -> tuple[str, str]:
     try:
         with zipfile.ZipFile(path) as packed:
             core = part(packed, "docProps/core.xml").decode("utf-8", "replace")
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
+    except BROKEN:
         return "", ""
     found = [re.search(rf"<dc:{name}>([^<]{{1,150}})</dc:{name}>", core) for name in ("creator", "title")]
     author, title = (" ".join(unescape(m[1]).split()) if m else "" for m in found)

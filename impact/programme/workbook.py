@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from impact.errors import Problem, StudyError
-from impact.programme.disk import refusal
+from impact.programme.disk import BROKEN, refusal
 from impact.programme.form import MANY, Form
 from impact.programme.sheets import FIRST, INTRODUCTION, LISTS, OWNER, Column, Sheet, all_sheets, single_values
 from impact.study.schema import did_you_mean
@@ -78,7 +78,7 @@ def read_workbook(path: Path) -> SheetDocument:
         for sheet in all_sheets():
             if sheet.name in book.sheetnames:
                 _table(document, sheet, _grid(document, book[sheet.name]))
-    except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError, OverflowError) as error:
+    except (*BROKEN, SyntaxError, LookupError, TypeError, AttributeError, OverflowError) as error:  # of XML: SyntaxError
         raise _refuse(name, f"a sheet cannot be read ({type(error).__name__})",
                       "Open it in Excel or LibreOffice and save it again as .xlsx.") from None
     finally:
@@ -105,7 +105,7 @@ def checked_bytes(path: Path, name: str) -> bytes:
             for entry in packed.infolist():
                 _check_part(packed, entry, name)
         return content
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
+    except BROKEN:
         raise _refuse(name, "the file does not open as an Excel workbook",
                       "Open it in Excel or LibreOffice and save it again as .xlsx.") from None
 
