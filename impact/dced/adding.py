@@ -11,7 +11,7 @@ from pathlib import Path
 from impact.dced.dossier import Dossier
 from impact.dced.totals import Part, Sum, added, jobs_over_years, net_increase, over_years
 from impact.dced.wording import listed, plural, shorten
-from impact.programme.types import FTE_DAYS, Intervention, Overlap, Result
+from impact.programme.types import COMMON, FTE_DAYS, Intervention, Overlap, Result
 
 NOUN = {"scale": "enterprises that gained", "income": "income", "jobs": "full-time jobs"}
 MOST_IDS = 20_000_000
@@ -96,7 +96,7 @@ def same_place(a: Intervention, b: Intervention) -> bool:
 
 def total_lines(d: Dossier) -> Iterator[str]:
     """Tell every total that can be added up, direct and indirect apart, with what it covers and leaves out."""
-    for common in ("scale", "income", "jobs"):
+    for common in COMMON:
         for indirect in (False, True):
             found = total(d, common, indirect=indirect)
             if not found.rows:

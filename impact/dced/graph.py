@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from impact.dced.wording import listed
-
-LEVELS = ("activity", "output", "outcome", "impact")
+from impact.study.types import CHAIN_LEVELS, ChainLevel
 
 
 class BoxLike(Protocol):
@@ -16,7 +15,7 @@ class BoxLike(Protocol):
     @property
     def id(self) -> str: ...  # noqa: D102
     @property
-    def level(self) -> str: ...  # noqa: D102
+    def level(self) -> ChainLevel: ...  # noqa: D102
 
 
 class ArrowLike(Protocol):
@@ -31,7 +30,7 @@ class ArrowLike(Protocol):
 def counted(boxes: Sequence[BoxLike]) -> str:
     """Count the boxes by level: ``1 activity, 2 output``."""
     levels = [box.level for box in boxes]
-    return ", ".join(f"{levels.count(level)} {level}" for level in LEVELS if level in levels)
+    return ", ".join(f"{levels.count(level)} {level}" for level in CHAIN_LEVELS if level in levels)
 
 
 def faults(boxes: Sequence[BoxLike], arrows: Sequence[ArrowLike]) -> list[str]:
@@ -52,7 +51,7 @@ def reached(arrows: Sequence[ArrowLike], start: str) -> set[str]:
 
 
 def _missing_levels(boxes: Sequence[BoxLike]) -> list[str]:
-    lacking = [level for level in LEVELS if level not in {box.level for box in boxes}]
+    lacking = [level for level in CHAIN_LEVELS if level not in {box.level for box in boxes}]
     return [f"No box at the level of {listed(lacking)}."] if lacking else []
 
 
@@ -63,7 +62,7 @@ def _loose_boxes(boxes: Sequence[BoxLike], arrows: Sequence[ArrowLike]) -> list[
 
 
 def _odd_arrows(boxes: Sequence[BoxLike], arrows: Sequence[ArrowLike]) -> list[str]:
-    rank = {box.id: LEVELS.index(box.level) for box in boxes}
+    rank = {box.id: CHAIN_LEVELS.index(box.level) for box in boxes}
     lost = [f"{a.source} → {a.target}" for a in arrows if a.source not in rank or a.target not in rank]
     rises = [(f"{a.source} → {a.target}", rank[a.target] - rank[a.source]) for a in arrows
              if a.source in rank and a.target in rank]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from impact.programme.form import Cite, Record, Serves, entry
+from impact.programme.form import EVIDENCE, Cite, Record, Serves, entry
+from impact.study.types import ChainLevel
 
-LEVELS = ("activity", "output", "outcome", "impact")
 DOCUMENT_KINDS = (
     "results_chain", "market_study", "intervention_plan", "measurement_plan", "projection_sheet", "baseline_report",
     "impact_report", "data", "questionnaire", "sampling_note", "cleaning_log", "terms_of_reference", "training_record",
     "interview_notes", "manual", "job_description", "organogram", "work_plan", "annual_report", "financial_report",
     "cost_table", "agreement", "minutes", "aggregation_sheet", "overlap_note", "strategy", "quality_review", "other")
 STATUSES = ("planned", "active", "completed", "stopped")
-_EVIDENCE = "Documents that show it, with page, sheet or row: D07 p. 4; D12 sheet Costs row 9."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ class Displacement(Record):
     risk: bool | None = entry("boolean", "Whether others may lose by it: yes or no.")
     text: str | None = entry("text", "Why, in a sentence.")
     indicator: str | None = entry("ref", "Indicator that measures it, if there is a risk.", to="indicators")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +50,7 @@ class Argument(Record):
     """A question the analysis looked at (gender, lasting): the answer in a sentence, and where it is written."""
 
     text: str | None = entry("text", "What was found, in a sentence.")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +98,7 @@ class Box(Record):
     """One step of a results chain."""
 
     id: str = entry("id", "Short code, the same in every version, e.g. training.", essential=True)
-    level: Literal["activity", "output", "outcome", "impact"] = entry("choice", "Its level.", choices=LEVELS,
-                                                                      essential=True)
+    level: ChainLevel = entry("choice", "Its level.", essential=True)
     text: str = entry("text", "What happens or changes, in a few words.", essential=True)
     indicators: tuple[str, ...] = entry("refs", "Indicators that measure it.", to="indicators")
     key_change: bool | None = entry("boolean", "Whether it is a key change: one that is measured and attributed.")
@@ -114,7 +111,7 @@ class Arrow(Record):
 
     source: str = entry("text", "Code of the box it comes from.", essential=True, key="from")
     target: str = entry("text", "Code of the box it leads to.", essential=True, key="to")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +122,7 @@ class Assumption(Record):
     source: str | None = entry("text", "Code of the box at the start of the arrow it concerns.", key="from")
     target: str | None = entry("text", "Code of the box at the end of that arrow.", key="to")
     checked: str | None = entry("date", "Date it was last checked.")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +133,7 @@ class Review(Record):
     changed: bool | None = entry("boolean", "Whether the chain was changed.")
     reason: str | None = entry("text", "Why it was changed, or left as it was.")
     by: tuple[str, ...] = entry("refs", "Staff who took part.", to="staff")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,15 @@ Excel template and the skeleton are all made from them, so that a key is describ
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Kind = Literal["text", "id", "file", "link", "hash", "number", "integer", "boolean", "date", "choice", "texts", "refs",
                "ref", "cites", "item", "items", "serves", "record", "records"]
+EVIDENCE = "Documents that show it, with page, sheet or row: D07 p. 4; D12 sheet Costs row 9."
 MANY = ("texts", "refs", "cites", "items", "serves", "records")
 
 
@@ -26,6 +30,7 @@ class Form:
         ``serves`` an item and a place, ``record`` a group of keys and ``records`` a table inside the record.
     help : what to write, in an officer's words.
     essential : whether the record is refused without it.
+    choices : the words a ``choice`` may be; those of the field's annotation where it names them.
     to : the tables a reference may point into.
     of : the type of what stands inside, for ``record`` and ``records``.
     """
@@ -52,10 +57,24 @@ def entry(kind: Kind, help: str, *, essential: bool = False, choices: tuple[str,
     return dataclasses.field(default=() if kind in MANY else None, metadata=metadata)
 
 
-def forms(record: type) -> dict[str, tuple[str, Form]]:
+def forms(record: type) -> Mapping[str, tuple[str, Form]]:
     """Give the keys of a record type as they stand in a file, each with the name of its field and its description."""
-    found = ((f.name, f.metadata.get("form")) for f in dataclasses.fields(record))
-    return {shape.key or name: (name, shape) for name, shape in found if shape is not None}
+    return _forms(record)
+
+
+@cache
+def _forms(record: type) -> Mapping[str, tuple[str, Form]]:
+    found = {f.name: f.metadata["form"] for f in dataclasses.fields(record) if "form" in f.metadata}
+    annotations = get_type_hints(record)
+    for name, shape in found.items():
+        if shape.kind == "choice" and not shape.choices:
+            found[name] = dataclasses.replace(shape, choices=_words(annotations[name]))
+    return MappingProxyType({shape.key or name: (name, shape) for name, shape in found.items()})
+
+
+def _words(annotation: Any) -> tuple[str, ...]:
+    """Give the words of a Literal, alone or beside None."""
+    return next(get_args(one) for one in (annotation, *get_args(annotation)) if get_origin(one) is Literal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

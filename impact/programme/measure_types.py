@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from impact.programme.form import Cite, Record, entry
+from impact.programme.form import EVIDENCE, Cite, Record, entry
+from impact.study.types import ChainLevel
 
-COMMON = ("scale", "income", "jobs")
+Common = Literal["scale", "income", "jobs"]  # what adds up across a programme
+COMMON: tuple[Common, ...] = get_args(Common)
 ATTRIBUTION_METHODS = (
     "randomised_trial", "difference_in_difference", "matching", "comparison_group_after", "before_after",
     "before_after_opinion", "trend_analysis", "expert_views", "contribution_analysis")
-_EVIDENCE = "Documents that show it, with page, sheet or row: D07 p. 4; D12 sheet Costs row 9."
 _FORMULA = "How it is worked out from the inputs, e.g. farms * extra_income: numbers, names, + - * / ( ), min, max, round."
 
 
@@ -45,13 +46,11 @@ class Indicator(Record):
     definition: str | None = entry("text", "What exactly is counted, and what is not.")
     population: str | None = entry("text", "Whom it covers, e.g. all farms that bought seed.")
     period: str | None = entry("text", "What time one value covers, e.g. the 12 months before the interview.")
-    level: Literal["activity", "output", "outcome", "impact"] | None = entry(
-        "choice", "Its level in the chain.", choices=("activity", "output", "outcome", "impact"))
-    nature: Literal["quantitative", "qualitative"] | None = entry(
-        "choice", "Numbers or descriptions.", choices=("quantitative", "qualitative"))
+    level: ChainLevel | None = entry("choice", "Its level in the chain.")
+    nature: Literal["quantitative", "qualitative"] | None = entry("choice", "Numbers or descriptions.")
     key: bool | None = entry("boolean", "Whether it is a key indicator: it then needs a baseline and a projection.")
-    common: Literal["scale", "income", "jobs"] | None = entry(
-        "choice", "If it adds up across the programme: scale (enterprises that gain), income or jobs.", choices=COMMON)
+    common: Common | None = entry(
+        "choice", "If it adds up across the programme: scale (enterprises that gain), income or jobs.")
     sustainability: bool | None = entry("boolean", "Whether it tells if the change will last.")
     systemic: bool | None = entry("boolean", "Whether it measures a wider change: copying, crowding in.")
     persons: bool | None = entry("boolean", "Whether it counts people or enterprises, so that it can be split by sex.")
@@ -71,8 +70,7 @@ class Round(Record):
 
     id: str = entry("id", "Short code you choose, e.g. seeds_baseline.", essential=True)
     interventions: tuple[str, ...] = entry("refs", "Interventions it serves.", to="interventions")
-    kind: Literal["baseline", "monitoring", "impact", "systemic"] = entry(
-        "choice", "What it is for.", choices=("baseline", "monitoring", "impact", "systemic"), essential=True)
+    kind: Literal["baseline", "monitoring", "impact", "systemic"] = entry("choice", "What it is for.", essential=True)
     planned: str | None = entry("date", "Date it was or is planned for.")
     done: str | None = entry("date", "Date it was finished; leave empty if not yet.")
     owner: str | None = entry("ref", "Staff member who answers for it.", to="staff")
@@ -99,8 +97,7 @@ class Measurement(Record):
     """
 
     indicator: str = entry("ref", "Indicator.", to="indicators", essential=True)
-    kind: Literal["baseline", "progress", "final"] = entry(
-        "choice", "Baseline, progress or final.", choices=("baseline", "progress", "final"), essential=True)
+    kind: Literal["baseline", "progress", "final"] = entry("choice", "Baseline, progress or final.", essential=True)
     planned: str | None = entry("date", "Date it is due.")
     measured: str | None = entry("date", "Date it was measured.")
     value: float | None = entry("number", "The value, in the indicator's unit.")
@@ -108,7 +105,7 @@ class Measurement(Record):
     split: Split | None = entry("record", "The value by sex.", of=Split)
     round: str | None = entry("ref", "Round of collection it comes from.", to="rounds")
     retrospective: str | None = entry("text", "If a baseline was asked for afterwards: why, and how recall was guarded.")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,8 +149,7 @@ class Target(Record):
 
     intervention: str | None = entry("ref", "Intervention; leave empty for the whole programme.", to="interventions")
     indicator: str | None = entry("ref", "Indicator; or name a common one beside.", to="indicators")
-    common: Literal["scale", "income", "jobs"] | None = entry("choice", "Common indicator, for the whole programme.",
-                                                             choices=COMMON)
+    common: Common | None = entry("choice", "Common indicator, for the whole programme.")
     date: str | None = entry("date", "Date by which it is promised.")
     value: float = entry("number", "Value promised.", essential=True)
     split: Split | None = entry("record", "The value by sex.", of=Split)
@@ -206,10 +202,9 @@ class Result(Record):
     year: int | None = entry("integer", "Year the figure belongs to.", low=1900, high=2200)
     value: float | None = entry("number", "The figure.")
     basis: Literal["attributable", "gross"] | None = entry(
-        "choice", "attributable: what the programme changed; gross: the whole change seen.",
-        choices=("attributable", "gross"))
+        "choice", "attributable: what the programme changed; gross: the whole change seen.")
     label: Literal["measured", "projected", "estimated"] | None = entry(
-        "choice", "Whether it was measured, projected or estimated.", choices=("measured", "projected", "estimated"))
+        "choice", "Whether it was measured, projected or estimated.")
     split: Split | None = entry("record", "The figure by sex.", of=Split)
     population: str | None = entry("text", "Whom it covers, e.g. the 480 farms that bought seed.")
     covers: float | None = entry("number", "How many enterprises or people that is.", low=0)
@@ -227,4 +222,4 @@ class Result(Record):
     estimate: str | None = entry("text", "Number in the intervention's results.json, e.g. profit/ancova.")
     formula: str | None = entry("text", _FORMULA)
     inputs: tuple[Input, ...] = entry("records", "The numbers it rests on.", of=Input)
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from impact.programme.form import Cite, Record, entry
-from impact.programme.measure_types import COMMON, Split
-
-_EVIDENCE = "Documents that show it, with page, sheet or row: D07 p. 4; D12 sheet Costs row 9."
+from impact.programme.form import EVIDENCE, Cite, Record, entry
+from impact.programme.measure_types import Common, Split
+from impact.study.types import ChainLevel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +16,7 @@ class Contribution(Record):
 
     intervention: str = entry("ref", "Intervention.", to="interventions", essential=True)
     source: str = entry("text", "Who gave it.", essential=True, key="from")
-    kind: Literal["private", "public", "in_kind"] = entry(
-        "choice", "private, public or in kind.", choices=("private", "public", "in_kind"), essential=True)
+    kind: Literal["private", "public", "in_kind"] = entry("choice", "private, public or in kind.", essential=True)
     amount: float | None = entry("number", "How much, if known.", low=0)
     currency: str | None = entry("text", "Currency, if not the programme's.")
     date: str | None = entry("date", "Date.")
@@ -34,12 +32,11 @@ class Cost(Record):
     component: str | None = entry("text", "Component or market; leave empty for overhead.")
     intervention: str | None = entry("ref", "Intervention, if it belongs to one.", to="interventions")
     purpose: Literal["activities", "results_measurement", "management"] | None = entry(
-        "choice", "activities, results_measurement or management.",
-        choices=("activities", "results_measurement", "management"))
-    kind: Literal["budget", "actual"] = entry("choice", "budget or actual.", choices=("budget", "actual"), essential=True)
+        "choice", "activities, results_measurement or management.")
+    kind: Literal["budget", "actual"] = entry("choice", "budget or actual.", essential=True)
     amount: float = entry("number", "Amount.", essential=True)
     currency: str | None = entry("text", "Currency, if not the programme's.")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +68,12 @@ class Overlap(Record):
 
     first: str = entry("ref", "One intervention.", to="interventions", essential=True)
     second: str = entry("ref", "The other.", to="interventions", essential=True)
-    common: Literal["scale", "income", "jobs"] | None = entry("choice", "Common indicator it concerns; empty for all.",
-                                                             choices=COMMON)
+    common: Common | None = entry("choice", "Common indicator it concerns; empty for all.")
     way: Literal["ids", "share", "count", "none"] = entry(
-        "choice", "ids: lists compared; share or count: estimated; none: no overlap.",
-        choices=("ids", "share", "count", "none"), essential=True)
+        "choice", "ids: lists compared; share or count: estimated; none: no overlap.", essential=True)
     value: float | None = entry("number", "The share (0 to 1) or the count.", low=0)
     reason: str | None = entry("text", "How it was found out; for none: why there is no overlap.")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +81,7 @@ class Total(Record):
     """A programme total as the programme itself states it; ``year`` None means since the beginning."""
 
     id: str = entry("id", "Short code you choose.", essential=True)
-    common: Literal["scale", "income", "jobs"] = entry("choice", "Common indicator.", choices=COMMON, essential=True)
+    common: Common = entry("choice", "Common indicator.", essential=True)
     year: int | None = entry("integer", "Year; leave empty for the total since the beginning.", low=1900, high=2200)
     value: float = entry("number", "The total.", essential=True)
     indirect: bool | None = entry("boolean", "Whether it is the total of indirect results.")
@@ -107,11 +102,9 @@ class Figure(Record):
     value: float = entry("number", "The figure as printed.", essential=True)
     unit: str | None = entry("text", "Its unit.")
     place: str | None = entry("text", "Where in the report: p. 7, table 2.")
-    shown_as: Literal["measured", "projected", "estimated", "cost"] | None = entry(
-        "choice", "What the report calls it.", choices=("measured", "projected", "estimated", "cost"))
+    shown_as: Literal["measured", "projected", "estimated", "cost"] | None = entry("choice", "What the report calls it.")
     indicator: str | None = entry("ref", "Indicator.", to="indicators")
-    common: Literal["scale", "income", "jobs"] | None = entry("choice", "Common indicator, for a programme total.",
-                                                             choices=COMMON)
+    common: Common | None = entry("choice", "Common indicator, for a programme total.")
     split: Split | None = entry("record", "The figure by sex, as printed.", of=Split)
     indirect: bool | None = entry("boolean", "Whether the report shows it as an indirect effect.")
     traces_to: str | None = entry("ref", "Code of the result, projection, total or document it comes from.",
@@ -144,8 +137,7 @@ class Question(Record):
 
     intervention: str = entry("ref", "Intervention.", to="interventions", essential=True)
     box: str | None = entry("text", "Box of the chain it concerns.")
-    level: Literal["activity", "output", "outcome", "impact"] | None = entry(
-        "choice", "Level it concerns.", choices=("activity", "output", "outcome", "impact"))
+    level: ChainLevel | None = entry("choice", "Level it concerns.")
     text: str = entry("text", "The question.", essential=True)
     method: str | None = entry("text", "How it is to be answered.")
     owner: str | None = entry("ref", "Staff member who sees to it.", to="staff")
@@ -174,7 +166,7 @@ class Systemic(Record):
     id: str = entry("id", "Short code you choose.", essential=True)
     kind: Literal["copying", "crowding_in", "other"] = entry(
         "choice", "copying: others like the participants imitate; crowding_in: other providers enter; other.",
-        choices=("copying", "crowding_in", "other"), essential=True)
+        essential=True)
     text: str = entry("text", "What is expected or was seen.", essential=True)
     component: str | None = entry("text", "Component or market.")
     interventions: tuple[str, ...] = entry("refs", "Interventions it follows from.", to="interventions")
@@ -201,7 +193,7 @@ class Sustainability(Record):
     text: str = entry("text", "What is known.", essential=True)
     date: str | None = entry("date", "Date.")
     indicators: tuple[str, ...] = entry("refs", "Indicators that show it.", to="indicators")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,8 +231,7 @@ class Person(Record):
     id: str = entry("id", "Short code you choose, e.g. mel_manager.", essential=True)
     name: str | None = entry("text", "Name.")
     role: str = entry("text", "Role, e.g. results measurement manager.", essential=True)
-    team: Literal["implementation", "results_measurement", "management", "finance"] | None = entry(
-        "choice", "Team.", choices=("implementation", "results_measurement", "management", "finance"))
+    team: Literal["implementation", "results_measurement", "management", "finance"] | None = entry("choice", "Team.")
     senior: bool | None = entry("boolean", "Whether mid-level or senior.")
     begins: str | None = entry("date", "Date of joining.")
     ends: str | None = entry("date", "Date of leaving.")
@@ -264,8 +255,7 @@ class Training(Record):
     """A training in results measurement, or support on the job."""
 
     date: str = entry("date", "Date.", essential=True)
-    kind: Literal["induction", "follow_up"] | None = entry(
-        "choice", "induction or follow_up.", choices=("induction", "follow_up"))
+    kind: Literal["induction", "follow_up"] | None = entry("choice", "induction or follow_up.")
     topic: str | None = entry("text", "Topic.")
     people: tuple[str, ...] = entry("refs", "Who took part.", to="staff")
     evidence: tuple[Cite, ...] = entry("cites", "Attendance sheet, slides.")
@@ -301,7 +291,7 @@ class QualityReview(Record):
     owner: str | None = entry("ref", "Staff member who puts it right.", to="staff")
     due: str | None = entry("date", "By when.")
     closed: str | None = entry("date", "Date it was put right.")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,13 +302,12 @@ class Answer(Record):
     intervention: str | None = entry("ref", "Intervention it concerns; empty for the whole programme.", to="interventions")
     question: str | None = entry("text", "Question that was asked.")
     answer: str | None = entry("text", "Answer, in a sentence or two.")
-    judgement: Literal["yes", "partly", "no"] | None = entry(
-        "choice", "Whether the item is met: yes, partly or no.", choices=("yes", "partly", "no"))
+    judgement: Literal["yes", "partly", "no"] | None = entry("choice", "Whether the item is met: yes, partly or no.")
     by: str | None = entry("text", "Name of the person who answered or judged.")
     role: str | None = entry("text", "Role of that person, e.g. manager of the seed company.")
     date: str | None = entry("date", "Date.")
     recorded_by: str | None = entry("text", "Name of the person who wrote it down.")
-    evidence: tuple[Cite, ...] = entry("cites", _EVIDENCE)
+    evidence: tuple[Cite, ...] = entry("cites", EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,8 +325,7 @@ class NotApplicable(Record):
 class Omission(Record):
     """A common indicator that is left out, with the reason; for one intervention or for the whole programme."""
 
-    common: Literal["scale", "income", "jobs"] = entry("choice", "Common indicator that is left out.", choices=COMMON,
-                                                     essential=True)
+    common: Common = entry("choice", "Common indicator that is left out.", essential=True)
     intervention: str | None = entry("ref", "Intervention; empty for the whole programme.", to="interventions")
     reason: str | None = entry("text", "Why.")
     evidence: tuple[Cite, ...] = entry("cites", "Where it is written: D01 p. 9.")

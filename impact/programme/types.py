@@ -27,6 +27,7 @@ from impact.programme.chain_types import (
 )
 from impact.programme.form import Cite, Record, Serves, entry, forms
 from impact.programme.measure_types import (
+    COMMON,
     Attribution,
     Baseline,
     Indicator,
@@ -66,7 +67,7 @@ from impact.programme.report_types import (
 )
 
 __all__ = [
-    "DOCUMENT_KINDS", "FTE_DAYS",
+    "COMMON", "DOCUMENT_KINDS", "FTE_DAYS",
     "Account", "Answer", "Argument", "Arrow", "Assumption", "Attribution", "Baseline", "Box", "Chain", "Circulation",
     "Cite", "Contribution", "Conventions", "Cost", "Decision", "Displacement", "Document", "Figure", "Finding", "Guidance",
     "Indicator", "Input", "Intervention", "LeftOut", "Measurement", "Meeting", "NotApplicable", "Omission", "Overlap",
@@ -97,12 +98,9 @@ class Conventions(Record):
                                    high=366)
     fte_source: str | None = entry("text", "Where that number comes from.")
     jobs_above_one: bool | None = entry("boolean", "Whether one person's days above a full year make more than one job.")
-    owners: Literal["counted", "not_counted"] | None = entry(
-        "choice", "Whether owners' own work counts as jobs.", choices=("counted", "not_counted"))
-    unpaid_family: Literal["counted", "not_counted"] | None = entry(
-        "choice", "Whether unpaid family work counts as jobs.", choices=("counted", "not_counted"))
-    jobs_kept: Literal["apart", "not_counted"] | None = entry(
-        "choice", "How jobs that were kept, not created, are shown.", choices=("apart", "not_counted"))
+    owners: Literal["counted", "not_counted"] | None = entry("choice", "Whether owners' own work counts as jobs.")
+    unpaid_family: Literal["counted", "not_counted"] | None = entry("choice", "Whether unpaid family work counts as jobs.")
+    jobs_kept: Literal["apart", "not_counted"] | None = entry("choice", "How jobs that were kept, not created, are shown.")
     review_months: float | None = entry("number", "Most months between reviews of chains and projections, e.g. 12.", low=1,
                                        high=60)
     meeting_months: float | None = entry("number", "Most months between meetings that review results.", low=1, high=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from impact.study.construction import UNIT_DEPENDENT
 from impact.study.schema import LANGUAGES, Field
+from impact.study.types import CHAIN_LEVELS
 from impact.study.wording import CAPTIONED, OWN_FACTS
 
 KINDS = ("rct", "did", "matching")
@@ -48,7 +49,7 @@ _METHOD = Field(kind="map", fields={
 
 BOX = _map(
     id=Field(kind="name", essential=True, cure="Give the box a short name, e.g. training."),
-    level=_choice("activity", "output", "outcome", "impact", essential=True),
+    level=_choice(*CHAIN_LEVELS, essential=True),
     text=_words("Say what changes, in a few words.", essential=True),
     indicator=_text("Name the outcome or indicator that measures this box."),
 )

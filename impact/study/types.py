@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from impact.study.construction import Construction, FirmStatus, Prices
 from impact.study.costs import Costs
@@ -14,6 +14,8 @@ from impact.study.wording import BriefSettings
 
 Words = str | tuple[tuple[str, str], ...]
 State = Literal["given", "null", "absent"]
+ChainLevel = Literal["activity", "output", "outcome", "impact"]  # of a step of a results chain, from first to last
+CHAIN_LEVELS: tuple[ChainLevel, ...] = get_args(ChainLevel)
 ROW_NUMBER = "row_number"
 # options that a study declares elsewhere too: null takes that away, where of others it is the method's own choice
 TAKEN_AWAY = ("baseline", "cluster", "covariates", "strata", "weights")
@@ -69,7 +71,7 @@ class Box:
     """One step of the results chain."""
 
     id: str
-    level: Literal["activity", "output", "outcome", "impact"]
+    level: ChainLevel
     text: Words
     indicator: str | None = None
 

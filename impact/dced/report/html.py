@@ -11,6 +11,7 @@ from typing import Any
 from impact.dced.report import words
 from impact.dced.types import EFFORTS, VERDICTS, Audit, Element, Evidence, Gap, Level, Point
 from impact.results.record import write_text
+from impact.study.types import CHAIN_LEVELS
 
 FILE = "self-check.html"
 UNNAMED = "nobody named"
@@ -128,10 +129,9 @@ def _by_subject(items: tuple[Evidence, ...] | tuple[Gap, ...]) -> list[tuple[str
 
 
 def _chain(chain: Any) -> dict[str, Any]:
-    levels = ("activity", "output", "outcome", "impact")
     names = {step.id: step.text for step in chain.steps}
     rows = [(level, [(s, [names.get(t, t) for t in s.leads_to]) for s in chain.steps if s.level == level])
-            for level in levels]
+            for level in CHAIN_LEVELS]
     return {"title": chain.title, "owner": chain.owner, "rows": [row for row in rows if row[1]]}
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from impact.dced.dossier import Dossier, Found, Settled
 from impact.dced.wording import listed, plural, shorten
-from impact.programme.types import FTE_DAYS, Intervention
+from impact.programme.types import COMMON, FTE_DAYS, Intervention
 
-COMMON = ("scale", "income", "jobs")
 NEEDED = ("unit", "definition", "population", "period", "level")
 
 
