@@ -241,6 +241,16 @@ def test_a_workbook_damaged_in_one_sheet_is_refused_in_words(way, tmp_path):
     assert "a sheet cannot be read (ParseError)" in refused(file)
 
 
+def test_a_number_that_is_no_date_is_refused_at_its_cell(tmp_path):
+    file = tmp_path / "p.xlsx"
+    file.write_bytes(BOOK)
+    book = openpyxl.load_workbook(file)
+    book["programme"]["B3"].value = -693594  # the day of the self-check; before the first date there is
+    book.save(file)
+    told = refused(file)
+    assert "sheet programme, row 3, cell B3: the cell holds the error #VALUE!" in told
+
+
 def test_odd_names_and_numbers_are_refused(tmp_path):
     text = SMALL.replace("id: D02", "id: '../x'").replace("value: 40}", "value: .inf}").replace(
         "version: '1.10'", "sha256: abc")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,12 +120,14 @@ def open_rows(file: Path, names: Sequence[str], start: str = "") -> dict[str, li
 
     content = checked_bytes(file, file.name)
     try:
-        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        lacking = [name for name in names if name not in book.sheetnames]
-        found = {name: [(i, list(row)) for i, row in enumerate(
-            book[name].iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True), 1)]
-            for name in names if name not in lacking}
-        book.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # openpyxl's own, of what it would not save and dates that are none
+            book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+            lacking = [name for name in names if name not in book.sheetnames]
+            found = {name: [(i, list(row)) for i, row in enumerate(
+                book[name].iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True), 1)]
+                for name in names if name not in lacking}
+            book.close()
     except Exception as error:  # the reading library raises anything on a damaged file
         what = f"the file does not open as an Excel workbook ({type(error).__name__})"
         raise StudyError(Problem(where=file.name, what=what, cure="Save it again as .xlsx."), source=file.name) from None

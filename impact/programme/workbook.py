@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -61,10 +62,18 @@ def read_workbook(path: Path) -> SheetDocument:
         When the file is missing, too large, no workbook, or holds what is never opened.
     """
     name = shown(path.name)
+    document = SheetDocument(name=name, tree={})
     content = checked_bytes(path, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # openpyxl's own; a date that is none is told by its cell
+        _read_sheets(document, content)
+    return document
+
+
+def _read_sheets(document: SheetDocument, content: bytes) -> None:
     import openpyxl
 
-    document = SheetDocument(name=name, tree={})
+    name = document.name
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=False, keep_links=False)
     except Exception as error:  # the reading library raises anything on a damaged file
@@ -83,7 +92,6 @@ def read_workbook(path: Path) -> SheetDocument:
                       "Open it in Excel or LibreOffice and save it again as .xlsx.") from None
     finally:
         book.close()
-    return document
 
 
 def _refuse(name: str, what: str, cure: str = "") -> StudyError:
