@@ -121,7 +121,7 @@ def open_rows(file: Path, names: Sequence[str], start: str = "") -> dict[str, li
     content = checked_bytes(file, file.name)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # openpyxl's own, of what it would not save and dates that are none
+            warnings.simplefilter("ignore", UserWarning)  # openpyxl's own, as of dates that are none
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
             lacking = [name for name in names if name not in book.sheetnames]
             found = {name: [(i, list(row)) for i, row in enumerate(
