@@ -15,6 +15,7 @@ MAX_BYTES = 20_000_000
 MAX_READ = 60_000_000  # bytes of one document once unpacked, files inside files included
 HEAD_LINES = 20  # a table's headings may stand below a title
 MOST_LINES = 500  # of a table, for what its entries look like
+MOST_COLUMNS = 5_000
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+\.[\w.]+")
 _PHONE = re.compile(r"(?:(?<!\w)\+|(?<![\w.,-])00)[1-9](?:[ ()./-]{0,2}\d){8,13}(?!\w)")
 _HEAD = re.compile(
@@ -31,8 +32,8 @@ _PARTS = re.compile(r"word/(document|header\d*|footer\d*|comments|footnotes|endn
 _ENDS = re.compile(r"</(?:si|is|text|w:p|a:p|text:p|text:h)>")
 _TAG = re.compile(r"<[^<>]+>")
 _MAIL_LINK = re.compile(r"mailto:[^\"?]{3,200}")
-_STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
-_LITERAL = re.compile(rb"\(((?:\\.|[^()\\])*)\)")
+_STREAM = re.compile(rb"stream\r?\n")
+_LITERAL = re.compile(rb"(?<!\\)\(((?:\\.|[^()\\])*+)\)", re.DOTALL)  # a bracket behind a backslash opens nothing
 _TABLES = (".dta", ".sav", ".parquet")
 _NAMED = re.compile(r"names?|noms?|nombres?", re.IGNORECASE)
 _PERSON = re.compile(r"[^\W\d_][\w'’-]*\.?( [^\W\d_][\w'’-]*\.?){1,3}")
@@ -101,7 +102,7 @@ def _lines(content: bytes, *, table: bool) -> Iterator[tuple[str, str]]:
             yield f"line {number}", line
         if table and number <= HEAD_LINES:
             yield from (("a column", cell) for cell in _row(line))
-    if table and _lists_people([_row(line) for line in text.splitlines()[:MOST_LINES]]):
+    if table and _lists_people([_row(line)[:MOST_COLUMNS] for line in text.splitlines()[:MOST_LINES]]):
         yield "a column", "full name"
 
 
@@ -139,12 +140,14 @@ def _packed(content: bytes, depth: int, room: _Room) -> Iterator[tuple[str, str]
 def _pages(content: bytes, room: _Room) -> Iterator[str]:
     """Give the text a PDF writes with plain letters; most of its fonts number their letters, and those are not seen."""
     yield from (link.decode("latin-1") for link in re.findall(rb"mailto:[^)?>]{3,200}", content))
-    for found in _STREAM.finditer(content):
+    pieces = content.split(b"endstream")[:-1]
+    packed = [piece[found.end():] for piece in pieces if (found := _STREAM.search(piece))]
+    for held in packed:
         try:
-            stream = room.take(zlib.decompressobj().decompress(found[1], MAX_BYTES))
+            stream = room.take(zlib.decompressobj().decompress(held, MAX_BYTES))
         except zlib.error:
-            stream = found[1]
+            stream = held
         if b"Tj" in stream or b"TJ" in stream:
             yield "".join(text.decode("latin-1") for text in _LITERAL.findall(stream))
-    if not _STREAM.search(content):
+    if not packed:
         yield "".join(text.decode("latin-1") for text in _LITERAL.findall(content))
