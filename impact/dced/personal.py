@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from impact.dced.photographs import tells_place
 from impact.programme.disk import OFFICE, TEXT, part
 
 MAX_BYTES = 20_000_000
@@ -34,6 +35,8 @@ _TAG = re.compile(r"<[^<>]+>")
 _MAIL_LINK = re.compile(r"mailto:[^\"?]{3,200}")
 _STREAM = re.compile(rb"stream\r?\n")
 _LITERAL = re.compile(rb"(?<!\\)\(((?:\\.|[^()\\])*+)\)", re.DOTALL)  # a bracket behind a backslash opens nothing
+TAKEN = "\0coordinates"  # stands for what is not repeated
+_PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".mp4", ".mov")
 _TABLES = (".dta", ".sav", ".parquet")
 _NAMED = re.compile(r"names?|noms?|nombres?", re.IGNORECASE)
 _PERSON = re.compile(r"[^\W\d_][\w'’-]*\.?( [^\W\d_][\w'’-]*\.?){1,3}")
@@ -56,7 +59,7 @@ def signs(path: Path) -> str:
     """Say what in a file looks like personal data, without repeating it; '' where nothing does.
 
     A sign, not proof: only e-mail addresses, phone numbers with a country code and columns headed as names, phones or
-    places are looked for. Of a PDF only text that it holds as plain letters is seen; see :func:`unsearched`.
+    places are looked for, and coordinates that a camera wrote into a picture. Of a PDF only text that it holds as plain letters is seen; see :func:`unsearched`.
     """
     if path.stat().st_size > MAX_BYTES:
         if path.suffix.lower() in (*TEXT, *OFFICE, *_TABLES):
@@ -64,6 +67,8 @@ def signs(path: Path) -> str:
         return ""
     try:
         for where, cell in _cells(path.name, path.read_bytes(), 2, _Room()):
+            if cell is TAKEN:
+                return f"{where} records the coordinates of where it was taken"
             if _EMAIL.search(cell):
                 return f"{where} holds what looks like an e-mail address"
             if _PHONE.search(cell):
@@ -89,9 +94,12 @@ def _cells(name: str, content: bytes, depth: int, room: _Room) -> Iterator[tuple
         yield from _packed(content, depth, room)
     elif kind == ".pdf":
         yield from (("a page", text) for text in _pages(content, room))
+        yield from [("a picture in it", TAKEN)] * tells_place(content)
     elif kind in _TABLES:  # the names of columns stand in the file as plain letters
         words = re.findall(rb"[A-Za-z][A-Za-z_ ]{2,31}", content[:1_000_000])
         yield from (("a column", word.decode("ascii")) for word in words)
+    elif kind in _PICTURES and tells_place(content):
+        yield "the picture", TAKEN
 
 
 def _lines(content: bytes, *, table: bool) -> Iterator[tuple[str, str]]:
@@ -130,7 +138,7 @@ def _packed(content: bytes, depth: int, room: _Room) -> Iterator[tuple[str, str]
                 where = "a cell" if name.startswith("xl/") else "a paragraph"
                 yield from (("a link", link) for link in _MAIL_LINK.findall(text))
                 yield from ((where, _TAG.sub("", piece)) for piece in _ENDS.split(text))
-            elif PurePosixPath(name).suffix.lower() in (*TEXT, *OFFICE, *_TABLES, ".pdf"):
+            elif PurePosixPath(name).suffix.lower() in (*TEXT, *OFFICE, *_TABLES, *_PICTURES, ".pdf"):
                 if not depth:
                     raise ValueError("packed too deep")
                 yield from ((f"{where} of a file inside it", cell)
