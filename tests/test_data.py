@@ -215,13 +215,15 @@ def test_a_unit_belongs_to_one_group():
 
 
 @pytest.mark.parametrize("personal", ["Amina", "Amina Otieno", "a.otieno@example.org", "0712345678", "+254712345678",
-                                      "0712-345-678", "(071)234.5678", "Jean-Luc", "María", "Müller", "O'Brien"])
+                                      "0712-345-678", "(071)234.5678", "Jean-Luc", "María", "Müller", "O'Brien",
+                                      "A12345678", "P0712345678", "GHA-123456789-0", "1.2921S36.8219E", "+2547123",
+                                      "M19850412", "Li", "村上", "Jo\u200bLi"])
 def test_ids_that_look_personal_are_hidden_with_all_their_neighbours(personal):
     assert speakable(["F-017", personal]) == ["id hidden"] * 2
 
 
 def test_codes_are_spoken():
-    codes = ["F-017", "firm12", "A", "410523", "KE-0042", "7", "c1_0003"]
+    codes = ["F-017", "firm12", "A", "NW", "410523", "KE-0042", "7", "c1_0003", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"]
     assert speakable(codes) == codes
     assert speakable([410523.0, 7.0]) == ["410523", "7"]
 

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import shutil
+import struct
 import zipfile
 import zlib
 
@@ -343,6 +344,27 @@ def test_signs_are_found_in_comments_links_slides_and_files_inside_files(tmp_pat
         assert signs(tmp_path / name), name
 
 
+def exif(order, tag):
+    """A TIFF record of one entry."""
+    head = b"II*\0" if order == "<" else b"MM\0*"
+    return head + struct.pack(f"{order}LHHHLL", 8, 1, tag, 4, 1, 26)
+
+
+@pytest.mark.parametrize(("name", "before"), [
+    ("a.jpg", b"\xff\xd8\xff\xe1\x00\x22Exif\0\0"), ("b.png", b"\x89PNG\r\n\x1a\n\0\0\0\x1aeXIf"), ("c.tif", b""),
+    ("d.pdf", b"%PDF-1.4\nstream\n\xff\xd8\xff\xe1\x00\x22Exif\0\0")])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_picture_that_says_where_it_was_taken_stays_out(name, before, order, tmp_path):
+    (tmp_path / name).write_bytes(before + exif(order, 0x8825))
+    assert "coordinates of where it was taken" in signs(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "report.docx", "w") as packed:
+        packed.write(tmp_path / name, f"word/media/{name}")
+    assert "coordinates" in signs(tmp_path / "report.docx")
+    for harmless in (exif(order, 0x0112), b"II*\0\xff\xff\xff\xff", b"MM\0", b"no record"):
+        (tmp_path / name).write_bytes(before + harmless)
+        assert signs(tmp_path / name) == ""
+
+
 def test_a_document_made_to_exhaust_the_search_stays_out(tmp_path):
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -363,7 +385,7 @@ def test_authors_are_taken_out_of_the_copy_and_both_fingerprints_are_told(progra
     book.active.append(["farms", 3])
     book.properties.creator = book.properties.lastModifiedBy = "Jo Doe"
     book.save(folder / "docs" / "costs.xlsx")
-    (folder / "docs" / "scan.pdf").write_bytes(b"%PDF-1.4\n<</Author (Jo Doe)>>\n%%EOF")
+    (folder / "docs" / "scan.pdf").write_bytes(b"%PDF-1.4\n<</Author (M\\(s\\) (consultant) Jo Doe)>>\n%%EOF")
     first, second = (dataclasses.replace(programme.documents[0], file=f"docs/{name}")
                      for name in ("costs.xlsx", "scan.pdf"))
     both = dataclasses.replace(programme, documents=(first, dataclasses.replace(second, id="D9")))

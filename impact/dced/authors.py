@@ -14,7 +14,7 @@ _NAMES = re.compile(rb"(<(?P<tag>dc:creator|cp:lastModifiedBy|Manager|author|met
 _MARKS = re.compile(rb"(\s(?:(?:w\d*:)?(?:author|initials|userId)|displayName)=)\"[^\"]+\"")
 _PLACES = re.compile(r"docProps/(core|app)\.xml|meta\.xml|content\.xml|styles\.xml|word/\w+\.xml|"
                      r"xl/(comments/)?comments?\d*\.xml|xl/persons/\w+\.xml|ppt/(comments/\w+|commentAuthors)\.xml")
-_PDF = re.compile(rb"(/Author\s*)(\((?:\\.|[^()\\])*\)|<[0-9A-Fa-f\s]+>)")
+_PDF = re.compile(rb"(/Author\s*)(\((?:\\.|[^()\\]|\((?:\\.|[^()\\])*+\))*+\)|<[0-9A-Fa-f\s]+>)", re.DOTALL)
 _PDF_LI = re.compile(rb"(<dc:creator>.{0,1000}?</dc:creator>)", re.DOTALL)
 
 

@@ -9,12 +9,14 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from impact.dced.photographs import tells_place
 from impact.programme.disk import BROKEN, OFFICE, TEXT, part
 
 MAX_BYTES = 20_000_000
 MAX_READ = 60_000_000  # bytes of one document once unpacked, files inside files included
 HEAD_LINES = 20  # a table's headings may stand below a title
 MOST_LINES = 500  # of a table, for what its entries look like
+MOST_COLUMNS = 5_000
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+\.[\w.]+")
 _PHONE = re.compile(r"(?:(?<!\w)\+|(?<![\w.,-])00)[1-9](?:[ ()./-]{0,2}\d){8,13}(?!\w)")
 _HEAD = re.compile(
@@ -31,8 +33,10 @@ _PARTS = re.compile(r"word/(document|header\d*|footer\d*|comments|footnotes|endn
 _ENDS = re.compile(r"</(?:si|is|text|w:p|a:p|text:p|text:h)>")
 _TAG = re.compile(r"<[^<>]+>")
 _MAIL_LINK = re.compile(r"mailto:[^\"?]{3,200}")
-_STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
-_LITERAL = re.compile(rb"\(((?:\\.|[^()\\])*)\)")
+_STREAM = re.compile(rb"stream\r?\n")
+_LITERAL = re.compile(rb"(?<!\\)\(((?:\\.|[^()\\])*+)\)", re.DOTALL)  # a bracket behind a backslash opens nothing
+TAKEN = "\0coordinates"  # stands for what is not repeated
+_PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".mp4", ".mov")
 _TABLES = (".dta", ".sav", ".parquet")
 _NAMED = re.compile(r"names?|noms?|nombres?", re.IGNORECASE)
 _PERSON = re.compile(r"[^\W\d_][\w'’-]*\.?( [^\W\d_][\w'’-]*\.?){1,3}")
@@ -55,7 +59,7 @@ def signs(path: Path) -> str:
     """Say what in a file looks like personal data, without repeating it; '' where nothing does.
 
     A sign, not proof: only e-mail addresses, phone numbers with a country code and columns headed as names, phones or
-    places are looked for. Of a PDF only text that it holds as plain letters is seen; see :func:`unsearched`.
+    places are looked for, and coordinates that a camera wrote into a picture. Of a PDF only text that it holds as plain letters is seen; see :func:`unsearched`.
     """
     if path.stat().st_size > MAX_BYTES:
         if path.suffix.lower() in (*TEXT, *OFFICE, *_TABLES):
@@ -63,6 +67,8 @@ def signs(path: Path) -> str:
         return ""
     try:
         for where, cell in _cells(path.name, path.read_bytes(), 2, _Room()):
+            if cell is TAKEN:
+                return f"{where} records the coordinates of where it was taken"
             if _EMAIL.search(cell):
                 return f"{where} holds what looks like an e-mail address"
             if _PHONE.search(cell):
@@ -88,9 +94,12 @@ def _cells(name: str, content: bytes, depth: int, room: _Room) -> Iterator[tuple
         yield from _packed(content, depth, room)
     elif kind == ".pdf":
         yield from (("a page", text) for text in _pages(content, room))
+        yield from [("a picture in it", TAKEN)] * tells_place(content)
     elif kind in _TABLES:  # the names of columns stand in the file as plain letters
         words = re.findall(rb"[A-Za-z][A-Za-z_ ]{2,31}", content[:1_000_000])
         yield from (("a column", word.decode("ascii")) for word in words)
+    elif kind in _PICTURES and tells_place(content):
+        yield "the picture", TAKEN
 
 
 def _lines(content: bytes, *, table: bool) -> Iterator[tuple[str, str]]:
@@ -101,7 +110,7 @@ def _lines(content: bytes, *, table: bool) -> Iterator[tuple[str, str]]:
             yield f"line {number}", line
         if table and number <= HEAD_LINES:
             yield from (("a column", cell) for cell in _row(line))
-    if table and _lists_people([_row(line) for line in text.splitlines()[:MOST_LINES]]):
+    if table and _lists_people([_row(line)[:MOST_COLUMNS] for line in text.splitlines()[:MOST_LINES]]):
         yield "a column", "full name"
 
 
@@ -129,7 +138,7 @@ def _packed(content: bytes, depth: int, room: _Room) -> Iterator[tuple[str, str]
                 where = "a cell" if name.startswith("xl/") else "a paragraph"
                 yield from (("a link", link) for link in _MAIL_LINK.findall(text))
                 yield from ((where, _TAG.sub("", piece)) for piece in _ENDS.split(text))
-            elif PurePosixPath(name).suffix.lower() in (*TEXT, *OFFICE, *_TABLES, ".pdf"):
+            elif PurePosixPath(name).suffix.lower() in (*TEXT, *OFFICE, *_TABLES, *_PICTURES, ".pdf"):
                 if not depth:
                     raise ValueError("packed too deep")
                 yield from ((f"{where} of a file inside it", cell)
@@ -139,12 +148,14 @@ def _packed(content: bytes, depth: int, room: _Room) -> Iterator[tuple[str, str]
 def _pages(content: bytes, room: _Room) -> Iterator[str]:
     """Give the text a PDF writes with plain letters; most of its fonts number their letters, and those are not seen."""
     yield from (link.decode("latin-1") for link in re.findall(rb"mailto:[^)?>]{3,200}", content))
-    for found in _STREAM.finditer(content):
+    pieces = content.split(b"endstream")[:-1]
+    packed = [piece[found.end():] for piece in pieces if (found := _STREAM.search(piece))]
+    for held in packed:
         try:
-            stream = room.take(zlib.decompressobj().decompress(found[1], MAX_BYTES))
+            stream = room.take(zlib.decompressobj().decompress(held, MAX_BYTES))
         except zlib.error:
-            stream = found[1]
+            stream = held
         if b"Tj" in stream or b"TJ" in stream:
             yield "".join(text.decode("latin-1") for text in _LITERAL.findall(stream))
-    if not _STREAM.search(content):
+    if not packed:
         yield "".join(text.decode("latin-1") for text in _LITERAL.findall(content))

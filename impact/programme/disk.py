@@ -179,7 +179,7 @@ def _office(path: Path) -> _Look:
 
 
 def _core_date(core: bytes, key: bytes) -> str:
-    found = re.search(rb"<dcterms:" + key + rb"[^>]*>(\d{4}-\d{2}-\d{2})", core)
+    found = re.search(rb"<dcterms:" + key + rb"[^<>]*>(\d{4}-\d{2}-\d{2})", core)
     return found[1].decode() if found else ""
 
 

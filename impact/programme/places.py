@@ -21,8 +21,9 @@ _ROW = re.compile(r"\b(?:rows?|lines?)\s*(\d{1,7})(?:\s*[-–]\s*(\d{1,7}))?", r
 _SHEET = re.compile(r"\bsheet\s+(?:'([^']{1,60})'|\"([^\"]{1,60})\"|(.{1,60}?))(?=\s*(?:,|\brows?\b|\blines?\b|$))",
                     re.IGNORECASE)
 _LEAVES = re.compile(rb"/Type\s*/Pages\b[^>]{0,200}?/Count\s+(\d{1,6})")
-_HEADING = re.compile(r"^[#\s]*page\s+(\d{1,5})\b", re.IGNORECASE | re.MULTILINE)
-_ROWS = re.compile(rb"<row\b[^>]*\br=\"(\d{1,7})\"")
+_HEADING = re.compile(r"^(?:[^\S\n]|#)*page\s+(\d{1,5})\b", re.IGNORECASE | re.MULTILINE)
+# No pattern below runs past the next '<': a file of unclosed tags would else be read once for each of them.
+_ROWS = re.compile(rb"<row\b[^<>]*\br=\"(\d{1,7})\"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def _in_word(path: Path, page: int) -> Found:
     """A Word file shows a page if a heading numbers it; else only the count it saved of itself speaks."""
     with zipfile.ZipFile(path) as packed:
         body = part(packed, "word/document.xml").decode("utf-8", "replace")
-        paragraphs = ("".join(re.findall(r"<w:t[^>]*>([^<]*)", p)) for p in body.split("</w:p>"))
+        paragraphs = ("".join(re.findall(r"<w:t[^<>]*>([^<]*)", p)) for p in body.split("</w:p>"))
         headings = [int(m[1]) for m in map(_HEADING.match, paragraphs) if m]
         if headings:
             return _within(page, max(headings))
@@ -108,8 +109,10 @@ def _in_workbook(path: Path, place: Place) -> Found:
         if place.row is None:
             return "there"
         wanted = [f for name, f in names.items() if place.sheet is None or name.casefold() == place.sheet.casefold()]
-        rows = [int(r) for f in wanted for r in _ROWS.findall(part(packed, f))]
-        return _within(place.row, max(rows, default=0))
+        parts = [part(packed, f) for f in wanted]
+        rows = [int(r) for content in parts for r in _ROWS.findall(content)]
+        cut = any(len(content) == MAX_PART for content in parts)  # its last rows were not read
+        return "unknown" if cut and place.row > max(rows, default=0) else _within(place.row, max(rows, default=0))
 
 
 def _sheets(packed: zipfile.ZipFile) -> dict[str, str]:
@@ -117,11 +120,11 @@ def _sheets(packed: zipfile.ZipFile) -> dict[str, str]:
     book = part(packed, "xl/workbook.xml").decode("utf-8", "replace")
     links = part(packed, "xl/_rels/workbook.xml.rels").decode("utf-8", "replace")
     targets: dict[str, str] = {}
-    for link in re.findall(r"<Relationship\b[^>]*>", links):
+    for link in re.findall(r"<Relationship\b[^<>]*>", links):
         keys = dict(re.findall(r"\b(Id|Target)=\"([^\"]*)\"", link))
         targets[keys.get("Id", "")] = keys.get("Target", "")
     out: dict[str, str] = {}
-    for sheet in re.findall(r"<sheet\b[^>]*>", book):
+    for sheet in re.findall(r"<sheet\b[^<>]*>", book):
         name, link = re.search(r"\bname=\"([^\"]*)\"", sheet), re.search(r"\br:id=\"([^\"]*)\"", sheet)
         if name and link:
             target = targets.get(link[1], "").lstrip("/")
