@@ -470,3 +470,54 @@ def test_half_a_pair_of_markets_is_left_out_and_counted():
     found, without = rct.spillover(lost, **asked).headline, rct.spillover(data[data["pair"] != "P1"], **asked).headline
     assert found.estimate == close(without.estimate)
     assert {loss.reason: loss.n_rows for loss in found.dropped} == {"outcome_missing": 4, "partner_missing": 4}
+
+
+def gappy() -> pd.DataFrame:
+    """Sixty units in twenty clusters of three, with gaps in what was drawn, received and measured."""
+    rng = np.random.default_rng(12)
+    market = np.repeat(np.arange(20), 3)
+    data = pd.DataFrame({"market": market, "share": np.array([0.0, 0.5])[market % 2], "drawn": (market % 2).astype(float),
+                         "dose": (market % 4).astype(float), "profit": rng.normal(size=60), "size": rng.normal(size=60)})
+    data["invited"] = data["drawn"] * (np.arange(60) % 3 < 2)
+    data.loc[[4, 20], "profit"], data.loc[[7, 9], "size"] = np.nan, np.nan
+    return data
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+@pytest.mark.parametrize(("method", "options", "gap"), [
+    ("dose_response", {"dose": "dose", "dose_drawn": True}, "dose"),
+    ("saturation", {"treatment": "invited", "saturation": "share"}, "share"),
+    ("spillover", {"treatment": "invited", "cluster_treatment": "drawn", "population_share": 2 / 3}, "drawn"),
+    ("ols", {"treatment": "drawn", "covariates": ["size"]}, "drawn")])
+def test_pandas_nullable_columns_give_the_same_numbers(method, options, gap, backend):
+    data = gappy()
+    data.loc[data["market"] == 6, gap] = np.nan
+    given = {"outcome": "profit", "cluster": "market"} | options
+    plain = getattr(rct, method)(data, **given).headline
+    other = getattr(rct, method)(data.convert_dtypes(dtype_backend=backend), **given).headline
+    assert (other.n, other.estimate, other.std_error, other.p_value) == (
+        plain.n, close(plain.estimate), close(plain.std_error), close(plain.p_value))
+    assert [(d.reason, d.rows) for d in other.dropped] == [(d.reason, d.rows) for d in plain.dropped]
+
+
+def test_a_negative_dose_and_a_third_value_are_named_beside_gaps():
+    data = gappy().convert_dtypes()
+    data.loc[3, "dose"], data.loc[5, "dose"] = pd.NA, -2
+    with pytest.raises(DataError, match=re.escape("1 doses are negative (rows 6)")):
+        rct.dose_response(data, outcome="profit", dose="dose", dose_drawn=True, cluster="market")
+    data = gappy().convert_dtypes()
+    data.loc[3, "drawn"], data.loc[5, "drawn"] = pd.NA, 2
+    with pytest.raises(DataError, match="2 in 1 row"):
+        rct.ols(data, outcome="profit", treatment="drawn")
+
+
+@pytest.mark.parametrize("role", ["treatment", "strata", "cluster", "weights"])
+@pytest.mark.parametrize("method", ["difference_in_means", "ols", "lee_bounds"])
+def test_a_list_where_one_column_is_meant(method, role):
+    assert f"{role}: it takes one name, not ['market']" in refused(method, firms(), **{role: ["market"]})
+
+
+def test_numbers_in_an_object_column_are_not_called_text():
+    data = firms().assign(profit=lambda d: d["profit"].astype(object).where(d.index != 2, None))
+    said = refused("ols", data)
+    assert "object" in said and "text" not in said

@@ -9,6 +9,7 @@ import pytest
 from impact.errors import DataError, DesignError
 from impact.evaluation import evaluate
 from impact.rct import poisson
+from impact.rct.counts import separated
 
 
 @pytest.fixture
@@ -81,3 +82,36 @@ def test_a_study_may_name_it_and_not_with_logs():
     assert e.estimate == poisson(data, outcome="profit", treatment="offered").estimate
     with pytest.raises(DesignError, match="declares logs"):
         evaluate(declare("rct", method="poisson", outcomes=[PROFIT | {"transform": "log"}]), data)
+
+
+@pytest.fixture
+def few():
+    # zeros are so many that in some draws a stratum or the covariate predicts them all
+    return pd.DataFrame({"sales": [0.0, 141, 0, 56, 48, 63, 88, 0, 0, 60, 0], "district": [0] * 6 + [1] * 5,
+                         "d": [0, 1, 0, 0, 1, 1, 1, 0, 0, 0, 0], "old": [1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0], "w": 2.5})
+
+
+def test_which_draws_have_a_ratio_does_not_hang_on_the_currency(few):
+    def told(estimate):
+        return dict(next(c for c in estimate.caveats if c.code == "randomisation_inference").values)
+
+    asked = {"outcome": "sales", "treatment": "d", "strata": "district", "covariates": ["old"]}
+    plain = poisson(few, **asked)
+    # 20 ways to draw 3 of 6 times 5 to draw 1 of 5; by hand: six have no ratio
+    assert (told(plain)["draws"], told(plain)["undefined"]) == (94, 6)
+    for other in (*(few.assign(sales=unit * few["sales"]) for unit in (1e-4, 0.01, 10, 100, 1e4)), few.iloc[::-1]):
+        again = poisson(other, **asked)
+        assert again.estimate == pytest.approx(plain.estimate, rel=1e-9)
+        assert (again.p_value, told(again)["undefined"]) == (plain.p_value, 6)
+    assert poisson(few, **asked, weights="w").p_value == plain.p_value
+
+
+def test_separation_is_told_from_small_means():
+    ones, x = np.ones(6), np.array([0.0, 0, 1, 1, 1, 0])
+    assert separated(np.column_stack([ones, x]), np.array([1.0, 2, 0, 0, 0, 0]))
+    assert not separated(np.column_stack([ones, x]), np.array([1.0, 2, 1e-9, 0, 0, 0]))
+    assert not separated(np.column_stack([ones, x]), np.array([0.0, 0, 0, 0, 0, 1]) + x)
+    # neither column alone, and both together
+    y = np.array([0.0, 0, 0, 3, 4, 5])
+    assert separated(np.column_stack([ones, [1.0, 1, 0, 0, 0, 0], [0.0, 0, 1, 0, 0, 0]]), y)
+    assert separated(np.column_stack([ones, [2.0, 3, 1, 0, 0, 0], [0.0, 1, 0, 0, 0, 0]]), y)

@@ -103,3 +103,20 @@ def test_a_constant_outcome_has_no_effect_of_taking_part_nor_a_ratio_nor_bounds_
     for row in rct.lee_bounds(data, outcome="y", treatment="d"):
         assert row.estimate == 0
         assert row.p_value is None
+
+
+@pytest.mark.parametrize("weights", [None, "w"])
+@pytest.mark.parametrize("groups", [10, 40])
+def test_one_stratum_is_no_stratum(groups, weights):
+    rng = np.random.default_rng(8)
+    market = np.repeat(np.arange(groups), 3)
+    data = pd.DataFrame({"market": market, "d": (market % 2).astype(float), "one": "north", "x": rng.normal(size=len(market)),
+                         "w": 2.0, "y": rng.normal(size=len(market))})
+    asked = {"outcome": "y", "treatment": "d", "cluster": "market", "weights": weights}
+    for function, more in ((rct.difference_in_means, {}), (rct.ols, {}), (rct.lin, {"covariates": ["x"]}),
+                           (rct.ratio_effect, {})):
+        plain, one = function(data, **asked, **more), function(data, **asked, **more, strata="one")
+        assert (one.estimate, one.std_error) == (pytest.approx(plain.estimate), pytest.approx(plain.std_error))
+        assert one.has_caveat("wild_bootstrap") == plain.has_caveat("wild_bootstrap")
+    with pytest.raises(DesignError, match="one stratum only"):
+        rct.lin(data, **asked, strata="one")

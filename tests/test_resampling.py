@@ -12,7 +12,7 @@ from impact.inference.assignment import declared_draw
 from impact.inference.bootstrap import wild_cluster_bootstrap, wild_cluster_set
 from impact.inference.inversion import Curves, confidence_set
 from impact.inference.multiple import sharpened_q, step_down
-from impact.inference.randomisation import randomisation_set, randomisation_test
+from impact.inference.randomisation import Member, joint_randomisation, randomisation_set, randomisation_test
 from impact.rct import ols
 
 
@@ -37,7 +37,7 @@ def test_two_of_four_by_hand():
     assert (test.draws, test.enumerated) == (6, True)
     assert test.estimate[0] == pytest.approx(2.0)
     assert test.p_value[0] == pytest.approx(2 / 6)
-    assert test.smallest_p == pytest.approx(1 / 6)
+    assert test.smallest_p[0] == pytest.approx(2 / 6)  # the mirror of the furthest draw is as far out
 
 
 def test_pairs_are_strata_of_two():
@@ -83,7 +83,7 @@ def test_every_draw_is_listed_once():
 def test_p_is_never_zero_and_says_its_floor(rng):
     y = np.concatenate([np.zeros(50), np.full(50, 100.0)]) + rng.normal(size=100) / 100
     test = randomisation_test(y, declared_draw(np.repeat([0.0, 1.0], 50)), draws=199)
-    assert test.p_value[0] == test.smallest_p == pytest.approx(1 / 200)
+    assert test.p_value[0] == test.smallest_p[0] == pytest.approx(1 / 200)
 
 
 @pytest.mark.parametrize("studentised", [True, False])
@@ -229,3 +229,28 @@ def test_the_bootstrap_never_shows_a_p_its_patterns_cannot_give():
                                  first_treated="first")
     assert tiny.has_caveat("few_clusters")
     assert not tiny.has_caveat("wild_bootstrap")
+
+
+def test_a_draw_that_repeats_a_covariate_is_set_aside():
+    # of the 20 draws of three of six, one is the covariate itself and one its mirror: no effect exists in them
+    y, d = np.array([3.0, 1.0, 4.0, 1.5, 5.0, 9.0]), np.array([1.0, 1, 0, 1, 0, 0])
+    x = np.column_stack([np.ones(6), [1.0, 1, 1, 0, 0, 0]])
+    draw = declared_draw(d)
+    test = randomisation_test(y, draw, covariates=x)
+    kept = [t for t in draw.every() if abs(t[:3].sum() - 1.5) < 1.5]
+    found = np.array([abs(naive_t(y, t, np.arange(6), x)) for t in kept])
+    assert (test.draws, test.undefined) == (18, 2) == (len(kept), 20 - len(kept))
+    assert test.p_value[0] == pytest.approx(np.mean(found >= abs(naive_t(y, d, np.arange(6), x)) * (1 - 1e-10)))
+    one, many = (randomisation_set(y, draw, covariates=x, conf_level=0.8, weights=w) for w in (None, np.full(6, 2.5)))
+    assert one[0].low == pytest.approx(many[0].low) and one[-1].high == pytest.approx(many[-1].high)
+    joint = joint_randomisation([Member(rows=np.arange(6), outcome=y, covariates=x),
+                                 Member(rows=np.arange(6), outcome=y**2, covariates=x[:, :1])], draw)
+    assert (joint.draws, joint.undefined) == (18, 2)
+
+
+@pytest.mark.parametrize("w", [None, np.full(10, 2.5), np.full(10, 0.1)])
+def test_no_effect_at_all_has_a_p_of_one(w):
+    y = np.array([1.0, 0, 0, 1, 1, 0, 1, 0, 0, 1])  # two of four yes, three of six yes
+    d = np.array([1.0, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+    test = randomisation_test(y, declared_draw(d), weights=w)
+    assert test.p_value[0] == 1.0

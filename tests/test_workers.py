@@ -603,3 +603,16 @@ def test_intervals_cover_the_declared_question(weighting):
         e = effect(frame, weighting, covariates=["x"], vcov="CR2")
         inside += e.conf_low < truth < e.conf_high
     assert 0.92 <= inside / 500 <= 0.99
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_nullable_columns_compose_the_same_workforce(six, backend):
+    known = six.assign(firm=six["firm"].map({f: i for i, f in enumerate(sorted(six["firm"].dropna().unique()))}),
+                       worker=six["worker"].factorize()[0])
+    plain, other = compose(known), compose(known.convert_dtypes(dtype_backend=backend))
+    assert other.keys() == plain.keys()
+    for term, row in plain.items():
+        assert (other[term].estimate, other[term].n) == (pytest.approx(row.estimate), row.n)
+    gap = known.convert_dtypes(dtype_backend=backend)
+    gap.loc[len(gap)] = [pd.NA, pd.NA, 99, pd.NA, 5, 1]
+    assert compose(gap)["incumbents"].estimate == pytest.approx(plain["incumbents"].estimate)

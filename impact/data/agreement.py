@@ -14,6 +14,7 @@ from impact.data.frame import (
     holds_words,
     listed,
     number_problem,
+    places,
     rows_text,
     weights_problem,
     zero_one_problem,
@@ -261,7 +262,7 @@ def _outcome_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> li
             out += _value_problems(outcome, frame[outcome.column], place)  # one still to be made is examined once it is
         before = outcome.baseline
         if outcome.is_log and before in usable and _uses_baseline(study) and (frame[before] <= 0).any():
-            rows = np.flatnonzero((frame[before] <= 0).to_numpy()) + 1
+            rows = places(frame[before] <= 0) + 1
             out.append(Problem(where=f"outcomes[{i}].baseline, column '{before}'", what="the logarithm needs values above "
                                f"0; {len(rows)} rows have none (rows {listed(rows)})",
                                cure="Write transform: none for this outcome, or correct the data."))
@@ -291,7 +292,7 @@ def _value_problems(outcome: Outcome, column: pd.Series[Any], place: str) -> lis
         return [Problem(where=place, what="it has the same value on every row", cure="An outcome that does not vary cannot "
                         "show an effect: is it the right column?")]
     if outcome.is_log and (values <= 0).any():
-        rows = np.flatnonzero((column <= 0).to_numpy()) + 1
+        rows = places(column <= 0) + 1
         return [Problem(where=place, what=f"the logarithm needs values above 0; {len(rows)} rows have none (rows "
                         f"{listed(rows)})", cure="Write transform: none for this outcome, or correct the data.")]
     return []

@@ -79,6 +79,21 @@ class Selection:
         return np.asarray(pd.factorize(column, sort=True)[0], dtype=np.int64)
 
 
+def places(mask: Any) -> Codes:
+    """Positions of the rows where something holds; what compares with a missing value does not."""
+    import pandas as pd
+
+    return np.flatnonzero(pd.Series(mask).fillna(False).to_numpy(dtype=bool)).astype(np.int64)
+
+
+def gaps_as_nan(data: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Write ids whose gaps compare as unknown (pandas' nullable types) with gaps that are unlike everything."""
+    import pandas as pd
+
+    open_ = [name for name in names if getattr(data[name].dtype, "na_value", None) is pd.NA]
+    return data.assign(**{name: data[name].astype(object).where(data[name].notna(), np.nan) for name in open_})
+
+
 def listed(names: Iterable[Any], most: int = MAX_SHOWN) -> str:
     """List a few names in a message: ``a, b, c and 4 more``."""
     shown = [str(name) for name in names]
@@ -102,7 +117,8 @@ def rows_text(rows: Iterable[Any], most: int = MAX_SHOWN) -> str:
     return f"{'row' if len(numbers) == 1 else 'rows'} {listed(numbers, most)}"
 
 
-ONE_NAME = ("outcome", "unit", "time")  # roles of one column in every method
+ONE_NAME = ("outcome", "treatment", "takeup", "dose", "unit", "time", "round", "by", "strata", "cluster", "weights", "firm",
+            "worker", "wage", "closed", "saturation", "encouragement")  # roles of one column in every method
 
 
 def as_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -159,7 +175,8 @@ def number_problem(data: pd.DataFrame, name: str) -> Problem | None:
                        cure="Write the period as a number, e.g. the year.")
     bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
     what = f"it holds text, not numbers ({int(bad.sum())} of {len(column)} rows)" if bad.any() else (
-        "it holds numbers stored as text")
+        "it holds numbers stored as text" if column.map(lambda value: isinstance(value, str)).any() else
+        "it holds numbers in a column that is not one of numbers (object)")
     text = bad if bad.any() else column.notna()
     return Problem(where=f"column '{name}'", what=f"{what}: {rows_text(np.flatnonzero(text) + 1)}",
                    cure="Turn it into numbers and leave empty cells empty.")
@@ -189,9 +206,9 @@ def zero_one_problem(data: pd.DataFrame, name: str) -> Problem | None:
     others = [value for value in counts.index if value not in (0, 1)]
     if not others:
         return None
-    places = [rows_text(np.flatnonzero(data[name] == value) + 1, FEW) for value in others[:FEW]]
+    where = [rows_text(places(data[name] == value) + 1, FEW) for value in others[:FEW]]
     shown = joined([f"{value:.12g} in {counted(counts[value])} ({place})"
-                     for value, place in zip(others, places, strict=False)], len(others))
+                     for value, place in zip(others, where, strict=False)], len(others))
     beside = " and ".join(f"{value} in {counted(counts.get(value, 0))}" for value in (0, 1) if value in counts.index)
     return Problem(where=f"column '{name}'", what=f"it holds {len(others)} value(s) other than 0 and 1: {shown}"
                    + (f"; beside {beside}" if beside else ""), cure=_recode(len(counts)))
@@ -214,7 +231,7 @@ def _words_problem(data: pd.DataFrame, name: str) -> Problem:
     elif 2 < len(values) <= MAX_SHOWN:
         parts = []
         for value, label in zip(values, speakable(values), strict=True):
-            rows = np.flatnonzero(data[name] == value) + 1
+            rows = places(data[name] == value) + 1
             parts.append(f"{'a word' if label == 'id hidden' else label} in {counted(len(rows))} ({rows_text(rows, FEW)})")
         what = f"it is coded in {len(values)} words, not 0 and 1: {'; '.join(parts)}"
     return Problem(where=f"column '{name}'", what=what, cure=_recode(len(values)))

@@ -15,7 +15,7 @@ from impact.errors import DataError, DesignError, Problem
 from impact.inference.assignment import declared_draw
 from impact.inference.linear import Array, Codes, least_squares
 from impact.inference.multiple import TIE
-from impact.inference.randomisation import randomisation_test
+from impact.inference.randomisation import randomisation_test, smallest_p
 from impact.inference.sandwich import covariance
 from impact.inference.traits import Trait, missing_shares, prognostic_score, read_traits
 from impact.inference.wald import wald_test
@@ -279,7 +279,7 @@ def _redrawn(joint: JointTest, sample: _Sample, traits: Array, controls: Array, 
     count = int((drawn >= found * (1 - TIE)).sum())
     p = count / test.draws if test.enumerated else (1 + count) / (1 + test.draws)
     return replace(joint, distance=math.sqrt(found), p_redrawn=p, draws=test.draws, enumerated=test.enumerated,
-                   smallest_p=test.smallest_p)
+                   smallest_p=float(smallest_p(drawn[:, None], test.enumerated)[0]))
 
 
 def _notes(sample: _Sample, traits: Sequence[Trait], joint: JointTest, denominator: str, randomised: bool,

@@ -45,11 +45,13 @@ class Curves:
 def studentise(top: Array, spread: Array, size: float) -> Array:
     """Divide numerators by their errors; without spread an effect is infinitely clear, and none is none.
 
-    ``size`` is the length of what both are made of: below 1e-10 of it there is only rounding.
+    ``size`` is the length of what both are made of: below 1e-10 of it there is only rounding. So is a numerator below
+    1e-10 of its error: it is zero, lest draws of no effect at all be ranked by their rounding.
     """
     real = spread > ROUNDING * size
     clear = np.where(np.abs(top) > ROUNDING * size, np.copysign(np.inf, top), 0.0)
-    return np.asarray(np.where(real, top / np.where(real, spread, 1.0), clear))
+    ratio = top / np.where(real, spread, 1.0)
+    return np.asarray(np.where(real, np.where(np.abs(ratio) > ROUNDING, ratio, 0.0), clear))
 
 
 def perfect(outcome: Array, treatment: Array) -> bool:

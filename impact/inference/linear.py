@@ -77,6 +77,12 @@ def independent_columns(design: Array, sizes: Array | None = None) -> list[int]:
     return kept
 
 
+def centred(columns: Array, weights: Array | None = None) -> Array:
+    """Take its (weighted) mean out of each column, (n, k); there may be no column."""
+    w = np.ones(len(columns)) if weights is None else weights
+    return np.asarray(columns - w @ columns / w.sum())
+
+
 def least_squares(design: Array, outcome: Array, names: Sequence[str], *, weights: Array | None = None,
                   must_keep: Sequence[str] = (), sizes: Array | None = None) -> Fit:
     """Regress an outcome on a design.

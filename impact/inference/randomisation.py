@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from impact.inference.assignment import Draw
@@ -19,6 +20,7 @@ from impact.results import Segment
 MOST_ENUMERATED = 20_000
 DRAWS = 5_000
 BLOCK = 6_000_000  # numbers held in memory at once
+REPEATED = 1e-10  # share of what was drawn that covariates leave: below it the draw repeats them and has no effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,8 @@ class RandomisationTest:
     p_value : (q,) two-sided.
     drawn : (R, q) statistics of the draws, for joint tests over outcomes.
     draws : R. enumerated : whether R is all there are.
-    smallest_p : the least p-value these draws can give.
+    smallest_p : (q,) the least p-value these draws can give: of all draws, the share that is as far out as the furthest.
+    undefined : draws set aside since what they drew repeats the covariates, so that no effect exists in them.
     """
 
     estimate: Array
@@ -41,7 +44,8 @@ class RandomisationTest:
     drawn: Array
     draws: int
     enumerated: bool
-    smallest_p: float
+    smallest_p: Array
+    undefined: int = 0
 
 
 class _Sums:
@@ -116,6 +120,15 @@ def _statistics(sums: _Sums, arms: Array, studentised: bool) -> tuple[Array, Arr
     return effect, out
 
 
+def _exist(sums: _Sums, arms: Array) -> NDArray[np.bool_]:
+    """Whether a draw's effect exists, (R,): not where the covariates account for all that was drawn."""
+    return np.asarray(sums.effects(arms)[1] > REPEATED * (arms @ sums.n))
+
+
+def _kept(arms: Array, exist: NDArray[np.bool_]) -> Array:
+    return arms if exist.all() else arms[exist]
+
+
 def _draws(draw: Draw, draws: int, seed: int, most: int) -> tuple[Array, bool]:
     if draw.count() <= most:
         return draw.every(), True
@@ -142,7 +155,8 @@ def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None 
     -------
     RandomisationTest
         Sampled: p = (1 + #≥)/(1 + R). Enumerated: p = #≥/R with the observed draw among them. Ties count, to 1e-10
-        relative. p is never 0.
+        relative. p is never 0. Draws without an effect, in which the covariates account for all that was drawn, are set
+        aside and counted, as :func:`impact.inference.replays.replay` does.
 
     Notes
     -----
@@ -150,19 +164,28 @@ def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None 
     """
     y = outcomes.reshape(len(outcomes), -1)
     sums = _Sums(y, np.ones((len(y), 1)) if covariates is None else covariates, draw, weights)
-    arms, enumerated = _draws(draw, draws, seed, most_enumerated)
+    every, enumerated = _draws(draw, draws, seed, most_enumerated)
+    arms = _kept(every, _exist(sums, every))
     estimate, statistic = _statistics(sums, draw.arm[None, :], studentised)
     step = max(1, BLOCK // sums.width)
     drawn = np.concatenate([_statistics(sums, arms[i:i + step], studentised)[1] for i in range(0, len(arms), step)])
-    return _tested(estimate[0], statistic[0], drawn, enumerated)
+    return _tested(estimate[0], statistic[0], drawn, enumerated, len(every) - len(arms))
 
 
-def _tested(estimate: Array, statistic: Array, drawn: Array, enumerated: bool) -> RandomisationTest:
+def _tested(estimate: Array, statistic: Array, drawn: Array, enumerated: bool, undefined: int) -> RandomisationTest:
     """Count the draws as large as what was observed; the observed one is always among all there are."""
     count, total = (np.abs(drawn) >= np.abs(statistic) * (1 - TIE)).sum(axis=0), len(drawn)
-    p = np.maximum(count, 1) / total if enumerated else (1 + count) / (1 + total)
+    p = np.maximum(count, 1) / max(total, 1) if enumerated else (1 + count) / (1 + total)
     return RandomisationTest(estimate=estimate, statistic=statistic, p_value=p, drawn=drawn, draws=total,
-                             enumerated=enumerated, smallest_p=1 / total if enumerated else 1 / (1 + total))
+                             enumerated=enumerated, smallest_p=smallest_p(drawn, enumerated), undefined=undefined)
+
+
+def smallest_p(drawn: Array, enumerated: bool) -> Array:
+    """Least p-value that draws (R, q) can give; where halves were drawn each has a mirror, and two are furthest out."""
+    size, total = np.abs(drawn), len(drawn)
+    if not enumerated or not total:
+        return np.full(drawn.shape[1], 1 / (1 + total))
+    return np.asarray((size >= size.max(axis=0) * (1 - TIE)).sum(axis=0) / total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +209,8 @@ def joint_randomisation(members: Sequence[Member], draw: Draw, *, draws: int = D
                         most_enumerated: int = MOST_ENUMERATED) -> RandomisationTest:
     """Test several outcomes under the same draws, each on the rows where it is known; what step-down tests need.
 
+    A draw in which the effect of any outcome does not exist is set aside for all.
+
     Parameters
     ----------
     members : the outcomes. draw : the assignment of all n rows. Others as :func:`randomisation_test`, studentised.
@@ -195,18 +220,20 @@ def joint_randomisation(members: Sequence[Member], draw: Draw, *, draws: int = D
     With outcomes known on the same rows and the same covariates this is :func:`randomisation_test`
     (tests/test_families.py).
     """
-    arms, enumerated = _draws(draw, draws, seed, most_enumerated)
+    every, enumerated = _draws(draw, draws, seed, most_enumerated)
+    parts = [_Sums(member.outcome[:, None], member.covariates,
+                   Draw(cluster=draw.cluster[member.rows], arm=draw.arm, stratum=draw.stratum), member.weights)
+             for member in members]
+    arms = _kept(every, np.logical_and.reduce([_exist(sums, every) for sums in parts]))
     found, observed, drawn = [], [], []
-    for member in members:
-        part = Draw(cluster=draw.cluster[member.rows], arm=draw.arm, stratum=draw.stratum)
-        sums = _Sums(member.outcome[:, None], member.covariates, part, member.weights)
+    for sums in parts:
         effect, statistic = _statistics(sums, draw.arm[None, :], True)
         step = max(1, BLOCK // sums.width)
         again = [_statistics(sums, arms[i:i + step], True)[1] for i in range(0, len(arms), step)]
         found.append(effect[0, 0])
         observed.append(statistic[0, 0])
         drawn.append(np.concatenate(again)[:, 0])
-    return _tested(np.array(found), np.array(observed), np.column_stack(drawn), enumerated)
+    return _tested(np.array(found), np.array(observed), np.column_stack(drawn), enumerated, len(every) - len(arms))
 
 
 def randomisation_set(outcome: Array, draw: Draw, *, covariates: Array | None = None, studentised: bool = True,
@@ -235,6 +262,7 @@ def randomisation_set(outcome: Array, draw: Draw, *, covariates: Array | None = 
         y, x = sums.rest.T
         return point_set(float(x @ y) / float(x @ x), float(test.p_value[0]), conf_level)
     arms, enumerated = _draws(draw, draws, seed, most_enumerated)
+    arms = _kept(arms, _exist(sums, arms))
     step = max(1, BLOCK // sums.width)
     parts = [_curves(sums, arms[i:i + step], studentised) for i in range(0, len(arms), step)]
     curves = Curves(numerator=np.concatenate([c.numerator for c in parts]),

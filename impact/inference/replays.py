@@ -17,6 +17,7 @@ from impact.inference.assignment import Draw
 from impact.inference.inversion import ROUNDING, TIE, Curves, confidence_set, point_set, studentise
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.lots import Lots
+from impact.inference.randomisation import smallest_p
 from impact.inference.sandwich import sum_by_cluster
 from impact.inference.wald import singular
 from impact.results import Segment
@@ -56,7 +57,7 @@ class Replay:
     Attributes
     ----------
     p_value : (q,) two-sided. draws : R, those in which the number exists; undefined : those in which it does not.
-    enumerated : whether the draws are all there are. smallest_p : the least p-value these draws can give.
+    enumerated : whether the draws are all there are. smallest_p : (q,) the least p-value these draws can give.
     observed, drawn : statistics of the draw that was made, and curves of the others, by number.
     """
 
@@ -64,7 +65,7 @@ class Replay:
     draws: int
     undefined: int
     enumerated: bool
-    smallest_p: float
+    smallest_p: Array
     observed: Statistics
     drawn: tuple[Curves, ...]
 
@@ -176,13 +177,14 @@ def replay(own: Own, draw: Draw | Lots, observed: Codes, *, draws: int = DRAWS, 
         else:
             undefined += 1
     limit = np.abs(found.at_zero()) * (1 - TIE)
-    reached = np.array([np.abs(each.at_zero()) >= limit for each in kept]).reshape(len(kept), -1).sum(axis=0)
+    drawn = np.array([each.at_zero() for each in kept]).reshape(len(kept), len(limit))
+    reached = (np.abs(drawn) >= limit).sum(axis=0)
     total = max(len(kept), 1)
     p = np.maximum(reached, 1) / total if enumerated else (1 + reached) / (1 + len(kept))
     curves = tuple(Curves(numerator=np.array([each.numerator[j] for each in kept]),
                           variance=np.array([each.variance[j] for each in kept])) for j in range(len(limit)))
     return Replay(p_value=p, draws=len(kept), undefined=undefined, enumerated=enumerated,
-                  smallest_p=1 / total if enumerated else 1 / (1 + len(kept)), observed=found, drawn=curves)
+                  smallest_p=smallest_p(drawn, enumerated), observed=found, drawn=curves)
 
 
 def _codes(draw: Draw | Lots, draws: int, seed: int, enumerated: bool) -> Iterable[Codes]:

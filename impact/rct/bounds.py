@@ -155,7 +155,8 @@ def manski_bounds(data: pd.DataFrame, *, outcome: str, treatment: str, low: floa
 def _enrolled(data: pd.DataFrame, outcome: str, treatment: str, strata: str | None, tighten: tuple[str, ...],
               cluster: str | None, weights: str | None, transform: str) -> _Enrolled:
     cells = [*as_names(strata), *tighten]
-    require_columns(data, outcome=outcome, treatment=treatment, cells=cells, cluster=cluster, weights=weights)
+    require_columns(data, outcome=outcome, treatment=treatment, strata=strata, tighten=tighten, cluster=cluster,
+                    weights=weights)
     check_columns(data, numbers=(outcome, *as_names(weights)), zero_one=(treatment,), complete=as_names(cluster))
     rows = keep_known(data, ((treatment, "treatment"), *((c, "cell") for c in cells), (weights, "weight")), weights)
     raw, offered = rows.numbers(outcome), rows.numbers(treatment)

@@ -173,7 +173,7 @@ def select_cells(data: pd.DataFrame, *, outcome: str, roles: Mapping[str, str], 
     caller to check. ``halves`` is the offer by which pairs were drawn: half a pair is left out and counted.
     """
     covariates = as_names(covariates)
-    require_columns(data, outcome=outcome, treatment=tuple(roles), covariates=covariates, strata=strata, cluster=cluster,
+    require_columns(data, outcome=outcome, treatments=tuple(roles), covariates=covariates, strata=strata, cluster=cluster,
                     weights=weights)
     check_columns(data, zero_one=zero_one, numbers=(outcome, *(name for name in roles if name not in zero_one), *covariates,
                                                     *as_names(weights)), complete=as_names(cluster))

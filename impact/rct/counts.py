@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 STEPS = 100
 CLOSE = 1e-12
+SMALL = 1e-9  # of the mean outcome: a fitted mean below it may be on its way to zero for ever
 
 
 def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequence[str] = (),
@@ -139,13 +140,39 @@ def _fit(design: Array, trial: Trial) -> Array:
     beta = np.zeros(design.shape[1])
     for _ in range(STEPS):
         mean = np.exp(np.clip(design @ beta, -500, 500))
-        step = np.linalg.solve((design * (weights * mean)[:, None]).T @ design, design.T @ (weights * (y - mean)))
+        try:
+            step = np.linalg.solve((design * (weights * mean)[:, None]).T @ design, design.T @ (weights * (y - mean)))
+        except np.linalg.LinAlgError:
+            break
         beta = beta + step * min(1.0, 5.0 / max(float(np.abs(design @ step).max()), 1e-300))
         if float(np.abs(step).max()) < CLOSE:
+            if float(mean.min()) < SMALL and separated(design, y):
+                break  # what looked settled is rounding
             beta[0] += math.log(scale)
             return beta
     raise DesignError(Problem(where="poisson", what="the regression does not settle: a stratum or covariate predicts zeros "
                               "perfectly", cure="Merge small strata, or leave the covariate out."), source="design")
+
+
+def separated(design: Array, outcome: Array) -> bool:
+    """Whether some sum of columns is zero wherever the outcome is above zero, and below zero for some zeros, never above.
+
+    Then the coefficients of a Poisson regression run to infinity (Correia, Guimarães & Zylkin 2019, arXiv:1903.01633).
+
+    Parameters
+    ----------
+    design : (n, k) of full rank. outcome : (n,), zero or above.
+    """
+    from scipy import optimize
+
+    size = np.abs(design).max(axis=0)
+    scaled = design / np.where(size > 0, size, 1.0)
+    zeros, others = scaled[outcome == 0], scaled[outcome > 0]
+    if not len(zeros):
+        return False
+    found = optimize.linprog(zeros.sum(axis=0), A_ub=np.vstack([zeros, -zeros]), bounds=(None, None), b_ub=np.concatenate(
+        [np.zeros(len(zeros)), np.ones(len(zeros))]), A_eq=others, b_eq=np.zeros(len(others)))
+    return bool(found.status == 0 and found.fun < -0.5)
 
 
 def _error(design: Array, trial: Trial, beta: Array) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import as_names, check_columns, listed, require_columns
+from impact.data.frame import as_names, check_columns, listed, places, require_columns
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.lots import observed_lots
@@ -150,7 +150,7 @@ def _select(data: pd.DataFrame, outcome: str, dose: str, treatment: str | None, 
     if treatment is not None:
         _check_offer(data, dose, treatment)
         data = data.assign(**{dose: data[dose].astype(float).mask((data[treatment] == 0) & data[dose].isna(), 0.0)})
-    below = np.flatnonzero((data[dose] < 0).to_numpy()) + 1
+    below = places(data[dose] < 0) + 1
     if len(below):
         raise DataError(Problem(where=f"column '{dose}'", what=f"{len(below)} doses are negative (rows {listed(below)})",
                                 cure="A dose is an amount received: 0 for none."), source="data")
@@ -162,7 +162,7 @@ def _select(data: pd.DataFrame, outcome: str, dose: str, treatment: str | None, 
 
 
 def _check_offer(data: pd.DataFrame, dose: str, treatment: str) -> None:
-    crossed = np.flatnonzero(((data[treatment] == 0) & (data[dose] > 0)).to_numpy()) + 1
+    crossed = places((data[treatment] == 0) & (data[dose] > 0)) + 1
     if len(crossed):
         raise DataError(Problem(
             where=f"column '{dose}'",

@@ -121,13 +121,13 @@ def with_own_draws(rows: Sequence[Estimate], own: Own, draw: Draw | Lots, observ
     test = replay(own, draw, observed, draws=draws, seed=seed)
     if test.draws < 2:
         return list(rows)
-    how = _Drawn(draws=test.draws, enumerated=test.enumerated, smallest_p=test.smallest_p, by_cluster=by_cluster,
-                 undefined=test.undefined)
     out = []
     for j, row in enumerate(rows):
         turned = inverted is None or inverted[j]
         segments = test.confidence_set(j, row.conf_level) if turned and is_few(row) else None
         told = f"{said} {holds}" if segments is not None else said
+        how = _Drawn(draws=test.draws, enumerated=test.enumerated, smallest_p=float(test.smallest_p[j]),
+                     by_cluster=by_cluster, undefined=test.undefined)
         out.append(_by_lot(row, float(test.p_value[j]), segments, how, told) if is_few(row) else row)
     return out
 
@@ -225,10 +225,13 @@ def drawable(offered: Array, blocks: Codes | None) -> bool:
 def _randomised(estimate: Estimate, outcome: Array, draw: Draw, design: Array, weights: Array | None,
                 received: Array | None, seed: int, by_cluster: bool, said: str) -> Estimate:
     test = randomisation_test(outcome, draw, covariates=design, seed=seed, weights=weights)
+    if test.draws < 2:
+        return estimate
     segments = randomisation_set(outcome, draw, covariates=design, seed=seed, conf_level=estimate.conf_level,
                                  weights=weights, received=received)
     return _by_lot(estimate, float(test.p_value[0]), segments, _Drawn(
-        draws=test.draws, enumerated=test.enumerated, smallest_p=test.smallest_p, by_cluster=by_cluster), said)
+        draws=test.draws, enumerated=test.enumerated, smallest_p=float(test.smallest_p[0]), by_cluster=by_cluster,
+        undefined=test.undefined), said)
 
 
 def _by_lot(estimate: Estimate, p: float, segments: tuple[Segment, ...] | None, how: _Drawn, said: str) -> Estimate:
@@ -241,7 +244,8 @@ def _by_lot(estimate: Estimate, p: float, segments: tuple[Segment, ...] | None, 
         text += (" The interval is the usual one: the two come from different arguments and may disagree; with few "
                  f"{noun} the p-value decides.")
     if how.undefined:
-        text += f" {how.undefined:,} further draws in which the number does not exist are set aside."
+        draws, are = ("draw", "is") if how.undefined == 1 else ("draws", "are")
+        text += f" {how.undefined:,} further {draws} in which the number does not exist {are} set aside."
     caveat = Caveat(code="randomisation_inference", text=f"{text} {said}".strip(), values=(
         ("draws", how.draws), ("smallest_p", how.smallest_p),
         *((("undefined", how.undefined),) if how.undefined else ()),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from impact.data.frame import Selection, listed
+from impact.data.frame import Selection, gaps_as_nan, listed, places
 from impact.data.privacy import speakable
 from impact.errors import DataError, Problem
 from impact.inference.linear import Array, Codes
@@ -78,6 +78,7 @@ def link_rounds(data: pd.DataFrame, round: str, before: Any, after: Any, *, firm
                 wage: str, traits: tuple[str, ...], closed: str | None, strata: str | None,
                 cluster: str | None) -> Workforce:
     """Hold the two rounds against each other, and refuse what cannot be linked."""
+    data = gaps_as_nan(data, (firm, worker, round))
     at, losses = _rounds_of(data, round, before, after, firm)
     _check_workers(data[at >= 0], firm=firm, worker=worker, round=round)
     of_firm, pay, named = data[firm], data[wage].to_numpy(dtype=float), data[worker].notna().to_numpy()
@@ -158,7 +159,8 @@ def _rounds_of(data: pd.DataFrame, round: str, before: Any, after: Any,
         what = "before and after name the same round" if before == after else f"no row has the value {_shown(absent)}"
         raise DataError(Problem(where=f"column '{round}'", what=what, cure="Give before= and after=, the values of the two "
                                 f"rounds; found: {_shown(values.dropna().unique().tolist())}."), source="data")
-    at = np.where(values == before, 0, np.where(values == after, 1, -1)).astype(np.int64)
+    at = np.full(len(data), -1, dtype=np.int64)
+    at[places(values == before)], at[places(values == after)] = 0, 1
     unknown, lost = values.isna().to_numpy(), (at == 0) & data[firm].isna().to_numpy()
     losses = [(unknown, "round_missing", f"{round} is missing"),
               (~unknown & (at < 0), "other_round", f"{round} is neither {before} nor {after}"),

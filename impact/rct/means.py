@@ -9,7 +9,7 @@ import numpy as np
 from impact.data.frame import as_names, check_columns, require_columns, transformed
 from impact.inference.contrasts import Contrast, difference
 from impact.inference.intervals import infer
-from impact.inference.linear import Array, Codes
+from impact.inference.linear import Array, Codes, centred
 from impact.inference.replays import Own, Statistics, from_scores
 from impact.inference.report import is_share, make_estimate, spread
 from impact.inference.sandwich import sum_by_cluster
@@ -113,8 +113,8 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
 
 def _others(dummies: Array, treated: Array, weights: Array | None) -> Array:
     """Columns beside which the coefficient of the offer is the blocks' average (Lin 2013)."""
-    centred = dummies - np.average(dummies, axis=0, weights=weights)
-    return np.column_stack([np.ones(len(treated)), centred, centred * treated[:, None]])
+    centre = centred(dummies, weights)
+    return np.column_stack([np.ones(len(treated)), centre, centre * treated[:, None]])
 
 
 def _careful(found: Contrast, conf_level: float) -> list[Caveat]:

@@ -16,7 +16,7 @@ from impact.errors import DesignError, Problem
 from impact.inference.beside import wild_contrast
 from impact.inference.fieller import fieller_set
 from impact.inference.intervals import Inference, check_level, infer
-from impact.inference.linear import Codes, Fit, least_squares
+from impact.inference.linear import Codes, Fit, centred, least_squares
 from impact.inference.replays import Statistics, of_fit
 from impact.inference.report import make_estimate, spread
 from impact.inference.sandwich import Covariance
@@ -179,9 +179,9 @@ def _check_sides(trial: Trial, strata: str | None) -> None:
 def _centred(trial: Trial, treatment: str) -> Fit:
     """Regress on controls, the offer, and both interacted; controls centred, so that the intercept is a mean of all."""
     others, names = trial.controls()
-    centred = others - np.average(others, axis=0, weights=trial.weights) if names else others
+    centre = centred(others, trial.weights)
     # the offer stands before its interactions: a covariate known in one arm only loses its interaction, not the effect
-    design = np.column_stack([np.ones(len(trial.y)), centred, trial.offered, centred * trial.offered[:, None]])
+    design = np.column_stack([np.ones(len(trial.y)), centre, trial.offered, centre * trial.offered[:, None]])
     return least_squares(design, trial.y, ["(intercept)", *names, treatment, *(f"{n} × {treatment}" for n in names)],
                          weights=trial.weights, must_keep=(treatment,))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from impact.data.frame import as_names, listed, rows_text
 from impact.errors import DesignError, Problem
-from impact.inference.linear import Array, Codes, Fit
+from impact.inference.linear import Array, Codes, Fit, centred
 from impact.inference.replays import Own, Statistics, of_fit
 from impact.inference.report import is_share, make_estimate, spread
 from impact.inference.sandwich import Covariance, seen_share
@@ -217,9 +217,12 @@ def _fit(trial: Trial, treatment: str, interacted: bool) -> Fit:
     used = trial
     if interacted:
         others, names = trial.controls()
-        centred = others - np.average(others, axis=0, weights=trial.weights)
+        if not names:
+            raise DesignError(Problem(where="lin", what="there is no covariate to interact with, and one stratum only",
+                                      cure="Use difference_in_means."), source="design")
+        centre = centred(others, trial.weights)
         both = [j for j, name in enumerate(names) if not _rare(trial, others[:, j], name)]
-        used = replace(trial, extra=np.column_stack([centred, centred[:, both] * trial.offered[:, None]]), blocks=None,
+        used = replace(trial, extra=np.column_stack([centre, centre[:, both] * trial.offered[:, None]]), blocks=None,
                        labels=[*names, *(f"{names[j]} × {treatment}" for j in both)])
     fit = regress(used, {treatment: trial.offered})
     if fit.left_out:  # covariates that repeat each other are refused before: these do so within one arm only

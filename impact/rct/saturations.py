@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import rows_text
+from impact.data.frame import places, rows_text
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
 from impact.rct.cells import (
@@ -136,7 +136,7 @@ def _saturation_problems(data: pd.DataFrame, treatment: str, saturation: str, le
     column = data[saturation]
     out = [*misplaced(data, treatment, column == 0, 1, "treated in clusters with saturation 0"),
            *misplaced(data, treatment, column == 1, 0, "untreated in clusters with saturation 1")]
-    outside = np.flatnonzero(((column < 0) | (column > 1)).to_numpy()) + 1
+    outside = places((column < 0) | (column > 1)) + 1
     if len(outside):
         out.append(Problem(where=f"column '{saturation}'", what=f"{len(outside)} rows lie outside 0 to 1 "
                            f"({rows_text(outside)})", cure="Write thirty per cent as 0.3."))

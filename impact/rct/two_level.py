@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impact.data.frame import as_names, check_columns, listed, require_columns, rows_text
+from impact.data.frame import as_names, check_columns, listed, places, require_columns, rows_text
 from impact.data.privacy import speakable
 from impact.errors import DesignError, Problem
 from impact.inference.linear import Array, Codes
@@ -189,7 +189,7 @@ def _share_problems(shares: Sequence[float] | Array, where: str, ids: Sequence[s
 
 def misplaced(data: pd.DataFrame, treatment: str, where: pd.Series[bool], value: int, what: str) -> list[Problem]:
     """List the rows whose invitation contradicts what was drawn for their cluster."""
-    rows = np.flatnonzero((where & (data[treatment] == value)).to_numpy()) + 1
+    rows = places(where & (data[treatment] == value)) + 1
     if not len(rows):
         return []
     return [Problem(where=f"column '{treatment}'", what=f"{len(rows)} unit{' is' if len(rows) == 1 else 's are'} {what} "
