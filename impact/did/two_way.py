@@ -110,8 +110,8 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
         outcome=outcome, term=term, method="two_way_fixed_effects", estimand="att", inference=inference, counts=counts,
         vcov=kind, card=_card(lay, kind, df_rule, groups),
         base=lay.base(d == 1, inference.estimate), assumptions=ASSUMPTIONS, transform=transform,
-        question=QUESTIONS["two_way_fixed_effects"]["as_coded" if off else ""] + weighted(lay), outcome_sd=spread(y[d == 0]),
-        dropped=lay.rows.dropped, period=lay.span,
+        question=QUESTIONS["two_way_fixed_effects"]["as_coded" if off else ""] + weighted(lay),
+        outcome_sd=spread(y[d == 0]), dropped=lay.rows.dropped, period=lay.span,
         caveats=(*staggered(lay.first if first_treated is not None else _starts(lay)), *off, *lay.notes),
         share=lay.share, details=(("coefficients", _coefficients(found)), ("left_out", found.left_out), *lay.record))
     fit = found.fit
