@@ -30,6 +30,9 @@ SHARED = ("covariates", "cluster", "weights")  # options that group-time effects
 OWN: dict[str, tuple[Callable[..., Check], str]] = {
     "poisson": (did.earlier_growth, GROWTH), "triple_difference": (did.earlier_gaps, GAPS)}
 LEFT_OUT = "One cohort left out at a time"
+NO_SIGN = "nothing to overturn"
+EXAMINED = {"average": "The average of group-time effects over periods since treatment",
+            "first": "The group-time effect in the first period of treatment"}
 SHIFTS = (1.0, 2.0)
 MOST_FORBIDDEN = 0.1  # share of weight above which such comparisons can move the answer
 CLOSE_FIT = 0.25  # of the outcome's spread: our threshold for a mix that followed the area before
@@ -91,25 +94,50 @@ def _trends(sample: Sample, outcome: Outcome, own: Estimate, group_time: Keyword
     rows = [*effects.aggregate("dynamic").rows]
     level, seed = group_time["conf_level"], group_time.get("seed", 0)
     joint = _tried("pretrend_group_time", TITLE, lambda: effects.pretrend)
-    checks = [*(_tried(code, TITLES[kind], partial(_robust, effects, kind, level, seed, rows))
-                for code, kind in (("sensitivity", "relative_magnitudes"), ("sensitivity_smoothness", "smoothness"))),
-              _tried("hidden_drift", "Drift that earlier periods could have shown",
-                     lambda: did.hidden_drift(effects, conf_level=level, seed=seed))]
-    if own.method == "group_time_att":
-        return [joint, *checks], rows
-    one, other = amount(effects.headline.estimate, own.transform), amount(own.estimate, own.transform)
-    start = f"On group-time effects ({one}; the primary method gives {other}): "
-    return [joint, *(c if c.verdict == "not_applicable" else replace(
-        c, reason=start + c.reason[:1].lower() + c.reason[1:]) for c in checks)], rows
+    return [joint, *(_tried(code, TITLES[kind], partial(_robust, effects, kind, level, seed, own, rows))
+                     for code, kind in (("sensitivity", "relative_magnitudes"), ("sensitivity_smoothness", "smoothness"))),
+            _tried("hidden_drift", "Drift that earlier periods could have shown", lambda: _of_the_primary(
+                did.hidden_drift(effects, conf_level=level, seed=seed), own, rows[0].estimate, "average",
+                named=True))], rows
 
 
-def _robust(effects: Any, kind: str, level: float, seed: int, rows: list[Estimate]) -> Check | None:
+def _robust(effects: Any, kind: str, level: float, seed: int, own: Estimate, rows: list[Estimate]) -> Check | None:
     # long paths are examined at their first effect
     later = sum(float(row.horizon or "nan") >= 0 for row in effects.aggregate("dynamic").rows[1:])
-    found = did.sensitivity(effects, kind=kind, conf_level=level, seed=seed,
-                            parameter="average" if later <= MOST_AFTER else "first")
+    parameter = "average" if later <= MOST_AFTER else "first"
+    found = did.sensitivity(effects, kind=kind, conf_level=level, seed=seed, parameter=parameter)
     rows += found.rows[1:]
-    return found.check
+    return None if found.check is None else _with_its_sign(found.check, own, found.headline, parameter)
+
+
+def _with_its_sign(check: Check, own: Estimate, examined: Estimate, parameter: str) -> Check:
+    """Hold a check of how far trends may part against the primary estimate, whose sign is the one that could fall."""
+    if own.excludes_zero == examined.excludes_zero:
+        return _of_the_primary(check, own, examined.estimate, parameter)
+    if examined.excludes_zero:
+        why = "has an interval that holds zero already" if own.interval else "has no interval"
+        return replace(check, verdict="not_applicable", word=NO_SIGN, measured=None, threshold=None,
+                       reason=f"The primary method's estimate {why}, so there is no conclusion that could fall.")
+    return replace(check, word="not examined", reason=f"{EXAMINED[parameter]} has an interval that holds zero under "
+                   "parallel trends already, so that how far trends may part before the sign of the primary method's "
+                   f"estimate falls cannot be said. {_beside(own, examined.estimate, parameter)}")
+
+
+def _of_the_primary(check: Check, own: Estimate, examined: float, parameter: str, *, named: bool = False) -> Check:
+    """Say which number was examined, where it is not the primary estimate itself; ``named`` where the check says it."""
+    same = amount(examined, own.transform) == amount(own.estimate, own.transform)
+    if check.verdict == "not_applicable" or (own.method == "group_time_att" and same):
+        return check
+    said = check.reason
+    if own.method != "group_time_att":
+        said = f"On group-time effects: {said[:1].lower()}{said[1:]}"
+    return replace(check, reason=f"{said} {_beside(own, None if named else examined, parameter)}")
+
+
+def _beside(own: Estimate, examined: float | None, parameter: str) -> str:
+    other = amount(own.estimate, own.transform)
+    return f"The primary method's estimate is {other}." if examined is None else (
+        f"{EXAMINED[parameter]} is {amount(examined, own.transform)}, the primary method's estimate {other}.")
 
 
 def _earlier_fit(own: Estimate) -> Check:

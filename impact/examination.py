@@ -45,8 +45,10 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
         out += _matching(sample, estimates)
     for outcome in sample.study.primaries:
         found, treated, groups = _found(sample, outcome)
-        out.append(checks.attrition(found, treated, outcome=outcome.name, what="never reported it"
-                                    if design.kind == "did" else "not found again",
+        what = "not found again"
+        if design.kind == "did":
+            found, what = _at_the_end(sample, outcome, found)
+        out.append(checks.attrition(found, treated, outcome=outcome.name, what=what,
                                     unknown=len(sample.units()) - len(treated), clusters=groups,
                                     conf_level=sample.study.analysis.conf_level))
         if design.kind == "did":
@@ -150,6 +152,29 @@ def _found(sample: Sample, outcome: Outcome) -> tuple[Array, Array, Codes | None
         return found, treated, None
     groups = units.loc[keep, "unit"].map(sample.frame.groupby(sample.unit)[sample.cluster].first())
     return found, treated, np.asarray(groups.factorize()[0], dtype=np.int64)
+
+
+def _at_the_end(sample: Sample, outcome: Outcome, ever: Array) -> tuple[Array, str]:
+    """For each unit with a known arm, whether its outcome is known in the last period, and what became of the others.
+
+    ``ever`` says whose outcome is known at some time: where units are not followed, that is all that can be asked.
+    """
+    design, options = sample.study.design, dict(sample.study.analysis.primary.options)
+    if design.unit == ROW_NUMBER or options.get("panel") is False:
+        return ever, "never reported it"
+    frame, time = sample.frame, str(design.time)
+    known = frame[frame[outcome.column].notna()]
+    if options.get("periods"):
+        known = known[known[time].isin(options["periods"])]
+    last = known[time].max()
+    units = sample.units()
+    stayed = units.loc[units["treated"].notna(), "unit"].isin(known.loc[known[time] == last, sample.unit])
+    found = stayed.to_numpy(dtype=float)
+    gone = int((ever > found).sum())
+    if not gone:
+        return found, "never reported it"
+    never = int((ever == 0).sum())
+    return found, f"not measured in the last period, {last:.12g}{f' ({never} of them never)' if never else ''}"
 
 
 def flow_of(sample: Sample, outcome: Outcome, estimate: Estimate) -> Flow:

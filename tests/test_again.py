@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from impact import did
 from impact.did import (
@@ -147,6 +148,21 @@ def test_side_by_side_each_row_is_the_methods_own_call():
     assert all(row.question in shown for row in made)
     assert "they answer different questions" in shown
     assert "two_by_two" in shown
+    assert [line.split()[0] for line in shown.splitlines() if line.endswith("PROVISIONAL")] == ["two_way_fixed_effects"]
+    assert "log points" not in shown
+    logs = compare(data.assign(y=np.exp(data["y"] / 10)), **KEYS, transform="log", methods=["imputation"])
+    assert str(logs).startswith("y: one data set, 1 question, effects in log points")
+
+
+def test_a_picture_of_several_methods_names_each_by_its_own_name_and_asks_no_single_question():
+    data = firms()
+    alt = compare(data, **KEYS).plot().alt
+    assert "group time att:" in alt
+    assert "average" not in alt
+    words = [text.get_text() for text in compare(data, **KEYS).plot().figure.findobj(Text)]
+    assert any("different questions" in line for line in words)
+    again = placebo_dates(group_time_att, data, **KEYS).plot().alt
+    assert "the estimate itself:" in again
 
 
 def test_five_defensible_numbers_on_one_data_set():

@@ -19,6 +19,7 @@ from impact.did import (
     sun_abraham,
     two_by_two,
     two_way_fixed_effects,
+    unbalanced_agreement,
 )
 from impact.did.fragility import _breakdown
 from impact.errors import DataError, DesignError
@@ -365,3 +366,33 @@ def test_stacks_name_their_comparison():
     data = panel()
     for group, said in (("never_treated", "units never treated"), ("not_yet_treated", "untreated through the window")):
         assert said in head(stacked(data, **KEYS, window=(-1, 0), control_group=group)).question
+
+
+@pytest.mark.parametrize("estimate", [
+    two_way_fixed_effects, lambda d, **k: two_by_two(d, **k, periods=(3, 4)), group_time_att, imputation, sun_abraham,
+    lambda d, **k: event_study(d, **k, window=(-2, 1)), lambda d, **k: stacked(d, **k, window=(-2, 1)), poisson])
+def test_weighted_numbers_say_that_they_are_and_stand_beside_a_weighted_mean(estimate):
+    """The treated's mean less the effect is what they would have had: both have the same weights."""
+    data = panel()
+    data["w"] = np.where(data["firm"] % 2 == 0, 3.0, 1.0)
+    data["y"] = 10.0 + 6 * (data["firm"] % 2 == 0) + (data["t"] >= data["first"])  # heavy firms have more, the effect is 1
+    made = estimate(data, **KEYS, weights="w")
+    row = made if isinstance(made, Estimate) else made.headline
+    assert "weight" in row.question
+    if row.transform == "none":
+        assert row.estimate == pytest.approx(1.0)
+        assert row.comparison_mean == pytest.approx((3 * 16 + 10) / 4, abs=0.2)
+
+
+def test_the_answers_to_missing_rows_are_in_the_unit_of_the_estimate():
+    data = panel(miss=0.2).assign(y=lambda d: np.exp(d["y"] / 10))
+    logs = unbalanced_agreement(data, **KEYS, transform="log")
+    own = group_time_att(data, **KEYS, transform="log").headline
+    assert f"within cell {100 * np.expm1(own.estimate):+.3g}% (" in logs.reason
+    falls = unbalanced_agreement(data.assign(y=-data["y"]), **KEYS)
+    assert "within cell −" in falls.reason
+
+
+def test_three_starts_are_listed_as_a_sentence_lists_them():
+    three = two_way_fixed_effects(panel(cohorts=(3.0, 4.0, 6.0, np.nan)), **KEYS)
+    assert "began in 3, 4 and 6, and two-way" in texts(three, "provisional")[0]

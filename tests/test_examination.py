@@ -8,8 +8,10 @@ import pytest
 from support_studies import PROFIT, cross_section, declare, panel
 
 from impact.checks import overlap, pretrends
+from impact.credibility import _of_the_primary, _with_its_sign
 from impact.errors import DesignError, StudyError
 from impact.evaluation import evaluate
+from impact.results import Check, Estimate, Segment
 
 JOBS = PROFIT | {"name": "jobs", "column": "jobs", "label": "Jobs", "unit": "persons"}
 
@@ -77,7 +79,7 @@ def test_robustness_is_of_the_printed_number():
     again = check(made, "drop_the_largest:profit")
     assert f"the estimate is {made.headline.estimate:.3g}" in again.reason
     drift = check(made, "sensitivity:profit")
-    assert drift.verdict == "not_applicable" or drift.reason.startswith("On group-time effects (")
+    assert drift.verdict == "not_applicable" or "periods since treatment is" in drift.reason
     assert len({c.id for c in made.checks}) == len(made.checks)
 
 
@@ -180,3 +182,86 @@ def test_wrong_studies_are_refused_where_they_are_wrong():
     with pytest.raises(DesignError, match="600 neighbours") as error:
         evaluate(declare("matching", options={"neighbours": 600, "replace": True}), compared())
     assert "_first_treated" not in str(error.value)
+
+
+def leaving(*, periods: int = 6) -> pd.DataFrame:
+    """A panel in which every firm reports at first; 12 of 30 treated firms, but 2 of 30 others, leave before the end."""
+    data = panel(units=60, periods=periods, starts=(2003.0,))
+    firms = data.drop_duplicates("firm")
+    treated = firms["firm"][firms["first"].notna()]
+    others = firms["firm"][firms["first"].isna()]
+    gone = [*treated[:12], *others[:2]]
+    return data[~(data["firm"].isin(gone) & (data["year"] == data["year"].max()))]
+
+
+def test_firms_that_leave_are_losses_though_they_reported_at_first():
+    data = leaving()
+    found = check(evaluate(declare("did"), data), "attrition")
+    last = data["year"].max()
+    start = data.drop_duplicates("firm").set_index("firm")["first"].notna()
+    gone = ~start.index.isin(data.loc[data["year"] == last, "firm"])
+    told = dict(found.details)
+    assert found.verdict in ("concern", "fail")
+    assert found.measured == pytest.approx(gone.mean())
+    assert told["lost_treated"] == pytest.approx(gone[start].mean())
+    assert told["lost_comparison"] == pytest.approx(gone[~start].mean())
+    assert f"not measured in the last period, {last:.12g}" in found.reason
+
+
+def test_who_never_reported_is_told_beside_those_who_left():
+    data = leaving()
+    never = data["firm"].unique()[-3:]
+    data = data.assign(profit=data["profit"].mask(data["firm"].isin(never)))
+    found = check(evaluate(declare("did"), data), "attrition")
+    assert "(3 of them never)" in found.reason
+    whole = panel(units=60, periods=6, starts=(2003.0,))
+    only = whole.assign(profit=whole["profit"].mask(whole["firm"].isin(never)))
+    assert "never reported it" in check(evaluate(declare("did"), only), "attrition").reason
+    assert check(evaluate(declare("did"), whole), "attrition").word == "none in the file"
+
+
+def test_losses_of_two_periods_are_those_of_the_second():
+    data = leaving()
+    years = sorted(data["year"].unique())
+    made = evaluate(declare("did", method="two_by_two", options={"periods": [int(years[0]), int(years[-2])]}), data)
+    assert check(made, "attrition").word == "none in the file"
+
+
+def crossed(own: float, other: float, *, method: str = "imputation") -> tuple[Check, Check]:
+    """Checks of trends beside a primary effect that is ``own`` errors large, made on one that is ``other`` errors large."""
+    def made(name: str, size: float) -> Estimate:
+        low, high = 3 * size - 2 * 3, 3 * size + 2 * 3
+        return Estimate(id=f"profit/{name}", outcome="profit", term="treated", method=name, estimand="att", n=90,
+                        estimate=3 * size, std_error=3.0, vcov="CR1S", conf_level=0.95, conf_low=low, conf_high=high,
+                        interval=(Segment(low=low, high=high),))
+
+    mine, theirs = made(method, own), made("group_time_att", other)
+    word = "fragile" if theirs.excludes_zero else "nothing to overturn"
+    found = Check(id="sensitivity:profit", title="If trends were not parallel", word=word, reason="The sign stands.",
+                  verdict="concern" if theirs.excludes_zero else "not_applicable",
+                  measured=0.5 if theirs.excludes_zero else None)
+    drift = Check(id="hidden_drift:profit", title="Drift", verdict="pass", word="examined", reason="A drift of 2.")
+    return (_with_its_sign(found, mine, theirs, "average"), _of_the_primary(drift, mine, theirs.estimate, "average"))
+
+
+@pytest.mark.parametrize("method", ["imputation", "group_time_att"])
+def test_a_sign_the_primary_estimate_does_not_have_cannot_fall(method):
+    robust, drift = crossed(own=1.0, other=3.0, method=method)
+    assert (robust.verdict, robust.word, robust.measured) == ("not_applicable", "nothing to overturn", None)
+    assert "primary method's estimate has an interval that holds zero" in robust.reason
+    beside = "The average of group-time effects over periods since treatment is 9, the primary method's estimate 3."
+    said = "A drift of 2." if method == "group_time_att" else "On group-time effects: a drift of 2."
+    assert drift.reason == f"{said} {beside}"
+
+
+@pytest.mark.parametrize("method", ["imputation", "group_time_att"])
+def test_a_sign_that_only_the_primary_estimate_has_is_not_examined(method):
+    robust, _ = crossed(own=3.0, other=1.0, method=method)
+    assert (robust.verdict, robust.word) == ("not_applicable", "not examined")
+    assert robust.reason.startswith("The average of group-time effects over periods since treatment has an interval that")
+    both, drift = crossed(own=3.0, other=3.0, method=method)
+    assert (both.verdict, both.word, both.measured) == ("concern", "fragile", 0.5)
+    if method == "group_time_att":
+        assert (both.reason, drift.reason) == ("The sign stands.", "A drift of 2.")
+    neither, _ = crossed(own=1.0, other=1.0, method=method)
+    assert (neither.word, neither.reason) == ("nothing to overturn", "The sign stands.")

@@ -332,7 +332,9 @@ def _methods(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     if more:
         notes.append(s.word("and_more", n=str(more)))
     outcome = brief.results[0]
-    unit = "" if outcome.effect.unit is None else beside(s.text(outcome.effect.unit))
+    # a main answer in per cent has no unit of its own, the others may
+    own = next((e.unit for e in (outcome.effect, *(m.effect for m in kept)) if e.unit is not None), None)
+    unit = "" if own is None else beside(s.text(own))
     return {"rows": rows, "note": " ".join(notes), "caption": outcome.label.text + unit}
 
 

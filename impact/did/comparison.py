@@ -8,6 +8,7 @@ from importlib import import_module
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from impact.data.frame import counted
 from impact.errors import DataError, DesignError
 from impact.results import Estimates
 
@@ -28,11 +29,13 @@ class Comparison(Estimates):
     left_out: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{self.rows[0].outcome}: one data set, {len(self.rows)} questions"]
+        logs = ", effects in log points" if self.rows[0].transform == "log" else ""
+        lines = [f"{self.rows[0].outcome}: one data set, {counted(len(self.rows), 'question')}{logs}"]
         for row in self.rows:
             span = "no interval" if row.conf_low is None or row.conf_high is None else (
                 f"{row.conf_level:.0%} {row.conf_low:.4g} to {row.conf_high:.4g}")
-            lines += [f"  {row.method:24s} {row.estimate:10.4g}   {span}   n = {row.n}", f"      {row.question}"]
+            mark = "   PROVISIONAL" if row.has_caveat("provisional") else ""
+            lines += [f"  {row.method:24s} {row.estimate:10.4g}   {span}   n = {row.n}{mark}", f"      {row.question}"]
         lines += [f"  {name:24s} not estimated: {why}" for name, why in self.left_out]
         return "\n".join([*lines, WHY])
 
@@ -56,8 +59,8 @@ def compare(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_tre
     Returns
     -------
     Comparison
-        One row a method; printing it shows effect, interval and question. A method that cannot be used is named with its
-        reason.
+        One row a method; printing it shows effect, interval and question, and PROVISIONAL beside a number that compares
+        with units already treated. A method that cannot be used is named with its reason.
 
     Raises
     ------

@@ -72,8 +72,7 @@ def tell(lay: Layout, story: Story, inference: Inference, *, rows: Mask, questio
     counts = counts or lay.counts(rows)
     if not name:
         caveats, details = (*caveats, *lay.notes), (*details, *lay.record)
-    if lay.asked.weights is not None:
-        question += " (observations count by their weights)"
+    question += weighted(lay)
     card = replace(story.card, clusters_treated=counts.clusters_treated, clusters_comparison=counts.clusters_comparison)
     made = make_estimate(
         outcome=lay.asked.outcome, term=term, method=story.method, estimand=estimand, inference=inference, counts=counts,
@@ -81,6 +80,11 @@ def tell(lay: Layout, story: Story, inference: Inference, *, rows: Mask, questio
         assumptions=story.assumptions, transform=lay.asked.transform, outcome_sd=lay.control_sd, dropped=lay.rows.dropped,
         caveats=(*story.caveats, *caveats), period=period, details=details, share=lay.share)
     return replace(made, id=made.id + (f"/{name}" if name else ""), cohort=cohort, horizon=horizon)
+
+
+def weighted(lay: Layout) -> str:
+    """Say in a question that observations count by their weights, where they do."""
+    return " (observations count by their weights)" if lay.asked.weights is not None else ""
 
 
 def sums_by(codes: Codes, values: Array, groups: int) -> Array:
@@ -95,7 +99,8 @@ def staggered(first: Array) -> list[Caveat]:
     cohorts = np.unique(first[np.isfinite(first)])
     if len(cohorts) < 2:
         return []
-    names = " and ".join(f"{c:.12g}" for c in cohorts) if len(cohorts) < 4 else f"{len(cohorts)} periods"
-    return [Caveat(code="provisional", text=f"Provisional: treatment began in {names}, and two-way fixed effects then "
+    names = [f"{c:.12g}" for c in cohorts]
+    when = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) < 4 else f"{len(names)} periods"
+    return [Caveat(code="provisional", text=f"Provisional: treatment began in {when}, and two-way fixed effects then "
                    "compare late groups with groups already treated; if effects differ between groups or grow, the "
                    "average can mislead.", values=(("cohorts", len(cohorts)),))]

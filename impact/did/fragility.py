@@ -200,8 +200,8 @@ def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.
     said, made, found = (amount(x, base.transform) for x in (slope, bias, path.estimate))
     reason = (f"A straight drift apart of {said} a period would have moved at least one of the {b} earlier differences "
               f"clear of zero (at {1 - conf_level:.0%}, each on its own) with {power:.0%} chance; a smaller one may have "
-              f"gone unseen. Such a drift alone would make an effect of {made} out of nothing; the estimate is {found}."
-              f"{_few(base)}")
+              f"gone unseen. Such a drift alone would make an effect of {made} out of nothing; the average over "
+              f"periods since treatment is {found}.{_few(base)}")
     return Check(id=f"hidden_drift:{base.outcome}", title="Drift that earlier periods could have shown",
                  outcome=base.outcome, verdict="concern" if large else "pass",
                  word="little ruled out" if large else "examined", reason=reason, measured=slope,

@@ -112,8 +112,9 @@ class Layout:
                       clusters_comparison=distinct(self.clusters, other))
 
     def base(self, rows: Mask, effect: float, by_row: Array | None = None) -> Counterfactual:
-        """Mean the marked rows would have had; ``by_row`` weighs them as the effect does."""
+        """Mean the marked rows would have had; ``by_row`` weighs them as the effect does (left out: the table's weights)."""
         values = self.y[rows]
+        by_row = self.weights if by_row is None else by_row
         if by_row is not None:  # same spread, about the mean the effect belongs to
             values = values + (float(np.average(values, weights=by_row[rows])) - float(values.mean()))
         return counterfactual(values, effect, self.asked.transform)

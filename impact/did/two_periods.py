@@ -110,7 +110,7 @@ def two_by_two(data: pd.DataFrame, *, outcome: str, unit: str | None = None, tim
               _pooled(found, outcome, unit, time, after, covariates, cluster, weights, transform))
     _need_two_groups(sample, before, after, asked.follows, found.rows)
     inference, vcov, card = _infer(sample, method, conf_level, cluster or unit or "the row")
-    later = sample.later[sample.treated[sample.after] == 1]
+    later = _later_of_treated(sample)
     return make_estimate(
         outcome=outcome, term="treated", method="two_by_two", estimand="att", inference=inference, counts=_counts(sample),
         vcov=vcov, card=card, base=counterfactual(later, inference.estimate, transform),
@@ -142,6 +142,15 @@ class _Sample:
     x: Array
     weights: Array | None
     clusters: Codes | None
+
+
+def _later_of_treated(sample: _Sample) -> Array:
+    """Later outcomes of the treated: with weights of the same spread, about their weighted mean."""
+    mine = sample.treated[sample.after] == 1
+    values = sample.later[mine]
+    if sample.weights is None:
+        return values
+    return values + (float(np.average(values, weights=sample.weights[sample.after][mine])) - float(values.mean()))
 
 
 def _stock(found: Panel, asked: Asked, after: float) -> Opened:

@@ -11,11 +11,11 @@ import numpy as np
 
 from impact.data.arguments import check_flags
 from impact.data.frame import counted, listed
-from impact.data.panel import ASSUMPTIONS, counterfactual
+from impact.data.panel import ASSUMPTIONS
 from impact.data.privacy import speakable
 from impact.did.absorption import sweep
 from impact.did.calls import fixest, two_way_in_stata
-from impact.did.effects import staggered, within
+from impact.did.effects import staggered, weighted, within
 from impact.did.estimands import QUESTIONS
 from impact.did.layout import Layout, lay_out
 from impact.did.notes import undated
@@ -109,9 +109,9 @@ def two_way_fixed_effects(data: pd.DataFrame, *, outcome: str, unit: str, time: 
     estimate = make_estimate(
         outcome=outcome, term=term, method="two_way_fixed_effects", estimand="att", inference=inference, counts=counts,
         vcov=kind, card=_card(lay, kind, df_rule, groups),
-        base=counterfactual(y[d == 1], inference.estimate, transform), assumptions=ASSUMPTIONS, transform=transform,
-        question=QUESTIONS["two_way_fixed_effects"]["as_coded" if off else ""], outcome_sd=spread(y[d == 0]),
-        dropped=lay.rows.dropped, period=lay.span,
+        base=lay.base(d == 1, inference.estimate), assumptions=ASSUMPTIONS, transform=transform,
+        question=QUESTIONS["two_way_fixed_effects"]["as_coded" if off else ""] + weighted(lay),
+        outcome_sd=spread(y[d == 0]), dropped=lay.rows.dropped, period=lay.span,
         caveats=(*staggered(lay.first if first_treated is not None else _starts(lay)), *off, *lay.notes),
         share=lay.share, details=(("coefficients", _coefficients(found)), ("left_out", found.left_out), *lay.record))
     fit = found.fit

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from impact.did.again import amount
 from impact.did.group_time import group_time_att
 from impact.errors import DataError, DesignError
 from impact.results import Check, Estimate
@@ -69,8 +70,8 @@ def _verdict(mine: Estimate, found: dict[str, Estimate], failed: list[str], used
     apart = {name: abs(e.estimate - mine.estimate) / error for name, e in found.items() if e is not mine}
     failed = failed + [name for name, gap in apart.items() if math.isnan(gap)]
     known = {name: gap for name, gap in apart.items() if name not in failed}
-    shown = "; ".join(f"{name.replace('_', ' ')} {e.estimate:.3g} ({used[name][0]:,} units)" for name, e in found.items()
-                      if name not in failed)
+    shown = "; ".join(f"{name.replace('_', ' ')} {amount(e.estimate, mine.transform)} ({used[name][0]:,} units)"
+                      for name, e in found.items() if name not in failed)
     lost = f"; {' and '.join(name.replace('_', ' ') for name in failed)} cannot be estimated" if failed else ""
     largest = max(known.values(), default=None)
     text = f"Overall effect: {shown}{lost}."

@@ -32,6 +32,7 @@ from impact.results.plots.sheet import (
     write,
 )
 from impact.results.plots.wording import (
+    asked,
     bound_of,
     enumerated,
     held,
@@ -224,7 +225,7 @@ def forest(result: Estimates) -> tuple[Figure, str]:
     heights = [0.16 + BESIDE * max(len(a), len(b)) for a, b in zip(left, right, strict=True)]
     layout = Layout(width=max(7.2, 2 * MARGIN + wide + aside + 3.0), panel=sum(heights), left=MARGIN + wide + 0.2,
                     above=0.2, right=MARGIN + aside + 0.2)
-    sheet = Sheet(what, sentence(rows[0].question), layout, along=f"{what}, {scale(drawn[0])}",
+    sheet = Sheet(what, asked(rows), layout, along=f"{what}, {scale(drawn[0])}",
                   key=verdict_key(drawn, lambda empty: sign(*SINCE, hollow=empty)),
                   notes=[f"{name}: {verdict(e)}." for name, e in zip(names, rows, strict=True) if not pieces(e)][:4])
     _across_axis(sheet, limits, heights)

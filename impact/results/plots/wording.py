@@ -153,6 +153,13 @@ def bound_of(e: Estimate) -> float | None:
     return None if found is None else float(found)
 
 
+def asked(rows: Sequence[Estimate]) -> list[str]:
+    """Say what rows below each other are of: the first one's question, unless each method answers its own."""
+    if len({e.method for e in rows}) > 1 and len({e.question for e in rows}) > 1:
+        return ["Several methods, one data set: the numbers differ because they answer different questions."]
+    return sentence(rows[0].question)
+
+
 def _place(e: Estimate, name: str) -> str:
     """Name one of the places of an estimate: its cohort, single period, horizon or subgroup."""
     value = clean(getattr(e, name) or "")
@@ -170,12 +177,16 @@ def _place(e: Estimate, name: str) -> str:
 def labels(rows: Sequence[Estimate]) -> list[str]:
     """Name rows by what tells them apart."""
     apart = {name for name in (*PLACES, "term", "method", "estimand") if len({getattr(e, name) for e in rows}) > 1}
+    placed = any(_place(e, name) for e in rows for name in PLACES if name in apart)
+    again = len(rows) > 1 and all(e.id.startswith(f"{rows[0].id}/") for e in rows[1:])
 
     def of(e: Estimate) -> str:
         parts = [_place(e, name) for name in PLACES if name in apart]
         parts = [part for part in parts if part]
+        if not parts and e is rows[0] and (placed or again):
+            return "average" if placed else "the estimate itself"
         if not parts:
-            parts = ["average"] if apart & set(PLACES) and e is rows[0] else [clean(e.term)] if "term" in apart else []
+            parts = [clean(e.term)] if "term" in apart else []
         parts += [clean(e.method).replace("_", " ")] if "method" in apart else []
         parts += [clean(e.estimand).upper()] if "estimand" in apart and not parts else []
         return ", ".join(part for part in parts if part) or clean(e.term) or clean(e.method).replace("_", " ")
