@@ -113,6 +113,8 @@ def difference_in_means(data: pd.DataFrame, *, outcome: str, treatment: str, str
 
 def _others(dummies: Array, treated: Array, weights: Array | None) -> Array:
     """Columns beside which the coefficient of the offer is the blocks' average (Lin 2013)."""
+    if not dummies.shape[1]:  # strata of one level are no strata
+        return np.ones((len(treated), 1))
     centred = dummies - np.average(dummies, axis=0, weights=weights)
     return np.column_stack([np.ones(len(treated)), centred, centred * treated[:, None]])
 

@@ -16,6 +16,10 @@ LONGEST = 100  # characters of a row's name
 NAMED = 12  # rows listed in one sentence of it
 SCALES = {"log": "log points", "share": "share (0 to 1)"}
 PLACES = ("cohort", "period", "horizon", "subgroup")
+# methods whose function's name, read with spaces, is not how the field calls them
+METHODS = {"group_time_att": "group-time effects", "sun_abraham": "Sun and Abraham", "two_by_two": "two by two",
+           "two_way_fixed_effects": "two-way fixed effects", "synthetic_did": "synthetic DiD", "aipw": "doubly robust (AIPW)",
+           "late": "effect on compliers"}
 
 
 def finite(x: float | None) -> float | None:
@@ -159,12 +163,26 @@ def _place(e: Estimate, name: str) -> str:
     if name == "cohort":
         return f"first treated {value}" if value else ""
     if name == "period":
-        return f"in {value}" if value and "–" not in value else ""
+        dated = len(value) > 3 or not is_number(value)  # 2004, 2004-06; a round or a period that is counted is not a date
+        return (f"in {value}" if dated else f"period {value}") if value and "–" not in value else ""
     if name == "horizon" and is_number(value):
         away = float(value)
         words = f"{abs(away):.12g} {'before' if away < 0 else 'after'} first treatment" if away else "at first treatment"
         return "" if e.cohort else words  # cohort and period say it already
     return value if name == "subgroup" else ""
+
+
+def _method(e: Estimate) -> str:
+    return METHODS.get(e.method) or clean(e.method).replace("_", " ")
+
+
+def _beside(e: Estimate, apart: set[str], *, first: bool) -> list[str]:
+    """Name a row without a place among rows that have one: groups stand beside their difference, the others beside an average."""
+    if "subgroup" in apart:
+        return [f"difference, {clean(e.term)}"]
+    if first and apart & set(PLACES):
+        return ["average"]
+    return [clean(e.term)] if "term" in apart else []
 
 
 def labels(rows: Sequence[Estimate]) -> list[str]:
@@ -175,9 +193,9 @@ def labels(rows: Sequence[Estimate]) -> list[str]:
         parts = [_place(e, name) for name in PLACES if name in apart]
         parts = [part for part in parts if part]
         if not parts:
-            parts = ["average"] if apart & set(PLACES) and e is rows[0] else [clean(e.term)] if "term" in apart else []
-        parts += [clean(e.method).replace("_", " ")] if "method" in apart else []
+            parts = _beside(e, apart, first=e is rows[0])
+        parts += [_method(e)] if "method" in apart else []
         parts += [clean(e.estimand).upper()] if "estimand" in apart and not parts else []
-        return ", ".join(part for part in parts if part) or clean(e.term) or clean(e.method).replace("_", " ")
+        return ", ".join(part for part in parts if part) or clean(e.term) or _method(e)
 
     return [name if len(name) <= LONGEST else name[:LONGEST - 1].rstrip() + "…" for name in map(of, rows)]
