@@ -84,3 +84,12 @@ def test_an_error_for_many_clusters_is_said_to_be_one_or_has_the_bootstrap_besid
     assert not ols(data, **ASKED, vcov="CR2").has_caveat(many)
     wide = blocks_of_markets(5, blocks=6, drawn=4, spread=0.3)
     assert not ols(wide, **ASKED, vcov="CR1").has_caveat(many)
+
+
+@pytest.mark.parametrize("drawn", [3, 10])  # few clusters, drawn again, and enough of them, with the bootstrap beside
+def test_strata_of_one_level_are_no_strata(drawn):
+    data = blocks_of_markets(3, blocks=1, markets=2 * drawn, drawn=drawn)
+    alone, blocked = difference_in_means(data, **ASKED), difference_in_means(data, **ASKED, strata="block")
+    assert blocked.estimate == pytest.approx(alone.estimate, rel=1e-12)
+    assert blocked.std_error == pytest.approx(alone.std_error, rel=1e-9)
+    assert blocked.has_caveat("randomisation_inference") == alone.has_caveat("randomisation_inference") == (drawn == 3)

@@ -12,9 +12,10 @@ from xml.etree import ElementTree as ET
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from support_records import sample_evaluation
-from support_studies import panel
+from support_studies import dosed_firms, followed_firms, panel
 
 from impact.brief import theme
 from impact.did.decomposition import bacon_decomposition
@@ -23,6 +24,8 @@ from impact.did.fragility import Sensitivity, sensitivity
 from impact.did.group_time import group_time_att
 from impact.did.imputed import imputation
 from impact.errors import ImpactError
+from impact.rct.groups import subgroups
+from impact.rct.rounds import pooled_rounds
 from impact.results import Caveat, Estimate, Estimates, Segment, TrendPoint
 from impact.results.palette import COLOURS
 from impact.results.plots import Plot, kinds_of, plot
@@ -110,6 +113,39 @@ def texts(found: Plot) -> list[str]:
 
 
 # what stands where
+
+
+def test_a_difference_between_groups_is_not_called_an_average():
+    rows = subgroups(dosed_firms(), outcome="profit", treatment="offered", by="sector")
+    named = texts(rows.plot())
+    assert {"difference, tailors − food", "food", "tailors"} <= set(named)
+    assert "average" not in named
+    rounds = pooled_rounds(followed_firms(), outcome="profit", treatment="offered", unit="firm", round="wave")
+    assert {"average", "period 1", "period 3"} <= set(texts(rounds.plot()))
+
+
+def test_numbers_below_a_forest_do_not_touch_however_long_they_are():
+    for low, high in ((-4e9, 4.2e9), (2.4e9, 7.4e9), (-5.6e-6, 5e-6), (-8.1e9, 1.2e10)):
+        found = row(0, (low + high) / 2, low, high).plot()
+        canvas = FigureCanvasAgg(found.figure).get_renderer()
+        spots = sorted((t.get_window_extent(canvas) for t in panel_of(found).texts if t.get_position()[1] > 0.3),
+                       key=lambda spot: spot.x0)
+        assert len(spots) >= 2  # an axis has at least two numbers
+        assert all(a.x1 + 4 < b.x0 for a, b in zip(spots, spots[1:], strict=False))
+
+
+def test_one_comparison_has_an_axis_of_its_own_size():
+    data = panel(units=8, periods=4).assign(profit=lambda d: 1e-6 * d["profit"])
+    found = plot(bacon_decomposition(data, **NAMES))
+    low, high = panel_of(found).get_ylim()
+    assert high - low < 1e-5
+    assert "the average of 1" not in found.alt
+
+
+def test_figures_with_a_power_of_ten_have_one_precision():
+    numbers = Numbers([2.4e12, 2.42e12, 1.8e12])
+    assert [numbers.write(x) for x in (2.4e12, 2.42e12, 1.8e12)] == ["+2.40e12", "+2.42e12", "+1.80e12"]
+    assert [text for _, text in ticks(0.0, 5e12)] == ["0", "+1e12", "+2e12", "+3e12", "+4e12", "+5e12"]
 
 
 def test_an_event_study_draws_every_horizon_with_interval_band_and_reference(universal):
@@ -261,7 +297,7 @@ def test_rows_are_named_by_what_tells_them_apart(staggered):
     assert {"average", "3 before first treatment", "at first treatment", "1 after first treatment"} <= set(
         texts(staggered.aggregate("dynamic").plot("forest")))
     other = replace(staggered.headline, method="two_way_fixed_effects")
-    assert {"group time att", "two way fixed effects"} <= set(texts(Estimates(rows=(staggered.headline, other)).plot()))
+    assert {"group-time effects", "two-way fixed effects"} <= set(texts(Estimates(rows=(staggered.headline, other)).plot()))
 
 
 def test_units_stand_on_the_axes():
@@ -442,7 +478,7 @@ def test_numbers_are_plain():
     assert (numbers.write(1234.5), numbers.write(-0.5), numbers.write(0.0)) == ("+1,234", "0", "0")
     assert Numbers([0.0365, 0.0046]).write(-0.0365489) == "−0.0365"
     assert Numbers([1.2, 0.8, 300.0]).write(1.2) == "+1.2"
-    assert (Numbers([2.5e12]).write(2.5e12), Numbers([3e-7]).write(-3e-7)) == ("+2.5e12", "−3e−7")
+    assert (Numbers([2.5e12]).write(2.5e12), Numbers([3e-7]).write(-3e-7)) == ("+2.50e12", "−3.00e−7")
     assert in_signs(row(0, 1.0), Numbers([1.0])) == "+1.00 (no interval)"
     assert pieces(replace(row(0, 1.0, 0.0, 2.0), interval=())) == ((0.0, 2.0),)
 

@@ -264,16 +264,27 @@ def _across_axis(sheet: Sheet, limits: tuple[float, float], heights: Sequence[fl
     axes, total = sheet.axes, sum(heights)
     axes.set(xlim=limits, ylim=(total, 0))
     marks = ticks(*limits, most=5)
-    while len(marks) > 3 and sum(measure(text) + 0.12 for _, text in marks) > sheet.inches()[0]:
-        marks = marks[::2] if any(v == 0 for v, _ in marks[::2]) else marks[1::2]
+    named = _apart(sheet, marks)
     for value, text in marks:
         zero = value == 0
         stroke(axes, [value, value], [0, total], COLOURS["mute" if zero else "line"], 1.1 if zero else 0.6, order=1)
-        below_axis(sheet, value, text)
+        if (value, text) in named:
+            below_axis(sheet, value, text)
     for y in itertools.accumulate(heights[:-1]):
         stroke(sheet.page, [MARGIN, sheet.width - MARGIN], [sheet.top + y] * 2, COLOURS["tint"], 0.8, order=0)
     write(axes, -sheet.across(0.06), -0.1, "‹ lower", size=SMALL, colour="mute", across="right")
     write(axes, sheet.across(0.06), -0.1, "higher ›", size=SMALL, colour="mute")
+
+
+def _apart(sheet: Sheet, marks: Sequence[tuple[float, str]]) -> Sequence[tuple[float, str]]:
+    """Keep the numbers of an axis that do not touch: every second, third …, with zero where it is there; else its ends."""
+    def free(kept: Sequence[tuple[float, str]]) -> bool:
+        return all(sheet.across((measure(a) + measure(b)) / 2 + 0.12) <= right - left
+                   for (left, a), (right, b) in itertools.pairwise(kept))
+
+    origin = next((k for k, (value, _) in enumerate(marks) if value == 0), 0)
+    ways = (marks[origin % step::step] for step in range(1, len(marks)))
+    return next((kept for kept in (*(way for way in ways if len(way) > 1), (marks[0], marks[-1])) if free(kept)), marks[:1])
 
 
 def curve(result: Estimates) -> tuple[Figure, str]:

@@ -224,8 +224,9 @@ def scatter(result: Decomposition) -> tuple[Figure, str]:
     marks, top = ticks(*limits), 100 * max(r.weight for r in rows) * 1.08
     kinds = _kinds(rows, numbers)
     share = sum(r.weight for r in rows if r.forbidden)
-    lead = [f"Two-way fixed effects {numbers.write(result.twfe)}, the average of {len(rows)} comparisons by their weights; "
-            f"{_percent(share)} of the weight compares with units already treated."]
+    lead = [f"Two-way fixed effects {numbers.write(result.twfe)}, "
+            + (f"the average of {len(rows)} comparisons by their weights; " if len(rows) > 1 else "one comparison; ")
+            + f"{_percent(share)} of the weight compares with units already treated."]
     names = ("two-way", "fixed effects", numbers.write(result.twfe))
     sheet = Sheet(f"What the two-way fixed effects coefficient on {outcome} is made of", lead,
                   Layout(left=left_room(marks), right=MARGIN + 0.1 + max(measure(n, SMALL, bold=True) for n in names),

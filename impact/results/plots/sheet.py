@@ -112,13 +112,13 @@ class Numbers:
         sizes = sorted(abs(v) for v in values if v is not None and math.isfinite(v) and v != 0) or [1.0]
         top, middle = (math.floor(math.log10(x)) for x in (sizes[-1], sizes[len(sizes) // 2]))
         self.long = not SHORT <= sizes[-1] < LONG
-        self.places = 0 if self.long else min(6, max(0, 2 - top, 1 - middle))
+        self.places = 2 if self.long else min(6, max(0, 2 - top, 1 - middle))
 
     def write(self, value: float, *, sign: bool = True) -> str:
         """Write one figure, with its sign unless told otherwise; zero has none."""
         if self.long and value:
-            base, _, power = f"{abs(value):.2e}".partition("e")
-            text = f"{base.rstrip('0').rstrip('.')}e{int(power)}".replace("-", "−")
+            base, _, power = f"{abs(value):.{self.places}e}".partition("e")
+            text = f"{base}e{int(power)}".replace("-", "−")
         else:
             text = f"{abs(value):,.{self.places}f}"
             if not float(text.replace(",", "")):
@@ -142,7 +142,8 @@ def span(values: Sequence[float], ranges: Sequence[Sequence[Ends]], *, zero: boo
         ends.append(0.0)
     low, high = max(-cut, min(ends)), min(cut, max(ends))
     if not high - low > max(NEAR, 1e-9 * max(abs(low), abs(high))):
-        low, high = low - 1.0, high + 1.0
+        half = max(abs(low), abs(high)) if max(abs(low), abs(high)) > NEAR else 1.0
+        low, high = low - half, high + half
     return _room(low, high, any(pair[0] is None for p in ranges for pair in p),
                  any(pair[1] is None for p in ranges for pair in p))
 
@@ -158,7 +159,10 @@ def ticks(low: float, high: float, *, most: int = 6, sign: bool = True, tail: st
     step = next(step * m for m in (1, 2, 2.5, 5, 10, 20) if (high - low) / (step * m) <= most)
     values = [float(f"{k * step:.12g}") for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
     numbers = Numbers(values)
-    if not numbers.long:
+    if numbers.long:
+        digits = (f"{v:.2e}".partition("e")[0].rstrip("0").partition(".")[2] for v in values)
+        numbers.places = max(map(len, digits), default=0)
+    else:
         numbers.places = max(0, -math.floor(math.log10(step) + 1e-9))
         numbers.places += abs(step * 10**numbers.places - round(step * 10**numbers.places)) > 1e-6
     return [(v, numbers.write(v, sign=sign) + tail) for v in values]

@@ -16,6 +16,10 @@ LONGEST = 100  # characters of a row's name
 NAMED = 12  # rows listed in one sentence of it
 SCALES = {"log": "log points", "share": "share (0 to 1)"}
 PLACES = ("cohort", "period", "horizon", "subgroup")
+# methods whose function's name, read with spaces, is not how the field calls them
+METHODS = {"group_time_att": "group-time effects", "sun_abraham": "Sun and Abraham", "two_by_two": "two by two",
+           "two_way_fixed_effects": "two-way fixed effects", "synthetic_did": "synthetic DiD", "aipw": "doubly robust (AIPW)",
+           "late": "effect on compliers"}
 
 
 def finite(x: float | None) -> float | None:
@@ -166,12 +170,17 @@ def _place(e: Estimate, name: str) -> str:
     if name == "cohort":
         return f"first treated {value}" if value else ""
     if name == "period":
-        return f"in {value}" if value and "–" not in value else ""
+        dated = len(value) > 3 or not is_number(value)  # 2004, 2004-06; a round or a period that is counted is not a date
+        return (f"in {value}" if dated else f"period {value}") if value and "–" not in value else ""
     if name == "horizon" and is_number(value):
         away = float(value)
         words = f"{abs(away):.12g} {'before' if away < 0 else 'after'} first treatment" if away else "at first treatment"
         return "" if e.cohort else words  # cohort and period say it already
     return value if name == "subgroup" else ""
+
+
+def _method(e: Estimate) -> str:
+    return METHODS.get(e.method) or clean(e.method).replace("_", " ")
 
 
 def labels(rows: Sequence[Estimate]) -> list[str]:
@@ -183,12 +192,14 @@ def labels(rows: Sequence[Estimate]) -> list[str]:
     def of(e: Estimate) -> str:
         parts = [_place(e, name) for name in PLACES if name in apart]
         parts = [part for part in parts if part]
+        if not parts and "subgroup" in apart:  # groups stand beside their difference
+            parts = [f"difference, {clean(e.term)}"]
         if not parts and e is rows[0] and (placed or again):
             return "average" if placed else "the estimate itself"
         if not parts:
             parts = [clean(e.term)] if "term" in apart else []
-        parts += [clean(e.method).replace("_", " ")] if "method" in apart else []
+        parts += [_method(e)] if "method" in apart else []
         parts += [clean(e.estimand).upper()] if "estimand" in apart and not parts else []
-        return ", ".join(part for part in parts if part) or clean(e.term) or clean(e.method).replace("_", " ")
+        return ", ".join(part for part in parts if part) or clean(e.term) or _method(e)
 
     return [name if len(name) <= LONGEST else name[:LONGEST - 1].rstrip() + "…" for name in map(of, rows)]
