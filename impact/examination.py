@@ -34,11 +34,12 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
     out: list[Check] = []
     if design.kind == "rct":
         assignment = design.assignment
-        out.append(checks.draw_record(words(assignment.record if assignment else None),
-                                      assignment.rule if assignment else None))
+        proof = checks.draw_record(words(assignment.record if assignment else None), assignment.rule if assignment else None)
+        out.append(proof)
         once = sample.frame.drop_duplicates(sample.unit)  # rounds repeat what was measured before
         said = _said(sample)
         out.append(checks.balance(once.rename(columns=said), treatment=str(sample.treatment), randomised=True,
+                                  on_record=proof.verdict == "pass",
                                   covariates=[said.get(name, name) for name in _before(sample)],
                                   remedy=_remedy(sample, estimates)))
     if design.kind == "matching":

@@ -18,7 +18,7 @@ FAILED_LIMIT = 1.0  # standard deviations left after matching or weighting; ours
 
 
 def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], weights: Array | None = None,
-            randomised: bool = False, remedy: str = "", after: str = "matching", made_equal: bool = False,
+            randomised: bool = False, on_record: bool = True, remedy: str = "", after: str = "matching", made_equal: bool = False,
             denominator: str | None = None, outcome: str = "") -> Check:
     """Examine whether treated and comparison units were alike before.
 
@@ -26,6 +26,8 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
     ----------
     data, treatment, covariates, weights : as :func:`impact.checks.balance_table`.
     randomised : True for a trial: then an imbalance is chance and never fails the trial.
+    on_record : whether the trial's draw is on record; without, nobody can tell chance from choice, and a trial's imbalance
+        is a concern.
     remedy : what is done about a chance imbalance, as the end of a sentence ('the estimate adjusts for them').
     after : what made the weights: "matching", "weighting" or "regression", whose implied weights may be negative.
     made_equal : whether the method makes the means equal by construction, so that equal means are no test.
@@ -48,7 +50,7 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
     unit = denominator or ("pooled" if randomised else "treated")
     rows = compare_traits(data, treatment=treatment, covariates=covariates, weights=weights, denominator=unit,
                           implied=after == "regression")
-    limit = TRIAL_LIMIT if randomised else MATCHED_LIMIT
+    limit, chance = TRIAL_LIMIT if randomised else MATCHED_LIMIT, randomised and on_record
     gaps = [(r.label, r.now.smd) for r in rows]
     over = [name for name, smd in gaps if smd is None or abs(smd) > limit]
     largest, where = max(((abs(smd), name) for name, smd in gaps if smd is not None), default=(None, ""))
@@ -58,7 +60,8 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
     if not over:
         reason = f"{count}; the largest difference is {largest:.2f} ({where})."
     elif randomised:
-        reason = count + (f"; {', '.join(apart[:4])} differ{'s' if len(apart) == 1 else ''} more, which in a draw is chance"
+        told = "which in a draw is chance" if on_record else "which is chance in a draw, and no record of one is stated"
+        reason = count + (f"; {', '.join(apart[:4])} differ{'s' if len(apart) == 1 else ''} more, {told}"
                           f"{'; ' + remedy if remedy else ''}" if apart else "") + "."
     else:
         reason = count + (f"; {', '.join(apart[:4])} stay{'s' if len(apart) == 1 else ''} apart, the largest by "
@@ -68,9 +71,9 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
     if made_equal:
         reason += " The method makes these means equal by construction: this is no test of it."
     return Check(
-        id="balance", outcome=outcome, title=title, verdict="pass" if not over or randomised else
+        id="balance", outcome=outcome, title=title, verdict="pass" if not over or chance else
         "fail" if weights is not None and largest is not None and largest > FAILED_LIMIT else "concern",
-        word="alike" if not over else "chance differences" if randomised else "not alike", reason=reason,
+        word="alike" if not over else "chance differences" if chance else "not alike", reason=reason,
         measured=largest, threshold=limit, measure=f"largest absolute difference, in units of {DENOMINATORS[unit]}",
         source="Imbens & Rubin (2015)" if randomised else "Austin (2009), Statistics in Medicine 28",
         details=tuple(gaps))
