@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from support_shared import minimum_wages
 
 from impact import did
 from impact.did import (
@@ -23,7 +22,6 @@ from impact.did import (
 )
 from impact.errors import DataError, DesignError
 
-FILE = Path(__file__).parents[2] / "shared" / "reference" / "data" / "mpdta.csv"
 KEYS = {"outcome": "y", "unit": "firm", "time": "year", "first_treated": "first"}
 
 
@@ -150,13 +148,8 @@ def test_side_by_side_each_row_is_the_methods_own_call():
 
 
 def test_five_defensible_numbers_on_one_data_set():
-    if not FILE.exists():
-        pytest.skip(f"mpdta.csv is read in place from {FILE.parent}, and is not on this machine")
-    data = pd.read_csv(FILE)
-    first = next(c for c in data.columns if c in ("first.treat", "first_treat", "first_treated"))
-    unit = next(c for c in data.columns if c in ("countyreal", "county"))
-    data = data.assign(first=data[first].replace(0, np.nan).astype(float))
-    made = compare(data, outcome="lemp", unit=unit, time="year", first_treated="first", control_group="never_treated")
+    made = compare(minimum_wages(), outcome="lemp", unit="countyreal", time="year", first_treated="g",
+                   control_group="never_treated")
     found = {row.method: row.estimate for row in made}
     assert found["two_way_fixed_effects"] == pytest.approx(-0.0365, abs=5e-4)
     assert found["imputation"] == pytest.approx(-0.0477, abs=5e-4)

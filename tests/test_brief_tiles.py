@@ -9,27 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from support_briefs import declaration, rich
+from support_pages import page_of, plain
 from support_records import sample_evaluation
 
 import impact
 from impact.brief import compose
 from impact.brief.columns import in_words
-from impact.brief.page import present
-from impact.brief.theme import LADDER
 from impact.brief.view import beside
 from impact.brief.words import LANGUAGES
 from impact.errors import RenderError
 from impact.study import read_study, study_from_mapping
 
 DESIGNS = Path(__file__).parents[1] / "designs"
-
-
-def plain(text: str) -> str:
-    return text.replace("\u00a0", " ").replace("\u200b", "")
-
-
-def page_of(evaluation, language=None):
-    return present(compose(evaluation, language=language), LADDER[0])
 
 
 def test_a_tile_has_value_unit_interval_number_comparison_and_horizon():

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from support_briefs import declaration, rich, uncertain
+from support_pages import plain
 from support_records import sample_evaluation
 from test_briefs_render import many
 
@@ -20,10 +21,6 @@ from impact.brief.view import Speaker
 from impact.study import study_from_mapping
 
 WIDE = LADDER[0]
-
-
-def plain(text: str) -> str:
-    return text.replace("\u00a0", " ").replace("\u202f", " ").replace("\u200b", "")
 
 
 def spoken(make, language):

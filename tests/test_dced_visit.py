@@ -4,12 +4,12 @@ import dataclasses
 import hashlib
 import io
 import json
-import shutil
 import zipfile
 import zlib
 
 import pytest
 from openpyxl import Workbook, load_workbook
+from support_pages import needs_browser
 from support_records import sample_evaluation
 
 from impact.cli import main
@@ -480,35 +480,28 @@ def crowded(checked):
     return dataclasses.replace(checked, elements=elements, as_of="2026-07-01"), due, progress
 
 
-CHROMIUM = shutil.which("chromium")
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the pages are not opened in a browser")
-def test_the_pages_ask_for_nothing_and_the_managers_fits_one_sheet(programme, checked, tmp_path):
-    from playwright.sync_api import sync_playwright
+@needs_browser
+def test_the_pages_ask_for_nothing_and_the_managers_fits_one_sheet(browser, programme, checked, tmp_path):
     from pypdf import PdfReader
 
     pages = {"manager": manager_html(checked, falls_due(programme), since_last(checked, tmp_path)),
              "manager of much": manager_html(*crowded(checked)),
              "rehearsal": rehearsal_html(rehearse(programme, checked, sample=2, seed=7)),
              "room": room_html(furnish(programme, checked)[0])}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        for name, text in pages.items():
-            assert "self-check" in text
-            file = tmp_path / f"{name}.html"
-            file.write_text(text, encoding="utf-8")
-            page, asked, said = browser.new_page(), [], []
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
-            page.on("console", lambda message, said=said: said.append(message.text))
-            page.goto(file.as_uri())
-            assert asked == [file.as_uri()]
-            assert said == []
-            if "manager" in name:
-                content = page.pdf(prefer_css_page_size=True, print_background=True)
-                assert len(PdfReader(io.BytesIO(content)).pages) == 1
-            page.close()
-        browser.close()
+    for name, text in pages.items():
+        assert "self-check" in text
+        file = tmp_path / f"{name}.html"
+        file.write_text(text, encoding="utf-8")
+        page, asked, said = browser.new_page(), [], []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.goto(file.as_uri())
+        assert asked == [file.as_uri()]
+        assert said == []
+        if "manager" in name:
+            content = page.pdf(prefer_css_page_size=True, print_background=True)
+            assert len(PdfReader(io.BytesIO(content)).pages) == 1
+        page.close()
 
 
 def test_every_move_stands_with_its_reason_in_the_workbook_whatever_the_page_has_room_for(programme, checked):

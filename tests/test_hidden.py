@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from support_shared import shared
 
 from impact import matching, rct
 from impact.checks.hidden import e_value, pair_outcomes, rosenbaum_bounds
@@ -19,15 +19,7 @@ from impact.checks.selection import oster
 from impact.errors import DataError, DesignError
 
 close = pytest.approx
-SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"
 TRAITS = ["age", "educ", "black", "hispan", "married", "nodegree", "re74", "re75"]
-
-
-def shared(name: str) -> pd.DataFrame:
-    path = SHARED / f"{name}.csv"
-    if not path.exists():
-        pytest.skip(f"{name}.csv is not on this machine: it is read in place, never copied")
-    return pd.read_csv(path)
 
 
 def lalonde() -> pd.DataFrame:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import optimize, stats
+from support_shared import shared
 
 from impact.did.fragility import hidden_drift, sensitivity
 from impact.did.group_time import group_time_att
@@ -23,7 +23,6 @@ from impact.did.honest import (
 from impact.errors import DesignError
 from impact.results import Caveat, Estimate, Estimates
 
-FOLDER = Path(__file__).parents[2] / "shared" / "reference" / "data"
 # cases bounds_honestdid_rm and bounds_honestdid_flci: R HonestDiD 0.2.6, Benzarti & Carloni, first later period
 RELATIVE = [(0.5, 0.118, 0.271), (1.0, 0.067, 0.318), (1.5, 0.013, 0.37), (2.0, -0.042, 0.424)]
 SMOOTH = [(0.0, 0.131411315971182, 0.216169648216959), (0.01, 0.154965267080778, 0.270384530326524),
@@ -33,12 +32,10 @@ SMOOTH = [(0.0, 0.131411315971182, 0.216169648216959), (0.01, 0.154965267080778,
 
 @pytest.fixture(scope="module")
 def restaurants() -> EventPath:
-    if not (FOLDER / "honestdid_bc_beta.csv").exists():
-        pytest.skip(f"honestdid_bc_*.csv are read in place from {FOLDER}, and are not on this machine")
-    table = pd.read_csv(FOLDER / "honestdid_bc_beta.csv")
+    table = shared("honestdid_bc_beta")
     return EventPath(before=table.loc[table.period == "pre", "beta"].to_numpy(),
                      after=table.loc[table.period == "post", "beta"].to_numpy(),
-                     covariance=pd.read_csv(FOLDER / "honestdid_bc_sigma.csv").to_numpy(), weights=np.eye(4)[0])
+                     covariance=shared("honestdid_bc_sigma").to_numpy(), weights=np.eye(4)[0])
 
 
 def path(before, after, sd=1.0, weights=None) -> EventPath:

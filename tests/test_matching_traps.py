@@ -11,6 +11,7 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support_shared import shared
 
 from impact.errors import DataError, DesignError, ImpactError
 from impact.matching import nearest_neighbour
@@ -21,15 +22,11 @@ from impact.matching.propensity import propensity_score
 from impact.matching.units import select_units
 
 close = pytest.approx
-SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"
 PLAIN = {"bias_adjustment": False}
 
 
 def lalonde() -> dict:
-    path = SHARED / "lalonde.csv"
-    if not path.exists():
-        pytest.skip(f"lalonde.csv is not on this machine: it is read in place from {SHARED}, never copied")
-    return {"data": pd.read_csv(path), "outcome": "re78", "treatment": "treat",
+    return {"data": shared("lalonde"), "outcome": "re78", "treatment": "treat",
             "covariates": ["age", "educ", "race", "married", "nodegree", "re74", "re75"]}
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import optimize
+from support_shared import shared
 
 from impact.did.benchmark import aggregate_benchmark
 from impact.did.synthetic import simplex_weights, synthetic_control, synthetic_did
 from impact.errors import DataError, DesignError
 
-FILE = Path(__file__).parents[2] / "shared" / "reference" / "data" / "prop99.csv"
 COLUMNS = {"outcome": "y", "unit": "area", "time": "year", "first_treated": "first"}
 # case did_prop99_synthdid: R synthdid 0.0.9 on 39 states, 1970-2000, California treated from 1989
 OMEGA = {"Nevada": 0.124489227812917, "New Hampshire": 0.105047578516294, "Connecticut": 0.0782872884996789,
@@ -25,9 +24,7 @@ LAMBDA = {"1986": 0.366470631936465, "1987": 0.206453050560177, "1988": 0.427076
 
 @pytest.fixture(scope="module")
 def states() -> pd.DataFrame:
-    if not FILE.exists():
-        pytest.skip(f"prop99.csv is read in place from {FILE.parent}, and is not on this machine")
-    data = pd.read_csv(FILE)
+    data = shared("prop99")
     return data.assign(first=np.where(data["state"] == "California", 1989.0, np.nan))
 
 

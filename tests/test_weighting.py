@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
 from statsmodels.treatment.treatment_effects import TreatmentEffect
+from support_shared import shared
 from support_studies import cross_section
 
 from impact import matching
@@ -18,7 +18,6 @@ from impact.inference.estimating import Block, hull_gap, influences, optimal_bou
 from impact.matching.weighting import inverse_probability
 
 close = pytest.approx
-LALONDE = Path(__file__).parents[2] / "shared" / "reference" / "data" / "lalonde.csv"
 TRAITS = ["age", "educ", "race_black", "race_hispan", "married", "nodegree", "re74", "re75"]
 EARNINGS = {"outcome": "re78", "treatment": "treat", "covariates": TRAITS}
 CALL = {"outcome": "profit", "treatment": "joined", "covariates": ["age", "size"]}
@@ -32,9 +31,7 @@ STORED = {
 
 
 def lalonde() -> pd.DataFrame:
-    if not LALONDE.exists():
-        pytest.skip(f"lalonde.csv is not on this machine: it is read in place from {LALONDE}, never copied")
-    data = pd.read_csv(LALONDE)
+    data = shared("lalonde")
     return data.assign(**{f"race_{r}": (data["race"] == r) * 1 for r in ("black", "hispan", "white")})
 
 
