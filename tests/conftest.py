@@ -1,4 +1,4 @@
-"""How many processes run the tests: two for the whole suite, one where files are named or timings asked for; and a browser."""
+"""How many processes run the tests: two for the whole suite, one where files are named or timings asked; and a browser."""
 
 import pytest
 
