@@ -26,7 +26,7 @@ def test_lin_refuses_an_error_that_cannot_see_the_one_treated_unit_of_a_stratum(
                          "y": np.random.default_rng(2).normal(size=36)})
     with pytest.raises(DesignError) as error:
         rct.lin(data, outcome="y", treatment="d", strata="s")
-    assert "rows 1, 7, 13, 19 and 1 more" in str(error.value) or "rows 1, 7, 13, 19, 25" in str(error.value)
+    assert "rows 1, 7, 13, 19, 25" in str(error.value)
     assert rct.ols(data, outcome="y", treatment="d", strata="s").std_error > 0
 
 
