@@ -275,7 +275,7 @@ def test_the_room_holds_nothing_with_personal_data_and_says_why_each_paper_is_ou
         assert not any(b"700 123" in packed.read(name) for name in packed.namelist())
     assert 'href="documents/D1%20chains.txt"' in page
     assert next(d.sha256 for d in room.documents if d.id == "D1") in page
-    own = next(s for s in room.shelves if s.item == "rc_logic.own_chain")
+    own = next(s for s in room.index if s.item == "rc_logic.own_chain")
     assert ("D1", "p. 1") in own.places
 
 
@@ -312,7 +312,7 @@ def test_signs_of_personal_data_are_found_and_never_repeated(tmp_path):
 
 
 def test_the_index_names_the_documents_that_the_self_check_found_evidence_in(programme):
-    shelves = {s.item: s for s in furnish(programme, audit(programme))[0].shelves}
+    shelves = {s.item: s for s in furnish(programme, audit(programme))[0].index}
     assert ("D1", "p. 1") in shelves["rc_logic.own_chain"].places
     assert ("D2", "row 2") in {place for s in shelves.values() for place in s.places}  # cited, and under no ‘serves’
     assert all(s.places or s.rows for s in shelves.values() if s.verdict == "on_file")
