@@ -68,7 +68,7 @@ def room_html(room: Room) -> str:
     return _page("room", "Evidence room", room.programme, room, {
         "room": room, "inside": sum(bool(d.file) for d in room.documents),
         "unsearched": sum(bool(d.file) and not d.searched for d in room.documents),
-        "index": [(entry, _by_document(room, entry)) for entry in room.index],
+        "shelves": [(entry, _by_document(room, entry)) for entry in room.index],
         "verdicts": words.VERDICT})
 
 
