@@ -20,7 +20,7 @@ from impact.indicators.money import MEANLESS
 from impact.indicators.units import ROLE as UNIT_DEPENDENT
 from impact.known import trial_answer
 from impact.rct.workers import unseen_composition
-from impact.results import Caveat, Estimate, Evaluation, Provenance
+from impact.results import Caveat, Check, Estimate, Evaluation, Provenance
 from impact.results.record import study_hash
 from impact.study.methods import COMPLIERS, WORKERS
 from impact.study.options import option_named
@@ -60,9 +60,28 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
     """
     tell = progress or (lambda _: None)
     tell("reading the data")
-    declared, sample = study, with_indices(load_sample(study, data))
-    study = sample.study  # its outcomes name the columns that were made for them
-    estimates, problems, options, left = [], [], [], []
+    sample = with_indices(load_sample(study, data))
+    made = sample.study  # its outcomes name the columns that were made for them
+    estimates, left = _estimated(sample, tell)
+    tell("checking what the effects rest on")
+    checks, parts = _examined(sample, estimates)
+    known = trial_answer(made)
+    estimates += [*parts, *([known] if known is not None else [])]
+    keywords = {outcome.name: arguments(sample, outcome, made.analysis.primary) for outcome in made.outcomes}
+    kept = _number(adjusted(sample, estimates, keywords))
+    flows = tuple(flow_of(sample, outcome, _main(kept, outcome)) for outcome in made.outcomes)
+    return Evaluation(study=study, flows=flows, estimates=tuple(kept), checks=checks,
+                      trends=trends_of(sample, made.outcomes), caveats=(*_study_caveats(made), *left),
+                      cleaning=sample.cleaning, money=value_for_money(made, tuple(kept)), provenance=_provenance(sample))
+
+
+def _estimated(sample: Sample, tell: Callable[[str], None]) -> tuple[list[Estimate], list[Caveat]]:
+    """Run every method on every outcome; beside the rows, what is said for the whole study of those left out or paired."""
+    study = sample.study
+    estimates: list[Estimate] = []
+    left: list[Caveat] = []
+    problems: list[Problem] = []
+    options: list[Problem] = []
     for outcome, call, role in planned(study, sample):
         tell(f"estimating {outcome.name}")
         try:
@@ -89,30 +108,25 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
             problems += [_declared(study, replace(p, where=f"outcome '{outcome.name}', {p.where}")) for p in error.problems]
     if options or problems:
         raise DesignError([*dict.fromkeys(options), *problems], source="study.yaml" if options else f"study '{study.slug}'")
-    tell("checking what the effects rest on")
-    checks = examine(sample, estimates)
-    if study.design.kind == "did":
-        for outcome in study.primaries:
-            own = next(e for e in estimates if e.outcome == outcome.name and e.role == "primary")
-            found, extra = trust_checks(
-                sample, outcome, own, method_of(study, study.analysis.primary.method),
-                arguments(sample, outcome, study.analysis.primary),
-                arguments(sample, outcome, group_time_call(study.analysis.primary)))
-            checks = (*checks, *found)
-            estimates += _finish(study, outcome, "part", MethodCall(method="group_time_att"), extra)
-    known = trial_answer(study)
-    estimates += [known] if known is not None else []
-    keywords = {outcome.name: arguments(sample, outcome, study.analysis.primary) for outcome in study.outcomes}
-    if study.design.kind == "matching":
-        for outcome in study.primaries:
-            own = next(e for e in estimates if e.outcome == outcome.name and e.role == "primary")
-            checks = (*checks, *unmeasured_checks(sample, outcome, own, method_of(study, study.analysis.primary.method),
-                                                  arguments(sample, outcome, study.analysis.primary)))
-    kept = _number(adjusted(sample, estimates, keywords))
-    flows = tuple(flow_of(sample, outcome, _main(kept, outcome)) for outcome in study.outcomes)
-    return Evaluation(study=declared, flows=flows, estimates=tuple(kept), checks=checks,
-                      trends=trends_of(sample, study.outcomes), caveats=(*_study_caveats(study), *left),
-                      cleaning=sample.cleaning, money=value_for_money(study, tuple(kept)), provenance=_provenance(sample))
+    return estimates, left
+
+
+def _examined(sample: Sample, estimates: list[Estimate]) -> tuple[tuple[Check, ...], list[Estimate]]:
+    """Examine what the effects rest on; beside the checks, the parts of an effect that some of them work out."""
+    study = sample.study
+    checks, parts = examine(sample, estimates), []
+    primary = study.analysis.primary
+    for outcome in study.primaries if study.design.kind in ("did", "matching") else ():
+        own = next(e for e in estimates if e.outcome == outcome.name and e.role == "primary")
+        method, keywords = method_of(study, primary.method), arguments(sample, outcome, primary)
+        if study.design.kind == "matching":
+            checks = (*checks, *unmeasured_checks(sample, outcome, own, method, keywords))
+            continue
+        found, extra = trust_checks(sample, outcome, own, method, keywords,
+                                    arguments(sample, outcome, group_time_call(primary)))
+        checks = (*checks, *found)
+        parts += _finish(study, outcome, "part", MethodCall(method="group_time_att"), extra)
+    return checks, parts
 
 
 def _declared(study: Study, problem: Problem) -> Problem:

@@ -42,6 +42,7 @@ def adjusted(sample: Sample, estimates: Sequence[Estimate], keywords: Mapping[st
 
     Parameters
     ----------
+    sample : of the study, which also declares the families.
     estimates : all of the study, in order; only roles primary and secondary are adjusted.
     keywords : by outcome, the keywords of its estimate; step-down tests draw the lots again on the same rows with the
         same covariates.

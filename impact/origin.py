@@ -27,6 +27,7 @@ def trace(evaluation: Evaluation, figure: str) -> tuple[str, ...]:
 
     Parameters
     ----------
+    evaluation : the record.
     figure : the id of an estimate (``profit/ancova``), an outcome's name, either with a number of it (``profit.conf_low``),
         the id of a figure of value for money, or a key by which sentences of the study file name numbers (``n.analysed``,
         ``costs.per_participant``, ``profit.payback``).

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 from support_briefs import declaration, firms, rich, uncertain
+from support_pages import plain
 from test_brief_numbers import docx_words, html_words, pdf_words
-from test_references import plain
 
 import impact
 from impact.brief import compose, render_brief, render_docx, render_html, render_pdf, write_brief

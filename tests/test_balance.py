@@ -2,13 +2,13 @@
 
 import math
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support_shared import shared
 
 from impact.checks import balance, balance_table
 from impact.errors import DataError, DesignError, ImpactError
@@ -16,15 +16,7 @@ from impact.matching import full_matching
 from impact.results.balance import harmless
 
 close = pytest.approx
-SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"
 TRAITS = ["age", "educ", "race", "married", "nodegree", "re74", "re75"]
-
-
-def shared(name: str) -> pd.DataFrame:
-    path = SHARED / f"{name}.csv"
-    if not path.exists():
-        pytest.skip(f"{name}.csv is not on this machine: it is read in place, never copied")
-    return pd.read_csv(path)
 
 
 def columns(table, *names):

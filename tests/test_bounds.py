@@ -1,16 +1,14 @@
 """Bounds under attrition: by hand, at ties, in cells, and against the stored values."""
 
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support_shared import shared
 
 from impact.errors import DataError, DesignError
 from impact.rct import difference_in_means, lee_bounds, manski_bounds
 from impact.rct.bounds import imbens_manski
-
-TANZANIA = Path(__file__).parents[2] / "shared" / "reference" / "data" / "tanzania_training.csv"
 
 
 def table(treated, comparison):
@@ -84,9 +82,8 @@ def test_a_cell_without_one_arm_is_refused():
         lee_bounds(frame, outcome="y", treatment="d", tighten=["place"])
 
 
-@pytest.mark.skipif(not TANZANIA.exists(), reason="the Tanzania file cannot be redistributed and is not here")
 def test_tanzania_gives_the_stored_bounds():
-    data = pd.read_csv(TANZANIA)
+    data = shared("tanzania_training")
     rows = lee_bounds(data, outcome="lnisales0911f", treatment="dtreat", draws=49)
     # bounds_tz_lee (base R 4.2.2, fractional trimming)
     assert rows[0].estimate == pytest.approx(0.021146452427784, rel=1e-6)

@@ -12,6 +12,7 @@ import re
 
 import pytest
 from support_briefs import declaration, png, rich, uncertain
+from support_pages import plain
 from support_records import PROVENANCE, STUDY, estimate, mapping, sample_evaluation
 
 import impact
@@ -28,10 +29,6 @@ from impact.results.record import evaluation_to_json
 from impact.study import read_study, study_from_mapping
 
 WIDE = LADDER[0]
-
-
-def plain(text: str) -> str:
-    return text.replace("\u00a0", " ").replace("\u200b", "")
 
 
 def page_of(evaluation, layout=WIDE):

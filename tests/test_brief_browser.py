@@ -2,28 +2,17 @@
 
 import dataclasses
 import io
-import shutil
 
 import pytest
 from support_briefs import declaration, rich, uncertain
+from support_pages import needs_browser
 from support_records import STUDY, sample_evaluation
 
 from impact.brief import render_brief
 from impact.dced import audit
 from impact.study import study_from_mapping
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the page is not opened in a browser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        window = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield window
-        window.close()
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module", params=["did", "rct", "matching"])

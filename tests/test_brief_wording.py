@@ -6,6 +6,7 @@ import re
 
 import pytest
 from support_briefs import declaration, rich, uncertain
+from support_pages import plain
 from support_records import sample_evaluation
 from test_briefs_render import many
 
@@ -20,10 +21,6 @@ from impact.brief.view import Speaker
 from impact.study import study_from_mapping
 
 WIDE = LADDER[0]
-
-
-def plain(text: str) -> str:
-    return text.replace("\u00a0", " ").replace("\u202f", " ").replace("\u200b", "")
 
 
 def spoken(make, language):
@@ -152,7 +149,7 @@ def test_pictures_of_the_word_file_stand_inside_its_margins():
     logo = next(s for s in document.inline_shapes if s._inline.docPr.get("title") == "Ministry of Trade of Example")
     assert logo.height.mm <= 11.01
     assert logo.width.mm <= 32.01
-    assert logo.width / logo.height == pytest.approx(90 / 54, rel=0.01)
+    assert logo.width / logo.height == pytest.approx(90 / 54, rel=0.01)  # of whole units of the page
 
 
 def test_a_first_page_with_room_is_set_in_full():

@@ -7,11 +7,11 @@ import io
 import json
 import math
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from support_pages import CHROMIUM, needs_browser
 from support_records import (
     CHECKS,
     FLOWS,
@@ -772,10 +772,7 @@ def test_a_failure_leaves_old_files_as_they_were(tmp_path):
     assert (tmp_path / "brief.pdf").read_text() == "before"
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: printing the page from a browser is not tried")
+@needs_browser
 @pytest.mark.parametrize("name", ["did", "nine outcomes", "many caveats", "nine long labels"])
 def test_the_page_prints_on_two_sheets(name, tmp_path):
     brief = compose(RECORDS[name]())

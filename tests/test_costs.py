@@ -160,7 +160,7 @@ def test_a_cost_that_was_sampled_has_fiellers_set():
     study = declared(standard_error=20.0, returns=[{**WEEKLY, "counts": "unit"}])
     figure = found(study, 4.0, 2.0, 6.0)["cost_per_unit"]
     critical, error = stats.t.ppf(0.975, 53), 2 / 2.006
-    grid = np.linspace(1, 400, 400_000)
+    grid = np.linspace(1, 400, 400_000)  # steps of 0.001, hence the bound below
     inside = grid[(200 - 4 * grid) ** 2 <= critical**2 * (20**2 + grid**2 * error**2)]
     assert (figure.interval[0].low, figure.interval[0].high) == pytest.approx((inside[0], inside[-1]), abs=2e-3)
     assert figure.value == pytest.approx(50)

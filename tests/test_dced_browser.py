@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import io
-import shutil
 import unicodedata
 
 import pytest
+from support_pages import needs_browser
 from support_programme import checked, conventions_gone
 from test_dced import declared, record
 
 from impact.dced import audit
 from impact.dced.report.html import self_check_html
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the page is not opened in a browser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        window = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield window
-        window.close()
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")

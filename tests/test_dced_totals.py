@@ -11,7 +11,7 @@ from support_programme import TODAY, checked, row, tree, write
 
 from impact.dced.adding import total, total_lines
 from impact.dced.programme import dossier
-from impact.dced.totals import Part, added, full_time_jobs, jobs_from, jobs_over_years, net_increase, over_years
+from impact.dced.totals import Part, added, jobs_from, jobs_over_years, net_increase, over_years
 from impact.programme import read_programme
 
 
@@ -26,24 +26,12 @@ def pair(a: str, b: str, n: float, most: float | None = None) -> dict:
 # -- days into jobs: 240 days a year are one job, the default ------------------------------------------------------
 
 
-def test_three_people_make_two_and_a_half_jobs():
-    assert full_time_jobs([120, 240, 300]) == 2.5  # 0.5 + 1 + 1: the sixty days above a year make no job
-    assert full_time_jobs([120, 240, 300], above_one=True) == 2.75  # 660 / 240
-    assert full_time_jobs([120, 240, 300], fte_days=220, above_one=True) == 3.0  # 660 / 220
-    assert full_time_jobs([]) == 0
-
-
 def test_days_of_several_people_make_no_more_jobs_than_people():
     assert jobs_from(1680, 20) == 7  # 1,680 / 240
     assert jobs_from(1680, 5) == 5
     assert jobs_from(1680, 5, above_one=True) == 7
     assert jobs_from(1680, None) == 7
     assert jobs_from(1680, 20, fte_days=280) == 6
-
-
-def test_a_job_of_no_days_is_refused():
-    with pytest.raises(ValueError, match="above 0"):
-        full_time_jobs([1], fte_days=0)
 
 
 # -- over years ----------------------------------------------------------------------------------------------------

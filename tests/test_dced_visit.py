@@ -4,13 +4,13 @@ import dataclasses
 import hashlib
 import io
 import json
-import shutil
 import struct
 import zipfile
 import zlib
 
 import pytest
 from openpyxl import Workbook, load_workbook
+from support_pages import needs_browser
 from support_records import sample_evaluation
 
 from impact.cli import main
@@ -276,7 +276,7 @@ def test_the_room_holds_nothing_with_personal_data_and_says_why_each_paper_is_ou
         assert not any(b"700 123" in packed.read(name) for name in packed.namelist())
     assert 'href="documents/D1%20chains.txt"' in page
     assert next(d.sha256 for d in room.documents if d.id == "D1") in page
-    own = next(s for s in room.shelves if s.item == "rc_logic.own_chain")
+    own = next(s for s in room.index if s.item == "rc_logic.own_chain")
     assert ("D1", "p. 1") in own.places
 
 
@@ -313,7 +313,7 @@ def test_signs_of_personal_data_are_found_and_never_repeated(tmp_path):
 
 
 def test_the_index_names_the_documents_that_the_self_check_found_evidence_in(programme):
-    shelves = {s.item: s for s in furnish(programme, audit(programme))[0].shelves}
+    shelves = {s.item: s for s in furnish(programme, audit(programme))[0].index}
     assert ("D1", "p. 1") in shelves["rc_logic.own_chain"].places
     assert ("D2", "row 2") in {place for s in shelves.values() for place in s.places}  # cited, and under no ‘serves’
     assert all(s.places or s.rows for s in shelves.values() if s.verdict == "on_file")
@@ -502,35 +502,28 @@ def crowded(checked):
     return dataclasses.replace(checked, elements=elements, as_of="2026-07-01"), due, progress
 
 
-CHROMIUM = shutil.which("chromium")
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the pages are not opened in a browser")
-def test_the_pages_ask_for_nothing_and_the_managers_fits_one_sheet(programme, checked, tmp_path):
-    from playwright.sync_api import sync_playwright
+@needs_browser
+def test_the_pages_ask_for_nothing_and_the_managers_fits_one_sheet(browser, programme, checked, tmp_path):
     from pypdf import PdfReader
 
     pages = {"manager": manager_html(checked, falls_due(programme), since_last(checked, tmp_path)),
              "manager of much": manager_html(*crowded(checked)),
              "rehearsal": rehearsal_html(rehearse(programme, checked, sample=2, seed=7)),
              "room": room_html(furnish(programme, checked)[0])}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        for name, text in pages.items():
-            assert "self-check" in text
-            file = tmp_path / f"{name}.html"
-            file.write_text(text, encoding="utf-8")
-            page, asked, said = browser.new_page(), [], []
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
-            page.on("console", lambda message, said=said: said.append(message.text))
-            page.goto(file.as_uri())
-            assert asked == [file.as_uri()]
-            assert said == []
-            if "manager" in name:
-                content = page.pdf(prefer_css_page_size=True, print_background=True)
-                assert len(PdfReader(io.BytesIO(content)).pages) == 1
-            page.close()
-        browser.close()
+    for name, text in pages.items():
+        assert "self-check" in text
+        file = tmp_path / f"{name}.html"
+        file.write_text(text, encoding="utf-8")
+        page, asked, said = browser.new_page(), [], []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.goto(file.as_uri())
+        assert asked == [file.as_uri()]
+        assert said == []
+        if "manager" in name:
+            content = page.pdf(prefer_css_page_size=True, print_background=True)
+            assert len(PdfReader(io.BytesIO(content)).pages) == 1
+        page.close()
 
 
 def test_every_move_stands_with_its_reason_in_the_workbook_whatever_the_page_has_room_for(programme, checked):

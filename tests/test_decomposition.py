@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from support_shared import minimum_wages
 from support_studies import panel
 
 from impact.did.decomposition import KINDS, bacon_decomposition
@@ -15,7 +14,6 @@ from impact.errors import DesignError
 
 close = pytest.approx
 NAMES = {"outcome": "profit", "unit": "firm", "time": "year", "first_treated": "first"}
-DATA = Path(__file__).parents[2] / "shared" / "reference" / "data"
 # R bacondecomp 0.1.3, cases did_mpdta_bacon and did_jtrain_bacon: coefficient, comparisons, then weight and mean by kind
 MPDTA = (-0.0365489366740669, 9, {
     KINDS[1]: (0.083301353729704, -0.0197838172606427), KINDS[2]: (0.0539242281888076, 0.00460366161703945),
@@ -25,11 +23,8 @@ JTRAIN = (1.87474203189398, 4, {
     KINDS[0]: (0.81543695513502, 1.60435479507688)})
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="the reference data are not beside the checkout")
 def test_mpdta_as_r_bacondecomp():
-    data = pd.read_csv(DATA / "mpdta.csv")
-    data["g"] = data["first.treat"].where(data["first.treat"] > 0)
-    found = bacon_decomposition(data, outcome="lemp", unit="countyreal", time="year", first_treated="g")
+    found = bacon_decomposition(minimum_wages(), outcome="lemp", unit="countyreal", time="year", first_treated="g")
     assert (found.twfe, len(found.rows)) == (close(MPDTA[0], rel=1e-6), MPDTA[1])
     assert {k: (w, b) for k, w, b in found.by_kind()} == {k: close(v, rel=1e-6) for k, v in MPDTA[2].items()}
 

@@ -93,7 +93,7 @@ def test_the_penalty_by_hand():
     assert choice.level == pytest.approx(level)
     kept = x[:, choice.chosen]
     rest = y - kept @ np.linalg.lstsq(kept, y, rcond=None)[0]
-    assert choice.penalty == pytest.approx(level * np.sqrt((x**2 * rest[:, None]**2).mean(axis=0)) / (2 * 200), rel=1e-4)
+    assert choice.penalty == pytest.approx(level * np.sqrt((x**2 * rest[:, None]**2).mean(axis=0)) / (2 * 200), rel=1e-6)
     slope = x.T @ (y - x @ choice.coefficients) / 200
     active = choice.chosen
     assert slope[active] == pytest.approx((choice.penalty * np.sign(choice.coefficients))[active], abs=1e-8)
@@ -111,7 +111,7 @@ def test_clustered_loadings_by_hand():
     sums = pd.DataFrame(x * rest[:, None]).groupby(clusters).sum().to_numpy()
     level = 2 * 1.1 * math.sqrt(200) * stats.norm.ppf(1 - 0.1 / math.log(25) / (2 * 30))
     assert choice.level == pytest.approx(level)
-    assert choice.penalty == pytest.approx(level * np.sqrt((sums**2).sum(axis=0) / 200) / 400, rel=1e-4)
+    assert choice.penalty == pytest.approx(level * np.sqrt((sums**2).sum(axis=0) / 200) / 400, rel=1e-6)
     alone = plug_in_lasso(x, y, clusters=np.arange(200))
     assert (alone.chosen == plug_in_lasso(x, y).chosen).all()
 
@@ -275,7 +275,7 @@ def test_coverage_with_many_covariates():
         plain.append(y[d == 1].mean() - y[d == 0].mean())
     assert held / 2_000 == pytest.approx(0.95, abs=0.015)
     assert np.std(sharp) < 0.75 * np.std(plain)
-    assert np.mean(sharp) == pytest.approx(1, abs=0.02)
+    assert np.mean(sharp) == pytest.approx(1, abs=0.02)  # four Monte-Carlo errors: 0.22 / √2,000 = 0.005
 
 
 def test_few_clusters_and_sampling_weights_draw_the_weighted_number_again():

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support_shared import minimum_wages
 
 from impact.did.doubly_robust import METHODS, NotEstimableError, cross_section_effect, group_means, panel_effect
 from impact.did.two_periods import two_by_two
@@ -17,7 +18,6 @@ from impact.inference.linear import least_squares
 
 close = pytest.approx
 HERE = Path(__file__).parent
-MPDTA = HERE.parents[1] / "shared" / "reference" / "data" / "mpdta.csv"
 CASES = json.loads((HERE / "reference" / "group_time.json").read_text())["cases"]
 NAMES = {"outcome": "y", "unit": "firm", "time": "t", "first_treated": "first"}
 
@@ -190,10 +190,7 @@ def test_two_by_two_of_different_units(method):
 
 @pytest.mark.parametrize("case", ["did_mpdta_cs_reg_never", "did_mpdta_cs_ipw_never", "did_mpdta_cs_dr_never"])
 def test_r_drdid_cell_by_cell(case):
-    if not MPDTA.exists():
-        pytest.skip("mpdta.csv is read in place from the shared reference folder, which is absent")
-    data = pd.read_csv(MPDTA)
-    data["first"] = data["first.treat"].where(data["first.treat"] > 0)
+    data = minimum_wages().rename(columns={"g": "first"})
     for g, t, estimate, error in CASES[case]["cells"]:
         if t < g:
             continue

@@ -78,7 +78,8 @@ def test_the_band_holds_for_all_horizons_and_repeats():
     for e in rows.rows[1:]:
         assert dict(e.details)["band_high"] - e.estimate == close(critical * e.std_error)
     assert event_study(data, **NAMES) == rows
-    assert dict(event_study(data, **NAMES, seed=1)[0].details)["band_critical"] == close(critical, rel=0.03)
+    other = dict(event_study(data, **NAMES, seed=1)[0].details)["band_critical"]
+    assert other == close(critical, rel=0.03)  # a simulated quantile: error near 1 per cent
 
 
 def test_critical_values_of_known_laws():

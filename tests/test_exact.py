@@ -2,12 +2,12 @@
 
 import math
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from support_shared import shared
 
 from impact.errors import DataError, DesignError
 from impact.inference.assignment import declared_draw
@@ -18,7 +18,6 @@ from impact.inference.sandwich import covariance
 from impact.inference.shares import effective_sample_size, newcombe_interval, wilson_interval
 from impact.rct.small import exact_share_test, rank_test
 
-TANZANIA = Path(__file__).parents[2] / "shared" / "reference" / "data" / "tanzania_training.csv"
 ONE = np.array([1.1, 2.3, 0.4, 3.9, 5.2, 0.7, 1.9, 8.8, 2.2])
 ZERO = np.array([0.2, 0.9, 3.1, 1.3, 0.5, 0.6, 4.7])
 
@@ -231,10 +230,9 @@ def test_the_lady_tasting_tea():
         assert (law.sf(2) if tail == "sf" else law.cdf(3)) == pytest.approx(0.025, rel=1e-6)
 
 
-@pytest.mark.skipif(not TANZANIA.exists(), reason="the Tanzania file cannot be redistributed and is not here")
 def test_tanzania_gives_the_stored_table():
     # inf_tz_fisher_exact (base R 4.2.2 fisher.test); its tolerance is 1e-4: R solves for the ends with a loose search
-    data = pd.read_csv(TANZANIA)
+    data = shared("tanzania_training")
     e = exact_share_test(data[data["int11"] == 1], outcome="bint11", treatment="dtreat")
     details = dict(e.details)
     assert e.p_value == pytest.approx(0.737807724575411, rel=1e-6)

@@ -73,9 +73,9 @@ def test_words_serve_as_covariates_where_levels_are_matched():
 
 
 def test_robustness_is_of_the_printed_number():
-    """Two-by-two in 2001-2002 answers for one cohort; what is made again is that number, and trends say whose they are."""
-    data = panel(units=30, starts=(2002.0, 2003.0))
-    made = evaluate(declare("did", method="two_by_two", options={"periods": [2001, 2002]}), data)
+    """Two-by-two in 2003-2004 answers for one cohort; what is made again is that number, and trends say whose they are."""
+    data = panel(units=60, periods=6, starts=(2004.0, 2005.0))  # three periods before treatment, for drift to be told
+    made = evaluate(declare("did", method="two_by_two", options={"periods": [2003, 2004]}), data)
     again = check(made, "drop_the_largest:profit")
     assert f"the estimate is {made.headline.estimate:.3g}" in again.reason
     drift = check(made, "sensitivity:profit")

@@ -1,19 +1,18 @@
 """Crossed offers: main effects, interactions and offers alone."""
 
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from support_shared import shared
 
 from impact.errors import DataError, DesignError
 from impact.inference.multiple import holm
 from impact.rct import multi_arm, ols
 from impact.rct.factors import factorial
 
-REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "data"
 # four cells of unequal size; their means are 10 (neither), 13 (grant), 12 (training) and 20 (both)
 SMALL = pd.DataFrame({
     "training": [0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1],
@@ -85,11 +84,10 @@ def test_clustered_errors_are_statsmodels(crossed):
     assert [r.estimate for r in rows][:3] == [pytest.approx(x) for x in fit.params.iloc[1:]]
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the stored reference data are not here")
 def test_clusters_and_satterthwaite_as_clubsandwich():
     # case inf_tz_clubsandwich_cr2 (clubSandwich 0.5.8): lnisales0911f ~ dtreat * male + sales08a by mecid, CR2. Male was
     # not drawn, but the algebra is that of an offer drawn inside clusters
-    data = pd.read_csv(REFERENCE / "tanzania_training.csv")
+    data = shared("tanzania_training")
     rows = factorial(data, outcome="lnisales0911f", treatments=["dtreat", "male"], covariates=["sales08a"], cluster="mecid",
                      within=["male"])
     stored = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support_shared import minimum_wages
 
 from impact.did.cells import plan
 from impact.did.group_time import group_time_att
@@ -19,18 +20,13 @@ from impact.results.record import to_json
 
 close = pytest.approx
 HERE = Path(__file__).parent
-MPDTA = HERE.parents[1] / "shared" / "reference" / "data" / "mpdta.csv"
 CASES = json.loads((HERE / "reference" / "group_time.json").read_text())["cases"]
 NAMES = {"outcome": "y", "unit": "firm", "time": "t", "first_treated": "first"}
 KINDS = ("simple", "dynamic", "group", "calendar")
 
 
 def mpdta() -> pd.DataFrame:
-    if not MPDTA.exists():
-        pytest.skip("mpdta.csv is read in place from the shared reference folder, which is absent")
-    data = pd.read_csv(MPDTA)
-    return data.assign(first=data["first.treat"].where(data["first.treat"] > 0)).rename(
-        columns={"countyreal": "firm", "year": "t", "lemp": "y"})
+    return minimum_wages().rename(columns={"g": "first", "countyreal": "firm", "year": "t", "lemp": "y"})
 
 
 def jtrain() -> pd.DataFrame:

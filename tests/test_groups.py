@@ -1,27 +1,23 @@
 """Effects by group and the difference between groups, from one fully interacted regression."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support_shared import shared
 
 from impact.errors import DataError, DesignError
 from impact.inference import holm
 from impact.rct import ancova, ols
 from impact.rct.groups import subgroups
 
-SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"
 SAME = ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high", "n", "n_treated", "n_clusters",
         "comparison_mean", "outcome_sd")
 
 
 def tanzania():
-    path = SHARED / "tanzania_training.csv"
-    if not path.exists():
-        pytest.skip(f"tanzania_training.csv is not on this machine: it is read in place from {SHARED}, never copied")
-    data = pd.read_csv(path).dropna(subset=["lnisales0911f"])
+    data = shared("tanzania_training").dropna(subset=["lnisales0911f"])
     return data.assign(school=np.select([data["educ"] < 7, data["educ"] == 7], ["a", "b"], "c"))
 
 

@@ -155,6 +155,26 @@ def test_every_public_function_says_its_estimand_its_assumptions_and_a_reference
         assert case in known or case in written, f"{name} names {case}, which is not there"
 
 
+DOCUMENTED = [*PUBLIC, *(f"{room}.{name}" for room in ("checks", "inference") for name in getattr(impact, room).__all__
+                         if inspect.isfunction(getattr(getattr(impact, room), name)))]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_every_keyword_of_a_public_function_is_explained_and_no_other(name):
+    room, function = name.split(".")
+    keywords = set(inspect.signature(getattr(getattr(impact, room), function)).parameters)
+    text = inspect.getdoc(getattr(getattr(impact, room), function)) or ""
+    if "Parameters\n" not in text:
+        assert "As :func:" in text, f"{name} explains no keyword"
+        return
+    part = re.split(r"\n\w[\w ]*\n-{3,}\n", text.split("Parameters\n----------\n")[1])[0]
+    heads = re.findall(r"(?m)^(\*{0,2}\w+(?:, \*{0,2}\w+)*) :", part)
+    listed = {word.lstrip("*") for head in heads for word in head.split(", ")}
+    assert listed <= keywords, f"{name} explains {listed - keywords}, which it does not take"
+    lacking = {word for word in keywords if not re.search(rf"\b{word}\b", part)}
+    assert not lacking or "as :func:" in part, f"{name} does not explain {lacking}"
+
+
 def test_the_project_speaks_of_itself_alone():
     banned = ("../shared/", "TODO", "FIXME", "session")
     for file in [*MODULES, *PACKAGE.rglob("*.j2"), *PACKAGE.rglob("*.typ"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:

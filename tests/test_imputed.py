@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from support_shared import minimum_wages
 from support_studies import panel
 
 from impact.did.imputed import imputation
@@ -16,7 +15,6 @@ from impact.errors import DataError, DesignError
 
 close = pytest.approx
 NAMES = {"outcome": "profit", "unit": "firm", "time": "year", "first_treated": "first"}
-DATA = Path(__file__).parents[2] / "shared" / "reference" / "data"
 # R didimputation 0.3.0, case did_mpdta_bjs
 BJS = {"overall": (-0.0477099151094743, 0.0132224886500107), "0": (-0.0310669239518151, 0.0135772497464701),
        "1": (-0.0522348535893763, 0.0188124268223039), "2": (-0.136078113524864, 0.0353419721333832),
@@ -57,11 +55,8 @@ def test_two_periods_are_the_two_by_two():
     assert imputation(data, **NAMES)[0].estimate == close(two_by_two(data, **NAMES).estimate)
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="the reference data are not beside the checkout")
 def test_mpdta_as_r_didimputation():
-    data = pd.read_csv(DATA / "mpdta.csv")
-    data["g"] = data["first.treat"].where(data["first.treat"] > 0)
-    found = imputation(data, outcome="lemp", unit="countyreal", time="year", first_treated="g")
+    found = imputation(minimum_wages(), outcome="lemp", unit="countyreal", time="year", first_treated="g")
     rows = {"overall": found.headline, **{e.horizon: e for e in found.aggregate("dynamic") if e.horizon in BJS}}
     assert {k: (e.estimate, e.std_error) for k, e in rows.items()} == {k: close(v, rel=1e-6) for k, v in BJS.items()}
     assert found.aggregate("simple")[0].estimate == found[0].estimate

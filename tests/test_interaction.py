@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from support_shared import minimum_wages
 from support_studies import panel
 
 from impact.did.events import event_study
@@ -16,7 +15,6 @@ from impact.errors import DesignError
 
 close = pytest.approx
 NAMES = {"outcome": "profit", "unit": "firm", "time": "year", "first_treated": "first"}
-DATA = Path(__file__).parents[2] / "shared" / "reference" / "data"
 # R fixest 0.12.2 sunab, case did_mpdta_sunab
 ATT = (-0.0399512751551737, 0.011796277441754)
 HORIZONS = {"-4": (0.00330635669251187, 0.024555095531865), "-3": (0.0250218295975559, 0.0181543444100495),
@@ -25,11 +23,8 @@ HORIZONS = {"-4": (0.00330635669251187, 0.024555095531865), "-3": (0.02502182959
             "3": (-0.100811363085395, 0.0345042719102053)}
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="the reference data are not beside the checkout")
 def test_mpdta_as_r_fixest():
-    data = pd.read_csv(DATA / "mpdta.csv")
-    data["g"] = data["first.treat"].where(data["first.treat"] > 0)
-    found = sun_abraham(data, outcome="lemp", unit="countyreal", time="year", first_treated="g")
+    found = sun_abraham(minimum_wages(), outcome="lemp", unit="countyreal", time="year", first_treated="g")
     assert (found[0].estimate, found[0].std_error) == close(ATT, rel=1e-6)
     assert found[0].df == 499
     rows = {e.horizon: (e.estimate, e.std_error) for e in found.aggregate("dynamic").rows[1:]}

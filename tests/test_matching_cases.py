@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from support_shared import REFERENCE, shared
 
 from impact import matching
 from impact.inference import covariance, least_squares
 from impact.matching.propensity import propensity_score
 
-SHARED = Path(__file__).parents[2] / "shared" / "reference"
 TRAITS = ["age", "educ", "race", "married", "nodegree", "re74", "re75"]
 DUMMIES = ["age", "educ", "black", "hispan", "married", "nodegree", "re74", "re75"]
 ELSEWHERE = {
@@ -40,10 +40,7 @@ OWNED: dict[str, Case] = {c["id"]: c for c in json.loads(
 
 @cache
 def lalonde() -> pd.DataFrame:
-    path = SHARED / "data" / "lalonde.csv"
-    if not path.exists():
-        pytest.skip(f"lalonde.csv is not on this machine: it is read in place from {SHARED}, never copied")
-    data = pd.read_csv(path)
+    data = shared("lalonde")
     return data.assign(black=(data["race"] == "black") * 1.0, hispan=(data["race"] == "hispan") * 1.0)
 
 
@@ -216,7 +213,7 @@ def test_the_numbers_are_those_of_the_other_file_that_holds_them():
     for case in (c for c in both if c["id"] in OWNED):
         stored = OWNED[case["id"]]["values"]
         assert all(stored[key] == value for key, value in case["values"].items() if key in stored), case["id"]
-    path = SHARED / "cases.json"
+    path = REFERENCE / "cases.json"
     if path.exists():
         found = {c["id"]: c for c in json.loads(path.read_text(encoding="utf-8"))
                  if c["id"].startswith(("match_", "bounds_lalonde", "bounds_evalue"))}

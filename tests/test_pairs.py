@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, sparse
+from support_shared import shared
 
 from impact.errors import DesignError
 from impact.inference.estimating import separation
@@ -19,17 +19,9 @@ from impact.matching import nearest_neighbour, pairs
 from impact.matching.pairs import full_matching, optimal_pairs
 
 close = pytest.approx
-SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"
 LALONDE = {"outcome": "re78", "treatment": "treat",
            "covariates": ["age", "educ", "race", "married", "nodegree", "re74", "re75"]}
 ON_A_LINE = {"outcome": "y", "treatment": "d", "covariates": ["x"], "distance": "standardised_euclidean"}
-
-
-def lalonde() -> pd.DataFrame:
-    path = SHARED / "lalonde.csv"
-    if not path.exists():
-        pytest.skip(f"lalonde.csv is not on this machine: it is read in place from {SHARED}, never copied")
-    return pd.read_csv(path)
 
 
 def table(treated: list[tuple[float, float]], others: list[tuple[float, float]]) -> pd.DataFrame:
@@ -131,7 +123,7 @@ def test_within_a_caliper_as_many_as_possible_are_paired_and_then_the_nearest(se
 
 @pytest.mark.parametrize("distance", ["propensity", "mahalanobis", "robust_mahalanobis"])
 def test_an_independent_assignment_on_lalonde_has_the_same_total(distance):
-    data = lalonde()
+    data = shared("lalonde")
     from impact.matching.distance import metric_of
     from impact.matching.units import select_units
 
@@ -145,7 +137,7 @@ def test_an_independent_assignment_on_lalonde_has_the_same_total(distance):
 
 def test_match_lalonde_optimal():
     # R MatchIt 4.7.1 (optmatch): total 39.6937418833406; its costs are rounded to whole numbers, ours are not
-    e = optimal_pairs(lalonde(), **LALONDE)
+    e = optimal_pairs(shared("lalonde"), **LALONDE)
     assert (e.n_treated, e.n_comparison, e.matched.effective_size(0)) == (185, 185, close(185))
     assert detail(e, "total_distance") <= 39.6937418833406
     assert detail(e, "total_distance") == close(39.6937418833406, rel=0.002)
@@ -154,7 +146,7 @@ def test_match_lalonde_optimal():
 
 
 def test_exact_groups_are_kept_and_losses_told():
-    e = optimal_pairs(lalonde(), **LALONDE, exact=["race", "married"])
+    e = optimal_pairs(shared("lalonde"), **LALONDE, exact=["race", "married"])
     used = e.matched.data()
     assert (used.groupby("matched_set")["race"].nunique() == 1).all()
     assert (used.groupby("matched_set")["married"].nunique() == 1).all()
@@ -257,9 +249,9 @@ def test_no_cover_is_cheaper_and_every_set_has_one_centre(seed, treated, others,
 
 
 def test_match_lalonde_full():
-    e = full_matching(lalonde(), **LALONDE)
+    e = full_matching(shared("lalonde"), **LALONDE)
     assert (e.n_treated, e.n_comparison) == (185, 429)
-    d = lalonde()["treat"].to_numpy()
+    d = shared("lalonde")["treat"].to_numpy()
     cost = np.abs(e.matched.score[d == 1][:, None] - e.matched.score[d == 0][None])
     # the stored case holds no total: optimality is proved by the linear programme instead
     assert detail(e, "total_distance") == close(cheapest_cover(cost), rel=1e-9)
@@ -269,7 +261,7 @@ def test_match_lalonde_full():
 
 
 def test_a_caliper_and_exact_groups_bind_full_matching():
-    data = lalonde()
+    data = shared("lalonde")
     e = full_matching(data, **LALONDE, caliper=0.05, caliper_unit="units", exact=["married"])
     score = e.matched.score
     assert max(abs(score[i] - score[j]) for i, j, _ in e.matched.pairs) <= 0.05

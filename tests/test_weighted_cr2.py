@@ -6,18 +6,15 @@ weights = w), cluster, "CR2")``, whose default for weights is the identity worki
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from support_shared import shared
 
 from impact import rct
 from impact.inference.linear import least_squares
 from impact.inference.sandwich import covariance, satterthwaite_df
 from impact.inference.wald import wald_test
-
-FILE = Path(__file__).parents[2] / "shared" / "reference" / "data" / "tanzania_training.csv"
 
 # (data, weights): {coefficient: (estimate, standard error, df)}, and HTZ of both: (F, denominator df, p)
 STORED = {
@@ -52,9 +49,7 @@ NAMES = {"tanzania": {"outcome": "lnisales0911f", "covariates": ["sales08a"], "t
 def table(name: str) -> pd.DataFrame:
     """A data set with two columns of weights: ``across`` varies within clusters, ``whole`` is one value a cluster."""
     if name == "tanzania":
-        if not FILE.exists():
-            pytest.skip("the Tanzania file cannot be redistributed and is not here")
-        data = pd.read_csv(FILE).dropna(subset=["lnisales0911f"]).reset_index(drop=True)
+        data = shared("tanzania_training").dropna(subset=["lnisales0911f"]).reset_index(drop=True)
         data["cell"], data["whole"] = data["branch"] * 100 + data["hid"] % 100, 1.0 + data["mecid"] % 3
     else:
         data = pytest.importorskip("causaldata").social_insure.load_pandas().data.reset_index(drop=True)

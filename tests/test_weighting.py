@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
 from statsmodels.treatment.treatment_effects import TreatmentEffect
+from support_shared import shared
 from support_studies import cross_section
 
 from impact import matching
@@ -18,7 +18,6 @@ from impact.inference.estimating import Block, hull_gap, influences, optimal_bou
 from impact.matching.weighting import inverse_probability
 
 close = pytest.approx
-LALONDE = Path(__file__).parents[2] / "shared" / "reference" / "data" / "lalonde.csv"
 TRAITS = ["age", "educ", "race_black", "race_hispan", "married", "nodegree", "re74", "re75"]
 EARNINGS = {"outcome": "re78", "treatment": "treat", "covariates": TRAITS}
 CALL = {"outcome": "profit", "treatment": "joined", "covariates": ["age", "size"]}
@@ -32,9 +31,7 @@ STORED = {
 
 
 def lalonde() -> pd.DataFrame:
-    if not LALONDE.exists():
-        pytest.skip(f"lalonde.csv is not on this machine: it is read in place from {LALONDE}, never copied")
-    data = pd.read_csv(LALONDE)
+    data = shared("lalonde")
     return data.assign(**{f"race_{r}": (data["race"] == r) * 1 for r in ("black", "hispan", "white")})
 
 
@@ -134,7 +131,8 @@ def test_statsmodels_generalised_method_of_moments_gives_the_same_error():
 def test_the_error_is_what_moving_each_rows_weight_does(estimand, options):
     data = joined(40)
     call = CALL | options | {"estimand": estimand}
-    assert inverse_probability(data, **call).std_error == close(moved(inverse_probability, data, call), rel=1e-5)
+    by_quotient = moved(inverse_probability, data, call)  # of differences, good to five digits
+    assert inverse_probability(data, **call).std_error == close(by_quotient, rel=1e-5)
 
 
 def test_a_weight_of_two_is_the_row_twice():
@@ -156,6 +154,7 @@ def test_clusters_sum_what_their_rows_add():
     assert by_market.has_caveat("few_clusters_large_sample")
     many = joined(3000)
     each = inverse_probability(many, **CALL, cluster="firm")
+    # a cluster each: left out in turn, against the sandwich; the two agree as the units grow
     assert each.std_error == close(inverse_probability(many, **CALL).std_error, rel=0.02)
 
 

@@ -24,6 +24,7 @@ def measured_late(frame: pd.DataFrame, measured: Iterable[tuple[str, str]], trea
 
     Parameters
     ----------
+    frame : the table.
     measured : (covariate, date) pairs; a date is written 2020-12-31 or 2020, or is the name of a column of such dates.
     treated_on : when treatment began, likewise.
     treatment : 0/1 column, or None; where ``treated_on`` is a column, only the treated are held against it.

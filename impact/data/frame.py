@@ -131,6 +131,7 @@ def require_columns(data: pd.DataFrame, **roles: str | Sequence[str] | None) -> 
 
     Parameters
     ----------
+    data : a table, or what was given for one.
     roles : what each name is for: ``outcome="profit"``, ``covariates=["age"]``.
 
     Raises

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from impact.dced.types import Flag
 from impact.dced.wording import plural
-from impact.programme.disk import FileState, look
+from impact.programme.disk import FileState, days_between, look
 from impact.programme.places import find_place
 from impact.programme.types import Document, Programme
 
@@ -90,20 +89,13 @@ def _contradictions(programme: Programme, document: Document, state: FileState |
     out = []
     if document.date and document.date > programme.as_of:
         out.append(f"bears the date {document.date}, after {programme.as_of}, the day of this self-check.")
-    if document.date and state and state.created and _days(document.date, state.created) > SLACK_DAYS:
+    if document.date and state and state.created and days_between(document.date, state.created) > SLACK_DAYS:
         out.append(f"bears the date {document.date}, but the file says it was created on {state.created}.")
-    if document.date and state and state.saved and _days(document.date, state.saved) > SLACK_DAYS:
+    if document.date and state and state.saved and days_between(document.date, state.saved) > SLACK_DAYS:
         out.append(f"bears the date {document.date}, but the file says it was last saved on {state.saved}.")
     if document.sha256 and state and state.sha256 and document.sha256.lower() != state.sha256:
         out.append("has changed since its fingerprint was registered.")
     return out
-
-
-def _days(earlier: str, later: str) -> int:
-    try:
-        return (dt.date.fromisoformat(later) - dt.date.fromisoformat(earlier)).days
-    except ValueError:  # a year alone, or a date a file made up
-        return 0
 
 
 def _overused(programme: Programme) -> list[Flag]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from impact.dced.documents import Shelf
 from impact.dced.types import DAYS, Effort, Evidence, Gap
-from impact.dced.wording import says_something, shorten
+from impact.dced.wording import capital, says_something, shorten
 from impact.programme.types import (
     Chain,
     Cite,
@@ -164,7 +164,7 @@ class Dossier:
     # -- documents ------------------------------------------------------------------------------------------------
 
     def proof(self, cites: Iterable[Cite], what: str, *, record: Record | None = None, about: Intervention | None = None,
-              before: str | None = None, owner: str | None = None, due: str | None = None) -> Iterator[Evidence | Gap]:
+              before: str | None = None, owner: str | None = None) -> Iterator[Evidence | Gap]:
         """Hold a statement against the documents it cites: evidence for each that carries it, gaps where none does.
 
         A cite carries a statement if the document is there, is not empty, does not stand twice, names a page, sheet or
@@ -178,19 +178,19 @@ class Dossier:
             if fault:
                 bad.append(f"{cite.document}: {fault}")
             else:
-                good.append(Evidence(text=f"{_upper(what)}: {shorten(document.title)}"
+                good.append(Evidence(text=f"{capital(what)}: {shorten(document.title)}"
                                           f"{f', {document.date}' if document.date else ''}"
                                           f"{' (a link; not opened)' if not document.file else ''}.",
                                      file=f"{document.id} {document.file or document.link}", place=cite.place,
                                      about=about.name if about else ""))
         yield from good
         if bad:
-            yield self.lacks(f"{_upper(what)}: {'; '.join(bad)}.", "Put the document right, name its page, sheet or row, "
-                             "or cite another.", "file", record=record, about=about, owner=owner, due=due)
+            yield self.lacks(f"{capital(what)}: {'; '.join(bad)}.", "Put the document right, name its page, sheet or row, "
+                             "or cite another.", "file", record=record, about=about, owner=owner)
         elif not good:
-            yield self.lacks(f"{_upper(what)}: declared only, no document shows it.",
+            yield self.lacks(f"{capital(what)}: declared only, no document shows it.",
                              "Register the document that shows it and cite its page, sheet or row.", "file",
-                             record=record, about=about, owner=owner, due=due)
+                             record=record, about=about, owner=owner)
 
     def fault(self, cite: Cite, before: str | None = None) -> str:
         """Say why a cite carries nothing; '' if it carries its statement."""
@@ -211,16 +211,12 @@ class Dossier:
             return f"it is of {document.date}, younger than {before}"
         return ""
 
-    def carried(self, cites: Iterable[Cite], before: str | None = None) -> bool:
+    def carried(self, cites: Iterable[Cite]) -> bool:
         """Tell whether at least one cite carries its statement."""
-        return any(not self.fault(cite, before) for cite in cites)
+        return any(not self.fault(cite) for cite in cites)
 
 
 def months_between(earlier: str, later: str) -> float:
-    """Give the months between two dates, whole months and the rest in days of thirty."""
+    """Give the months between two dates, whole months and the rest as a part of one of 30.4375 days."""
     a, b = dt.date.fromisoformat(earlier), dt.date.fromisoformat(later)
     return (b.year - a.year) * 12 + b.month - a.month + (b.day - a.day) / 30.4375
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]

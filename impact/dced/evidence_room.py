@@ -58,7 +58,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class IndexEntry:
     """One item of the Standard's table and the places in documents that show it.
 
     ``rows`` says that rows of the programme file itself are among the evidence; that file stays with the programme.
@@ -86,7 +86,7 @@ class Room:
     fictional: bool
     warning: tuple[str, ...]
     documents: tuple[Held, ...]
-    shelves: tuple[Shelf, ...]
+    index: tuple[IndexEntry, ...]
 
 
 def furnish(programme: Programme, audit: Audit) -> tuple[Room, dict[str, Path]]:
@@ -106,7 +106,7 @@ def furnish(programme: Programme, audit: Audit) -> tuple[Room, dict[str, Path]]:
     held = tuple(h for h, _ in found)
     _small_enough(sum(h.size for h in held))
     return Room(programme=programme.name, as_of=programme.as_of, fictional=bool(programme.simulated), warning=audit.warning,
-                documents=held, shelves=tuple(_shelves(programme, audit))), {h.file: p for h, p in found if h.file and p}
+                documents=held, index=tuple(_index(programme, audit))), {h.file: p for h, p in found if h.file and p}
 
 
 def _hold(programme: Programme, document: Document) -> tuple[Held, Path | None]:
@@ -147,7 +147,7 @@ def _small_enough(size: int) -> None:
                          source="evidence room")
 
 
-def _shelves(programme: Programme, audit: Audit) -> Iterator[Shelf]:
+def _index(programme: Programme, audit: Audit) -> Iterator[IndexEntry]:
     """Put every cited place under its items: those the register names, and those the self-check found evidence in."""
     known = {d.id: d.id for d in programme.documents} | {d.file: d.id for d in programme.documents if d.file}
     for point in audit.points:
@@ -155,8 +155,8 @@ def _shelves(programme: Programme, audit: Audit) -> Iterator[Shelf]:
                                if s.item in (point.internal_key, point.internal_key.split(".")[0]))
         found = ((known.get(e.file) or known.get(e.file.split(" ", 1)[0]), e.place) for e in point.evidence)
         places |= dict.fromkeys((code, place) for code, place in found if code)
-        yield Shelf(item=point.internal_key, id=point.id, title=point.title, verdict=point.verdict, places=tuple(places),
-                    rows=any(e.file == programme.source for e in point.evidence))
+        yield IndexEntry(item=point.internal_key, id=point.id, title=point.title, verdict=point.verdict,
+                         places=tuple(places), rows=any(e.file == programme.source for e in point.evidence))
 
 
 def pack(room: Room, files: Mapping[str, Path], index_html: str) -> bytes:
@@ -201,11 +201,11 @@ def index_workbook(room: Room) -> bytes:
     workbooks.write_rows(book, "About", about, widths=(20, 110), head=False)
     titles = {d.id: d for d in room.documents}
     items = [("item", "key", "title", "self-check says", "document", "title of the document", "place", "file in the room")]
-    for shelf in room.shelves:
-        items += [(shelf.id, shelf.item, shelf.title, shelf.verdict.replace("_", " "), code, titles[code].title,
+    for entry in room.index:
+        items += [(entry.id, entry.item, entry.title, entry.verdict.replace("_", " "), code, titles[code].title,
                    place or "no place named", titles[code].file or titles[code].why_not)
-                  for code, place in shelf.places] or [
-                      (shelf.id, shelf.item, shelf.title, shelf.verdict.replace("_", " "), "", "", shelf.nothing, "")]
+                  for code, place in entry.places] or [
+                      (entry.id, entry.item, entry.title, entry.verdict.replace("_", " "), "", "", entry.nothing, "")]
     workbooks.write_rows(book, "Items", items, widths=(8, 30, 60, 16, 12, 40, 20, 50))
     documents: list[tuple[Any, ...]] = [("document", "title", "kind", "file in the room", "bytes", "sha256", "link",
                                          "why not", "note")]

@@ -10,7 +10,7 @@ from impact.dced.items import MODES, QUESTIONS
 from impact.dced.rules import RULES
 from impact.dced.table import ControlPoint, Criterion
 from impact.dced.types import EFFORTS, Evidence, Gap, Known, Point, Verdict
-from impact.dced.wording import listed, shorten
+from impact.dced.wording import capital, listed, shorten
 from impact.programme.types import Answer, NotApplicable
 
 NO_RULE = "This toolkit has no rule for this item of the table."
@@ -111,7 +111,7 @@ def listen(d: Dossier) -> Heard:
                                 "Complete it: who judged, when, and yes, partly or no.", record=row, about=about))
             continue
         if row.judgement != "yes":
-            said = f"{_capital(who)} judged on {row.date}: {row.judgement}. {shorten(row.answer or '', 150)}".strip()
+            said = f"{capital(who)} judged on {row.date}: {row.judgement}. {shorten(row.answer or '', 150)}".strip()
             gaps.append(d.lacks(said, "Mend what the answer names, and ask again.", "ask", record=row, about=about))
         if asked or row.evidence:
             proofs = list(d.proof(row.evidence, f"notes of the talk with {who}", record=row, about=about))
@@ -136,12 +136,8 @@ def _who(d: Dossier, by: str | None, role: str | None = None) -> str:
     return role or next(known, "a person named in the programme file")
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _told(d: Dossier, row: Answer) -> str:
-    who = f"{_capital(_who(d, row.by, row.role))}, {row.date}"
+    who = f"{capital(_who(d, row.by, row.role))}, {row.date}"
     of = f" on {row.intervention}" if row.intervention else ""
     return f"{who}{of}: {row.judgement}. {shorten(row.answer or '', 200)}".strip()
 

@@ -45,26 +45,6 @@ class Sum:
         return abs(self.high - self.low) <= 1e-9 * max(1.0, abs(self.high))
 
 
-def full_time_jobs(days: Iterable[float], fte_days: float = FTE_DAYS, *, above_one: bool = False) -> float:
-    """Turn each person's days of work in a year into full-time jobs.
-
-    Parameters
-    ----------
-    days : days of work in the year, one number a person.
-    fte_days : days that make one full-time job; 240 is the unverified default.
-    above_one : whether more than a year of days of one person counts as more than one job.
-
-    Returns
-    -------
-    float
-        Full-time jobs. By hand: 120, 240 and 300 days at 240 are 0.5 + 1 + 1 = 2.5 jobs; 2.75 with ``above_one``.
-    """
-    if fte_days <= 0:
-        raise ValueError("fte_days must be above 0")
-    each = [day / fte_days for day in days]
-    return sum(each) if above_one else sum(min(1.0, job) for job in each)
-
-
 def jobs_from(days: float, people: float | None, fte_days: float = FTE_DAYS, *, above_one: bool = False) -> float:
     """Turn days of work of several people into full-time jobs: no more than there are people, unless declared."""
     jobs = days / fte_days

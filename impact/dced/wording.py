@@ -26,6 +26,11 @@ def shorten(text: str, most: int = MOST_SHOWN) -> str:
     return (head.rsplit(" ", 1)[0] if " " in head else head).rstrip(" ,;:.") + "…"
 
 
+def capital(text: str) -> str:
+    """Begin a text with a capital, whatever follows."""
+    return text[:1].upper() + text[1:]
+
+
 def plural(count: int, one: str, several: str = "") -> str:
     """Count things: ``1 arrow``, ``3 arrows``."""
     return f"{count:,} {one if count == 1 else several or one + 's'}"

@@ -11,7 +11,7 @@ import numpy as np
 from impact.did import counts, triple
 from impact.did.again import amount
 from impact.did.effects import fit_within, sums_by, within
-from impact.did.layout import Layout
+from impact.did.layout import Layout, compact
 from impact.did.opening import Asked, Mask
 from impact.did.periods import uneven
 from impact.did.pretest import largest_difference, leads_of, said
@@ -116,10 +116,10 @@ def earlier_gaps(data: pd.DataFrame, *, outcome: str, unit: str, time: str, firs
 def rows_of(lay: Layout, keep: Mask) -> Layout:
     """Keep the marked rows, and no unit that is then left with a single one: it says nothing of change."""
     keep = _seen_twice(lay, keep)
-    units = _compact(lay.units[keep])
+    units = compact(lay.units[keep])
     return replace(lay, y=lay.y[keep], raw=lay.raw[keep], when=lay.when[keep], first=lay.first[keep],
                    treated=lay.treated[keep], units=units,
-                   clusters=units if lay.clusters is lay.units else _compact(lay.clusters[keep]),
+                   clusters=units if lay.clusters is lay.units else compact(lay.clusters[keep]),
                    weights=None if lay.weights is None else lay.weights[keep], extra=lay.extra[keep])
 
 
@@ -127,10 +127,6 @@ def _seen_twice(lay: Layout, keep: Mask) -> Mask:
     """Take the mark off rows that are the only marked one of their unit."""
     seen = np.bincount(lay.units[keep], minlength=int(lay.units.max(initial=-1)) + 1)
     return np.asarray(keep & (seen[lay.units] > 1))
-
-
-def _compact(codes: Codes) -> Codes:
-    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
 def _ever(lay: Layout) -> Codes:

@@ -175,6 +175,7 @@ def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.
     Parameters
     ----------
     effects : as :func:`sensitivity`. power : chance of detection, a share. conf_level : of the tests of earlier periods.
+    seed : of the draws behind that chance.
 
     Returns
     -------

@@ -136,6 +136,11 @@ def lay_out(opened: Opened) -> Layout:
         step=opened.step, choices=opened.choices, notes=tuple(notes_of(opened, thin)), record=record_of(opened, thin))
 
 
+def compact(codes: Codes) -> Codes:
+    """Number codes from 0 on without gaps, in their order."""
+    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
+
+
 def distinct(codes: Codes, rows: Mask) -> int:
     """Count the different codes on the marked rows."""
     seen = np.zeros(int(codes.max(initial=-1)) + 1, dtype=bool)

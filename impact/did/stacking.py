@@ -15,7 +15,7 @@ from impact.did.calls import fixest
 from impact.did.effects import Story, clustered, fit_within, regression_card
 from impact.did.estimands import stacked_question
 from impact.did.events import check_reference
-from impact.did.layout import Layout, lay_out
+from impact.did.layout import Layout, compact, lay_out
 from impact.did.opening import Asked, Mask, Opened, open_panel
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import is_number
@@ -174,13 +174,9 @@ def _stack(lay: Layout, cohorts: list[float], around: tuple[float, float]) -> _S
     horizon = np.round((lay.when[rows] - start) / lay.step, 9)
     wide = replace(
         lay, y=lay.y[rows], raw=lay.raw[rows], when=lay.when[rows], first=np.where(treated, start, np.inf),
-        treated=treated & (horizon >= 0), units=_compact(lay.units[rows]), clusters=_compact(lay.clusters[rows]),
+        treated=treated & (horizon >= 0), units=compact(lay.units[rows]), clusters=compact(lay.clusters[rows]),
         weights=None if lay.weights is None else lay.weights[rows], extra=lay.extra[rows])
     return _Stack(layout=wide, number=number, member=member, horizon=horizon, treated=treated)
-
-
-def _compact(codes: Codes) -> Codes:
-    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
 def _corrected(stack: _Stack) -> Array:

@@ -61,6 +61,7 @@ def read_deflator(table: pd.DataFrame, declared: Prices, sha256: str = "") -> De
     Parameters
     ----------
     table : one row a place and month, with the declared columns.
+    declared : what the study file says of it. sha256 : its hash, for the notes.
 
     Raises
     ------

@@ -69,6 +69,7 @@ def counted(values: Array, states: States, kind: str, log: Log) -> Array:
     values : (n,) as reported, missing where not answered.
     states : (n,) meanings of the status column.
     kind : "flow", "total" or "rate".
+    log : takes the notes.
     """
     values = np.array(values, dtype=float)
     told = ~np.isnan(values)

@@ -37,6 +37,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Adjust p-values so that the expected share of false findings among those found stays at the level.
 
+    Parameters
+    ----------
+    p_values : as :func:`holm`.
+
+    Returns
+    -------
+    list of float
+        In the order given.
+
     Notes
     -----
     Benjamini & Hochberg (1995, JRSS B 57, 289–300), independent or positively dependent tests.

@@ -127,6 +127,14 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def days_between(earlier: str, later: str) -> int:
+    """Give the days from one date to another; 0 where one is none: a year alone, or what a file made up."""
+    try:
+        return (dt.date.fromisoformat(later) - dt.date.fromisoformat(earlier)).days
+    except ValueError:
+        return 0
+
+
 def duplicates(states: Iterable[FileState]) -> tuple[tuple[FileState, ...], ...]:
     """Group files with the same contents under different names."""
     groups: dict[str, dict[str, FileState]] = {}

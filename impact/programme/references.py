@@ -61,7 +61,7 @@ def check_references(v: Validation, clean: dict[str, Any], folder: Path | None) 
         _no_spreadsheet_formula(v, text)
     _chains(v, clean)
     _calculations(v, clean)
-    _periods(v, everything, clean)
+    _periods(v, everything)
 
 
 def _codes(v: Validation, everything: list[Given]) -> dict[str, dict[str, Path_]]:
@@ -216,7 +216,7 @@ def _formula(v: Validation, path: Path_, formula: str, inputs: dict[str, float])
         v.complain(path, str(problem), problem.cure)
 
 
-def _periods(v: Validation, everything: list[Given], clean: dict[str, Any]) -> None:
+def _periods(v: Validation, everything: list[Given]) -> None:
     """No period ends before it begins."""
     for one in everything:
         if one.path[-1] == "ends" and isinstance(one.value, str):

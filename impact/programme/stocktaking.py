@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from impact.programme.disk import days_between
 from impact.programme.inventory import Inventory, papers_of
 from impact.programme.types import DOCUMENT_KINDS
 from impact.programme.writing import to_workbook, to_yaml
@@ -53,17 +53,10 @@ def overdue(inventory: Inventory) -> tuple[str, ...]:
         for kind, noun in (("results_chain", "results chain"), ("intervention_plan", "intervention plan"),
                            ("projection_sheet", "projections")):
             days = [g.date for g in papers_of(inventory, intervention) if g.kind == kind and g.date]
-            if days and _days(max(days), inventory.as_of) > OLD_DAYS:
+            if days and days_between(max(days), inventory.as_of) > OLD_DAYS:
                 out.append(f"{intervention.name}: the {noun} {'are' if noun[-1] == 's' else 'is'} of {max(days)}, more "
                            f"than a year before {inventory.as_of}, and no later version or review was found.")
     return tuple(out)
-
-
-def _days(earlier: str, later: str) -> int:
-    try:
-        return (dt.date.fromisoformat(later) - dt.date.fromisoformat(earlier)).days
-    except ValueError:
-        return 0
 
 
 def fixes(inventory: Inventory) -> tuple[Fix, ...]:

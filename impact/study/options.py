@@ -44,6 +44,7 @@ def option_named(study: Study, call: MethodCall, problem: Problem) -> Problem | 
 
     Parameters
     ----------
+    study : as read, with its file's lines.
     call : the method that met it, with the options declared.
     problem : its ``where`` is ``options`` (the option is then looked for in the text) or begins with an option's name.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from impact.study.logo import Logo
@@ -11,10 +11,6 @@ from impact.study.schema import Validation
 
 if TYPE_CHECKING:
     from impact.study.types import Words
-
-OWN_FACTS = ("design", "who", "estimand", "estimator", "assumption", "data")  # lines of 'How we know' that may be rewritten
-CAPTIONED = ("chain", "effects", "table", "benchmark", "event_study", "trends", "subgroups", "methods", "costs", "targets",
-             "checks")  # blocks that may have a caption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +48,10 @@ class Captions:
     costs: Words | None = None
     targets: Words | None = None
     checks: Words | None = None
+
+
+OWN_FACTS = tuple(f.name for f in fields(HowWeKnow))  # lines of 'How we know' that may be rewritten
+CAPTIONED = tuple(f.name for f in fields(Captions))  # blocks that may have a caption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from impact.dced import workbooks
 from impact.dced.agenda import Due
-from impact.dced.evidence_room import Held, Room, Shelf
+from impact.dced.evidence_room import Held, IndexEntry, Room
 from impact.dced.rehearsal import Rehearsal, Request
 from impact.dced.rehearsal_sheet import Answers, Tried
 from impact.dced.report import words
@@ -68,14 +68,14 @@ def room_html(room: Room) -> str:
     return _page("room", "Evidence room", room.programme, room, {
         "room": room, "inside": sum(bool(d.file) for d in room.documents),
         "unsearched": sum(bool(d.file) and not d.searched for d in room.documents),
-        "shelves": [(shelf, _by_document(room, shelf)) for shelf in room.shelves],
+        "shelves": [(entry, _by_document(room, entry)) for entry in room.index],
         "verdicts": words.VERDICT})
 
 
-def _by_document(room: Room, shelf: Shelf) -> list[tuple[Held, str]]:
+def _by_document(room: Room, entry: IndexEntry) -> list[tuple[Held, str]]:
     """Name each document of an item once, with its places."""
     places: dict[str, list[str]] = {}
-    for code, place in shelf.places:
+    for code, place in entry.places:
         places.setdefault(code, []).append(place)
     return [(d, ", ".join(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p))))
             for d in room.documents if d.id in places]

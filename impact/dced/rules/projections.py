@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from impact.dced.dossier import Dossier, Found, months_between
-from impact.dced.wording import listed, shorten
+from impact.dced.wording import capital, listed, shorten
 from impact.programme.arithmetic import FormulaError, evaluate, names
 from impact.programme.types import Indicator, Input, Intervention, Projection, Record
 
@@ -87,7 +87,7 @@ def reviewed(d: Dossier) -> Iterator[Found]:
 def recomputed(d: Dossier, i: Intervention, record: Record, formula: str | None, inputs: Sequence[Input],
                value: float | None, what: str) -> Iterator[Found]:
     """Work a calculation out again and hold it against the value that is printed."""
-    what = what[:1].upper() + what[1:]
+    what = capital(what)
     if not formula or not inputs:
         yield d.lacks(f"{what}: no formula with inputs, so that it cannot be worked out again.",
                       "Enter the formula and its inputs, each with its source.", "ask", record=record, about=i)
