@@ -59,7 +59,8 @@ def signs(path: Path) -> str:
     """Say what in a file looks like personal data, without repeating it; '' where nothing does.
 
     A sign, not proof: only e-mail addresses, phone numbers with a country code and columns headed as names, phones or
-    places are looked for, and coordinates that a camera wrote into a picture. Of a PDF only text that it holds as plain letters is seen; see :func:`unsearched`.
+    places are looked for, and coordinates that a camera wrote into a picture. Of a PDF only text that it holds as plain
+    letters is seen; see :func:`unsearched`.
     """
     if path.stat().st_size > MAX_BYTES:
         if path.suffix.lower() in (*TEXT, *OFFICE, *_TABLES):
