@@ -350,10 +350,20 @@ def test_progress_is_silent_when_quick_and_shown_when_slow(monkeypatch, capfd):
     assert "slow step" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["audit"], ["brief"], ["trace", "profit", "--results"], ["brief", "--verify"]])
+def test_a_pipe_is_no_record_and_is_not_waited_for(command, tmp_path, capsys):
+    os.mkfifo(tmp_path / "results.json")
+    assert "not a regular file" in refused(capsys, *command, str(tmp_path / "results.json"))
+
+
 @pytest.mark.parametrize(("place", "value"), [
     (("estimates", 0, "estimate"), "large"), (("estimates", 0, "interval"), [[1, 2]]), (("checks",), {}),
     (("checks", 0, "verdict"), "passed"), (("flows", 0, "stages", 0, "units"), None), (("study", "declared"), []),
     (("estimates", 0, "caveats"), [{"code": 1}]), (("provenance", "seed"), True), (("trends", 0, "mean"), "1"),
+    (("estimates", 0, "estimate"), float("nan")), (("estimates", 0, "df"), 10**400),
+    (("flows", 0, "stages", 0, "units"), 10**400), (("estimates", 0, "std_error"), float("inf")),
+    (("estimates", 0, "id"), "profit/\x1b[2Jx"), (("study", "slug"), "a\u202eb"), (("provenance", "command"), "\x1b]0;x\x07"),
+    (("study", "declared", "title"), "\u202etitle"), (("study", "declared", "title"), "x" * 20_001),
 ])
 def test_a_record_changed_by_hand_is_refused(place, value, finished, tmp_path, capsys):
     out, _ = finished
