@@ -55,6 +55,9 @@ def read_results(path: str | Path) -> Evaluation:
             if f.name != "study":
                 _fit(tree[f.name], _hints(Evaluation)[f.name], f.name)
         evaluation: Evaluation = build(Evaluation, {**tree, "study": study})
+        for i, estimate in enumerate(evaluation.estimates):
+            if not estimate.id or not 0 < estimate.conf_level < 1:
+                raise _MisfitError(f"estimates[{i}].{'conf_level' if estimate.id else 'id'}")
     except _MisfitError as misfit:
         raise _refuse(file, f"'{misfit}' is not what a record holds there", MADE_AGAIN) from None
     except (KeyError, TypeError, AttributeError) as error:
@@ -120,12 +123,14 @@ def _fit(value: Any, hint: Any, place: str) -> None:
             raise _MisfitError(place)
         for f in fields(hint):
             _fit(value[f.name], _hints(hint)[f.name], f"{place}.{f.name}")
-    elif hint is float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > MOST:
-            raise _MisfitError(place)
-    elif hint is str and isinstance(value, str) and CONTROL.search(value):
+    elif hint in (str, int, float, bool) and not _is(value, hint):
         raise _MisfitError(place)
-    elif hint is int and isinstance(value, int) and abs(value) > MOST:
-        raise _MisfitError(place)
-    elif hint in (str, int, bool) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
-        raise _MisfitError(place)
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a plain value is of its type: a number of a size that can be, a text without signs that steer a screen."""
+    if kind is str:
+        return isinstance(value, str) and not CONTROL.search(value)
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    return isinstance(value, (int, float) if kind is float else int) and abs(value) <= MOST
