@@ -81,6 +81,11 @@ def signs(path: Path) -> str:
     return ""
 
 
+def without_signs(text: str) -> str:
+    """Take e-mail addresses and phone numbers out of a title or the name of a file that goes to others."""
+    return _PHONE.sub("(number hidden)", _EMAIL.sub("(address hidden)", text))
+
+
 def unsearched(path: Path) -> bool:
     """Whether a person must look through the file: a PDF, a picture, a recording or another kind that is not searched."""
     return path.suffix.lower() not in (*TEXT, *OFFICE, *_TABLES)
