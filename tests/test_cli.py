@@ -376,3 +376,17 @@ def test_a_record_changed_by_hand_is_refused(place, value, finished, tmp_path, c
     (tmp_path / "results.json").write_text(json.dumps(tree))
     refused(capsys, "brief", str(tmp_path / "results.json"))
     refused(capsys, "audit", str(tmp_path / "results.json"))
+
+
+def test_no_name_steers_the_terminal(tmp_path, capsys):
+    signs = "\x1b]0;title\x07\u202e"
+    folder = tmp_path / f"a{signs}b"
+    folder.mkdir()
+    (folder / "programme.yaml").write_text("name: A\nas_of: 2026-01-01\n", encoding="utf-8")
+    (folder / "study.yaml").write_text("", encoding="utf-8")
+    for argv in (["audit", folder], ["run", folder / "none"], ["trace", "x", "--results", folder / "none"],
+                 ["new", folder / "n", "--programme"], ["inventory", folder, "--as-of", "2026-01-01"]):
+        main([str(word) for word in argv])
+        told = "".join(capsys.readouterr())
+        assert "]0;title" in told.replace("\\x1b", "")
+        assert not set(signs[:1] + signs[-2:]) & set(told)
