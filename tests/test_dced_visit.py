@@ -214,6 +214,9 @@ def test_answers_come_back_as_they_were_written(programme, checked, tmp_path):
     assert "B. Doe" not in page  # names stay in the sheet
     assert "C. Roe" not in page
     assert "Nothing was tried." in rehearsal_html(found, Answers())
+    for place, known in (("D1 p. 7", True), ("d1, p. 7", True), ("D01 p. 7", False), ("the drawer, p. 7", False)):
+        page = rehearsal_html(found, Answers(tried=(dataclasses.replace(shown, shown=place), lost)))
+        assert ("Shown under a code that the register does not hold" not in page) is known
 
 
 def test_every_row_that_is_not_filled_in_as_it_must_be_is_named_at_once(programme, checked, tmp_path):

@@ -52,8 +52,15 @@ def rehearsal_html(rehearsal: Rehearsal, answers: Answers | None = None) -> str:
         "told": told(rehearsal, answers) if answers else "",
         "not_produced": [x for x in lines if x.tried and x.tried.produced != "yes"],
         "unregistered": [x for x in lines if x.tried and x.tried.produced != "no" and not x.request.ready],
+        "unknown": [x for x in lines if x.tried and x.tried.produced != "no" and not _in_register(x.tried, rehearsal)],
         "groups": [(names[i], list(rows)) for i, rows in groupby(lines, key=lambda x: x.request.intervention)],
         "guide": [{"question": q, "said": said.get(q.code)} for q in rehearsal.questions]})
+
+
+def _in_register(tried: Tried, rehearsal: Rehearsal) -> bool:
+    """Whether what was shown begins with the code of a registered document, however its letters are written."""
+    words = tried.shown.casefold().replace(",", " ").split()
+    return bool(words) and words[0] in {code.casefold() for code in rehearsal.register}
 
 
 def told(rehearsal: Rehearsal, answers: Answers) -> str:
