@@ -12,6 +12,7 @@ import numpy as np
 from impact import checks
 from impact.data.privacy import speakable
 from impact.data.sample import Sample
+from impact.dced.workbooks import neutral
 from impact.inference.linear import Array, Codes
 from impact.matching import MatchedEstimate
 from impact.results import Check, Dropped, Estimate, Evaluation, Flow, Stage, TrendPoint
@@ -303,10 +304,5 @@ def ledger(sample: Sample, evaluation: Evaluation) -> str:
     for estimate in evaluation.estimates:
         for loss in estimate.dropped:
             for row in loss.rows:
-                writer.writerow([estimate.id, row, _cell(ids[row - 1]), when[row - 1], loss.text])
+                writer.writerow([estimate.id, row, neutral(ids[row - 1]), when[row - 1], neutral(loss.text)])
     return stream.getvalue()
-
-
-def _cell(text: str) -> str:
-    """Keep a spreadsheet from reading an id as a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

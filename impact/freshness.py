@@ -70,6 +70,8 @@ def read_hashes(file: str | Path) -> dict[str, str]:
     """
     path = Path(file)
     try:
+        if path.exists() and not path.is_file():
+            raise _refuse(path, "this is not a regular file")
         if path.stat().st_size > MAX_BYTES:
             raise _refuse(path, "the file is too large to be a brief")
         content = path.read_bytes()

@@ -350,10 +350,21 @@ def test_progress_is_silent_when_quick_and_shown_when_slow(monkeypatch, capfd):
     assert "slow step" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["audit"], ["brief"], ["trace", "profit", "--results"], ["brief", "--verify"]])
+def test_a_pipe_is_no_record_and_is_not_waited_for(command, tmp_path, capsys):
+    os.mkfifo(tmp_path / "results.json")
+    assert "not a regular file" in refused(capsys, *command, str(tmp_path / "results.json"))
+
+
 @pytest.mark.parametrize(("place", "value"), [
     (("estimates", 0, "estimate"), "large"), (("estimates", 0, "interval"), [[1, 2]]), (("checks",), {}),
     (("checks", 0, "verdict"), "passed"), (("flows", 0, "stages", 0, "units"), None), (("study", "declared"), []),
     (("estimates", 0, "caveats"), [{"code": 1}]), (("provenance", "seed"), True), (("trends", 0, "mean"), "1"),
+    (("estimates", 0, "estimate"), float("nan")), (("estimates", 0, "df"), 10**400),
+    (("flows", 0, "stages", 0, "units"), 10**400), (("estimates", 0, "std_error"), float("inf")),
+    (("estimates", 0, "id"), "profit/\x1b[2Jx"), (("study", "slug"), "a\u202eb"),
+    (("provenance", "command"), "\x1b]0;x\x07"), (("estimates", 0, "id"), ""), (("estimates", 0, "conf_level"), 95.0),
+    (("study", "declared", "title"), "\u202etitle"), (("study", "declared", "title"), "x" * 20_001),
 ])
 def test_a_record_changed_by_hand_is_refused(place, value, finished, tmp_path, capsys):
     out, _ = finished
@@ -365,3 +376,17 @@ def test_a_record_changed_by_hand_is_refused(place, value, finished, tmp_path, c
     (tmp_path / "results.json").write_text(json.dumps(tree))
     refused(capsys, "brief", str(tmp_path / "results.json"))
     refused(capsys, "audit", str(tmp_path / "results.json"))
+
+
+def test_no_name_steers_the_terminal(tmp_path, capsys):
+    signs = "\x1b]0;title\x07\u202e"
+    folder = tmp_path / f"a{signs}b"
+    folder.mkdir()
+    (folder / "programme.yaml").write_text("name: A\nas_of: 2026-01-01\n", encoding="utf-8")
+    (folder / "study.yaml").write_text("", encoding="utf-8")
+    for argv in (["audit", folder], ["run", folder / "none"], ["trace", "x", "--results", folder / "none"],
+                 ["new", folder / "n", "--programme"], ["inventory", folder, "--as-of", "2026-01-01"]):
+        main([str(word) for word in argv])
+        told = "".join(capsys.readouterr())
+        assert "]0;title" in told.replace("\\x1b", "")
+        assert not set(signs[:1] + signs[-2:]) & set(told)

@@ -21,15 +21,20 @@ from test_dced import RATING, declared, estimate, record, shipped, text_of
 import impact
 from impact.cli import main
 from impact.dced import audit
-from impact.dced.items import MODES, QUESTIONS
+from impact.dced.items import MODES, QUESTIONS, TABLES, tables
+from impact.dced.report.beside import manager_html
+from impact.dced.report.html import self_check_html
 from impact.dced.report.sheets import self_check_xlsx
 from impact.dced.report.terminal import programme_lines
 from impact.dced.report.write import outputs
 from impact.dced.rules import RULES
 from impact.dced.sheet import standard_sheet
+from impact.dced.snapshots import Progress
 from impact.dced.table import SHIPPED, read_standard
 from impact.dced.workbooks import neutral
 from impact.errors import StudyError
+from impact.programme.form import forms
+from impact.programme.types import Programme
 from impact.results.record import evaluation_to_json
 
 
@@ -71,6 +76,31 @@ def test_every_gap_says_what_to_do_who_does_it_and_by_when(gappy):
         assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", gap.due)
         assert gap.due > TODAY or not gap.due_proposed
     assert [g.effort for p in gappy.points for g in p.gaps[:1]] == [p.effort for p in gappy.points if p.gaps]
+
+
+def test_where_nothing_is_entered_the_cure_names_the_table(tmp_path):
+    (tmp_path / "programme.yaml").write_text("name: New\nas_of: 2026-06-30\n", encoding="utf-8")
+    found = audit(tmp_path)
+    empty = [(p, g) for p in found.points for g in p.gaps if g.text.startswith("Nothing is entered")]
+    assert len(empty) > 30
+    for point, gap in empty:
+        assert gap.fix == f"Enter the interventions first, then fill in {' and '.join(tables(point.internal_key))}."
+    for place in {place for places in TABLES.values() for place in places}:
+        form = forms(Programme)[place.split(".")[0]][1]
+        assert "." not in place or place.split(".")[1] in forms(form.of), place
+    assert set(TABLES) <= {*RULES, *(key.split(".")[0] for key in RULES)}
+
+
+def test_what_to_fix_says_what_is_wrong_and_who_mends_it(gappy):
+    page, sheet = text_of(self_check_html(gappy)), text_of(manager_html(gappy, [], Progress(since=None)))
+    for point in gappy.fix_first:
+        for gap in point.gaps[:1]:
+            assert gap.text[:30] in page.split("Fix first")[1].split("Results chains")[0]
+    steps = sheet.split("Cheapest next steps")[1]
+    first = gappy.fix_first[0].gaps[0]
+    assert first.text[:30] in steps
+    assert first.owner in steps
+    assert "unverified" in steps
 
 
 def test_gaps_stand_in_the_order_of_their_effort(gappy):

@@ -214,6 +214,9 @@ def test_answers_come_back_as_they_were_written(programme, checked, tmp_path):
     assert "B. Doe" not in page  # names stay in the sheet
     assert "C. Roe" not in page
     assert "Nothing was tried." in rehearsal_html(found, Answers())
+    for place, known in (("D1 p. 7", True), ("d1, p. 7", True), ("D01 p. 7", False), ("the drawer, p. 7", False)):
+        page = rehearsal_html(found, Answers(tried=(dataclasses.replace(shown, shown=place), lost)))
+        assert ("Shown under a code that the register does not hold" not in page) is known
 
 
 def test_every_row_that_is_not_filled_in_as_it_must_be_is_named_at_once(programme, checked, tmp_path):
@@ -293,6 +296,17 @@ def test_a_public_document_may_name_whom_to_write_to(programme, checked, folder)
     made_public = dataclasses.replace(programme.documents[0], published="2026-01-01")
     public = dataclasses.replace(programme, documents=(made_public,))
     assert list(furnish(public, checked)[1]) == ["documents/D1 chains.txt"]
+
+
+def test_titles_and_names_of_files_in_the_room_hold_no_address_and_unpack_anywhere(programme, checked, folder):
+    name = 'list <of> "a.b@example.org": +254 700 123 456?.txt'
+    (folder / "docs" / name).write_text("Page 1\n", encoding="utf-8")
+    one = dataclasses.replace(programme.documents[0], file=f"docs/{name}", title="Talk with jo.doe@example.org",
+                              published=None)
+    room, files = furnish(dataclasses.replace(programme, documents=(one,)), checked)
+    assert list(files) == ["documents/D1 list _of_ _(address hidden)__ (number hidden)_.txt"]
+    assert room.documents[0].title == "Talk with (address hidden)"
+    assert "jo.doe" not in room_html(room)
 
 
 def test_signs_of_personal_data_are_found_and_never_repeated(tmp_path):
@@ -470,7 +484,9 @@ def test_only_an_earlier_snapshot_of_the_same_programme_counts(checked, tmp_path
     with pytest.raises(StudyError, match="of another programme"):
         since_last(now, tmp_path)
     item = '{"elements": [{"items": [{"internal_key": 1}]}], "as_of": "x"}'
-    for broken in ("{", "[]", '{"elements": 3}', item, "[" * 100_000):
+    told = to_json(dataclasses.replace(now, as_of="2026-03-31"))
+    for broken in ("{", "[]", '{"elements": 3}', item, "[" * 100_000, told.replace('"on_file"', '"rated 99"'),
+                   told.replace("2026-03-31", "<b>")):
         (tmp_path / snapshot_name("2026-03-31")).write_text(broken, encoding="utf-8")
         with pytest.raises(StudyError, match="no snapshot of a self-check that can be read"):
             since_last(now, tmp_path)

@@ -206,6 +206,11 @@ def test_the_ledger_hides_ids_that_look_personal_and_disarms_formulas():
     data["firm"] = [f"=SUM({i})" for i in range(40)]
     study = declare("rct")
     assert "'=SUM(0)" in ledger(load_sample(study, data), evaluate(study, data))
+    data["=HYPERLINK(1)"], data["firm"] = data["profit"] + 1, [f"＝{i}" for i in range(40)]
+    named = declare("rct", outcomes=[PROFIT | {"column": "=HYPERLINK(1)"}])
+    text = ledger(load_sample(named, data), evaluate(named, data))
+    assert "'＝0" in text
+    assert ",=" not in text
     data["firm"] = [f"Amina {i}" for i in range(40)]
     text = ledger(load_sample(study, data), evaluate(study, data))
     assert "Amina" not in text

@@ -181,7 +181,7 @@ def test_a_failure_while_renaming_brings_everything_back(tmp_path, monkeypatch):
 
     def failing(source, target):
         calls.append(target)
-        if len(calls) == 4:
+        if len(calls) == 2:
             raise OSError(13, "Permission denied")
         real(source, target)
 
@@ -189,6 +189,42 @@ def test_a_failure_while_renaming_brings_everything_back(tmp_path, monkeypatch):
     with pytest.raises(ImpactError, match="Permission denied"):
         write_all({tmp_path / "a.txt": "new", tmp_path / "b.txt": "new"}, remove=[tmp_path / "c.txt"])
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.txt": "old a.txt", "c.txt": "old c.txt"}
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("stopped_at", [1, 2])
+def test_stopping_while_files_are_written_loses_none_and_mixes_none(stopped_at, links, tmp_path, monkeypatch):
+    import os
+
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (tmp_path / name).write_text(f"old {name}")
+    real, calls = os.replace, []
+
+    def stopped(source, target):
+        assert {p.name for p in tmp_path.iterdir()} >= {"a.txt", "b.txt", "c.txt"}  # a kill here would lose nothing
+        calls.append(target)
+        if len(calls) == stopped_at:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    def one_name_only(*names, **options):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "replace", stopped)
+    if not links:
+        monkeypatch.setattr(os, "link", one_name_only)
+    with pytest.raises(KeyboardInterrupt):
+        write_all({tmp_path / "a.txt": "new", tmp_path / "b.txt": "new"}, remove=[tmp_path / "c.txt"])
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {f"{n}.txt": f"old {n}.txt" for n in "abc"}
+
+
+def test_an_output_that_is_a_link_is_replaced_and_what_it_leads_to_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    for name, target in (("a.txt", "mine.txt"), ("b.txt", "nowhere")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+    write_all({tmp_path / "a.txt": "new", tmp_path / "b.txt": "new"})
+    assert {p.name: p.read_text() for p in tmp_path.iterdir() if not p.is_symlink()} == {
+        "a.txt": "new", "b.txt": "new", "mine.txt": "mine"}
 
 
 def test_a_notebook_of_an_earlier_run_does_not_stay_beside_new_results(tmp_path):

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import os
+import zipfile
 from pathlib import Path, PurePosixPath
 
 import docx
@@ -184,8 +185,6 @@ def test_titles_from_names(name, title):
 
 
 def test_a_packed_bomb_is_not_opened(drive):
-    import zipfile
-
     with zipfile.ZipFile(drive / "Admin" / "bomb.docx", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("docProps/core.xml", b"\0" * 80_000_000)
     found = take_inventory(drive)
@@ -246,3 +245,15 @@ def test_the_terminal_names_nobody(drive):
     told = "\n".join(inventory_lines(take_inventory(drive, "2026-06-30")))
     assert "person_1: " in told
     assert "Ines Fictional" not in told
+
+
+def test_signs_in_what_a_file_says_of_itself_reach_no_proposal(tmp_path):
+    core = '<dc:creator>Jo\x1b[2J Doe\u202e</dc:creator><dc:title>Report\x07 \x9b of 2025</dc:title>'
+    with zipfile.ZipFile(tmp_path / "2025-01-02 annual report.docx", "w") as packed:
+        packed.writestr("docProps/core.xml", core)
+        packed.writestr("word/document.xml", "<w:t>x</w:t>")
+    found = take_inventory(tmp_path)
+    assert found.programme.documents[0].title == "Report of 2025"
+    assert [p.name for p in found.programme.staff] == ["Jo [2J Doe"]
+    yaml_file, book = write_proposal(found, tmp_path / "out")
+    assert read_programme(yaml_file) == read_programme(book)

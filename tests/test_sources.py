@@ -15,7 +15,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from impact.data import sources
+from impact.data import limits, sources
 from impact.data.sources import load_source, read_table
 from impact.errors import DataError, ImpactError, StudyError
 from impact.study.types import Analysis, BriefSettings, DataSource, Design, MethodCall, Programme, Study
@@ -209,12 +209,53 @@ def test_faults_of_a_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "also the name" in refused(workbook(tmp_path, ["a", " a"], [1, SECRET]))
     assert "has no name" in refused(workbook(tmp_path, ["a"], [1, SECRET]))
     assert "password" in refused(write(tmp_path, b"\xd0\xcf\x11\xe0" + b"\0" * 600, "old.xlsx"))
-    monkeypatch.setattr(sources, "MAX_UNPACKED", 10)
+    monkeypatch.setattr(limits, "MAX_UNPACKED", 10)
     assert "unpacked" in refused(workbook(tmp_path, ["a"], [1]))
 
 
 def test_an_empty_column_of_a_workbook_is_no_fault(tmp_path: Path) -> None:
     assert read_table(workbook(tmp_path, ["a", "b"], [1, None]))["b"].isna().all()
+
+
+def sheet_file(folder: Path, rows: str) -> Path:
+    """A workbook whose first sheet is written by hand."""
+    path, other = workbook(folder, ["a"], [1]), folder / "made.xlsx"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+            content = f'<worksheet xmlns="{space}"><sheetData>{rows}</sheetData></worksheet>'.encode()
+            new.writestr(name, content if name == "xl/worksheets/sheet1.xml" else old.read(name))
+    return other
+
+
+def row(number: int, *cells: str) -> str:
+    return f'<row r="{number}">' + "".join(f'<c r="{c}{number}"><v>1</v></c>' for c in cells) + "</row>"
+
+
+def test_a_small_workbook_that_is_a_huge_table_is_refused_before_it_is_made(tmp_path: Path,
+                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "names rows beyond 1,048,576" in refused(sheet_file(tmp_path, row(1, "A") + row(999_999_999, "A")))
+    stray = row(1, "A", "XFD").replace("<v>1</v>", "<v>2</v>", 1) + "".join(row(i, "A") for i in range(2, 9_999))
+    assert read_table(sheet_file(tmp_path, stray)).shape == (9_997, 2)  # a stray cell makes one column, not thousands
+    monkeypatch.setattr(limits, "MAX_CELLS", 1_000_000)
+    assert "more than 1,000,000 cells" in refused(sheet_file(tmp_path, "".join(row(i, "XFD") for i in range(1, 99))))
+    monkeypatch.setattr(limits, "MAX_PLAIN", 10_000)
+    assert "too large once unpacked" in refused(sheet_file(tmp_path, row(1, "A") * 100_000))
+
+
+def test_a_table_of_too_many_cells_is_refused_with_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_CELLS", 100)
+    said = refused(write(tmp_path, ",".join(f"c{i}" for i in range(50)) + "\n" + "1\n" * 10))
+    assert "more than 100 cells" in said
+    assert "50 columns" in said
+    frame = pd.DataFrame({"x": [1.0] * 90, "y": [1.0] * 90})
+    pyreadstat.write_dta(frame, str(tmp_path / "a.dta"))
+    pyreadstat.write_sav(frame, str(tmp_path / "a.sav"))
+    assert "more than 100 cells" in refused(tmp_path / "a.dta")
+    assert "more than 100 cells" in refused(tmp_path / "a.sav")
+    pytest.importorskip("pyarrow")
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert "90 rows and 2 columns" in refused(tmp_path / "a.parquet")
 
 
 # ---- Stata, SPSS, parquet

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import re
 import sys
 from collections.abc import Sequence
+from typing import Any, TextIO
 
 from impact import __version__
 from impact.errors import ImpactError
 
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 NEXT_STEPS = """\
 impact: from one study file to a two-page evidence brief. No data leave this computer.
 
@@ -38,13 +42,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("impact.brief").addHandler(logging.NullHandler())  # commands print overrides themselves
     module = auditing if arguments.command == "audit" else commands
     try:
-        return int(getattr(module, f"command_{arguments.command}")(arguments))
+        with contextlib.redirect_stdout(_Plain(sys.stdout)):
+            return int(getattr(module, f"command_{arguments.command}")(arguments))
     except ImpactError as error:
-        print(error, file=sys.stderr)
+        print(error, file=_Plain(sys.stderr))
         return error.exit_code
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)
         return 130
+
+
+class _Plain:
+    """A stream that shows signs which steer a terminal instead of sending them: names of files and columns may hold any."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, its control and right-to-left signs spelled out."""
+        self.stream.write(_STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import pkgutil
@@ -10,10 +11,12 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from impact.data.limits import bounded, check_cells, check_workbook, filled_rows, refuse, used_columns
 from impact.errors import DataError, ImpactError, Problem
 from impact.results.record import sha256
 from impact.study import Study
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_BYTES = 500_000_000
-MAX_UNPACKED = 2_000_000_000  # an .xlsx is a zip: a small file may hide a huge one
 MAX_COLUMNS = 10_000
 MISSING = frozenset({"", ".", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null"})
 
@@ -99,36 +101,31 @@ def read_table(path: str | Path) -> pd.DataFrame:
     except ImpactError:
         raise
     except OSError as error:
-        raise _refuse(path, f"the file cannot be read ({error.strerror or type(error).__name__})",
+        raise refuse(path, f"the file cannot be read ({error.strerror or type(error).__name__})",
                       "Close the program that holds it, or check its permissions.") from None
     except Exception as error:  # reading libraries raise anything on a damaged file, and may quote its cells
         if isinstance(error, UnicodeError) or "encoding" in str(error):
-            raise _refuse(path, "the texts in the file are not UTF-8", _UTF8) from None
-        raise _refuse(path, f"the file cannot be read as {kind} ({type(error).__name__})",
+            raise refuse(path, "the texts in the file are not UTF-8", _UTF8) from None
+        raise refuse(path, f"the file cannot be read as {kind} ({type(error).__name__})",
                       "Open it in the program it came from and save it again.") from None
     if not len(frame):
-        raise _refuse(path, "there is no row below the column names", "Export the data again, with its rows.")
+        raise refuse(path, "there is no row below the column names", "Export the data again, with its rows.")
     return frame
 
 
 def _check_file(path: Path, kind: str) -> None:
     if kind not in _READERS:
-        raise _refuse(path, f"'{shown(path.suffix)}' is not a file type that can be read",
+        raise refuse(path, f"'{shown(path.suffix)}' is not a file type that can be read",
                       f"Use one of {one_of(FILE_TYPES)}.")
     if not path.is_file():
         what = "this is a folder, not a file" if path.is_dir() else "the file does not exist"
-        raise _refuse(path, what, f"Looked for it at {shown(path, 300)}.")
+        raise refuse(path, what, f"Looked for it at {shown(path, 300)}.")
     size = path.stat().st_size
     if size == 0:
-        raise _refuse(path, "the file is empty", "Export the data again.")
+        raise refuse(path, "the file is empty", "Export the data again.")
     if size > MAX_BYTES:
-        raise _refuse(path, f"the file is larger than {MAX_BYTES:,} bytes",
+        raise refuse(path, f"the file is larger than {MAX_BYTES:,} bytes",
                       "Keep only the columns the study needs.")
-
-
-def _refuse(path: Path, what: str, cure: str = "", where: str = "") -> DataError:
-    name = shown(path.name)
-    return DataError(Problem(where=where or name, what=what, cure=cure), source=name)
 
 
 def _inside(folder: Path | None, file: str) -> Path:
@@ -200,18 +197,19 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
     content = path.read_bytes()
     if content[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
-        raise _refuse(path, "this is an Excel workbook with the name of a .csv", "Rename it to .xlsx.")
+        raise refuse(path, "this is an Excel workbook with the name of a .csv", "Rename it to .xlsx.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise _refuse(path, "the file is not UTF-8 text", _UTF8) from None
+        raise refuse(path, "the file is not UTF-8 text", _UTF8) from None
     if "\0" in text or not text.strip(",; \t\r\n"):
-        raise _refuse(path, "the file is not a text table" if "\0" in text else "the file is empty", _UTF8)
+        raise refuse(path, "the file is not a text table" if "\0" in text else "the file is empty", _UTF8)
     delimiter = _delimiter(text)
+    check_cells(path, text.count("\n") + 1, text.lstrip().partition("\n")[0].count(delimiter) + 1)
     try:
         raw = pd.read_csv(io.StringIO(text), sep=delimiter, header=None, dtype=str, na_filter=False)
     except pd.errors.ParserError as error:
-        raise _refuse(path, *_csv_problem(str(error))) from None
+        raise refuse(path, *_csv_problem(str(error))) from None
     raw = raw.apply(lambda column: column.str.strip())
     raw = raw[(raw != "").any(axis=1)]
     heads = [str(raw[i].iloc[0]) for i in raw.columns]
@@ -257,7 +255,7 @@ def _typed(name: str, texts: pd.Series[str], path: Path, *, comma: bool = False)
         if all(pattern.fullmatch(t) for t in distinct):
             dotted = [t for t in distinct if "." in t]
             if comma and dotted and all(_GROUPED.fullmatch(t) for t in dotted):
-                raise _refuse(path, "a point may mean thousands or decimals here",
+                raise refuse(path, "a point may mean thousands or decimals here",
                               "Write the numbers without thousands separators.", f"column '{shown(name)}'")
             values = {t: int(p) if p.lstrip("+-").isdigit() else float(p)
                       for t, p in zip(distinct, plain, strict=True)}
@@ -269,20 +267,17 @@ def _typed(name: str, texts: pd.Series[str], path: Path, *, comma: bool = False)
 
 def _read_excel(path: Path) -> pd.DataFrame:
     if not zipfile.is_zipfile(path) and path.read_bytes()[:4] == b"\xd0\xcf\x11\xe0":
-        raise _refuse(path, "the workbook has a password or is of the old .xls kind",
+        raise refuse(path, "the workbook has a password or is of the old .xls kind",
                       "Open it in Excel and save it as .xlsx without a password.")
-    with zipfile.ZipFile(path) as archive:
-        if sum(item.file_size for item in archive.infolist()) > MAX_UNPACKED:
-            raise _refuse(path, "the workbook is too large once unpacked", "Keep only the table in it.")
-    rows = [row for row in _sheet(path) if any(value is not None for value in row)]
-    if not rows:
-        raise _refuse(path, "the first sheet is empty", "Move the table to the first sheet.")
-    width = max(len(row) for row in rows)
-    table = [list(row) + [None] * (width - len(row)) for row in rows]
+    check_workbook(path)
+    table = _sheet(path)
+    if not table:
+        raise refuse(path, "the first sheet is empty", "Move the table to the first sheet.")
     columns = []
-    for i, head in enumerate(table[0]):
+    for i in used_columns(path, table):
+        head, *values = [row[i] if i < len(row) else None for row in table]
         name = "" if head is None else str(head).strip()
-        columns.append((name, _cells(name, [row[i] for row in table[1:]], path)))
+        columns.append((name, _cells(name, values, path)))
     frame = _assemble(path, columns)
     empty = [name for name in frame.columns if frame[name].isna().all()]
     if empty and any(str(value).startswith("=") for row in _sheet(path, formulas=True) for value in row):
@@ -293,7 +288,7 @@ def _read_excel(path: Path) -> pd.DataFrame:
 
 
 def _sheet(path: Path, *, formulas: bool = False) -> list[tuple[Any, ...]]:
-    """Read the first sheet's values; each row ends with its last cell."""
+    """Read the rows of the first sheet that hold something; each ends with its last cell."""
     import openpyxl
 
     with warnings.catch_warnings():
@@ -302,7 +297,8 @@ def _sheet(path: Path, *, formulas: bool = False) -> list[tuple[Any, ...]]:
         try:
             sheet: Any = book.worksheets[0]
             sheet.reset_dimensions()  # the size a file states may be wrong, or the whole sheet
-            return list(sheet.iter_rows(values_only=True))
+            with contextlib.closing(sheet.iter_rows(values_only=True)) as rows:
+                return list(filled_rows(path, rows))
         finally:
             book.close()
 
@@ -314,7 +310,7 @@ def _cells(name: str, values: list[Any], path: Path) -> pd.Series[Any]:
     values = [v.strip() if isinstance(v, str) else v for v in values]
     values = [None if isinstance(v, str) and v in MISSING else v for v in values]
     if any(v in _EXCEL_ERRORS for v in values if isinstance(v, str)):
-        raise _refuse(path, "cells hold Excel errors such as #DIV/0!",
+        raise refuse(path, "cells hold Excel errors such as #DIV/0!",
                       "Correct the formulas, or empty the cells.", f"column '{shown(name)}'")
     kinds = {type(v) for v in values if v is not None}
     if kinds == {bool}:
@@ -329,13 +325,13 @@ def _cells(name: str, values: list[Any], path: Path) -> pd.Series[Any]:
 def _read_stata(path: Path) -> pd.DataFrame:
     import pyreadstat
 
-    return _statistical(path, pyreadstat.read_dta(str(path))[0])
+    return _statistical(path, bounded(path, pyreadstat.read_dta))
 
 
 def _read_spss(path: Path) -> pd.DataFrame:
     import pyreadstat
 
-    frame, _ = pyreadstat.read_sav(str(path), user_missing=False)
+    frame = bounded(path, pyreadstat.read_sav, user_missing=False)
     for name in frame.columns:  # SPSS knows no whole numbers: 101.0 is the id 101
         column = frame[name]
         if column.dtype.kind == "f" and column.notna().all() and (column == column.round()).all() \
@@ -349,6 +345,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
     if find_spec("pyarrow") is None:
         raise _not_installed("pyarrow", "pyarrow")
+    told = import_module("pyarrow.parquet").read_metadata(path)
+    check_cells(path, told.num_rows, told.num_columns)
     frame = pd.read_parquet(path, engine="pyarrow")
     return _statistical(path, frame if frame.index.names == [None] else frame.reset_index())
 

@@ -127,8 +127,8 @@ def _net_line(rows: list[Result], when: str) -> str:
         gross, net = gross + n * treated, net + net_increase(n, treated, other)
         parts.append(f"{r.id}: {n:,.6g} × ({treated:.6g} − {other:.6g}) = {net_increase(n, treated, other):,.6g}")
     aside = ", overlaps not taken off" if len(rows) > 1 else ""
-    return (f"Number who gained{when}, gross count: {gross:,.6g}{aside}. Apart from it, the net increase in the number who "
-            f"gained, N × (share treated − share comparison): {net:,.6g} ({listed(parts, most=8)}).")
+    return (f"Number who gained{when}, gross count: {gross:,.0f}{aside}. Apart from it, the net increase in the number who "
+            f"gained, N × (share treated − share comparison): {net:,.0f} ({listed(parts, most=8)}).")
 
 
 def _part(d: Dossier, i: Intervention, common: str, rows: list[Result]) -> Part | None:

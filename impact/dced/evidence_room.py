@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from impact.dced import workbooks
 from impact.dced.authors import without_authors
-from impact.dced.personal import signs, unsearched
+from impact.dced.personal import signs, unsearched, without_signs
 from impact.dced.types import Audit
 from impact.errors import Problem, StudyError
 from impact.programme.disk import BROKEN, look
@@ -118,16 +118,22 @@ def _hold(programme: Programme, document: Document) -> tuple[Held, Path | None]:
     why = _why_not(document, state.state if state else "", state.why if state else "")
     if path and not why and not document.published and (sign := signs(path)):
         why = f"declared free of personal data, but {sign}: stays out until that is cleared"
-    held = Held(id=document.id, title=document.title, kind=document.kind, link=document.link or "", why_not=why)
+    held = Held(id=document.id, title=without_signs(document.title), kind=document.kind, link=document.link or "",
+                why_not=why)
     if why or path is None or state is None:
         return held, path
     if state.size > MAX_BYTES:
         _small_enough(state.size)
     content = without_authors(path.read_bytes(), path.name)
     mine = hashlib.sha256(content).hexdigest()
-    return replace(held, file=f"documents/{document.id} {path.name}", sha256=mine, size=len(content),
+    return replace(held, file=f"documents/{document.id} {_named(path.name)}", sha256=mine, size=len(content),
                    original=state.sha256 if mine != state.sha256 else "",
                    searched=bool(document.published) or not unsearched(path)), path
+
+
+def _named(name: str) -> str:
+    """Write a file's name so that every system can unpack it, without an address or a number of a person."""
+    return "".join("_" if c in '<>:"|?*' or not c.isprintable() else c for c in without_signs(name)).rstrip(" .")
 
 
 def _why_not(document: Document, state: str, why: str) -> str:

@@ -63,3 +63,29 @@ PEOPLE_ASKED = frozenset(ASKED)
 QUESTIONS: dict[str, str] = {**IN_PART, **ASKED}
 MODES: dict[str, Mode] = {**dict.fromkeys(BY_PROGRAM, "program"), **dict.fromkeys(IN_PART, "partly"),
                           **dict.fromkeys(ASKED, "asked")}
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "rc_logic": ("chains.boxes", "chains.arrows"), "rc_research.links_evidence": ("chains.arrows", "chains.assumptions"),
+    "rc_research.assumptions": ("chains.assumptions",), "rc_research.gender": ("interventions.gender",),
+    "rc_research.lasting": ("interventions.lasting",), "rc_review": ("chains.reviews", "chains.reason"),
+    "rc_displacement": ("interventions.displacement",),
+    "ind_each_change": ("indicators", "chains.boxes"), "ind_qualitative": ("questions",),
+    "ind_aggregable.shared_set": ("indicators.common",), "ind_aggregable.omissions_justified": ("omissions",),
+    "ind_sustainability": ("indicators.sustainability",), "projections": ("projections",),
+    "baseline.plan": ("indicators.baseline",), "baseline.before_change": ("measurements",),
+    "baseline.practice": ("rounds",), "monitoring.plan": ("measurements.planned",), "monitoring.practice": ("rounds",),
+    "monitoring.how_and_why": ("findings",),
+    "monitoring.unintended": ("rounds.unintended",), "attribution": ("attributions",),
+    "attribution.attributable": ("results.basis",), "systemic_plan": ("systemic",), "systemic_assess": ("systemic",),
+    "costs": ("costs", "accounts"), "cost_allocation": ("costs.component",),
+    "aggregate_impact": ("results", "totals"), "aggregate_impact.overlaps": ("overlaps",), "annual_report": ("reports",),
+    "contributions": ("contributions",), "report_gender": ("results.split",), "report_systemic": ("reports",),
+    "publish": ("documents.published",), "use_in_management": ("decisions", "meetings"), "resources": ("staff", "tasks"),
+    "resources.budget": ("conventions.measurement_budget",), "managed": ("guidance", "quality_reviews"),
+}
+"""Where in the programme file an item is entered, by its key or by that of its control point."""
+
+
+def tables(key: str) -> tuple[str, ...]:
+    """Name the tables, and the columns in them, that an item is read from; none for an item of another table."""
+    return TABLES.get(key) or TABLES.get(key.split(".", maxsplit=1)[0], ())

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from impact.dced.dossier import Dossier, Found, Later, Settled
-from impact.dced.items import MODES, QUESTIONS
+from impact.dced.items import MODES, QUESTIONS, tables
 from impact.dced.rules import RULES
 from impact.dced.table import ControlPoint, Criterion
 from impact.dced.types import EFFORTS, Evidence, Gap, Known, Point, Verdict
@@ -66,10 +66,18 @@ def _weighed(d: Dossier, blank: Point, found: list[Found]) -> Point:
     complete = heard.complete or bool(settled and not gaps)
     verdict, known = _verdict(point, heard, complete, bool(later))
     if verdict == "gap" and not gaps:
-        point = replace(point, gaps=(d.lacks(NOTHING, "Enter what there is; see the skeleton's comments.", "ask"),))
+        point = replace(point, gaps=(d.lacks(NOTHING, _enter(d), "ask"),))
     if verdict == "needs_person" and not complete:
         reason = " ".join(x for x in (reason, heard.missing) if x)
     return replace(point, verdict=verdict, known=known, reason=reason)
+
+
+def _enter(d: Dossier) -> str:
+    """Say where to enter what is missing altogether."""
+    where = " and ".join(tables(d.key))
+    first = "Enter the interventions first" if not d.programme.interventions else ""
+    then = f"{'fill in' if first else 'Fill in'} {where}" if where else ""
+    return f"{', then '.join(part for part in (first, then) if part) or 'Enter what there is'}."
 
 
 def _verdict(point: Point, heard: Heard, complete: bool, later: bool) -> tuple[Verdict, Known | None]:

@@ -59,7 +59,8 @@ def signs(path: Path) -> str:
     """Say what in a file looks like personal data, without repeating it; '' where nothing does.
 
     A sign, not proof: only e-mail addresses, phone numbers with a country code and columns headed as names, phones or
-    places are looked for, and coordinates that a camera wrote into a picture. Of a PDF only text that it holds as plain letters is seen; see :func:`unsearched`.
+    places are looked for, and coordinates that a camera wrote into a picture. Of a PDF only text that it holds as plain
+    letters is seen; see :func:`unsearched`.
     """
     if path.stat().st_size > MAX_BYTES:
         if path.suffix.lower() in (*TEXT, *OFFICE, *_TABLES):
@@ -78,6 +79,11 @@ def signs(path: Path) -> str:
     except BROKEN:
         return "it does not open, or unpacks to too much, so that it could not be searched"
     return ""
+
+
+def without_signs(text: str) -> str:
+    """Take e-mail addresses and phone numbers out of a title or the name of a file that goes to others."""
+    return _PHONE.sub("(number hidden)", _EMAIL.sub("(address hidden)", text))
 
 
 def unsearched(path: Path) -> bool:

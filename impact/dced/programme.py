@@ -76,7 +76,8 @@ def _scope(programme: Programme) -> Iterator[str]:
     """Tell what is in and what is out, with the reason for each."""
     if programme.scope:
         yield programme.scope
-    yield f"In: {plural(len(programme.in_scope), 'intervention')}: {listed((i.name for i in programme.in_scope), most=40)}."
+    names = listed((i.name for i in programme.in_scope), most=40)
+    yield f"In: {plural(len(programme.in_scope), 'intervention')}: {names}." if names else "In: no intervention is entered."
     for i in programme.interventions:
         if i.in_scope is False:
             yield f"Out: {i.name}: {(i.scope_reason or 'no reason is given').rstrip('.')}."

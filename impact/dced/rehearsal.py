@@ -71,7 +71,8 @@ class Question:
 class Rehearsal:
     """What was drawn, what is asked for, and the interview guide. It rates nothing.
 
-    ``drawn`` of ``eligible`` interventions by their codes; ``left_out`` says which were not in the draw and why.
+    ``drawn`` of ``eligible`` interventions by their codes; ``left_out`` says which were not in the draw and why;
+    ``register`` holds the codes of all documents.
     """
 
     programme: str
@@ -83,6 +84,7 @@ class Rehearsal:
     left_out: tuple[str, ...]
     requests: tuple[Request, ...]
     questions: tuple[Question, ...]
+    register: frozenset[str] = frozenset()
 
 
 def rehearse(programme: Programme, audit: Audit, *, sample: int = 3, seed: int) -> Rehearsal:
@@ -119,6 +121,7 @@ def rehearse(programme: Programme, audit: Audit, *, sample: int = 3, seed: int) 
     return Rehearsal(
         programme=programme.name, as_of=programme.as_of, fictional=bool(programme.simulated), seed=seed, drawn=drawn,
         eligible=len(eligible), requests=requests, questions=questions,
+        register=frozenset(d.id for d in programme.documents),
         left_out=tuple(f"{i.name}: {'not begun' if i in programme.in_scope else i.scope_reason or 'out of scope'}"
                        for i in programme.interventions if i not in eligible))
 

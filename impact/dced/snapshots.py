@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from impact.dced.types import Audit, Verdict
+from impact.dced.types import VERDICTS, Audit, Verdict
 from impact.errors import Problem, StudyError
 
 MAX_BYTES = 20_000_000
@@ -116,14 +116,16 @@ def _read(file: Path) -> dict[str, Any]:
     refused = StudyError(Problem(where=str(file), what="this is no snapshot of a self-check that can be read",
                                  cure="Take it out of the folder, or make it again with impact audit."), source="snapshots")
     try:
-        if file.is_symlink() or file.stat().st_size > MAX_BYTES:
+        if file.is_symlink() or not file.is_file() or file.stat().st_size > MAX_BYTES:
             raise refused
         content = json.loads(file.read_text(encoding="utf-8"))
         for element in content["elements"]:
             for item in element["items"]:
-                if not all(isinstance(item[key], str) for key in ("internal_key", "title", "verdict")):
+                told = all(isinstance(item[key], str) for key in ("internal_key", "title"))
+                if not told or item["verdict"] not in VERDICTS:
                     raise refused
-        str(content["as_of"])
+        if content["as_of"] != file.stem.removeprefix("self-check-"):
+            raise refused
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise refused from None
     return dict(content)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 MOST_SHOWN = 90
 _NOTHING = re.compile(
-    r"\W*(none|nil|null|n/?a|no|unknown|tbd|to ?do|pending|to be \w+.*|non précisé.*|no (indicado|disponible).*|"
+    r"\W*+(none|nil|null|n/?a|no|unknown|tbd|to ?do|pending|to be \w+.*|non précisé.*|no (indicado|disponible).*|"
     r"not (yet )?(stated|known|recorded|reported|available|given|applicable|documented|sought|obtained)\b.*)?\W*\Z",
     re.IGNORECASE | re.DOTALL)
 

@@ -20,7 +20,7 @@ MAX_ROWS, MAX_COLUMNS = 20_000, 60
 MOST_IN_A_CELL = 30_000  # Excel keeps 32,767 characters
 LINE, TALLEST = 15.0, 409.0  # points: a line of 11-point letters, and the tallest row a sheet can have
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # wide ones: where East Asian text is typed
 
 
 def neutral(value: Any) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from xml.sax.saxutils import unescape
 
 from impact.programme.disk import BROKEN, OFFICE, FileState, look, part
+from impact.study.schema import CONTROL
 
 # The first kind whose words stand in the name wins, so the more special come first. Words in English, French, Spanish.
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -97,7 +98,7 @@ def readable(text: str) -> str:
     text = _NUMBERING.sub("", text)
     for pattern in (_DATE, _TURNED, _VERSION):
         text = pattern.sub(" ", text)
-    text = re.sub(r"[_\s]+", " ", text).strip(" -_.=+@")
+    text = re.sub(r"[_\s]+", " ", CONTROL.sub(" ", text)).strip(" -_.=+@")
     return text[:1].upper() + text[1:] if text else "Untitled"
 
 
@@ -119,6 +120,6 @@ def _properties(path: Path) -> tuple[str, str]:
     except BROKEN:
         return "", ""
     found = [re.search(rf"<dc:{name}>([^<]{{1,150}})</dc:{name}>", core) for name in ("creator", "title")]
-    author, title = (" ".join(unescape(m[1]).split()) if m else "" for m in found)
+    author, title = (" ".join(CONTROL.sub(" ", unescape(m[1])).split()) if m else "" for m in found)
     tools = {"openpyxl", "python-docx", "microsoft office user", "user", "admin", "impact", "unknown"}
     return ("" if author.lower() in tools or author.startswith("=") else author), title.lstrip("=+-@ ")

@@ -17,9 +17,12 @@ from impact.results.evaluation import Check, Evaluation, Flow, Provenance, Stage
 from impact.results.money import MoneyFigure
 from impact.results.record import FORMAT
 from impact.study import study_from_mapping
+from impact.study.schema import CONTROL
 from impact.study.types import build
+from impact.study.yaml_file import shown
 
 MAX_BYTES = 100_000_000
+MOST = 1e300  # nothing that is measured comes near it
 MADE_AGAIN = "Make it again with impact run; do not edit it by hand."
 _TYPES = {t.__name__: t for t in (Caveat, Dropped, Estimate, PercentEffect, Segment, StandardErrorCard, Check, Flow,
                                   Provenance, Stage, TrendPoint, Cleaning, CutOff, MoneyFigure)}
@@ -46,35 +49,46 @@ def read_results(path: str | Path) -> Evaluation:
         file = file / "results.json"
     tree = _load(file)
     try:
-        study = study_from_mapping(tree["study"]["declared"], slug=str(tree["study"]["slug"]))
+        _fit(tree["study"]["slug"], str, "study.slug")
+        study = study_from_mapping(tree["study"]["declared"], slug=tree["study"]["slug"])
         for f in fields(Evaluation):
             if f.name != "study":
                 _fit(tree[f.name], _hints(Evaluation)[f.name], f.name)
         evaluation: Evaluation = build(Evaluation, {**tree, "study": study})
+        for i, estimate in enumerate(evaluation.estimates):
+            if not estimate.id or not 0 < estimate.conf_level < 1:
+                raise _MisfitError(f"estimates[{i}].{'conf_level' if estimate.id else 'id'}")
     except _MisfitError as misfit:
         raise _refuse(file, f"'{misfit}' is not what a record holds there", MADE_AGAIN) from None
     except (KeyError, TypeError, AttributeError) as error:
-        named = f" ({error})" if isinstance(error, KeyError) else ""
+        named = f" ({shown(str(error))})" if isinstance(error, KeyError) else ""
         raise _refuse(file, f"a part of the record is missing{named}", MADE_AGAIN) from None
     return evaluation
 
 
 def _refuse(file: Path, what: str, cure: str) -> StudyError:
-    return StudyError(Problem(where=str(file), what=what, cure=cure), source=file.name)
+    return StudyError(Problem(where=shown(file, 300), what=what, cure=cure), source=shown(file.name))
 
 
 def _load(file: Path) -> dict[str, Any]:
     if not file.exists():
         raise _refuse(file, "the file does not exist", "Run the study first: impact run PATH.")
     try:
+        if not file.is_file():
+            raise _refuse(file, "this is not a regular file", "Give the results.json that impact run wrote.")
         if file.stat().st_size > MAX_BYTES:
             raise _refuse(file, "the file is too large to be a record", "Give the results.json that impact run wrote.")
-        tree = json.loads(file.read_text(encoding="utf-8"))
+        tree = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
     except (OSError, ValueError, RecursionError):
         raise _refuse(file, "the file is not readable JSON", "Give the results.json that impact run wrote.") from None
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         raise _refuse(file, "this is not a results.json of this toolkit", "Give the file that impact run wrote.")
     return tree
+
+
+def _no_number(name: str) -> float:
+    """Refuse NaN and Infinity, which no record holds: a number that does not exist is null."""
+    raise ValueError(name)
 
 
 @cache
@@ -109,8 +123,14 @@ def _fit(value: Any, hint: Any, place: str) -> None:
             raise _MisfitError(place)
         for f in fields(hint):
             _fit(value[f.name], _hints(hint)[f.name], f"{place}.{f.name}")
-    elif hint is float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise _MisfitError(place)
-    elif hint in (str, int, bool) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
+    elif hint in (str, int, float, bool) and not _is(value, hint):
         raise _MisfitError(place)
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a plain value is of its type: a number of a size that can be, a text without signs that steer a screen."""
+    if kind is str:
+        return isinstance(value, str) and not CONTROL.search(value)
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    return isinstance(value, (int, float) if kind is float else int) and abs(value) <= MOST

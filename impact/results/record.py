@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from impact.errors import ImpactError, Problem
 from impact.results.evaluation import Evaluation
 from impact.study.types import Study
+from impact.study.yaml_file import shown
 
 FORMAT = 3
 
@@ -88,16 +90,21 @@ def write_all(files: Mapping[Path, str | bytes], *, remove: Iterable[Path] = ())
                 raise IsADirectoryError(0, "there is a folder of this name")
             made[path] = _temporary(path, content)
         for path in (*files, *remove):
-            kept[path] = _aside(path)
+            kept[path] = _kept(path)
             if path in made:
                 os.replace(made[path], path)
-    except OSError as error:
+            else:
+                path.unlink(missing_ok=True)
+    except BaseException as error:  # also where the user stops it: the old files are worth more than the answer
         for target, backup in kept.items():
-            target.unlink(missing_ok=True)
-            if backup is not None:
+            if backup is None:
+                target.unlink(missing_ok=True)
+            else:
                 os.replace(backup, target)
+        if not isinstance(error, OSError):
+            raise
         raise ImpactError(
-            Problem(where=str(path), what=f"the file cannot be written ({error.strerror})",
+            Problem(where=shown(path, 300), what=f"the file cannot be written ({error.strerror})",
                     cure="Choose another folder with --out, or close the program that holds the file."),
             source="output") from None
     finally:
@@ -113,15 +120,15 @@ def _temporary(path: Path, content: str | bytes) -> Path:
     return Path(name)
 
 
-def _aside(path: Path) -> Path | None:
-    """Move a file that exists out of the way, to be brought back if a later one fails."""
+def _kept(path: Path) -> Path | None:
+    """Give a file that exists a second name, to be brought back if a later one fails; it stays where it is until then."""
     if not path.exists():
         return None
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     try:
-        os.replace(path, name)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+        Path(name).unlink()
+        os.link(path, name, follow_symlinks=False)
+    except (OSError, NotImplementedError):  # a disk that gives a file one name only
+        shutil.copy2(path, name, follow_symlinks=False)
     return Path(name)

@@ -17,7 +17,8 @@ from impact.study.yaml_file import UNREADABLE, Document, Path_, dotted, shown
 
 LANGUAGES = ("en", "fr", "es")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}\Z")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202d\u202e\ud800-\udfff\ufffe\uffff]")
+MAX_TEXT = 20_000  # characters: a few pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +90,10 @@ def inside_folder(v: Validation, file: str, path: Path_, noun: str = "study") ->
 
 def _text(v: Validation, value: Any, field: Field, path: Path_) -> str | None:
     if isinstance(value, str):
-        if _CONTROL.search(value):
+        if CONTROL.search(value):
             v.complain(path, "the text holds a control character", "Type the text again without it.")
+        elif len(value) > MAX_TEXT:
+            v.complain(path, f"the text is longer than {MAX_TEXT:,} characters", "Shorten it.")
         elif value.strip():
             return value.strip()
         else:

@@ -17,8 +17,9 @@ from impact.dced.evidence_room import Held, IndexEntry, Room
 from impact.dced.rehearsal import Rehearsal, Request
 from impact.dced.rehearsal_sheet import Answers, Tried
 from impact.dced.report import words
+from impact.dced.report.html import missing
 from impact.dced.snapshots import WORDS, Progress
-from impact.dced.types import EFFORTS, Audit, Verdict
+from impact.dced.types import EFFORTS, Audit, Gap, Verdict
 from impact.dced.wording import listed, plural, shorten
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ MANAGER = "self-check-manager.html"
 CALENDAR = "self-check-calendar.xlsx"
 SOON = 90
 MOST_STEPS, MOST_DUE, MOST_MOVES, MOST_NAMED = 8, 6, 5, 2  # what fits one sheet of paper, each text at its longest
-LONGEST_STEP, LONGEST_DUE, LONGEST_TITLE = 100, 60, 48
+LONGEST_STEP, LONGEST_DUE, LONGEST_MISSING, LONGEST_OWNER, MOST_MISSING = 100, 60, 90, 60, 1
 _HERE = Path(__file__).parent
 
 
@@ -51,8 +52,15 @@ def rehearsal_html(rehearsal: Rehearsal, answers: Answers | None = None) -> str:
         "told": told(rehearsal, answers) if answers else "",
         "not_produced": [x for x in lines if x.tried and x.tried.produced != "yes"],
         "unregistered": [x for x in lines if x.tried and x.tried.produced != "no" and not x.request.ready],
+        "unknown": [x for x in lines if x.tried and x.tried.produced != "no" and not _in_register(x.tried, rehearsal)],
         "groups": [(names[i], list(rows)) for i, rows in groupby(lines, key=lambda x: x.request.intervention)],
         "guide": [{"question": q, "said": said.get(q.code)} for q in rehearsal.questions]})
+
+
+def _in_register(tried: Tried, rehearsal: Rehearsal) -> bool:
+    """Whether what was shown begins with the code of a registered document, however its letters are written."""
+    words = tried.shown.casefold().replace(",", " ").split()
+    return bool(words) and words[0] in {code.casefold() for code in rehearsal.register}
 
 
 def told(rehearsal: Rehearsal, answers: Answers) -> str:
@@ -93,6 +101,7 @@ def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str
     flags = f"{plural(len(audit.flags), 'document')} cannot carry what is put on {laid}." if audit.flags else ""
     return _page("manager", "One page for the manager", audit.study_title, audit, {
         "audit": audit, "progress": progress, "flags": flags, "steps": steps[:MOST_STEPS],
+        "unsure": not all(point.verified for point in audit.points),
         "more": max(0, len(steps) - MOST_STEPS), "late": late[:MOST_DUE], "late_more": max(0, len(late) - MOST_DUE),
         "soon": soon[:MOST_DUE], "soon_more": max(0, len(soon) - MOST_DUE), "moves": moves,
         "moves_more": max(0, len(progress.moves) - MOST_MOVES), "words_of": WORDS, "verdicts": words.VERDICT,
@@ -132,17 +141,16 @@ def _verdict(verdict: Verdict | None) -> str:
 
 
 def _steps(audit: Audit) -> list[dict[str, str]]:
-    """Name each cure of a must item once, the cheapest first, with the item it serves and what it concerns."""
-    cures: dict[tuple[int, str], list[str]] = {}
-    titles: dict[str, str] = {}
+    """Name each cure of a must item once, the cheapest first, with what is missing, what it concerns and who mends it."""
+    cures: dict[tuple[int, str], list[Gap]] = {}
     for point in audit.fix_first:
         for gap in point.gaps:
             if gap.fix:
-                cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap.about)
-                titles.setdefault(gap.fix, f"{point.id} {shorten(point.title, LONGEST_TITLE)}")
-    return [{"fix": shorten(fix, LONGEST_STEP),
-             "about": ": ".join(x for x in (titles[fix], listed(dict.fromkeys(a for a in about if a), MOST_NAMED)) if x)}
-            for (_, fix), about in sorted(cures.items(), key=lambda item: item[0][0])]
+                cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap)
+    return [{"fix": shorten(fix, LONGEST_STEP), "missing": missing(gaps, MOST_MISSING, LONGEST_MISSING),
+             "about": listed(dict.fromkeys(g.about for g in gaps if g.about), MOST_NAMED),
+             "owner": shorten("; ".join(dict.fromkeys(g.owner for g in gaps if g.owner)), LONGEST_OWNER)}
+            for (_, fix), gaps in sorted(cures.items(), key=lambda item: item[0][0])]
 
 
 def _page(template: str, title: str, programme: str, subject: Any, values: dict[str, Any]) -> str:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from impact.dced.report import words
 from impact.dced.types import EFFORTS, VERDICTS, Audit, Element, Evidence, Gap, Level, Point
+from impact.dced.wording import shorten
 from impact.results.record import write_text
 from impact.study.types import CHAIN_LEVELS
 
 FILE = "self-check.html"
 UNNAMED = "nobody named"
+MOST_MISSING, LONGEST_MISSING = 3, 200
 _HERE = Path(__file__).parent
 
 
@@ -92,8 +95,16 @@ def _cure(cure: dict[str, Any]) -> dict[str, Any]:
     gaps: list[Gap] = cure["gaps"]
     due = min((gap.due for gap in gaps if gap.due), default="")
     proposed = all(gap.due_proposed for gap in gaps if gap.due == due)
-    return {**cure, "about": _named(gap.about for gap in gaps), "owners": _named(gap.owner for gap in gaps),
+    return {**cure, "missing": missing(gaps), "about": _named(gap.about for gap in gaps),
+            "owners": "; ".join(dict.fromkeys(gap.owner for gap in gaps if gap.owner)),
             "due": f"{due}{' (proposed)' if due and proposed else ''}"}
+
+
+def missing(gaps: Sequence[Gap], most: int = MOST_MISSING, longest: int = LONGEST_MISSING) -> str:
+    """Say what a cure is for, each thing that is missing once: a cure alone does not tell what is wrong."""
+    texts = list(dict.fromkeys(shorten(gap.text, longest) for gap in gaps))
+    more = f" And {len(texts) - most} more." if len(texts) > most else ""
+    return " ".join(texts[:most]) + more
 
 
 def _named(names: Any) -> str:
