@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impact import __version__
@@ -24,6 +25,7 @@ from impact.results import Caveat, Estimate, Evaluation, Provenance
 from impact.results.record import study_hash
 from impact.study.methods import COMPLIERS, WORKERS
 from impact.study.options import option_named
+from impact.study.read import study_of
 from impact.study.types import FirstTreatedRule, MethodCall, Outcome, Study, words
 from impact.unmeasured import unmeasured_checks
 
@@ -34,13 +36,13 @@ SINGLE_ROLES = ("primary", "secondary", "robustness", "derived", "index")  # the
 SEVERAL = ("matched_did",)  # its further rows are other answers to the same question, and stand beside it
 
 
-def evaluate(study: Study, data: pd.DataFrame | None = None, *,
+def evaluate(study: Study | str | Path, data: pd.DataFrame | None = None, *,
              progress: Callable[[str], None] | None = None) -> Evaluation:
     """Estimate and examine everything a study declares.
 
     Parameters
     ----------
-    study : a study read by :func:`impact.read_study`.
+    study : a study read by :func:`impact.read_study`; or a study file, or the folder that holds one.
     data : a table to use instead of the declared source.
     progress : called with a few words before each step.
 
@@ -60,7 +62,8 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
     """
     tell = progress or (lambda _: None)
     tell("reading the data")
-    declared, sample = study, with_indices(load_sample(study, data))
+    declared = study_of(study)
+    sample = with_indices(load_sample(declared, data))
     study = sample.study  # its outcomes name the columns that were made for them
     estimates, problems, options, left = [], [], [], []
     for outcome, call, role in planned(study, sample):

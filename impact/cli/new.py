@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from impact.study import read_study
 from impact.study.contract import KINDS
 from impact.study.methods import METHODS
 from impact.study.schema import did_you_mean, one_of
-from impact.study.yaml_file import shown
+from impact.study.yaml_file import shown, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +96,7 @@ def _with_data(folder: Path, file: Path, kind: str) -> tuple[str, str]:
 
 
 def _next(folder: Path) -> str:
-    return (f"type: impact check {shlex.quote(shown(folder, 300))}\n"
+    return (f"type: impact check {typed(folder)}\n"
             f"Open {shown(folder / 'study.yaml', 300)}")
 
 

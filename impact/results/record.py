@@ -91,11 +91,13 @@ def write_all(files: Mapping[Path, str | bytes], *, remove: Iterable[Path] = ())
             kept[path] = _aside(path)
             if path in made:
                 os.replace(made[path], path)
-    except OSError as error:
+    except (OSError, KeyboardInterrupt) as error:
         for target, backup in kept.items():
             target.unlink(missing_ok=True)
             if backup is not None:
                 os.replace(backup, target)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise ImpactError(
             Problem(where=str(path), what=f"the file cannot be written ({error.strerror})",
                     cure="Choose another folder with --out, or close the program that holds the file."),

@@ -41,6 +41,21 @@ def read_study(path: str | Path) -> Study:
     return study_from(document, slug=_slug(file), folder=file.resolve().parent)
 
 
+def study_of(given: Study | str | Path) -> Study:
+    """Take a study as it is, or read it where a path is given.
+
+    Raises
+    ------
+    TypeError
+        When it is neither.
+    """
+    if isinstance(given, Study):
+        return given
+    if isinstance(given, (str, Path)):
+        return read_study(given)
+    raise TypeError(f"study must be a Study, a study file or its folder, not of type {type(given).__name__}")
+
+
 def study_from(document: Document, *, slug: str, folder: Path | None = None) -> Study:
     """Validate a parsed document and build the study it declares."""
     v = Validation(document=document, problems=list(document.problems), absent=[])
