@@ -27,6 +27,7 @@ from impact.study.methods import COMPLIERS, WORKERS
 from impact.study.options import option_named
 from impact.study.read import study_of
 from impact.study.types import FirstTreatedRule, MethodCall, Outcome, Study, words
+from impact.study.yaml_file import slug_of, typed
 from impact.unmeasured import unmeasured_checks
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def evaluate(study: Study | str | Path, data: pd.DataFrame | None = None, *,
                 if named is not None:
                     options.append(named)
                 else:
-                    where = f"outcome '{outcome.name}', {call.method}, {problem.where}"
+                    where = f"outcome '{outcome.name}', {call.method}"
+                    where += "" if problem.where == call.method else f", {problem.where}"
                     problems.append(_declared(study, replace(problem, where=where)))
     for outcome in study.transformed:
         try:
@@ -284,8 +286,14 @@ def _study_caveats(study: Study) -> tuple[Caveat, ...]:
     return tuple(out)
 
 
+def _command(study: Study) -> str:
+    """Write the command that makes the record again, as it is typed beside the study's folder."""
+    name = study.folder.name if study.folder is not None else ""
+    return f"impact run {typed(name) if slug_of(name, 'study') == study.slug else study.slug}"
+
+
 def _provenance(sample: Sample) -> Provenance:
     study = sample.study
     return Provenance(toolkit=f"impact {__version__}", study_sha256=study_hash(study), data_sha256=sample.sha256,
                       data_label=sample.label, data_rows=sample.rows, data_columns=sample.columns,
-                      seed=study.analysis.seed, simulated=study.data.simulated, command=f"impact run {study.slug}")
+                      seed=study.analysis.seed, simulated=study.data.simulated, command=_command(study))

@@ -347,10 +347,12 @@ def test_progress_is_silent_when_quick_and_shown_when_slow(monkeypatch, capfd):
         bar.step("quick")
     assert capfd.readouterr().err == ""
     monkeypatch.setattr(progress, "DELAY", 0.05)
-    with progress.Progress(2) as bar:
-        bar.step("slow step")
-        time.sleep(0.3)
-    assert "slow step" in capfd.readouterr().err
+    for on_a_terminal in (False, True):  # in a file or a pipe a bar is only noise
+        monkeypatch.setattr(sys.stderr, "isatty", lambda answer=on_a_terminal: answer)
+        with progress.Progress(2) as bar:
+            bar.step("slow step")
+            time.sleep(0.3)
+        assert ("slow step" in capfd.readouterr().err) == on_a_terminal
 
 
 @pytest.mark.parametrize(("place", "value"), [

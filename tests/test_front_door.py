@@ -1,5 +1,7 @@
 """The public functions take a path where a result goes in, and name what they were given where neither fits."""
 
+import shutil
+
 import pandas as pd
 import pytest
 from support_run import run_once
@@ -58,3 +60,13 @@ def test_a_path_with_nothing_there_is_refused_in_a_sentence(tmp_path):
                  "read_programme"):
         with pytest.raises(impact.StudyError, match="does not exist"):
             getattr(impact, name)(tmp_path / "no")
+
+
+@pytest.mark.parametrize(("name", "slug", "command"), [
+    ("étude 1", "etude-1", 'impact run "étude 1"'), ("Ma Étude", "ma-etude", 'impact run "Ma Étude"'),
+    ("my-study", "my-study", "impact run my-study"), ("ការសិក្សា", "study", 'impact run "ការសិក្សា"')])
+def test_the_command_that_makes_a_record_again_names_the_folder_as_it_is(name, slug, command, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / name)
+    evaluation = impact.evaluate(tmp_path / name)
+    assert evaluation.study.slug == slug
+    assert evaluation.provenance.command == command

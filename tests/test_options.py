@@ -97,7 +97,8 @@ def test_wrong_values_are_told_before_any_data(tmp_path, kind, method, options, 
 
 def test_an_earlier_word_for_a_learner_is_refused_with_the_one_there_is(tmp_path):
     folder = written(tmp_path, "matching", {"method": "aipw", "options": {"learner": "forest", "folds": 5}})
-    with pytest.raises(StudyError, match=r"'forest' is not one of parametric, random_forest\. Did you mean 'random_forest'"):
+    said = r"'forest' is not one of parametric, random_forest\. Did you mean 'random_forest'"
+    with pytest.raises(StudyError, match=said):
         read_study(folder)
 
 

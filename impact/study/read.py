@@ -15,7 +15,7 @@ from impact.study.contract import CONTRACT, FIRST_TREATED_RULE
 from impact.study.logo import take_logo
 from impact.study.schema import Validation
 from impact.study.types import FirstTreatedRule, Study, build
-from impact.study.yaml_file import MAX_DEPTH, Document, dotted, read_yaml
+from impact.study.yaml_file import MAX_DEPTH, Document, dotted, read_yaml, slug_of
 
 
 def read_study(path: str | Path) -> Study:
@@ -112,8 +112,7 @@ def _replace(instance: Any, **changes: Any) -> Any:
 
 
 def _slug(file: Path) -> str:
-    name = file.resolve().parent.name if file.name == "study.yaml" else file.stem
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "study"
+    return slug_of(file.resolve().parent.name if file.name == "study.yaml" else file.stem, "study")
 
 
 def _line(problem: Problem) -> int:
