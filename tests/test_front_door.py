@@ -1,6 +1,7 @@
 """The public functions take a path where a result goes in, and name what they were given where neither fits."""
 
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,6 +9,8 @@ from support_run import run_once
 
 import impact
 from impact.results.record import evaluation_to_json
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +73,24 @@ def test_the_command_that_makes_a_record_again_names_the_folder_as_it_is(name, s
     evaluation = impact.evaluate(tmp_path / name)
     assert evaluation.study.slug == slug
     assert evaluation.provenance.command == command
+
+
+def test_what_a_notebook_shows_of_a_result_is_short(folder):
+    study = impact.read_study(folder)
+    evaluation = impact.evaluate(study)
+    self_check = impact.audit(evaluation)
+    programme = impact.read_programme(ROOT / "examples" / "programmes" / "with-gaps")
+    table = pd.read_csv(folder / "firms.csv").assign(age=lambda d: d.firm % 7)
+    matched = impact.matching.nearest_neighbour(table, outcome="profit", treatment="offered", covariates=["age"])
+    score = impact.matching.propensity_score(table, treatment="offered", covariates=["age"])
+    shown = {"Study my-study: A trial": study, "Sample of my-study: firms.csv, 40 rows": impact.load_sample(study),
+             "Evaluation of my-study: ": evaluation, "profit: 12 ": evaluation.headline,
+             "Self-check of my-study (study; no audit, no rating): ": self_check,
+             "Brief in en of 2026-11-21": impact.compose(evaluation, self_check), "Programme with-gaps: ": programme,
+             "Self-check of with-gaps (programme; ": impact.audit(programme), "profit: ": matched,
+             "MatchedSample (att): 20 of 20 treated and 20 of 20 comparison units used": matched.matched,
+             "PropensityScore by logit: 40 rows (20 treated), 40 kept (no trimming)": score}
+    for words, value in shown.items():
+        assert repr(value).startswith(words), repr(value)[:200]
+        assert len(repr(value)) < 2_500, words
+    assert repr(evaluation).endswith(str(evaluation.headline))

@@ -52,6 +52,9 @@ class Sample:
     columns: int
     cleaning: tuple[Cleaning, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Sample of {self.study.slug}: {self.label}, {self.rows} rows, {self.columns} columns"
+
     def units(self) -> pd.DataFrame:
         """One row a unit: ``unit`` and ``treated`` (1, 0, or missing where not known)."""
         if self.first_treated is not None:

@@ -68,6 +68,10 @@ class PropensityScore:
     dropped: tuple[Dropped, ...] = ()
     caveats: tuple[Caveat, ...] = ()
 
+    def __repr__(self) -> str:
+        return (f"PropensityScore by {self.learner}: {len(self.score)} rows ({int(self.treated.sum())} treated), "
+                f"{int(self.kept.sum())} kept ({self.rule}), AUC {self.auc:.3f}")
+
     def data(self) -> pd.DataFrame:
         """Return the rows kept, with their score in column ``propensity_score``."""
         out: pd.DataFrame = self.frame.iloc[self.rows[self.kept]].copy()
