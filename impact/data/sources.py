@@ -115,12 +115,11 @@ def _check_file(path: Path, kind: str) -> None:
     if path.is_dir():
         raise _refuse(path, "this is a folder, not a file", "Name the file in it.")
     if kind not in _READERS:
-        what = f"'{shown(path.suffix)}' is not a file type that can be read" if path.suffix else "the name has no ending"
-        raise _refuse(path, what, f"Use one of {one_of(FILE_TYPES)}.")
+        raise _refuse(path, f"'{shown(path.suffix or path.name)}' is not a file type that can be read",
+                      f"Use one of {one_of(FILE_TYPES)}.")
     if not path.is_file():
         raise _refuse(path, "the file does not exist", f"Looked for it at {shown(path, 300)}: check the name.")
-    size = path.stat().st_size
-    if size == 0:
+    if (size := path.stat().st_size) == 0:
         raise _refuse(path, "the file is empty", "Export the data again.")
     if size > MAX_BYTES:
         raise _refuse(path, f"the file is larger than {MAX_BYTES:,} bytes",
