@@ -170,3 +170,7 @@ def test_ctrl_c_between_two_files_brings_the_old_ones_back(tmp_path, monkeypatch
         write_all({one: "new", two: "new"})
     assert (one.read_text(), two.read_text()) == ("old", "old")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one.txt", "two.txt"]
+
+
+def test_a_file_where_the_outputs_should_go_is_said_to_be_one(copy, capsys):
+    assert "(a file of this name is there)" in told(capsys, "run", copy, "--out", copy / "firms.csv", "--no-notebook")

@@ -187,7 +187,8 @@ def ensure_writable(out: Path) -> bool:
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
-        raise ImpactError(Problem(where=str(out), what=f"the folder cannot be written to ({error.strerror})",
+        why = "a file of this name is there" if isinstance(error, FileExistsError) else error.strerror
+        raise ImpactError(Problem(where=str(out), what=f"the folder cannot be written to ({why})",
                                   cure="Choose another one with --out."), source="output") from None
     return new
 
