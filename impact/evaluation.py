@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impact import __version__
@@ -24,7 +25,9 @@ from impact.results import Caveat, Check, Estimate, Evaluation, Provenance
 from impact.results.record import study_hash
 from impact.study.methods import COMPLIERS, WORKERS
 from impact.study.options import option_named
+from impact.study.read import study_of
 from impact.study.types import FirstTreatedRule, MethodCall, Outcome, Study, words
+from impact.study.yaml_file import slug_of, typed
 from impact.unmeasured import unmeasured_checks
 
 if TYPE_CHECKING:
@@ -34,13 +37,13 @@ SINGLE_ROLES = ("primary", "secondary", "robustness", "derived", "index")  # the
 SEVERAL = ("matched_did",)  # its further rows are other answers to the same question, and stand beside it
 
 
-def evaluate(study: Study, data: pd.DataFrame | None = None, *,
+def evaluate(study: Study | str | Path, data: pd.DataFrame | None = None, *,
              progress: Callable[[str], None] | None = None) -> Evaluation:
     """Estimate and examine everything a study declares.
 
     Parameters
     ----------
-    study : a study read by :func:`impact.read_study`.
+    study : a study read by :func:`impact.read_study`; or a study file, or the folder that holds one.
     data : a table to use instead of the declared source.
     progress : called with a few words before each step.
 
@@ -60,7 +63,8 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
     """
     tell = progress or (lambda _: None)
     tell("reading the data")
-    sample = with_indices(load_sample(study, data))
+    declared = study_of(study)
+    sample = with_indices(load_sample(declared, data))
     made = sample.study  # its outcomes name the columns that were made for them
     estimates, left = _estimated(sample, tell)
     tell("checking what the effects rest on")
@@ -70,7 +74,7 @@ def evaluate(study: Study, data: pd.DataFrame | None = None, *,
     keywords = {outcome.name: arguments(sample, outcome, made.analysis.primary) for outcome in made.outcomes}
     kept = _number(adjusted(sample, estimates, keywords))
     flows = tuple(flow_of(sample, outcome, _main(kept, outcome)) for outcome in made.outcomes)
-    return Evaluation(study=study, flows=flows, estimates=tuple(kept), checks=checks,
+    return Evaluation(study=declared, flows=flows, estimates=tuple(kept), checks=checks,
                       trends=trends_of(sample, made.outcomes), caveats=(*_study_caveats(made), *left),
                       cleaning=sample.cleaning, money=value_for_money(made, tuple(kept)), provenance=_provenance(sample))
 
@@ -97,7 +101,8 @@ def _estimated(sample: Sample, tell: Callable[[str], None]) -> tuple[list[Estima
                 if named is not None:
                     options.append(named)
                 else:
-                    where = f"outcome '{outcome.name}', {call.method}, {problem.where}"
+                    where = f"outcome '{outcome.name}', {call.method}"
+                    where += "" if problem.where == call.method else f", {problem.where}"
                     problems.append(_declared(study, replace(problem, where=where)))
     for outcome in study.transformed:
         try:
@@ -295,8 +300,14 @@ def _study_caveats(study: Study) -> tuple[Caveat, ...]:
     return tuple(out)
 
 
+def _command(study: Study) -> str:
+    """Write the command that makes the record again, as it is typed beside the study's folder."""
+    name = study.folder.name if study.folder is not None else ""
+    return f"impact run {typed(name) if slug_of(name, 'study') == study.slug else study.slug}"
+
+
 def _provenance(sample: Sample) -> Provenance:
     study = sample.study
     return Provenance(toolkit=f"impact {__version__}", study_sha256=study_hash(study), data_sha256=sample.sha256,
                       data_label=sample.label, data_rows=sample.rows, data_columns=sample.columns,
-                      seed=study.analysis.seed, simulated=study.data.simulated, command=f"impact run {study.slug}")
+                      seed=study.analysis.seed, simulated=study.data.simulated, command=_command(study))

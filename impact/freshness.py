@@ -12,8 +12,9 @@ from typing import Any
 from impact.errors import ImpactError, Problem, StudyError
 from impact.programme.disk import BROKEN
 from impact.results.cleaning import Cleaning
+from impact.results.edits import was_edited
 from impact.results.evaluation import Evaluation
-from impact.results.reading import read_results
+from impact.results.reading import find_record, read_results
 from impact.results.record import evaluation_to_json, sha256, study_hash
 from impact.study.types import Study
 
@@ -113,7 +114,7 @@ def verify(file: str | Path, results: str | Path | None = None) -> Verdict:
     carried = read_hashes(file)
     place = Path(results) if results is not None else Path(file).parent
     lines, held = [], []
-    record = place / "results.json" if place.is_dir() else place
+    record = find_record(place)
     if results is not None or record.exists():
         evaluation = read_results(record)
         made = evaluation.provenance
@@ -133,6 +134,8 @@ def verify(file: str | Path, results: str | Path | None = None) -> Verdict:
         raise StudyError(Problem(where=str(file), what="there is nothing to hold it against: no results.json and no "
                                  "study.yaml beside it", cure="Add --results FILE."), source="brief")
     current = not any(line.startswith("changed") for line in lines)
+    if was_edited(Path(file)):
+        lines.append("edited: somebody has worked in the Word file since it was made; their words are held against nothing")
     return Verdict(current=current, lines=(f"held against {' and '.join(held)}", *lines))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from impact.errors import Problem, StudyError
+from impact.study.contract import FILE_TYPES
 from impact.study.schema import did_you_mean, one_of
+from impact.study.yaml_file import shown, typed
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -20,6 +22,34 @@ def list_designs() -> list[str]:
     """List the slugs of the ready-made designs, in alphabetical order."""
     folder = designs_folder()
     return sorted(p.parent.name for p in folder.glob("*/study.yaml")) if folder.is_dir() else []
+
+
+def _something_else(given: Path) -> Problem | None:
+    """Name what a path holds, and the command that takes it, where that is no study."""
+    from impact.dced.assess import PROGRAMME_FILES
+
+    name = shown(given, 300)
+    if given.is_dir():
+        if (given / "study.yaml").exists():
+            return None
+        if any((given / file).is_file() for file in PROGRAMME_FILES):
+            return Problem(where=name, what="the folder holds a programme, and no study",
+                           cure=f"Write: impact audit {typed(given)}")
+        if (given / "results.json").is_file():
+            return Problem(where=name, what="the folder holds the record of a study, and no study.yaml",
+                           cure=f"Name the study's own folder; or write: impact brief {typed(given)}")
+        return None
+    kind = given.suffix.lower()
+    if given.name in PROGRAMME_FILES:
+        return Problem(where=name, what="this is the file of a programme, and no study",
+                       cure=f"Write: impact audit {typed(given)}")
+    if kind == ".json":
+        return Problem(where=name, what="this is a record, and no study file",
+                       cure=f"Name the study's own folder; or write: impact brief {typed(given)}")
+    if kind in (*FILE_TYPES, ".tsv", ".xls"):
+        return Problem(where=name, what="this is a data file, and no study file",
+                       cure=f"Start a study with it: impact new my-study --kind rct --data {typed(given)}")
+    return None
 
 
 def find_study(path_or_slug: str) -> tuple[Path, Path]:
@@ -38,6 +68,8 @@ def find_study(path_or_slug: str) -> tuple[Path, Path]:
     """
     given = Path(path_or_slug)
     if given.exists():
+        if (other := _something_else(given)) is not None:
+            raise StudyError(other, source="study")
         file = given / "study.yaml" if given.is_dir() else given
         shipped = (_PACKAGE / "_designs").resolve() in file.resolve().parents
         return file, Path("out") / file.resolve().parent.name if shipped else file.parent / "out"

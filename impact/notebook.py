@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +14,13 @@ from impact.calls import arguments, planned
 from impact.data.sample import Sample
 from impact.errors import Problem, RenderError
 from impact.results import Estimate, Evaluation
+from impact.results.edits import cells_mark
 from impact.study.types import MethodCall, Outcome, words
 
 NEEDS = ("nbformat", "nbclient", "ipykernel")
 SECONDS = 600  # longest time one cell may take
 STARTUP = 120  # longest time the kernel may take to answer
+STOPPED = "_async_cleanup_kernel_future"  # nbclient takes Ctrl-C for itself, keeps this, and fails on what is gone
 
 
 def missing_notebook() -> Problem | None:
@@ -73,6 +76,7 @@ def build_notebook(sample: Sample, evaluation: Evaluation, study_file: Path, out
     for i, cell in enumerate(cells):
         cell["id"] = f"cell-{i:02d}"
     return v4.new_notebook(cells=cells, metadata={
+        "impact": {"cells_sha256": cells_mark(cells)},
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"}})
 
@@ -113,12 +117,18 @@ def run_notebook(notebook: Any, out: Path) -> str:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+    client = None
     try:
         with tempfile.TemporaryDirectory(prefix="impact-") as sockets:
-            NotebookClient(notebook, timeout=SECONDS, startup_timeout=STARTUP, kernel_name="python3",
-                           record_timing=False, resources={"metadata": {"path": str(out.resolve())}},
-                           **_transport(sockets)).execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
+            client = NotebookClient(notebook, timeout=SECONDS, startup_timeout=STARTUP, kernel_name="python3",
+                                    record_timing=False, resources={"metadata": {"path": str(out.resolve())}},
+                                    **_transport(sockets))
+            client.execute(stderr=subprocess.DEVNULL)  # the kernel is another program: its farewell is not ours
+    except BaseException as error:
+        if hasattr(client, STOPPED):
+            raise KeyboardInterrupt from None
+        if not isinstance(error, (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError)):
+            raise
         last = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1][:300]
         raise RenderError(Problem(where="analysis.ipynb", what=f"a cell failed: {last}",
                                   cure="Run the study again; if it fails again, leave it out with --no-notebook."),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
+import sys
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,8 @@ import statsmodels.api as sm
 from statsmodels.treatment.treatment_effects import TreatmentEffect
 from test_weighting import CALL, EARNINGS, TRAITS, coverage, drawn, joined, lalonde, moved, unmoved
 
-from impact.errors import DataError, DesignError
+from impact.errors import DataError, DesignError, ImpactError
+from impact.matching import propensity, robust
 from impact.matching.entropy import entropy_balance
 from impact.matching.robust import aipw, regression_adjustment
 from impact.matching.weighting import inverse_probability
@@ -174,14 +175,13 @@ def test_clusters_stay_together_in_folds():
 def test_forests_need_scikit_learn_and_say_how_to_get_it(monkeypatch):
     pytest.importorskip("sklearn")
     data, _ = drawn(np.random.default_rng(5), 300)
-    e = aipw(data, **CALL, folds=2, learner="forest", seed=1)
-    again = aipw(data, **CALL, folds=2, learner="forest", seed=1)
+    e = aipw(data, **CALL, folds=2, learner="random_forest", seed=1)
+    again = aipw(data, **CALL, folds=2, learner="random_forest", seed=1)
     assert e.estimate == again.estimate == close(1.3, abs=0.6)  # the truth, within about three errors of 300 rows
     assert ((e.matched.score >= 0.0099) & (e.matched.score <= 0.9901)).all()
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "sklearn" else find(name, *a))
-    with pytest.raises(DesignError, match="python -m pip install scikit-learn"):
-        aipw(data, **CALL, folds=2, learner="forest")
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(ImpactError, match="python -m pip install scikit-learn"):
+        aipw(data, **CALL, folds=2, learner="random_forest")
 
 
 @pytest.mark.parametrize("method", [aipw, regression_adjustment])
@@ -201,9 +201,16 @@ def test_designs_that_cannot_answer_are_refused(method):
         method(only, **CALL | {"covariates": ["age", "z"]})
 
 
+def test_one_word_for_one_learner():
+    assert "random_forest" in propensity.LEARNERS
+    assert "random_forest" in robust.LEARNERS
+    with pytest.raises(ValueError, match=r"not 'forest'\. Did you mean 'random_forest'\?"):
+        aipw(joined(), **CALL, folds=2, learner="forest")
+
+
 def test_keywords_that_do_not_fit_are_refused():
     for wrong in ({"vcov": "HC2"}, {"folds": 1}, {"folds": True}, {"folds": 2.0}, {"learner": "lasso"},
-                  {"learner": "forest"}, {"seed": -1}, {"vcov": "M", "folds": 5}, {"conf_level": 95}):
+                  {"learner": "random_forest"}, {"seed": -1}, {"vcov": "M", "folds": 5}, {"conf_level": 95}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             aipw(joined(), **CALL, **wrong)
 

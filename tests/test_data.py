@@ -111,7 +111,7 @@ def test_units_are_seen_once_and_have_an_id(firms):
         load_sample(declare("rct"), firms)
     said = [p.what for p in caught.value.problems]
     assert [p.where for p in caught.value.problems] == [where, where]
-    assert said == ["1 rows have no id (rows 5)", "1 ids stand in more than one row (F000)"]
+    assert said == ["1 row without an id (row 5)", "1 id in more than one row (F000)"]
 
 
 def test_one_firm_is_no_comparison():
@@ -280,3 +280,15 @@ def test_ids_of_mixed_kinds_are_no_obstacle():
     study = declare("rct", assigned_by="market", treatment="market_offered",
                     assignment={"rule": "clustered", "cluster": "market"})
     assert load_sample(study, data).cluster == "market"
+
+
+@pytest.mark.parametrize(("cells", "cure"), [
+    (["1,234.50", "12"], "Some are numbers with a comma"), (["12,5", "7"], "where semicolons part the columns"),
+    (["1 234", "7"], "Some are numbers with a comma"), (["USD 12", "7"], "write each as 1234.5"),
+    (["45%", "7"], "write each as 1234.5"), (["03/04/2024", "7"], "Some are dates"),
+    (["2024-04-03", "7"], "Some are dates"),
+    (["don't know", "7"], "Turn it into numbers"), (["1" * 30_000 + "x", "7"], "Turn it into numbers")])
+def test_the_cure_says_what_hinders_texts_from_being_numbers_and_quotes_none(firms, cells, cure):
+    told = one_problem(declare("rct"), firms.assign(profit=(cells * len(firms))[:len(firms)]))
+    assert cure in told
+    assert cells[0] not in told

@@ -342,3 +342,17 @@ def test_a_ready_made_design_is_copied(tmp_path: Path) -> None:
 
 def test_the_module_loads_without_pandas() -> None:
     assert not any(name in vars(new) for name in ("pd", "pandas", "yaml"))
+
+
+def test_an_id_that_stands_twice_is_still_proposed_and_baselines_in_three_languages() -> None:
+    n = 60
+    frame = pd.DataFrame({"Code entreprise": [f"E{i:03}" for i in range(n - 1)] + ["E000"],
+                          "Offre": [i % 2 for i in range(n)], "Bénéfice avant": [i * 1.5 for i in range(n)],
+                          "Bénéfice après": [i * 1.7 for i in range(n)], "ventas antes": [i * 1.1 for i in range(n)],
+                          "ventas después": [i * 1.2 for i in range(n)]})
+    found = propose(frame, "rct")
+    assert found["units"] == ("Code entreprise",)
+    assert found["baselines"] == ("Bénéfice avant", "ventas antes")
+    frame.loc[5, "Code entreprise"] = None
+    assert propose(frame, "rct")["units"] == ("Code entreprise",)  # the check names the row
+    assert propose(frame.assign(**{"Code entreprise": [f"E{i % 30}" for i in range(n)]}), "rct")["units"] == ()

@@ -44,7 +44,7 @@ BEFORE: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("matching", "inverse_probability", {"trim": "some"}, "trim", "no rule"),
     ("matching", "coarsened_exact", {"bins": 1}, "bins", "is not at least 2"),
     ("matching", "aipw", {"vcov": "M", "folds": 5}, "vcov", "fitted once"),
-    ("matching", "aipw", {"learner": "forest"}, "learner", "grown on"),
+    ("matching", "aipw", {"learner": "random_forest"}, "learner", "grown on"),
     ("matching", "nearest_neighbour", {"order": "data", "replace": True}, "order", "without replacement"),
     ("matching", "nearest_neighbour", {"tie_tolerance": 0.1}, "tie_tolerance", "one partner"),
     ("matching", "nearest_neighbour", {"estimated_score": True}, "estimated_score", "derived"),
@@ -93,6 +93,13 @@ def test_wrong_values_are_told_before_any_data(tmp_path, kind, method, options, 
     assert told[0].startswith(f"line {line_of(folder, key)}, analysis.robustness[0].options.{key}: ")
     assert said in told[0]
     assert caught.value.problems[0].cure
+
+
+def test_an_earlier_word_for_a_learner_is_refused_with_the_one_there_is(tmp_path):
+    folder = written(tmp_path, "matching", {"method": "aipw", "options": {"learner": "forest", "folds": 5}})
+    said = r"'forest' is not one of parametric, random_forest\. Did you mean 'random_forest'"
+    with pytest.raises(StudyError, match=said):
+        read_study(folder)
 
 
 @pytest.mark.parametrize(("kind", "method"), [("rct", "ols"), ("rct", "lin"), ("rct", "late"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from impact.brief import colophon, evidence, facts, findings, headline, periods, programme, promises
@@ -15,6 +16,7 @@ from impact.brief.subgroups import for_whom
 from impact.brief.texts import begun, character_problems, language_problems, length_problems, refuse, untranslated
 from impact.errors import Problem, RenderError
 from impact.results.evaluation import Evaluation
+from impact.results.reading import record_of
 from impact.results.record import evaluation_to_json, sha256
 from impact.study.types import Study, words
 
@@ -24,13 +26,13 @@ if TYPE_CHECKING:
 Stamp = Literal["draft", "simulated", "provisional"]
 
 
-def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str | None = None) -> Brief:
+def compose(evaluation: Evaluation | str | Path, audit: Audit | None = None, *, language: str | None = None) -> Brief:
     """Put a saved record into the blocks of a two-page brief.
 
     Parameters
     ----------
     evaluation : Evaluation
-        The record of one evaluation; the micro-data are not needed.
+        The record of one evaluation, its results.json, or the folder that holds it; the micro-data are not needed.
     audit : Audit, optional
         The self-check against the DCED Standard. Without it the strip says that none was run.
     language : str, optional
@@ -51,11 +53,15 @@ def compose(evaluation: Evaluation, audit: Audit | None = None, *, language: str
         When a sentence says more than the design, the interval or the plan carries: every such sentence, with the rule and
         a sentence that passes. No argument leaves this check out.
     """
-    return approved(assembled(evaluation, audit, language=language), evaluation)
+    record = record_of(evaluation)
+    return approved(assembled(record, audit, language=language), record)
 
 
 def assembled(evaluation: Evaluation, audit: Audit | None = None, *, language: str | None = None) -> Brief:
     """Put a record into blocks with its texts checked, and its sentences not yet held against its numbers."""
+    if audit is not None and not hasattr(audit, "elements"):
+        raise TypeError(f"audit must be what impact.audit(evaluation) returns or None, not of type {type(audit).__name__}; "
+                        "a folder goes to out=")
     language = language or evaluation.study.brief.language
     refuse(language_problems(language))
     _check_primaries(evaluation)

@@ -346,6 +346,9 @@ class Brief:
     provenance: tuple[Fact, ...]
     contact: Text
 
+    def __repr__(self) -> str:
+        return f"Brief in {self.language} of {self.date.text}, made from record {self.record[:12]}"
+
 
 # Soft limits in characters, by the key an officer would shorten; list positions are left out of the key.
 LIMITS: dict[str, int] = {

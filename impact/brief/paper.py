@@ -12,6 +12,7 @@ from typing import Any
 
 from impact.brief.theme import COLOURS, Layout
 from impact.brief.view import ISOLATE, RELEASE
+from impact.results.edits import WORD_TEXT, text_mark
 
 FACE, TITLE_FACE = "Calibri", "Cambria"  # on every Word; Carlito and Caladea stand in under LibreOffice
 MARGIN = 16.0  # millimetres at the sides
@@ -285,9 +286,12 @@ class Paper:
         about.language, about.comments = self.language, ""
         hashes = [word for word in keywords if " sha256:" in word]  # Word takes 255 characters a property
         about.keywords = ", ".join(word for word in keywords if word not in hashes[1:])[:255]
-        about.identifier = ", ".join(hashes[1:])
         about.last_modified_by, about.revision = "impact", 1
         about.created = about.modified = datetime.datetime.fromisoformat(date[:10])
+        raw = io.BytesIO()
+        self.page.save(raw)
+        with zipfile.ZipFile(raw) as parts:
+            about.identifier = ", ".join([*hashes[1:], text_mark(parts.read(WORD_TEXT))])
         raw = io.BytesIO()
         self.page.save(raw)
         return steady(raw.getvalue())

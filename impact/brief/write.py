@@ -12,7 +12,9 @@ from impact.brief.html import render_html
 from impact.brief.pdf import render_pdf
 from impact.brief.texts import language_problems, refuse
 from impact.errors import Problem, RenderError
+from impact.results.edits import refuse_edited
 from impact.results.evaluation import Evaluation
+from impact.results.reading import record_of
 from impact.results.record import write_all
 
 if TYPE_CHECKING:
@@ -21,14 +23,14 @@ if TYPE_CHECKING:
 FORMATS = ("pdf", "docx", "html")
 
 
-def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | Path = ".",
+def write_brief(evaluation: Evaluation | str | Path, audit: Audit | None = None, out: str | Path = ".",
                 formats: Sequence[str] = FORMATS, language: str | None = None) -> tuple[Path, ...]:
     """Write the two-page evidence brief of a saved record.
 
     Parameters
     ----------
     evaluation : Evaluation
-        The record, as :func:`impact.evaluate` returns it or :func:`impact.read_results` reads it.
+        The record, as :func:`impact.evaluate` returns it; or its results.json, or the folder that holds it.
     audit : Audit, optional
         The self-check against the DCED Standard; without it the brief says that none was run.
     out : path
@@ -49,7 +51,11 @@ def write_brief(evaluation: Evaluation, audit: Audit | None = None, out: str | P
     RenderError
         When a format or language is not available, a text is too long or has a character no face can draw, or the brief
         does not fit on two pages. Nothing is written then, and files already there stay as they are.
+    ImpactError
+        When a Word file of this name was edited since it was made.
     """
+    evaluation = record_of(evaluation)
+    refuse_edited(Path(out) / f"brief.{name}" for name in check_formats(formats))
     pages = render_brief(evaluation, audit, formats=formats, language=language)
     files = {Path(out) / f"brief.{name}": content for name, content in pages.items()}
     write_all(files)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from impact import __version__
-from impact.errors import ImpactError
+from impact.errors import ImpactError, Problem
 
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 NEXT_STEPS = """\
@@ -25,15 +27,76 @@ impact --help lists every command.
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """Reads the words of a command; a mistake is told like every other: where, what, cure, and exit code 2."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords, allow_abbrev=False)  # half a name could mean another option later
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what is left over here, where the command's own options are known."""
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            self.error(f"unrecognized arguments: {' '.join(left)}")
+        return found, left
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong with the words, and the nearest word there is."""
+        print(ImpactError(self._problem(message), source=self.prog), file=sys.stderr)
+        self.exit(2)
+
+    def _problem(self, message: str) -> Problem:
+        listed = f"Type: {self.prog} --help"
+        known = sorted(self._option_string_actions)
+        if found := re.fullmatch(r"unrecognized arguments: (.*)", message, re.DOTALL):
+            first = found[1].split()[0].partition("=")[0]
+            what = "there is no such option" if first.startswith("-") else "it is one word too many"
+            near = difflib.get_close_matches(first, known, n=1)
+            cure = f"Did you mean {near[0]}?" if near else listed if first.startswith("-") else (
+                "Put a name with blanks in quotes.")
+            return Problem(where=found[1], what=what, cure=cure)
+        if found := re.fullmatch(r"argument ([^:]+): invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL):
+            words = re.findall(r"[\w-]+", found[3])
+            near = difflib.get_close_matches(found[2], words, n=1)
+            return Problem(where=found[1] if found[1].startswith("-") else self.prog,
+                           what=f"'{found[2]}' is not one of {', '.join(words)}",
+                           cure=f"Did you mean {near[0]}?" if near else "")
+        if found := re.fullmatch(r"the following arguments are required: (.*)", message):
+            return Problem(where=self.prog, what=f"{found[1]} is missing", cure=listed)
+        if found := re.fullmatch(r"argument ([^:]+): (.*)", message, re.DOTALL):
+            return Problem(where=found[1], what=found[2], cure=listed)
+        return Problem(where=self.prog, what=message, cure=listed)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done; 1 gaps under --strict, a stale brief or numbers
-    that differ; 2 study, data or words of the command; 3 rendering.
+    that differ; 2 study, data or words of the command; 3 rendering; 130 stopped by Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an old console must not crash on a true minus
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
+    try:
+        code = _run(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read the output has seen enough; the files of the command are written
+        _leave_output()
+        return 0
+    except OSError as error:
+        _leave_output()
+        print(ImpactError(Problem(where=error.filename or "the output of the command",
+                                  what=f"it cannot be read or written ({error.strerror})",
+                                  cure="Check its permissions, and that the disk is not full."), source="impact"),
+              file=sys.stderr)
+        return ImpactError.exit_code
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    arguments = build_parser().parse_args(argv)
     if arguments.command is None:
         print(NEXT_STEPS, end="")
         return 0
@@ -47,9 +110,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImpactError as error:
         print(error, file=_Plain(sys.stderr))
         return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
-        return 130
+
+
+def _leave_output() -> None:
+    """Send what is still to be printed nowhere, so that Python's own farewell does not fail on it again."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # a stream without a file, as in a notebook
+        sys.stdout = None
 
 
 class _Plain:
@@ -69,7 +137,7 @@ class _Plain:
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe the commands and their options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="impact", description="Impact evaluation for enterprise programmes. No data leave this computer.",
         epilog="impact alone prints the next steps.")
     parser.add_argument("--version", action="version", version=f"impact {__version__}")
@@ -78,7 +146,7 @@ def build_parser() -> argparse.ArgumentParser:
     new = commands.add_parser("new", help="start a study or programme folder")
     new.add_argument("path", metavar="PATH", help="folder to make")
     new.add_argument("--kind", choices=("rct", "did", "matching"), help="the comparison the study rests on")
-    new.add_argument("--data", metavar="FILE", help="CSV, Excel, Stata or SPSS file to read the columns of")
+    new.add_argument("--data", metavar="FILE", help="CSV, Excel, Stata, SPSS or Parquet file to read the columns of")
     new.add_argument("--from", dest="source", metavar="SLUG", help="copy a ready-made design instead")
     new.add_argument("--programme", action="store_true", help="start a whole programme, for its self-check")
     new.add_argument("--excel", action="store_true", help="with --programme: the Excel template instead of YAML")

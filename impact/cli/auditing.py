@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from impact.dced import audit, summary_lines
 from impact.dced.assess import is_programme
 from impact.errors import Problem, StudyError
+from impact.results.reading import find_record
 from impact.results.record import write_all, write_text
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ def command_audit(arguments: argparse.Namespace) -> int:
                                  cure="Write: impact audit my-programme, or impact audit results.json."),
                          source="impact audit")
     path = Path(arguments.path)
+    if not path.exists():
+        raise StudyError(Problem(where=arguments.path, what="there is no such record or programme",
+                                 cure="Write: impact audit my-programme; or, after impact run my-study: impact audit "
+                                 "my-study."), source="impact audit")
     programme = None
     _options_that_fit(arguments, programme=is_programme(path))
     if is_programme(path):
@@ -38,7 +43,8 @@ def command_audit(arguments: argparse.Namespace) -> int:
 
         programme = read_programme(path)
     self_check = audit(programme or path, standard=arguments.standard)
-    out = Path(arguments.out) if arguments.out else path if path.is_dir() else path.parent
+    place = path if programme else find_record(path)
+    out = Path(arguments.out) if arguments.out else place if place.is_dir() else place.parent
     files: Files = {out / name: content for name, content in outputs(self_check).items()}
     told = ["DCED self-check of one study (no audit, no rating)", *(f"  {line}" for line in summary_lines(self_check))]
     opened = [out / "self-check.html"]
@@ -86,7 +92,7 @@ def _beside(programme: Programme, self_check: Audit, out: Path, files: Files) ->
     files[out / SNAPSHOTS / snapshot_name(self_check.as_of)] = files[out / RECORD]
     late = sum(d.late for d in due)
     return [*programme_lines(self_check), progress.sentence,
-            *([f"{late} {'thing is' if late == 1 else 'things are'} late: see {CALENDAR}"] if late else [])]
+            *([f"{late} {'thing is' if late == 1 else 'things are'} late: see {out / CALENDAR}"] if late else [])]
 
 
 def _asked_for(programme: Programme, self_check: Audit, out: Path, files: Files,

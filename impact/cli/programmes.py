@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import shlex
 from pathlib import Path
 
 from impact.errors import Problem, StudyError
 from impact.results.record import write_all
-from impact.study.yaml_file import shown
+from impact.study.yaml_file import shown, typed
 
 
 def new_programme(path: str | Path, *, excel: bool = False) -> str:
@@ -26,11 +25,11 @@ def new_programme(path: str | Path, *, excel: bool = False) -> str:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StudyError(Problem(where=shown(folder, 300), what="something of this name exists and is not empty",
                                  cure="Choose another name; or, to read what is there: impact inventory "
-                                 f"{shlex.quote(shown(folder, 300))}"), source="impact new")
+                                 f"{typed(folder)}"), source="impact new")
     file = folder / ("programme.xlsx" if excel else "programme.yaml")
     write_all({file: to_workbook() if excel else programme_skeleton(), folder / "documents" / "README.txt": DOCUMENTS})
     return (f"Made {shown(folder, 300)} for a programme: a self-check, no audit and no rating.\nFill in name and as_of, "
-            f"then the tables you can, and type: impact audit {shlex.quote(shown(folder, 300))}\nOpen {shown(file, 300)}")
+            f"then the tables you can, and type: impact audit {typed(folder)}\nOpen {shown(file, 300)}")
 
 
 def stocktake(path: str | Path, *, out: str | None = None, as_of: str | None = None) -> str:

@@ -11,7 +11,7 @@ DELAY = 2.0  # seconds before a bar appears
 
 
 class Progress:
-    """Counts named steps; draws a tqdm bar on stderr once :data:`DELAY` has passed.
+    """Counts named steps; draws a tqdm bar on a terminal once :data:`DELAY` has passed.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ class Progress:
             self._draw()
 
     def _show(self) -> None:
+        if not sys.stderr.isatty():  # in a file or a pipe a bar is only noise
+            return
         from tqdm import tqdm
 
         with self._lock:

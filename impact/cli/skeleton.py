@@ -33,7 +33,7 @@ rdm #     - {id: profit, level: impact, text: Firms earn more, indicator: profit
 rdm #   arrows:
 rdm #     - {from: training, to: profit, assumption: null, evidence: null}
 rdm data:
-rdm   file: @file                   # data file inside this folder: .csv, .xlsx, .dta, .sav or .parquet
+rdm   file: @file                   # data file inside this folder: .csv, .xlsx (first sheet), .dta, .sav or .parquet
 rdm   # @personal
 rdm   # source: null                # who asked whom, and when
 rdm   # simulated: false            # true if a program made these data, false if people were asked

@@ -11,6 +11,7 @@ from impact.data.dates import is_moment, measured_late
 from impact.data.draws import draw_problems
 from impact.data.frame import (
     Selection,
+    counted,
     holds_words,
     listed,
     number_problem,
@@ -45,11 +46,12 @@ def disagreements(study: Study, frame: pd.DataFrame) -> list[Problem]:
     columns = [str(c) for c in frame.columns]
     roles = list(_roles(study))
     missing = {name for _, name in roles if name not in columns}
+    first_sheet = " Of a workbook the first sheet is read." if (study.data.file or "").lower().endswith(".xlsx") else ""
     problems = []
     for where, name in roles:
         if name in missing:
             problems.append(Problem(where=where, what=f"the data have no column '{name}'",
-                                    cure=did_you_mean(name, columns) or f"Columns: {listed(columns, 12)}."))
+                                    cure=did_you_mean(name, columns) or f"Columns: {listed(columns, 12)}.{first_sheet}"))
     known = [(where, name) for where, name in roles if name not in missing]
     broken = set()
     for where, name in known:
@@ -170,8 +172,8 @@ def _unit_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[
     ids = frame[unit]
     if ids.isna().any() and not _uses(study, FOLLOWED):  # there a row without an id may stand for a firm without workers
         rows = np.flatnonzero(ids.isna()) + 1
-        out.append(Problem(where=f"design.unit, column '{unit}'", what=f"{len(rows)} rows have no id (rows "
-                           f"{listed(rows)})", cure="Give each row its id, or remove the row and say so."))
+        out.append(Problem(where=f"design.unit, column '{unit}'", what=f"{counted(len(rows))} without an id "
+                           f"({rows_text(rows)})", cure="Give each row its id, or remove the row and say so."))
     if ids.nunique() < 2:
         out.append(Problem(where=f"design.unit, column '{unit}'", what=f"there is only {ids.nunique()} unit",
                            cure="An effect needs treated and comparison units: is this the id column?"))
@@ -185,7 +187,7 @@ def _unit_problems(study: Study, frame: pd.DataFrame, usable: set[str]) -> list[
     elif design.kind != "did" and not _uses(study, (*LONG, *FOLLOWED)):
         twice = ids[ids.duplicated(keep=False) & ids.notna()]
         if len(twice):
-            out.append(Problem(where=f"design.unit, column '{unit}'", what=f"{twice.nunique()} ids stand in more than "
+            out.append(Problem(where=f"design.unit, column '{unit}'", what=f"{counted(twice.nunique(), 'id')} in more than "
                                f"one row ({listed(speakable(twice.drop_duplicates()), 5)})",
                                cure="Keep one row a unit, or choose the column that identifies it."))
     return out

@@ -180,7 +180,20 @@ def number_problem(data: pd.DataFrame, name: str) -> Problem | None:
         "it holds numbers in a column that is not one of numbers (object)")
     text = bad if bad.any() else column.notna()
     return Problem(where=f"column '{name}'", what=f"{what}: {rows_text(np.flatnonzero(text) + 1)}",
-                   cure="Turn it into numbers and leave empty cells empty.")
+                   cure=_how_to_number(column[text]))
+
+
+def _how_to_number(texts: pd.Series[Any]) -> str:
+    """Say what hinders texts from being numbers, without quoting any."""
+    cells = texts.astype(str).str.strip()
+    cells = cells[cells.str.len() <= 40]  # no number or date is longer
+    if cells.str.fullmatch(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}( .*|T.*)?").any():
+        return "Some are dates: write a number, such as the year or the days between, and leave empty cells empty."
+    if cells.str.fullmatch(r"[-+−]?[\d.,'’\s]*\d[\d.,'’\s]*%?|[A-Za-z$€£]{1,4}\s*[-+−]?\d[\d.,\s]*"
+                           r"|[-+−]?\d[\d.,\s]*[A-Za-z$€£]{1,4}").any():
+        return ("Some are numbers with a comma, blank, unit or % in them: write each as 1234.5, and leave empty cells "
+                "empty. Commas as decimal signs are read where semicolons part the columns.")
+    return "Turn it into numbers and leave empty cells empty."
 
 
 def holds_words(data: pd.DataFrame, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from impact.errors import DataError, Problem
 from impact.inference.linear import Array
 from impact.results.cleaning import Cleaning
 from impact.results.record import sha256
+from impact.study.read import study_of
 from impact.study.types import ROW_NUMBER, DataSource, FirstTreatedRule, Study
 
 if TYPE_CHECKING:
@@ -50,6 +52,9 @@ class Sample:
     columns: int
     cleaning: tuple[Cleaning, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Sample of {self.study.slug}: {self.label}, {self.rows} rows, {self.columns} columns"
+
     def units(self) -> pd.DataFrame:
         """One row a unit: ``unit`` and ``treated`` (1, 0, or missing where not known)."""
         if self.first_treated is not None:
@@ -61,12 +66,12 @@ class Sample:
         return table.set_axis(["unit", "treated"], axis=1)
 
 
-def load_sample(study: Study, data: pd.DataFrame | None = None) -> Sample:
+def load_sample(study: Study | str | Path, data: pd.DataFrame | None = None) -> Sample:
     """Load a study's data and hold them against what it declares.
 
     Parameters
     ----------
-    study : a study read by :func:`impact.read_study`.
+    study : a study read by :func:`impact.read_study`; or a study file, or the folder that holds one.
     data : a table to use instead of the declared source; its rows must be those the study means.
 
     Returns
@@ -80,8 +85,9 @@ def load_sample(study: Study, data: pd.DataFrame | None = None) -> Sample:
         or switches off, units seen twice in a period, errors clustered below the level of assignment, firms without a
         status, amounts without a price, and so on.
     """
-    source = load_source(study) if data is None else _given(data)
-    study, frame, cleaning = _agreed(study, source)
+    declared = study_of(study)
+    source = load_source(declared) if data is None else _given(data)
+    study, frame, cleaning = _agreed(declared, source)
     design = study.design
     if design.unit == ROW_NUMBER:
         frame[UNIT] = np.arange(1, len(frame) + 1)
@@ -140,6 +146,9 @@ def first_treated(study: Study, frame: pd.DataFrame) -> Array:
 
 
 def _given(data: pd.DataFrame) -> Source:
+    if not hasattr(data, "columns"):
+        raise TypeError(f"data must be a pandas DataFrame, not of type {type(data).__name__}; a file is named in the study "
+                        "file, under data.file")
     if len(data) == 0:
         raise DataError(Problem(where="data", what="the table has no rows"), source="data")
     frame = data.reset_index(drop=True)

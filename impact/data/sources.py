@@ -114,14 +114,14 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def _check_file(path: Path, kind: str) -> None:
+    if path.is_dir():
+        raise refuse(path, "this is a folder, not a file", "Name the file in it.")
     if kind not in _READERS:
-        raise refuse(path, f"'{shown(path.suffix)}' is not a file type that can be read",
+        raise refuse(path, f"'{shown(path.suffix or path.name)}' is not a file type that can be read",
                       f"Use one of {one_of(FILE_TYPES)}.")
     if not path.is_file():
-        what = "this is a folder, not a file" if path.is_dir() else "the file does not exist"
-        raise refuse(path, what, f"Looked for it at {shown(path, 300)}.")
-    size = path.stat().st_size
-    if size == 0:
+        raise refuse(path, "the file does not exist", f"Looked for it at {shown(path, 300)}: check the name.")
+    if (size := path.stat().st_size) == 0:
         raise refuse(path, "the file is empty", "Export the data again.")
     if size > MAX_BYTES:
         raise refuse(path, f"the file is larger than {MAX_BYTES:,} bytes",

@@ -42,23 +42,23 @@ def audit(what: Evaluation | Programme | str | Path, standard: str | Path | None
     table = read_standard(standard)
     if isinstance(what, Evaluation):
         return _audit_study(what, table)
-    if not isinstance(what, (str, Path)):
-        from impact.dced.programme import audit_programme
-
-        return audit_programme(what, table)
-    if not is_programme(Path(what)):
+    if isinstance(what, (str, Path)) and not is_programme(Path(what)):
         return _audit_study(read_results(what), table)
     from impact.dced.programme import audit_programme
     from impact.programme import read_programme
+    from impact.programme.types import Programme
 
-    return audit_programme(read_programme(what), table)
+    programme = read_programme(what) if isinstance(what, (str, Path)) else what
+    if not isinstance(programme, Programme):
+        raise TypeError(f"what must be an Evaluation, a Programme or the path of either, not of type {type(what).__name__}")
+    return audit_programme(programme, table)
 
 
 def is_programme(path: Path) -> bool:
     """Tell whether a path names or holds a programme file, rather than the record of one study."""
     if path.is_dir():
         return any((path / name).is_file() for name in PROGRAMME_FILES)
-    return path.suffix.lower() in (".yaml", ".yml", ".xlsx")
+    return path.name != "study.yaml" and path.suffix.lower() in (".yaml", ".yml", ".xlsx")
 
 
 def _audit_study(evaluation: Evaluation, table: Standard) -> Audit:

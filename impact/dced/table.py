@@ -131,7 +131,8 @@ def read_standard(path: str | Path | None = None) -> Standard:
     if not file.is_file():
         raise StudyError(Problem(
             where=str(file), what="the table of the Standard does not exist or is a folder",
-            cure="Give a YAML file of the shape of impact/dced/standard/v8.yaml, or an Excel sheet."), source=file.name)
+            cure="Give an Excel sheet, such as impact audit --write-standard sheet.xlsx makes, or a YAML file of the same "
+                 "table."), source=file.name)
     document = _document(file)
     v = Validation(document=document, problems=list(document.problems), absent=[])
     clean = v.check(document.tree, TABLE, ())

@@ -297,6 +297,11 @@ class Audit:
                 for p in self.points for g in p.gaps]
         return pd.DataFrame(rows, columns=list(GAPS))
 
+    def __repr__(self) -> str:
+        counts = {word: sum(p.verdict == word for p in self.points) for word in VERDICTS}
+        told = ", ".join(f"{n} {word.replace('_', ' ')}" for word, n in counts.items() if n)
+        return f"Self-check of {self.slug} ({self.subject}; no audit, no rating): {told}"
+
     def _repr_html_(self) -> str:
         from impact.dced.report.glance import fragment
 

@@ -42,6 +42,8 @@ class MadeAgain(Estimates):
         return "\n".join([str(head), *lines, *([f"{self.check.title}: {self.check.word}. {self.check.reason}"]
                                               if self.check is not None else [])])
 
+    __repr__ = __str__
+
 
 def placebo_dates(estimator: Estimator, data: pd.DataFrame, *, shifts: Sequence[float] = (1, 2),
                   **keywords: Any) -> MadeAgain:

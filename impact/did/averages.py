@@ -80,6 +80,8 @@ class CellEffects(Estimates):
     earlier: tuple[Estimate, ...] = ()
     pretrend: Check | None = None
 
+    __repr__ = Estimates.__repr__
+
     def aggregate(self, kind: str = "simple") -> Estimates:
         """Average the effects.
 

@@ -39,6 +39,8 @@ class Comparison(Estimates):
         lines += [f"  {name:24s} not estimated: {why}" for name, why in self.left_out]
         return "\n".join([*lines, WHY])
 
+    __repr__ = __str__
+
 
 def compare(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
             methods: Sequence[str] = METHODS, window: tuple[int, int] | None = None,

@@ -106,6 +106,8 @@ class BaconDecomposition:
         return "\n".join([*lines, *(f"  {kind}: weight {weight:.3f}, average {value:.4g}"
                                     for kind, weight, value in self.by_kind())])
 
+    __repr__ = __str__
+
 
 def bacon_decomposition(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_treated: str,
                         balanced: bool = False, always_treated: bool = True,

@@ -53,6 +53,8 @@ class Sensitivity(Estimates):
         return "\n".join([str(self.headline), *part_lines(rows, ["term"], said=self.headline), *(
             [f"{self.check.title}: {self.check.word}. {self.check.reason}"] if self.check is not None else [])])
 
+    __repr__ = __str__
+
 
 def sensitivity(effects: Dynamic, *, kind: str = "relative_magnitudes", bounds: Sequence[float] | None = None,
                 parameter: str = "average", conf_level: float = 0.95, seed: int = 0) -> Sensitivity:

@@ -74,6 +74,8 @@ class GroupTimeEffects(Averages):
     cells: Cells | None = field(default=None, metadata={"record": False}, compare=False, repr=False)
     report: Report | None = field(default=None, metadata={"record": False}, compare=False, repr=False)
 
+    __repr__ = Averages.__repr__
+
     @property
     def influence(self) -> Array:
         """(units or clusters, cells) influence: the variance of a cell is the sum of squares of its column."""

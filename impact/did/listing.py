@@ -21,6 +21,8 @@ class Averages(Estimates):
     def __str__(self) -> str:
         return "\n".join([str(self.headline), *part_lines(self.rows[1:], said=self.headline)])
 
+    __repr__ = __str__
+
 
 def part_lines(rows: Sequence[Estimate], keys: Sequence[str] = (), *, said: Estimate) -> list[str]:
     """Write what each row is of, its estimate, interval, band and rows of data; below, reasons and caveats of single rows.

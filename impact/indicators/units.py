@@ -24,6 +24,8 @@ FUNCTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 class UnitDependentEffects(Estimates):
     """The same comparison in several currency units; none of them answers the question, so there is no headline."""
 
+    __repr__ = Estimates.__repr__
+
     @property
     def headline(self) -> Estimate:
         """Refused: which of the rows is the effect depends on the currency unit.

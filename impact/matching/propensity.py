@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from impact.errors import DesignError, ImpactError, Problem
+from impact.errors import DesignError, Problem
 from impact.inference.estimating import optimal_bounds
 from impact.inference.linear import Array, Codes
 from impact.matching.neighbours import Mask
 from impact.matching.score import propensity
-from impact.matching.units import Units, check_choice, check_seed, need_both_arms, need_enough_units, select_units
+from impact.matching.units import (
+    Units,
+    check_choice,
+    check_seed,
+    need_both_arms,
+    need_enough_units,
+    need_scikit_learn,
+    select_units,
+)
 from impact.results import Caveat, Dropped
 
 if TYPE_CHECKING:
@@ -60,6 +68,10 @@ class PropensityScore:
     dropped: tuple[Dropped, ...] = ()
     caveats: tuple[Caveat, ...] = ()
 
+    def __repr__(self) -> str:
+        return (f"PropensityScore by {self.learner}: {len(self.score)} rows ({int(self.treated.sum())} treated), "
+                f"{int(self.kept.sum())} kept ({self.rule}), AUC {self.auc:.3f}")
+
     def data(self) -> pd.DataFrame:
         """Return the rows kept, with their score in column ``propensity_score``."""
         out: pd.DataFrame = self.frame.iloc[self.rows[self.kept]].copy()
@@ -103,7 +115,7 @@ def propensity_score(data: pd.DataFrame, *, treatment: str, covariates: Sequence
     Notes
     -----
     ``nearest_neighbour``, ``optimal_pairs``, ``full_matching`` and ``subclassification`` take the result as ``score=``.
-    Weights by a learner's score alone have no error that is known to hold: ``aipw(folds=5, learner="forest")`` has.
+    Weights by a learner's score alone have no error that is known to hold: ``aipw(folds=5, learner="random_forest")`` has.
     Estimand: none; the chance of taking part. Assumes nothing of outcomes.
     Rosenbaum & Rubin (1983, Biometrika 70). Trimming: Crump, Hotz, Imbens & Mitnik (2009, Biometrika 96; 0.1 to 0.9 is
     their rule of thumb). Folds follow from the covariates and the seed, not from the order of the rows. Reference case:
@@ -195,11 +207,9 @@ def _predicted(x: Array, treated: Array, new: Array, learner: str, seed: int | N
 
 
 def _learner(learner: str, seed: int | None) -> Any:
-    try:
-        from sklearn import ensemble, linear_model
-    except ImportError:
-        raise ImpactError(Problem(where="scikit-learn", what="this package is not installed",
-                                  cure="Type: python -m pip install scikit-learn"), source=f"learner '{learner}'") from None
+    need_scikit_learn(learner)
+    from sklearn import ensemble, linear_model
+
     if learner == "lasso":
         return linear_model.LogisticRegressionCV(l1_ratios=(1.0,), solver="saga", Cs=20, cv=5, scoring="neg_log_loss",
                                                  max_iter=5_000, random_state=seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module, util
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,13 +26,13 @@ from impact.matching.observed import (
     select_comparison,
 )
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import ASSUMPTIONS, QUESTIONS, check_seed, need_both_arms
+from impact.matching.units import ASSUMPTIONS, QUESTIONS, check_choice, check_seed, need_both_arms, need_scikit_learn
 from impact.results import Caveat
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LEARNERS = ("parametric", "forest")
+LEARNERS = ("parametric", "random_forest")
 LINEAR = "Among participants and among the others, the mean outcome is linear in the covariates."
 EITHER = f"Only one of these two need hold: {LOGIT[0].lower()}{LOGIT[1:-1]}; {LINEAR[0].lower()}{LINEAR[1:]}"
 CLIP = 0.01  # a learner's chances nearer to 0 or 1 are set to this, counted and said
@@ -68,7 +68,7 @@ def aipw(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequen
         in large samples if both are). None is "M", and "IF" with folds.
     folds : None fits the models on all rows; a number of at least 2 fits them on the other folds (cross-fitting). Folds
         are drawn within arms, or by cluster, and do not hang on the order of the rows.
-    learner : "parametric" (logit, and least squares by arm) or "forest" (random forests of scikit-learn; needs folds).
+    learner : "parametric" (logit, and least squares by arm) or "random_forest" (of scikit-learn; needs folds).
     seed : of the folds and forests.
     cluster : column of groups that took part, or were sampled, together.
     weights : column of positive sampling weights; they enter models, means and errors.
@@ -86,7 +86,9 @@ def aipw(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Sequen
         Missing columns, numbers mixed with text, a treatment that is not 0/1, negative weights.
     DesignError
         One arm only, no more units than covariates, covariates that predict treatment perfectly or that do not vary in
-        an arm (named), or a learner that is not installed.
+        an arm (named).
+    ImpactError
+        A learner that needs scikit-learn where it is not installed.
 
     Notes
     -----
@@ -178,8 +180,7 @@ def regression_adjustment(data: pd.DataFrame, *, outcome: str, treatment: str, c
 def _check(estimand: str, folds: int | None, learner: str, seed: int, vcov: str | None) -> None:
     if estimand not in QUESTIONS:
         raise ValueError(f"estimand must be one of {', '.join(QUESTIONS)}, not {estimand!r}")
-    if learner not in LEARNERS:
-        raise ValueError(f"learner must be one of {', '.join(LEARNERS)}, not {learner!r}")
+    check_choice("learner", learner, LEARNERS)
     if folds is not None and (isinstance(folds, bool) or not isinstance(folds, int) or folds < 2):
         raise ValueError("folds must be None or a whole number of at least 2")
     if seed is None:
@@ -189,8 +190,8 @@ def _check(estimand: str, folds: int | None, learner: str, seed: int, vcov: str 
         raise ValueError(f"vcov must be None, 'M' or 'IF', not {vcov!r}")
     if vcov == "M" and folds is not None:
         raise ValueError("vcov='M' needs folds=None: cross-fitted models have the influence-function error")
-    if learner == "forest" and folds is None:
-        raise ValueError("learner='forest' needs folds, e.g. 5: a forest must not predict the rows it was grown on")
+    if learner == "random_forest" and folds is None:
+        raise ValueError("learner='random_forest' needs folds, e.g. 5: a forest must not predict the rows it was grown on")
 
 
 def _say_how(sample: Comparison, models: Models, folds: int | None, seed: int) -> None:
@@ -269,7 +270,7 @@ def _cross_fit(sample: Comparison, estimand: str, folds: int, learner: str, seed
     n, arms, clipped = len(sample.y), PREDICTED[estimand], 0
     log_odds, predicted = np.zeros(n), {arm: np.zeros(n) for arm in arms}
     for train, test in _splits(sample, folds, seed):
-        if learner == "forest":
+        if learner == "random_forest":
             chance, outcomes = _forests(sample, train, test, arms, seed)
             bounded = np.clip(chance, CLIP, 1.0 - CLIP)
             clipped += int((bounded != chance).sum())
@@ -325,9 +326,7 @@ def _parametric(sample: Comparison, train: Codes, test: Codes, arms: Sequence[in
 def _forests(sample: Comparison, train: Codes, test: Codes, arms: Sequence[int],
              seed: int) -> tuple[Array, dict[int, Array]]:
     """Grow forests on the training rows: chances and outcomes of the test rows."""
-    if util.find_spec("sklearn") is None:
-        raise DesignError(Problem(where="scikit-learn", what="this package is not installed, and learner='forest' needs it",
-                                  cure="Type: python -m pip install scikit-learn"), source="design")
+    need_scikit_learn("random_forest")
     need_both_arms(sample.treated[train])
     grower: Any = import_module("sklearn.ensemble")
     shape = {"n_estimators": TREES, "min_samples_leaf": LEAF, "random_state": seed, "n_jobs": 1}

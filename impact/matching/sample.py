@@ -55,6 +55,11 @@ class MatchedSample:
     covariates: tuple[str, ...] = ()
     estimand: str = "att"
 
+    def __repr__(self) -> str:
+        used = [f"{int(((self.treated == arm) & (self.weights > 0)).sum())} of {int((self.treated == arm).sum())} {name}"
+                for arm, name in ((1, "treated"), (0, "comparison"))]
+        return f"MatchedSample ({self.estimand}): {' and '.join(used)} units used"
+
     def effective_size(self, arm: int) -> float:
         """Effective sample size of one arm (:func:`impact.inference.worth.effective_size`)."""
         return effective_size(self.weights[self.treated == arm])
@@ -155,3 +160,5 @@ class MatchedEstimate(Estimate):
     """An estimate that carries the sample it was matched from; the record keeps the numbers, not the rows."""
 
     matched: MatchedSample | None = field(default=None, metadata={"record": False}, compare=False)
+
+    __repr__ = Estimate.__repr__

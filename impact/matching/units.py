@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from impact.data.frame import Selection, as_names, check_columns, holds_words, listed, require_columns, transformed
-from impact.errors import DataError, DesignError, Problem
+from impact.errors import DataError, DesignError, ImpactError, Problem
 from impact.inference.linear import Array, Codes
 from impact.inference.report import is_share
 from impact.results import Caveat, Dropped
+from impact.study.schema import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -271,4 +273,14 @@ def check_flag(name: str, value: Any) -> None:
 def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
     """Refuse a keyword that is not one of the words allowed."""
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+        near = did_you_mean(value, allowed)
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}" + (f". {near}" if near else ""))
+
+
+def need_scikit_learn(learner: str) -> None:
+    """Refuse a learner of scikit-learn, with the line to type, where the package is not installed."""
+    try:
+        import_module("sklearn")
+    except ImportError:
+        raise ImpactError(Problem(where="scikit-learn", what="this package is not installed",
+                                  cure="Type: python -m pip install scikit-learn"), source=f"learner '{learner}'") from None

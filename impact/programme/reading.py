@@ -12,7 +12,7 @@ from impact.programme.form import Cite, Record, Serves, forms
 from impact.programme.references import check_references, head
 from impact.programme.types import Programme
 from impact.study.schema import Validation
-from impact.study.yaml_file import Document, Limits, Path_, read_yaml, shown
+from impact.study.yaml_file import Document, Limits, Path_, read_yaml, shown, slug_of
 
 START = "impact new my-programme --programme"
 LIMITS = Limits(size=4_000_000, nodes=200_000, noun="programme", start=START)
@@ -110,8 +110,7 @@ def _place(text: str) -> str:
 
 
 def _slug(file: Path) -> str:
-    name = file.resolve().parent.name if file.name in NAMES else file.stem
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "programme"
+    return slug_of(file.resolve().parent.name if file.name in NAMES else file.stem, "programme")
 
 
 def _listed(problems: list[Problem], name: str) -> list[Problem]:

@@ -172,6 +172,10 @@ class Programme(Record):
     source: str = field(default="programme.yaml", compare=False)
     folder: Path | None = field(default=None, compare=False, repr=False)
 
+    def __repr__(self) -> str:
+        return (f"Programme {self.slug}: {self.name}, as of {self.as_of}; {len(self.interventions)} interventions, "
+                f"{len(self.documents)} documents, {len(self.indicators)} indicators")
+
     @property
     def in_scope(self) -> tuple[Intervention, ...]:
         """Interventions the self-check covers; one that does not say counts as in."""

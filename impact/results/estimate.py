@@ -195,6 +195,8 @@ class Estimate:
         lines += [f"  caveat: {caveat.text}" for caveat in self.caveats]
         return "\n".join(lines)
 
+    __repr__ = __str__
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimates:
@@ -231,6 +233,8 @@ class Estimates:
 
     def __str__(self) -> str:
         return "\n".join(str(row) for row in self.rows)
+
+    __repr__ = __str__
 
 
 def tidy(estimates: Iterable[Estimate]) -> pd.DataFrame:

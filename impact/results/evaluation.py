@@ -108,6 +108,11 @@ class Evaluation:
     money: tuple[MoneyFigure, ...] = field(default=(), metadata={"of": MoneyFigure})
     provenance: Provenance = field(metadata={"of": Provenance})
 
+    def __repr__(self) -> str:
+        mains = "\n".join(str(self.main(o.name)) for o in self.study.primaries)
+        return (f"Evaluation of {self.study.slug}: {len(self.estimates)} estimates, {len(self.checks)} checks, "
+                f"{len(self.caveats)} caveats\n{mains}")
+
     @property
     def headline(self) -> Estimate:
         """The primary method's effect on the first declared primary outcome."""

@@ -18,7 +18,7 @@ from impact.results.money import MoneyFigure
 from impact.results.record import FORMAT
 from impact.study import study_from_mapping
 from impact.study.schema import CONTROL
-from impact.study.types import build
+from impact.study.types import Study, build
 from impact.study.yaml_file import shown
 
 MAX_BYTES = 100_000_000
@@ -37,16 +37,14 @@ def read_results(path: str | Path) -> Evaluation:
 
     Parameters
     ----------
-    path : the file, or the folder that holds ``results.json``.
+    path : the file, the folder that holds ``results.json``, or the folder of a study whose ``out`` holds it.
 
     Raises
     ------
     StudyError
         When the file is missing, is not a record of this toolkit, or was changed so that it cannot be read.
     """
-    file = Path(path)
-    if file.is_dir():
-        file = file / "results.json"
+    file = find_record(path)
     tree = _load(file)
     try:
         _fit(tree["study"]["slug"], str, "study.slug")
@@ -66,20 +64,52 @@ def read_results(path: str | Path) -> Evaluation:
     return evaluation
 
 
+def find_record(path: str | Path) -> Path:
+    """Find the record a path means: the file itself, or in a folder ``results.json``, then ``out/results.json``."""
+    given = Path(path)
+    if not given.is_dir():
+        return given
+    places = (given / "results.json", given / "out" / "results.json")
+    return next((file for file in places if file.is_file()), places[0])
+
+
+def record_of(given: Evaluation | str | Path) -> Evaluation:
+    """Take a record as it is, or read it where a path is given.
+
+    Raises
+    ------
+    TypeError
+        When it is neither.
+    """
+    if isinstance(given, Evaluation):
+        return given
+    if isinstance(given, (str, Path)):
+        return read_results(given)
+    raise TypeError(f"evaluation must be an Evaluation, a results.json or its folder, not of type {type(given).__name__}"
+                    + (". Estimate it first: impact.evaluate(study)" if isinstance(given, Study) else ""))
+
+
 def _refuse(file: Path, what: str, cure: str) -> StudyError:
     return StudyError(Problem(where=shown(file, 300), what=what, cure=cure), source=shown(file.name))
 
 
 def _load(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        raise _refuse(file, "the file does not exist", "Run the study first: impact run PATH.")
     try:
+        if not file.exists():
+            there = f"the folder holds no {file.name}" if file.parent.is_dir() and file.name == "results.json" else (
+                "the file does not exist")
+            raise _refuse(file, there, "Check the path, or run the study first: impact run PATH.")
         if not file.is_file():
             raise _refuse(file, "this is not a regular file", "Give the results.json that impact run wrote.")
+        if file.suffix.lower() in (".yaml", ".yml"):
+            raise _refuse(file, "this is a study file and not its record",
+                          "Run it, then name the folder its results are in: impact run PATH.")
         if file.stat().st_size > MAX_BYTES:
             raise _refuse(file, "the file is too large to be a record", "Give the results.json that impact run wrote.")
         tree = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
-    except (OSError, ValueError, RecursionError):
+    except OSError as error:
+        raise _refuse(file, f"the file cannot be read ({error.strerror})", "Check its permissions.") from None
+    except (ValueError, RecursionError):
         raise _refuse(file, "the file is not readable JSON", "Give the results.json that impact run wrote.") from None
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         raise _refuse(file, "this is not a results.json of this toolkit", "Give the file that impact run wrote.")

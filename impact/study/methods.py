@@ -114,7 +114,7 @@ METHODS: dict[str, dict[str, dict[str, Field]]] = {
                             "fixed_target": _YES_NO},
         "aipw": {**_WEIGHTED, "vcov": Field(kind="choice", choices=("M", "IF")),
                  "folds": Field(kind="integer", low=2, high=100),
-                 "learner": Field(kind="choice", choices=("parametric", "forest"))},
+                 "learner": Field(kind="choice", choices=("parametric", "random_forest"))},
         "regression_adjustment": _WEIGHTED,
         "nearest_neighbour": {
             "covariates": _COLUMNS, "cluster": _COLUMN,

@@ -142,7 +142,7 @@ def _bins(o: Options, _: float) -> Found:
 def _robust(o: Options, _: float) -> Found:
     if o.get("vcov") == "M" and "folds" in o:
         yield "vcov", "'M' needs models fitted once, and folds are given", "Leave folds out, or write vcov: IF."
-    if o.get("learner") == "forest" and "folds" not in o:
+    if o.get("learner") == "random_forest" and "folds" not in o:
         yield "learner", "a forest must not predict the rows it was grown on", "Add folds: 5."
 
 

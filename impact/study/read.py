@@ -15,7 +15,7 @@ from impact.study.contract import CONTRACT, FIRST_TREATED_RULE
 from impact.study.logo import take_logo
 from impact.study.schema import Validation
 from impact.study.types import FirstTreatedRule, Study, build
-from impact.study.yaml_file import MAX_DEPTH, Document, dotted, read_yaml
+from impact.study.yaml_file import MAX_DEPTH, Document, dotted, read_yaml, slug_of
 
 
 def read_study(path: str | Path) -> Study:
@@ -39,6 +39,21 @@ def read_study(path: str | Path) -> Study:
         file = file / "study.yaml" if file.is_dir() else file
     document = read_yaml(file)
     return study_from(document, slug=_slug(file), folder=file.resolve().parent)
+
+
+def study_of(given: Study | str | Path) -> Study:
+    """Take a study as it is, or read it where a path is given.
+
+    Raises
+    ------
+    TypeError
+        When it is neither.
+    """
+    if isinstance(given, Study):
+        return given
+    if isinstance(given, (str, Path)):
+        return read_study(given)
+    raise TypeError(f"study must be a Study, a study file or its folder, not of type {type(given).__name__}")
 
 
 def study_from(document: Document, *, slug: str, folder: Path | None = None) -> Study:
@@ -97,8 +112,7 @@ def _replace(instance: Any, **changes: Any) -> Any:
 
 
 def _slug(file: Path) -> str:
-    name = file.resolve().parent.name if file.name == "study.yaml" else file.stem
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "study"
+    return slug_of(file.resolve().parent.name if file.name == "study.yaml" else file.stem, "study")
 
 
 def _line(problem: Problem) -> int:

@@ -315,6 +315,11 @@ class Study:
     transformed: tuple[Outcome, ...] = ()  # outcomes in asinh or log(1 + y): shown in two currency units, never alone
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)  # of the keys under analysis
 
+    def __repr__(self) -> str:
+        outcomes = ", ".join(f"{o.name} ({o.role})" for o in self.outcomes)
+        return (f"Study {self.slug}: {words(self.title)}\n  {self.design.kind}, estimand {self.design.estimand}, method "
+                f"{self.analysis.primary.method}; outcomes {outcomes}")
+
     @property
     def primaries(self) -> tuple[Outcome, ...]:
         """The declared primary outcomes, in the file's order."""

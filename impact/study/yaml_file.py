@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,6 +81,20 @@ def shown(value: Any, limit: int = 60) -> str:
     text = value if isinstance(value, str) else str(value)
     text = text if len(text) <= limit else f"{text[:limit]}…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def slug_of(name: str, instead: str) -> str:
+    """Write a name in plain small letters, figures and hyphens; ``instead`` where none of it can be so written."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or instead
+
+
+def typed(path: Any) -> str:
+    """Write a path as it can be typed after a command, under Windows as well: in double quotes where it needs any."""
+    text = shown(path, 300)
+    if re.fullmatch(r"[\w./:+,@=][\w./:+,@=-]*", text):
+        return text
+    return shlex.quote(text) if set(text) & set('"$`!') else f'"{text}"'
 
 
 def dotted(path: Path_) -> str:
