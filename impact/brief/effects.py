@@ -76,13 +76,9 @@ def verdict(e: Estimate, outcome: Outcome) -> Verdict:
         return "disagree"
     if not e.interval and e.conf_low is None and e.conf_high is None:
         return "no_interval"
-    by_lot = e.has_caveat("randomisation_inference") and e.p_value is not None
-    if not one_side(e) or (by_lot and (e.p_value or 0.0) >= 1 - e.conf_level):
-        return "unclear"  # where a usual interval stands beside a p-value by lot, both must be clear of zero
-    careful = next((dict(c.values).get("p") for c in e.caveats if c.code == "blocked_df"), None)
-    if careful is not None and careful >= 1 - e.conf_level:
-        return "unclear"  # nor does it rest on the more generous of two counts of degrees of freedom
-    if e.p_adjusted is not None and e.p_adjusted >= 1 - e.conf_level:
+    if not one_side(e) or e.in_doubt in ("lots", "df"):
+        return "unclear"
+    if e.in_doubt == "family":
         return "corrected"
     return "favourable" if (e.estimate > 0) == (outcome.better == "higher") else "unfavourable"
 
