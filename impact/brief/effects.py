@@ -8,7 +8,7 @@ from typing import Literal
 from impact.brief.model import Effect, Kind, Number, Quote, Range, Recorded, Result, Text, Verdict, need, quote, say, take
 from impact.brief.translation import fragment
 from impact.brief.words import known
-from impact.results.estimate import Estimate
+from impact.results.estimate import Estimate, Segment
 from impact.results.evaluation import Evaluation
 from impact.study.types import Outcome, words
 
@@ -81,6 +81,18 @@ def verdict(e: Estimate, outcome: Outcome) -> Verdict:
     if e.in_doubt == "family":
         return "corrected"
     return "favourable" if (e.estimate > 0) == (outcome.better == "higher") else "unfavourable"
+
+
+def equivalent(evaluation: Evaluation, e: Estimate) -> bool:
+    """Tell whether the whole interval lies within the differences that the study file declares to count as none.
+
+    The smallest effect a study was planned to find is no such bound: what is too small to be found may still matter.
+    """
+    bounds = evaluation.study.outcome(e.outcome).equivalence
+    own = (Segment(low=e.conf_low, high=e.conf_high),) if e.conf_low is not None or e.conf_high is not None else ()
+    pieces = e.interval or own
+    return bounds is not None and bool(pieces) and e.transform != "log" and all(
+        s.low is not None and s.high is not None and bounds[0] < s.low and s.high < bounds[1] for s in pieces)
 
 
 def unit_of(e: Estimate, study_index: int, outcome: Outcome, language: str) -> Quote | Recorded:
