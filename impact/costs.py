@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 PERIODS = {"week": 365.25 / 7, "month": 12.0, "quarter": 4.0, "year": 1.0}  # in one year
 OF_THE_OFFER = ("itt",)
 OF_TAKERS = ("late", "att")
+OF_UNITS = (*OF_TAKERS, "atc", "ate", "ato", "matching")  # what taking part does to a unit, whichever units are meant
+NO_MEAN = {  # methods whose number is no mean difference of one unit
+    "dose_response": "the effect is for one more unit of the dose: the cost of that is not declared",
+    "rank_test": "the effect is a shift by ranks, and a total cost buys a mean: use a method for means as primary",
+    "worker_effects": "the effect is for one worker, and the cost for one firm"}
+DOUBTS = {"lots": "the p-value by drawing again does not exclude zero",
+          "df": "with the smaller count of degrees of freedom the effect is not clear of zero",
+          "family": "once several outcomes are tested the effect is not clear of zero"}
 ALL_POSSIBLE = "the effect's set is open on the side that counts: every value is possible"
 
 
@@ -90,16 +98,17 @@ def _take_up(costs: Costs, estimates: tuple[Estimate, ...]) -> float | None:
     """Take the declared share of takers, or the first stage of an estimate of the record."""
     if costs.take_up is not None:
         return costs.take_up
-    found = (dict(e.details).get("first_stage") for e in estimates if e.estimand == "late")
+    found = (dict(e.details).get("first_stage") for e in estimates if e.estimand == "late" and not e.has_caveat("per_unit"))
     return next((float(share) for share in found if isinstance(share, (int, float)) and 0 < share <= 1), None)
 
 
 def on_the_effects_denominator(plain: UnitCost, per: str, estimand: str, take_up: float | None) -> UnitCost | str:
     """Bring a cost to those the effect speaks of (all offered, or takers); where that cannot be done, say why."""
-    if (per == "offered" and estimand in OF_THE_OFFER) or (per == "taker" and estimand not in OF_THE_OFFER):
+    if (per == "offered" and estimand in OF_THE_OFFER) or (per == "taker" and estimand in OF_UNITS):
         return plain
-    if per == "offered" and estimand not in OF_TAKERS:
-        return f"the cost is per unit offered and the effect is the {estimand.upper()}: they do not share a denominator"
+    if estimand not in (OF_TAKERS if per == "offered" else OF_THE_OFFER):
+        of = "unit offered" if per == "offered" else per
+        return f"the cost is per {of} and the effect is the {estimand.upper()}: they do not share a denominator"
     if take_up is None:
         return "the cost and the effect speak of different units (offered, taker) and the take-up is not stated"
     factor = take_up if per == "taker" else 1 / take_up
@@ -130,6 +139,12 @@ def _shared(plain: UnitCost, costs: Costs, outcome: Outcome, estimate: Estimate 
         return "the declared lines add up to nothing"
     if estimate.transform == "log":
         return "the effect is in logarithms: declare the outcome in its own unit to set a cost against it"
+    if estimate.method in NO_MEAN:
+        return NO_MEAN[estimate.method]
+    if estimate.has_caveat("per_unit"):
+        return "the effect is for one more unit of what was taken: the cost of that is not declared"
+    if estimate.has_caveat("methods_disagree"):
+        return "the methods disagree, and none of their numbers may be told alone"
     if not estimate.interval:
         return "the effect has no interval"
     if any(c.code in ("few_clusters", "low_df") for c in estimate.caveats):
@@ -151,7 +166,7 @@ def _figure(kind: MoneyKind, costs: Costs, cost: UnitCost, declared: Return, est
     elif kind == "benefit_cost":
         answer = _straight(of, effect, low, high)
     else:
-        answer = _turned_over(of, effect, low, high)
+        answer = _turned_over(of, effect, low, high, DOUBTS.get(estimate.in_doubt, ""))
     if answer.state == "not_computed":
         return _empty(kind, costs, declared, estimate, answer.state, answer.reason)
     basis = [("cost_per_unit", cost.value), ("effect", effect), ("worth", declared.worth)]
@@ -175,16 +190,16 @@ def _straight(of: Callable[[float], float], effect: float, low: float, high: flo
     return _Answer(state="not_computed", reason=ALL_POSSIBLE)
 
 
-def _turned_over(of: Callable[[float], float], effect: float, low: float, high: float) -> _Answer:
+def _turned_over(of: Callable[[float], float], effect: float, low: float, high: float, doubt: str) -> _Answer:
     """Give a figure that falls as the effect grows: it has no upper limit where the effect may be zero or not suffice."""
-    least, most = of(high), of(low) if low > 0 else math.inf
+    least, most = of(high), of(low) if low > 0 and not doubt else math.inf
     if not math.isfinite(least):
         return _Answer(state="never", reason="even at the upper end of its interval the effect never returns the cost")
     if math.isfinite(most):
         return _Answer(state="bounded", value=of(effect), interval=(Segment(low=least, high=most),))
     if least <= 0:
         return _Answer(state="not_computed", reason=ALL_POSSIBLE)
-    why = "the effect's interval holds zero" if low <= 0 else (
+    why = "the effect's interval holds zero" if low <= 0 else doubt or (
         "at the lower end of its interval the effect never returns the cost")
     return _Answer(state="at_least", interval=(Segment(low=least),), reason=f"{why}: no upper limit")
 
@@ -202,6 +217,9 @@ def _of_a_sampled_cost(kind: MoneyKind, cost: UnitCost, declared: Return, estima
     error, of_cost = estimate.std_error, cost.std_error or 0.0
     if error is None:
         return _Answer(state="not_computed", reason="the effect has no standard error")
+    if any(c.code == "randomisation_inference" and "interval" not in dict(c.values) for c in estimate.caveats):
+        return _Answer(state="not_computed", reason="the effect's interval comes from drawing again, and has no error to "
+                       "set beside that of the cost")
     tail = (1 + estimate.conf_level) / 2
     critical = float(stats.norm.ppf(tail) if estimate.df is None else stats.t.ppf(tail, estimate.df))
     if cost.value <= critical * of_cost:
@@ -215,14 +233,16 @@ def _of_a_sampled_cost(kind: MoneyKind, cost: UnitCost, declared: Return, estima
     low = max((s.low for s in interval if s.low is not None), default=None)
     if low is None:
         return _Answer(state="not_computed", reason=ALL_POSSIBLE)
-    bounded = len(interval) == 1 and interval[0].high is not None
+    doubt = DOUBTS.get(estimate.in_doubt, "")
+    bounded = len(interval) == 1 and interval[0].high is not None and not doubt
     least, most = _carried(kind, declared, low, interval[0].high if bounded else None)
     if not math.isfinite(least):
         return _Answer(state="never", reason="even at the upper end of its interval the effect never returns the cost")
     if bounded and math.isfinite(most):
         value, _ = _carried(kind, declared, cost.value / gained, None)
         return _Answer(state="bounded", value=value, interval=(Segment(low=least, high=most),))
-    why = "at the lower end of its interval the effect never returns the cost" if bounded else "the effect's set holds zero"
+    why = "at the lower end of its interval the effect never returns the cost" if bounded else (
+        doubt or "the effect's set holds zero")
     return _Answer(state="at_least", interval=(Segment(low=least),), reason=f"{why}: no upper limit")
 
 

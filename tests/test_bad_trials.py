@@ -520,4 +520,5 @@ def test_a_list_where_one_column_is_meant(method, role):
 def test_numbers_in_an_object_column_are_not_called_text():
     data = firms().assign(profit=lambda d: d["profit"].astype(object).where(d.index != 2, None))
     said = refused("ols", data)
-    assert "object" in said and "text" not in said
+    assert "object" in said
+    assert "text" not in said

@@ -204,3 +204,14 @@ def test_a_text_that_stands_twice_is_told_once_and_the_order_is_that_of_the_page
 def test_the_same_brief_is_told_the_same():
     told = declared_as(rich(), limits=[BAD])
     assert claims(told) == claims(told)
+
+
+def test_an_interval_within_declared_bounds_is_not_said_to_be_no_evidence():
+    low, high = (uncertain().headline.interval[0].low, uncertain().headline.interval[0].high)
+
+    def told(ends):
+        brief = str(assembled(bounded(ends, "None.")))
+        return [brief.count(f"key='{key}") for key in ("key.unclear.equal", "key.open.lead'")]
+
+    assert told([low - 1, high + 1]) == [1, 0]  # both primaries are open, and one is told apart
+    assert told([low - 1, high - 0.01]) == [0, 1]

@@ -41,7 +41,7 @@ def found(study, effect, low, high, **changes):
     """The figures for an effect with an interval, by kind."""
     name = study.costs.returns[0].outcome
     row = estimate(name, effect, (high - low) / 2 / 2.006 if math.isfinite(high - low) else 1.0, role="primary",
-                   method="ols", **{"estimand": "itt", "interval": (Segment(
+                   **{"method": "ols", "estimand": "itt", "interval": (Segment(
                        low=low if math.isfinite(low) else None, high=high if math.isfinite(high) else None),), **changes})
     return {f.kind: f for f in value_for_money(study, (row,))}
 
@@ -282,3 +282,58 @@ def test_the_brief_says_how_a_cost_per_taker_came_to_the_offer_and_what_is_in_no
     assert next(f for f in evaluation.money if f.kind == "payback").value == pytest.approx(0.4 * 200 / 2.6)
     nothing = present(compose(replace(evaluation, study=declared(per="taker", take_up=0.4, left_out=[]))), LADDER[0])
     assert "not stated" not in nothing["cost_note"]
+
+
+def doubted(code, **values):
+    return {"caveats": (Caveat(code=code, text="t", values=tuple(values.items())),)}
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"p_adjusted": 0.07}, "several outcomes"), (doubted("blocked_df", df=3.0, p=0.08), "smaller count"),
+    ({"p_value": 0.06, **doubted("randomisation_inference", interval="usual")}, "drawing again")])
+def test_a_cost_has_no_upper_limit_where_the_words_cannot_tell(changes, words):
+    for study, least in ((declared(), 50), (declared(standard_error=10), 45)):
+        for kind in ("cost_per_unit", "payback"):
+            figure = found(study, 2.6, 1.0, 4.0, **changes)[kind]
+            assert (figure.state, figure.value, figure.interval[0].high) == ("at_least", None, None)
+            assert least <= figure.interval[0].low <= 50
+            assert words in figure.reason
+        same = found(study, 2.6, 1.0, 4.0, p_adjusted=0.03)["cost_per_unit"]
+        assert same.state == "bounded"
+
+
+def test_an_interval_by_lot_has_no_error_to_set_beside_that_of_the_cost():
+    lots = {"p_value": 0.01, "df": None, **doubted("randomisation_inference", draws=70)}
+    assert found(declared(), 2.6, 1.0, 4.0, **lots)["cost_per_unit"].state == "bounded"
+    sampled = found(declared(standard_error=10), 2.6, 1.0, 4.0, **lots)
+    assert {sampled[kind].state for kind in ("cost_per_unit", "benefit_cost", "payback")} == {"not_computed"}
+    assert "drawing again" in sampled["cost_per_unit"].reason
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"method": "dose_response"}, "unit of the dose"), ({"method": "rank_test"}, "shift"), ({"method": "worker_effects"},
+                                                                                            "worker"),
+    ({"estimand": "late", **doubted("per_unit")}, "unit of what was taken"),
+    (doubted("methods_disagree"), "disagree")])
+def test_what_is_no_mean_of_one_unit_carries_no_cost(changes, words):
+    figure = found(declared(), 2.6, 1.0, 4.0, **changes)["cost_per_unit"]
+    assert figure.state == "not_computed"
+    assert words in figure.reason
+
+
+@pytest.mark.parametrize("estimand", ["qte", "main", "tce", "slope", "always_observed"])
+@pytest.mark.parametrize("per", ["offered", "taker"])
+def test_other_estimands_share_no_denominator_with_a_cost(per, estimand):
+    figure = found(declared(per=per, take_up=0.5), 2.6, 1.0, 4.0, estimand=estimand)["cost_per_unit"]
+    assert figure.state == "not_computed"
+    assert "denominator" in figure.reason
+
+
+def test_an_amount_moved_is_no_take_up():
+    study = declared(per="taker")
+    rows = [estimate("profit", 2.6, 0.7, role="primary", method="ols", estimand="itt"),
+            estimate("profit", 5.2, 1.4, role="robustness", method="late", estimand="late",
+                     details=(("first_stage", 0.5),))]
+    assert value_for_money(study, tuple(rows))[1].value == pytest.approx(200 * 0.5 / 2.6)
+    hours = [rows[0], rows[1].with_caveats(Caveat(code="per_unit", text="t"))]
+    assert "take-up is not stated" in value_for_money(study, tuple(hours))[1].reason

@@ -8,7 +8,7 @@ import pytest
 
 from impact.errors import DataError, DesignError
 from impact.evaluation import evaluate
-from impact.rct import poisson
+from impact.rct import attrition_weighted, lee_bounds, poisson
 from impact.rct.counts import separated
 
 
@@ -115,3 +115,13 @@ def test_separation_is_told_from_small_means():
     y = np.array([0.0, 0, 0, 3, 4, 5])
     assert separated(np.column_stack([ones, [1.0, 1, 0, 0, 0, 0], [0.0, 0, 1, 0, 0, 0]]), y)
     assert separated(np.column_stack([ones, [2.0, 3, 1, 0, 0, 0], [0.0, 1, 0, 0, 0, 0]]), y)
+
+
+@pytest.mark.parametrize(("n", "said"), [(14, True), (39, True), (40, False)])
+def test_a_normal_error_for_few_units_says_so_as_for_few_clusters(n, said):
+    rng = np.random.default_rng(n)
+    data = pd.DataFrame({"sales": rng.lognormal(size=n), "d": np.arange(n) % 2, "x": rng.normal(size=n)})
+    asked = {"outcome": "sales", "treatment": "d"}
+    for e in (poisson(data, **asked), attrition_weighted(data, **asked, predictors=["x"]),
+              lee_bounds(data, **asked, draws=49).headline):
+        assert e.has_caveat("few_clusters_large_sample") == said

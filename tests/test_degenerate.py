@@ -110,8 +110,8 @@ def test_a_constant_outcome_has_no_effect_of_taking_part_nor_a_ratio_nor_bounds_
 def test_one_stratum_is_no_stratum(groups, weights):
     rng = np.random.default_rng(8)
     market = np.repeat(np.arange(groups), 3)
-    data = pd.DataFrame({"market": market, "d": (market % 2).astype(float), "one": "north", "x": rng.normal(size=len(market)),
-                         "w": 2.0, "y": rng.normal(size=len(market))})
+    data = pd.DataFrame({"market": market, "d": (market % 2).astype(float), "one": "north", "w": 2.0,
+                         "x": rng.normal(size=len(market)), "y": rng.normal(size=len(market))})
     asked = {"outcome": "y", "treatment": "d", "cluster": "market", "weights": weights}
     for function, more in ((rct.difference_in_means, {}), (rct.ols, {}), (rct.lin, {"covariates": ["x"]}),
                            (rct.ratio_effect, {})):

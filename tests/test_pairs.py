@@ -282,3 +282,18 @@ def test_one_matched_set_has_no_error():
     e = full_matching(table([(0, 5)], [(1, 1), (2, 3)]), **ON_A_LINE)
     assert e.std_error is None
     assert "one matched set" in dict(e.reasons)["std_error"]
+
+
+@pytest.mark.parametrize(("function", "more"), [(optimal_pairs, {"caliper": 0.5}), (optimal_pairs, {}),
+                                                (full_matching, {})])
+@pytest.mark.parametrize("distance", ["linear_propensity", "standardised_euclidean"])
+def test_the_order_of_rows_does_not_choose_among_pairings_of_one_length(function, more, distance):
+    rng = np.random.default_rng(10)
+    data = pd.DataFrame({"x": rng.normal(size=60), "z": rng.integers(0, 2, 60) * 1.0, "size": rng.lognormal(size=60)})
+    data["d"] = (rng.random(60) < 1 / (1 + np.exp(0.6 - data["x"]))).astype(float)
+    data["y"] = data["x"] + rng.normal(size=60)
+    asked = {"outcome": "y", "treatment": "d", "covariates": ["x", "z", "size"], "distance": distance, **more}
+    first = function(data, **asked)
+    for seed in range(1, 6):
+        again = function(data.sample(frac=1, random_state=seed), **asked)
+        assert (again.estimate, again.std_error) == (pytest.approx(first.estimate), pytest.approx(first.std_error))

@@ -8,7 +8,7 @@ from typing import Literal
 from impact.brief.model import Effect, Kind, Number, Quote, Range, Recorded, Result, Text, Verdict, need, quote, say, take
 from impact.brief.translation import fragment
 from impact.brief.words import known
-from impact.results.estimate import Estimate
+from impact.results.estimate import Estimate, Segment
 from impact.results.evaluation import Evaluation
 from impact.study.types import Outcome, words
 
@@ -76,15 +76,23 @@ def verdict(e: Estimate, outcome: Outcome) -> Verdict:
         return "disagree"
     if not e.interval and e.conf_low is None and e.conf_high is None:
         return "no_interval"
-    by_lot = e.has_caveat("randomisation_inference") and e.p_value is not None
-    if not one_side(e) or (by_lot and (e.p_value or 0.0) >= 1 - e.conf_level):
-        return "unclear"  # where a usual interval stands beside a p-value by lot, both must be clear of zero
-    careful = next((dict(c.values).get("p") for c in e.caveats if c.code == "blocked_df"), None)
-    if careful is not None and careful >= 1 - e.conf_level:
-        return "unclear"  # nor does it rest on the more generous of two counts of degrees of freedom
-    if e.p_adjusted is not None and e.p_adjusted >= 1 - e.conf_level:
+    if not one_side(e) or e.in_doubt in ("lots", "df"):
+        return "unclear"
+    if e.in_doubt == "family":
         return "corrected"
     return "favourable" if (e.estimate > 0) == (outcome.better == "higher") else "unfavourable"
+
+
+def equivalent(evaluation: Evaluation, e: Estimate) -> bool:
+    """Tell whether the whole interval lies within the differences that the study file declares to count as none.
+
+    The smallest effect a study was planned to find is no such bound: what is too small to be found may still matter.
+    """
+    bounds = evaluation.study.outcome(e.outcome).equivalence
+    own = (Segment(low=e.conf_low, high=e.conf_high),) if e.conf_low is not None or e.conf_high is not None else ()
+    pieces = e.interval or own
+    return bounds is not None and bool(pieces) and e.transform != "log" and all(
+        s.low is not None and s.high is not None and bounds[0] < s.low and s.high < bounds[1] for s in pieces)
 
 
 def unit_of(e: Estimate, study_index: int, outcome: Outcome, language: str) -> Quote | Recorded:

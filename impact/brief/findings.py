@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import product
 
 from impact.brief.brevity import FINDING, LINE, TITLE, fitting
+from impact.brief.effects import equivalent
 from impact.brief.model import (
     CLEAR,
     Benchmark,
@@ -253,7 +254,8 @@ def messages(evaluation: Evaluation, rows: tuple[Result, ...], known: Benchmark 
     """Write the key box: the primaries, the secondaries counted, a known answer, the first limit; three points at least."""
     primaries, others = [r for r in rows if r.primary], [r for r in rows if not r.primary]
     named = primaries if len(primaries) <= 2 else primaries[:1]
-    ways = [_both_open(named)] if _all_open(named) else [_primary_messages(evaluation, r) for r in named]
+    alike = _all_open(named) and not any(equivalent(evaluation, evaluation.estimate(r.estimate)) for r in named)
+    ways = [_both_open(named)] if alike else [_primary_messages(evaluation, r) for r in named]
     if primaries[len(named):]:
         ways.append(_rest(primaries[len(named):]))
     if others:
@@ -280,13 +282,16 @@ def _primary_messages(evaluation: Evaluation, r: Result) -> list[Message]:
     extra: dict[str, Value] = {"better": say(f"better.{outcome.better}")}
     if r.p_adjusted is not None:
         extra["p"] = r.p_adjusted
-    ways = [Message(lead=say(f"key.{state}.lead", label=r.label, size=said(e, "size")), body=_finding(r, "key", **extra))]
+    equal = state == "unclear" and equivalent(evaluation, evaluation.estimate(r.estimate))
+    whole = _finding(r, "key", **extra)
+    ways = [Message(lead=say(f"key.{state}.lead", label=r.label, size=said(e, "size")),
+                    body=replace(whole, key="key.unclear.equal") if equal else whole)]
     lead = "unclear" if state == "corrected" else state
     forms: tuple[Form, ...] = ("size", "signed")
     return [*ways, *(
         Message(lead=say(f"key.{state if form == 'size' else lead}.lead", label=r.label, size=said(e, form)),
-                body=say(f"key.{state}.short", size=said(e, form), range=said(e, "signed_range"), level=e.level,
-                         verdict=say(f"verdict.{e.verdict}"), **extra)) for form in forms)]
+                body=say(f"key.{state}{'.equal' if equal else ''}.short", size=said(e, form), level=e.level,
+                         range=said(e, "signed_range"), verdict=say(f"verdict.{e.verdict}"), **extra)) for form in forms)]
 
 
 def _rest(rest: list[Result]) -> list[Message]:

@@ -89,7 +89,7 @@ def few_cluster_caveats(counts: Counts, df: float | None) -> list[Caveat]:
 
 
 def few_for_large_samples(clusters: int | None) -> list[Caveat]:
-    """Say that an error made for many clusters is too small with few; a rule fixed before results."""
+    """Say that an error made for many clusters (units, where they were drawn) is too small with few; fixed beforehand."""
     if clusters is None or clusters >= MANY_CLUSTERS:
         return []
     return [Caveat(code="few_clusters_large_sample", text="The standard error is made for many clusters or units, and "

@@ -181,7 +181,8 @@ def _prepared(data: pd.DataFrame, outcome: str, treatment: str, covariates: Sequ
     units = select_units(data, outcome=outcome, treatment=treatment, covariates=covariates, exact=exact,
                          transform=transform, cluster=cluster, score=score)
     metric = metric_of(distance, units)
-    return units, metric, cells_of(units.rows, as_names(exact)), caliper_of(caliper, caliper_unit, metric)
+    reach = caliper_of(caliper, caliper_unit, metric)
+    return units, metric, cells_of(units.rows, as_names(exact)), None if reach is None else reach + _grid(metric)
 
 
 def _limit(caliper: float | None, caliper_unit: str, exact: tuple[str, ...], distance: str) -> str:
@@ -202,13 +203,23 @@ def _groups(one: Codes, zero: Codes, cells: Codes | None) -> list[tuple[Codes, C
     return [(one[f], zero[d]) for f, d in cells_in_common(in_one, in_zero, len(one), len(zero))]
 
 
+def _grid(metric: Metric) -> float:
+    """Step on which distances are weighed against each other: a power of two, about 1e-10 of the widest coordinate.
+
+    Many pairings of equal total are there on a line. The order of rows moves scores by rounding, which would choose.
+    """
+    widest = float(np.ptp(metric.coordinates, axis=0).max(initial=0.0))
+    return float(2.0 ** (np.ceil(np.log2(widest)) - 33)) if widest > 0 else 1.0
+
+
 def _blocks(metric: Metric, f: Codes, d: Codes) -> Any:
-    """Yield distances of focal units to all donors, a block of rows at a time: (start, distances)."""
-    z = metric.coordinates
+    """Yield distances of focal units to all donors, a block of rows at a time: (start, distances on a grid)."""
+    z, grid = metric.coordinates, _grid(metric)
     step = max(1, BLOCK // max(1, len(d) * z.shape[1]))
     for start in range(0, len(f), step):
         part = z[f[start:start + step]]
-        yield start, np.sqrt(((part[:, None, :] - z[d][None, :, :]) ** 2).sum(axis=2))
+        gaps = np.sqrt(((part[:, None, :] - z[d][None, :, :]) ** 2).sum(axis=2))
+        yield start, np.round(gaps / grid) * grid
 
 
 def _edges(metric: Metric, one: Codes, zero: Codes, cells: Codes | None, reach: float | None) -> Any:

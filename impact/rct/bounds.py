@@ -314,6 +314,6 @@ def _two_rows(sample: _Enrolled, bounds: tuple[float, float], errors: tuple[floa
             counts=counts, vcov="bootstrap", card=card, base=None, question=question, assumptions=assumptions,
             estimand="always_observed" if method == "lee_bounds" else "itt", transform=transform,
             dropped=sample.rows.dropped, share=sample.share, details=details,
-            caveats=(*sample.caveats, *few_for_large_samples(groups[0])))
+            caveats=(*sample.caveats, *few_for_large_samples(counts.n if groups[0] is None else groups[0])))
         rows.append(replace(estimate, id=f"{outcome}/{method}/{name}", interval=(together,)))
     return Estimates(rows=tuple(rows))

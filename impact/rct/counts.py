@@ -75,7 +75,7 @@ def poisson(data: pd.DataFrame, *, outcome: str, treatment: str, covariates: Seq
     counts, card = describe_poisson(trial, design.shape[1], cluster)
     df = None if counts.clusters is None else float(counts.clusters - 1)
     inference = infer(0.0, 0.0, df, conf_level) if is_constant(trial.y) else infer(float(beta[-1]), error, df, conf_level)
-    trial.caveats += few_for_large_samples(counts.clusters)
+    trial.caveats += few_for_large_samples(counts.n if counts.clusters is None else counts.clusters)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="poisson", estimand="itt", inference=inference, counts=counts,
         vcov="HC1" if trial.clusters is None else "CR1S", card=card,

@@ -148,7 +148,7 @@ def attrition_weighted(data: pd.DataFrame, *, outcome: str, treatment: str, pred
     if clusters is not None:
         groups = int(clusters.max()) + 1
         error, df = error * math.sqrt(groups / (groups - 1)), float(groups - 1)
-        caveats += few_for_large_samples(groups)
+    caveats += few_for_large_samples(int(found.sum()) if clusters is None else groups)
     estimate = make_estimate(
         outcome=outcome, term=treatment, method="attrition_weighted", estimand="itt", vcov="stacked",
         inference=infer(float(fit.coefficients[-1]), error, df, conf_level), counts=counts, card=card,

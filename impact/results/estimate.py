@@ -160,6 +160,21 @@ class Estimate:
             return False
         return not any((s.low is None or s.low <= 0) and (s.high is None or s.high >= 0) for s in self.interval)
 
+    @property
+    def in_doubt(self) -> str:
+        """Why an interval clear of zero is not enough: a p-value that a reader is given beside it does not agree.
+
+        'lots' (a p-value by lot beside a usual interval), 'df' (the smaller of two counts of degrees of freedom), 'family'
+        (several outcomes were tested), or nothing.
+        """
+        most = 1 - self.conf_level
+        if self.has_caveat("randomisation_inference") and (self.p_value or 0.0) >= most:
+            return "lots"
+        careful = next((dict(c.values).get("p") for c in self.caveats if c.code == "blocked_df"), None)
+        if careful is not None and careful >= most:
+            return "df"
+        return "family" if self.p_adjusted is not None and self.p_adjusted >= most else ""
+
     def has_caveat(self, code: str) -> bool:
         """Tell whether a caveat of this code is attached."""
         return any(caveat.code == code for caveat in self.caveats)

@@ -9,9 +9,9 @@ from typing import Any
 from impact.brief.claims.ladder import caused, rung_of
 from impact.brief.claims.rules import digits
 from impact.brief.claims.types import Reference, Split
+from impact.brief.effects import equivalent
 from impact.brief.model import Brief, Effect, Quote, Said
 from impact.brief.view import Speaker
-from impact.results.estimate import Estimate, Segment
 from impact.results.evaluation import Evaluation
 from impact.study.types import Study, words
 
@@ -31,18 +31,6 @@ def reference(evaluation: Evaluation, effect: Effect, key: str, speaker: Speaker
         rung=rung_of(evaluation, e.outcome).rung, caused=caused(evaluation, e), equivalent=equivalent(evaluation, e),
         has_percent=e.effect_pct is not None or e.transform == "log", open_words=shown,
         primary=outcome.role == "primary")
-
-
-def equivalent(evaluation: Evaluation, e: Estimate) -> bool:
-    """Tell whether the whole interval lies within the differences that the study file declares to count as none.
-
-    The smallest effect a study was planned to find is no such bound: what is too small to be found may still matter.
-    """
-    bounds = evaluation.study.outcome(e.outcome).equivalence
-    own = (Segment(low=e.conf_low, high=e.conf_high),) if e.conf_low is not None or e.conf_high is not None else ()
-    pieces = e.interval or own
-    return bounds is not None and bool(pieces) and e.transform != "log" and all(
-        s.low is not None and s.high is not None and bounds[0] < s.low and s.high < bounds[1] for s in pieces)
 
 
 def splits(brief: Brief) -> tuple[Split, ...]:
