@@ -260,7 +260,7 @@ def as_counted(sample: Sample) -> Sample:
 
 
 def trends_of(sample: Sample, outcomes: Iterable[Outcome]) -> tuple[TrendPoint, ...]:
-    """Mean of each outcome by group and period, in its own unit; cells of fewer than five units are left out."""
+    """Mean of each outcome by group and period, in its own unit; cells of few units, unless areas, are left out."""
     sample, design = _examined(sample), sample.study.design
     out: list[TrendPoint] = []
     for outcome in outcomes:
@@ -284,8 +284,10 @@ def _means(sample: Sample, name: str, period: str, column: str) -> list[TrendPoi
     else:
         label = frame[sample.treatment].map({1: "treated", 0: "comparison"})
         keys = [(str(g), period, part) for g, part in frame.groupby(label)[column]]
+    # areas that the study declares may be named are no single firms
+    least = 1 if dict(sample.study.analysis.primary.options).get("name_areas") else SMALLEST_CELL
     return [TrendPoint(outcome=name, group=g, period=t, mean=float(part.mean()), n=len(part))
-            for g, t, part in keys if len(part) >= SMALLEST_CELL]
+            for g, t, part in keys if len(part) >= least]
 
 
 def ledger(sample: Sample, evaluation: Evaluation) -> str:

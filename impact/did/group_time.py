@@ -145,8 +145,8 @@ def _card(lay: Layout, method: str, base_period: str) -> StandardErrorCard:
     r_call, stata_call = group_time_calls(lay, method, base_period)
     return StandardErrorCard(
         formula="influence functions of the group-time effects, shares of cohorts estimated",
-        correction="no small-sample factor", level=lay.level, df_rule="normal distribution", r_call=r_call,
-        stata_call=stata_call)
+        correction="no small-sample factor, comparison counted where fewest", level=lay.level,
+        df_rule="normal distribution", r_call=r_call, stata_call=stata_call)
 
 
 def _details(lay: Layout, cells: Cells, season: int | None) -> tuple[tuple[str, Any], ...]:
