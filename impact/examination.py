@@ -169,7 +169,7 @@ def _at_the_end(sample: Sample, outcome: Outcome, ever: Array) -> tuple[Array, s
     last = known[time].max()
     units = sample.units()
     stayed = units.loc[units["treated"].notna(), "unit"].isin(known.loc[known[time] == last, sample.unit])
-    found = stayed.to_numpy(dtype=float)
+    found: Array = np.where(stayed, 1.0, 0.0)
     gone = int((ever > found).sum())
     if not gone:
         return found, "never reported it"
