@@ -150,7 +150,8 @@ def _later_of_treated(sample: _Sample) -> Array:
     values: Array = sample.later[mine]
     if sample.weights is None:
         return values
-    return np.asarray(values + (float(np.average(values, weights=sample.weights[sample.after][mine])) - float(values.mean())))
+    middle = float(np.average(values, weights=sample.weights[sample.after][mine]))
+    return np.asarray(values + (middle - float(values.mean())))
 
 
 def _stock(found: Panel, asked: Asked, after: float) -> Opened:
