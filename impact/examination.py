@@ -171,7 +171,7 @@ def _at_the_end(sample: Sample, outcome: Outcome, ever: Array) -> tuple[Array, s
     last = known[time].max()
     units = sample.units()
     stayed = units.loc[units["treated"].notna(), "unit"].isin(known.loc[known[time] == last, sample.unit])
-    found = stayed.to_numpy(dtype=float)
+    found: Array = np.where(stayed, 1.0, 0.0)
     gone = int((ever > found).sum())
     if not gone:
         return found, "never reported it"
@@ -262,7 +262,7 @@ def as_counted(sample: Sample) -> Sample:
 
 
 def trends_of(sample: Sample, outcomes: Iterable[Outcome]) -> tuple[TrendPoint, ...]:
-    """Mean of each outcome by group and period, in its own unit; cells of fewer than five units are left out."""
+    """Mean of each outcome by group and period, in its own unit; cells of few units, unless areas, are left out."""
     sample, design = _examined(sample), sample.study.design
     out: list[TrendPoint] = []
     for outcome in outcomes:
@@ -286,8 +286,10 @@ def _means(sample: Sample, name: str, period: str, column: str) -> list[TrendPoi
     else:
         label = frame[sample.treatment].map({1: "treated", 0: "comparison"})
         keys = [(str(g), period, part) for g, part in frame.groupby(label)[column]]
+    # areas that the study declares may be named are no single firms
+    least = 1 if dict(sample.study.analysis.primary.options).get("name_areas") else SMALLEST_CELL
     return [TrendPoint(outcome=name, group=g, period=t, mean=float(part.mean()), n=len(part))
-            for g, t, part in keys if len(part) >= SMALLEST_CELL]
+            for g, t, part in keys if len(part) >= least]
 
 
 def ledger(sample: Sample, evaluation: Evaluation) -> str:

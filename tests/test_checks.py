@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -216,3 +217,22 @@ def test_the_earlier_change_of_the_second_grant_year_is_the_group_time_number_of
     early, late = pretrends(data.assign(first=first), outcome="lhrsemp", unit="fcode", time="year", first_treated="first")
     assert early.word == "not examined"
     assert late.measured == close(0.102896874833976, rel=1e-6)
+
+
+def test_the_interval_of_the_largest_of_several_steps_holds_for_all_of_them():
+    """A step picked as the clearest of three: where zero lies outside its interval the drift is seen, and never else."""
+    from scipy import stats
+
+    for drift in np.linspace(-0.6, 0.6, 13):
+        data = trends()
+        data["profit"] += drift * ((data["year"] == 2002) & data["first"].notna())
+        (found,) = pretrends(data, **NAMES)
+        ends = re.search(r"interval (\S+) to (\S+) for all steps", found.reason)
+        low, high = (float(x.replace("−", "-")) for x in ends.groups())
+        assert found.word == "drift seen" or low < 0 < high
+    change = {t: data[data["year"] == t].set_index("firm")["profit"] for t in (2001, 2002, 2003)}
+    steps = [change[2002] - change[2001], change[2003] - change[2002]]
+    mine = data.drop_duplicates("firm").set_index("firm")["first"].notna()
+    tests = [stats.ttest_ind(s[mine], s[~mine], equal_var=False) for s in steps]
+    widest = min(tests, key=lambda t: t.pvalue).confidence_interval(1 - 0.05 / 2)
+    assert (low, high) == (close(widest.low, rel=1e-2), close(widest.high, rel=1e-2))

@@ -139,6 +139,9 @@ AREAS = ("synthetic_control", "synthetic_did")
 BAD = {  # what is done to the data, and what the message must say
     "time is text": (lambda d: d.assign(year=d["year"].astype(str)), "numbers stored as text"),
     "time is dates": (lambda d: d.assign(year=pd.to_datetime(d["year"].astype(str))), "it holds dates, not numbers"),
+    "time is periods": (lambda d: d.assign(year=pd.PeriodIndex(d["year"].astype(str), freq="Y")), "it holds dates"),
+    "time is categories": (lambda d: d.assign(year=d["year"].astype("category")), "numbers stored as categories"),
+    "the outcome is complex": (lambda d: d.assign(**{KEYS["outcome"]: d[KEYS["outcome"]] + 1j}), "it holds complex"),
     "doubled rows": (lambda d: pd.concat([d, d.iloc[[0, 9]]]), r"2 unit–periods stand .*F000 in 2000, F001 in 2001"),
     "a start that moves": (lambda d: d.assign(first=d["first"].where(d.index != 9, 2006.0)), r"for 1 unit \(F001\)"),
     "all treated from the start": (lambda d: d.assign(first=2000.0), "already treated|same treatment in every period|"

@@ -396,3 +396,11 @@ def test_the_answers_to_missing_rows_are_in_the_unit_of_the_estimate():
 def test_three_starts_are_listed_as_a_sentence_lists_them():
     three = two_way_fixed_effects(panel(cohorts=(3.0, 4.0, 6.0, np.nan)), **KEYS)
     assert "began in 3, 4 and 6, and two-way" in texts(three, "provisional")[0]
+
+
+def test_the_comparison_of_group_time_effects_is_counted_where_it_is_smallest_and_says_so():
+    waves = group_time_att(panel(), **KEYS).headline.se_card
+    assert (waves.clusters_treated, waves.clusters_comparison) == (80, 40)  # 80 and 40 stand beside the first wave
+    assert waves.correction.endswith("comparison counted where fewest")
+    never = group_time_att(panel(), **KEYS, control_group="never_treated").headline.se_card
+    assert (never.clusters_comparison, never.correction) == (40, "no small-sample factor")

@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 from support_studies import PROFIT, cross_section, declare, panel
 
+from impact.brief.facts import _estimator
+from impact.brief.periods import trends
+from impact.brief.view import Speaker
 from impact.checks import overlap, pretrends
 from impact.credibility import _of_the_primary, _with_its_sign
 from impact.errors import DesignError, StudyError
@@ -265,3 +268,16 @@ def test_a_sign_that_only_the_primary_estimate_has_is_not_examined(method):
         assert (both.reason, drift.reason) == ("The sign stands.", "A drift of 2.")
     neither, _ = crossed(own=1.0, other=1.0, method=method)
     assert (neither.word, neither.reason) == ("nothing to overturn", "The sign stands.")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_lone_area_is_drawn_where_areas_may_be_named_and_one_line_alone_never(named):
+    data = panel(units=24, periods=8, starts=(2006.0,))
+    data["grant"] *= data["firm"] == "F001"
+    made = evaluate(declare("did", method="synthetic_did", options={"name_areas": named}), data)
+    groups = {p.group for p in made.trends}
+    assert groups == ({"never treated", "first treated 2006"} if named else {"never treated"})
+    assert (trends(made, "en") is None) is not named
+    assert made.headline.assumptions[0].startswith("Without the programme, the treated area would have moved in parallel")
+    said = Speaker("en").text(_estimator(made, made.headline, "en"))
+    assert said.endswith("error from the spread of effects among placebo areas")

@@ -64,6 +64,8 @@ def test_one_difference_is_welchs_t_test():
     assert -stats.norm.ppf(welch / 2) == pytest.approx(found.statistic, rel=1e-9)
     assert found.p == pytest.approx(welch, abs=0.005)  # 99,999 draws: Monte-Carlo error 0.0014
     assert (found.tested, found.left_out, found.fewest, found.place) == (1, 0, 7, 0)
+    large = largest_difference(1e90 * np.array([one.mean() - zero.mean()]), 1e90 * influence, sides, draws=99)
+    assert large.statistic == pytest.approx(found.statistic)
 
 
 def test_independent_differences_are_sidaks_and_repeated_ones_are_one():

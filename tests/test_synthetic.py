@@ -331,3 +331,11 @@ def test_an_outcome_that_is_nowhere_is_said():
     for method in (synthetic_did, synthetic_control):
         with pytest.raises(DesignError, match="no row is complete"):
             method(districts().assign(y=np.nan), **KEYS)
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"start": "2004"}, "start is the first period"), ({"start": None}, "start is the first period"),
+    ({"start": float("nan")}, "start is the first period"), ({"nation": "P"}, "two values of 'place'")])
+def test_a_benchmark_asked_for_in_words_that_mean_nothing_is_refused(given, said):
+    with pytest.raises(ValueError, match=said):
+        benchmark(provinces(), **given)

@@ -149,8 +149,8 @@ def _assumption(e: Estimate) -> Text:
 def _estimator(evaluation: Evaluation, e: Estimate, language: str) -> Phrase:
     name, design = method_name(e.method), evaluation.study.design
     level = e.se_card.level if e.se_card is not None else design.assigned_by
-    if e.vcov == "placebo" and e.std_error is None:
-        return say("estimator.rank", method=name)
+    if e.vcov == "placebo":
+        return say("estimator.rank" if e.std_error is None else "estimator.placebo", method=name)
     if level in (design.unit, "unit", "the unit", ROW_NUMBER):
         return say("estimator.unit", method=name, unit=unit_noun(evaluation, language, 0))
     return say("estimator", method=name, level=fragment(level, "results.json: se_card.level"))

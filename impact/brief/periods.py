@@ -33,7 +33,8 @@ def trends(evaluation: Evaluation, language: str) -> Trends | None:
             name=fragment(group, "results.json: trends"),
             periods=tuple(fragment(p.period, "results.json: trends") for _, p in chosen),
             means=tuple(m for m in means if m is not None)))
-    if max(len(s.periods) for s in series) < 2:
+    alone = len(series) < 2 and evaluation.study.design.kind == "did"  # it is set against nobody
+    if alone or max(len(s.periods) for s in series) < 2:
         return None
     return Trends(outcome=quote(words(outcome.label, language), f"study.yaml: outcomes[{index}].label"),
                   unit=quote(words(outcome.unit, language), f"study.yaml: outcomes[{index}].unit"),

@@ -37,7 +37,7 @@ def pretrends(data: pd.DataFrame, *, outcome: str, unit: str, time: str, first_t
     tuple of Check
         ``not_applicable`` with the word 'not examined' where a group has one earlier period, or fewer than six units (or
         clusters) on a side; otherwise 'examined' or 'drift seen': the smallest p-value, times the number of steps looked
-        at. ``measured`` is the difference in change it belongs to.
+        at. ``measured`` is the difference in change it belongs to, told with an interval that holds for all steps.
     """
     panel = select_panel(data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, cluster=cluster)
     if panel.first is None:
@@ -104,11 +104,13 @@ def _examined(identifier: str, title: str, outcome: str, found: list[tuple[str, 
         text = f"{100 * np.expm1(x):.0f}%" if transform == "log" else f"{x:.3g}"
         return text.replace("-", "−")
 
-    drift = p < DRIFT
-    interval = f"{show(worst.conf_low)} to {show(worst.conf_high)}"
+    drift, level = p < DRIFT, worst.conf_level
+    # the largest of several was picked: its interval has to hold for all of them, as the test does
+    joint = infer(worst.estimate, worst.std_error or 0.0, worst.df, 1 - (1 - level) / len(found))
+    interval = f"{show(joint.conf_low)} to {show(joint.conf_high)}{' for all steps at once' if len(found) > 1 else ''}"
     most = f", where the {len(found)} steps differ most" if len(found) > 1 else ""
     reason = (f"Before treatment ({label}{most}) these units' change differed from the comparison's by "
-              f"{show(worst.estimate)} ({worst.conf_level:.0%} interval {interval}); " + (
+              f"{show(worst.estimate)} ({level:.0%} interval {interval}); " + (
                   "a drift before treatment is seen." if drift else
                   "a drift inside that interval cannot be ruled out."))
     return Check(id=identifier, title=title, verdict="concern" if drift else "pass",

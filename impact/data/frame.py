@@ -164,6 +164,8 @@ def number_problem(data: pd.DataFrame, name: str) -> Problem | None:
     import pandas as pd
 
     column = data[name]
+    if pd.api.types.is_complex_dtype(column):
+        return Problem(where=f"column '{name}'", what="it holds complex numbers", cure="Keep their real part.")
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         values = column.dropna().to_numpy(dtype=float)
         if np.isfinite(values).all() and (np.abs(values) < HUGE).all():
@@ -171,12 +173,15 @@ def number_problem(data: pd.DataFrame, name: str) -> Problem | None:
         wrong = column.notna() & ~(np.abs(column.to_numpy(dtype=float)) < HUGE)
         return Problem(where=f"column '{name}'", what="it holds infinite or absurdly large values "
                        f"({rows_text(np.flatnonzero(wrong) + 1)})", cure="Set them to missing.")
-    if pd.api.types.is_datetime64_any_dtype(column):
+    if isinstance(column.dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(column) or (
+            pd.api.types.is_timedelta64_dtype(column)):
         return Problem(where=f"column '{name}'", what="it holds dates, not numbers",
                        cure="Write the period as a number, e.g. the year.")
     bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
+    stored = "categories" if isinstance(column.dtype, pd.CategoricalDtype) else "text"
     what = f"it holds text, not numbers ({int(bad.sum())} of {len(column)} rows)" if bad.any() else (
-        "it holds numbers stored as text" if column.map(lambda value: isinstance(value, str)).any() else
+        f"it holds numbers stored as {stored}" if stored == "categories" or column.map(
+            lambda value: isinstance(value, str)).any() else
         "it holds numbers in a column that is not one of numbers (object)")
     text = bad if bad.any() else column.notna()
     return Problem(where=f"column '{name}'", what=f"{what}: {rows_text(np.flatnonzero(text) + 1)}",

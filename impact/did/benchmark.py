@@ -10,7 +10,7 @@ import numpy as np
 from impact.data.frame import Selection, check_columns, listed, require_columns, transformed
 from impact.data.panel import select_panel
 from impact.errors import DataError, DesignError, Problem
-from impact.inference.intervals import infer
+from impact.inference.intervals import infer, is_number
 from impact.inference.linear import Array
 from impact.inference.report import Counterfactual, Counts, make_estimate
 from impact.results import Caveat, Estimate, StandardErrorCard
@@ -66,6 +66,10 @@ def aggregate_benchmark(data: pd.DataFrame, *, outcome: str, unit: str, time: st
     """
     if kind not in ("mean", "total"):
         raise ValueError(f"kind must be 'mean' or 'total', not {kind!r}")
+    if not is_number(start) or math.isnan(start):
+        raise ValueError(f"start is the first period with the programme, a number, not {start!r}")
+    if area == nation:
+        raise ValueError(f"area and nation are two values of '{unit}', not {area!r} twice")
     require_columns(data, outcome=outcome, unit=unit, time=time, population=population)
     check_columns(data, numbers=(outcome, time, *((population,) if population else ())))
     if kind == "mean" and population is None:

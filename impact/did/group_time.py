@@ -114,7 +114,7 @@ def group_time_att(data: pd.DataFrame, *, outcome: str, unit: str | None = None,
     report = Report(
         outcome=outcome, periods=layout.periods, step=lay.step, conf_level=conf_level, draws=draws, seed=seed,
         transform=transform, share=lay.share, outcome_sd=spread(lay.y[cells.used & ~lay.treated]), counts=counts,
-        card=_card(lay, method, base_period),
+        card=_card(lay, method, base_period, cells),
         dropped=tuple(lay.rows.dropped), details=_details(lay, cells, season),
         caveats=(*_caveats(lay, cells, comparisons), *no_base_note(baseless), *_small_cohorts(layout, cells),
                  *_small_comparison(layout, cells), *few_for_large_samples(counts.clusters)),
@@ -141,12 +141,14 @@ def _noun(lay: Layout) -> str:
     return str(lay.asked.cluster)
 
 
-def _card(lay: Layout, method: str, base_period: str) -> StandardErrorCard:
+def _card(lay: Layout, method: str, base_period: str, cells: Cells) -> StandardErrorCard:
     r_call, stata_call = group_time_calls(lay, method, base_period)
+    used = cells.grid.known & cells.grid.after
+    others = {cell.groups[1] for cell, use in zip(cells.cells, used, strict=True) if use}
     return StandardErrorCard(
         formula="influence functions of the group-time effects, shares of cohorts estimated",
-        correction="no small-sample factor", level=lay.level, df_rule="normal distribution", r_call=r_call,
-        stata_call=stata_call)
+        correction="no small-sample factor" + ", comparison counted where fewest" * (len(others) > 1), level=lay.level,
+        df_rule="normal distribution", r_call=r_call, stata_call=stata_call)
 
 
 def _details(lay: Layout, cells: Cells, season: int | None) -> tuple[tuple[str, Any], ...]:

@@ -112,7 +112,7 @@ class Layout:
                       clusters_comparison=distinct(self.clusters, other))
 
     def base(self, rows: Mask, effect: float, by_row: Array | None = None) -> Counterfactual:
-        """Mean the marked rows would have had; ``by_row`` weighs them as the effect does (left out: the table's weights)."""
+        """Mean the marked rows would have had; ``by_row`` weighs them as the effect does; left out: by weights."""
         values = self.y[rows]
         by_row = self.weights if by_row is None else by_row
         if by_row is not None:  # same spread, about the mean the effect belongs to

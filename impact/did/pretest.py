@@ -97,7 +97,7 @@ def _welch(groups: Sequence[Array]) -> tuple[float, float]:
     n = np.array([len(squares) for squares in groups])
     variance = np.array([squares.sum() for squares in groups]) * n / (n - 1)
     total = float(variance.sum())
-    return total**0.5, total**2 / float((variance**2 / (n - 1)).sum())
+    return total**0.5, 1 / float(((variance / total) ** 2 / (n - 1)).sum())  # shares, which no unit makes too large
 
 
 def said(test: JointTest, named: Sequence[str], *, identifier: str, title: str, outcome: str, noun: str, source: str,

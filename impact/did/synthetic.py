@@ -30,6 +30,10 @@ ASSUMPTIONS = (
     "The other areas were not touched by the programme.",
     "Nobody changed course before the start because they expected it.",
 )
+IN_PARALLEL = (
+    "Without the programme, the treated area would have moved in parallel with the weighted others.",
+    *ASSUMPTIONS[1:],
+)
 SC_QUESTION = ("the average effect on the treated area in the periods after the start, against the mix of other areas that "
                "followed it most closely before")
 SDID_QUESTION = ("the average effect on the treated area in the periods after the start, against a mix of other areas that "
@@ -272,7 +276,7 @@ def _details(areas: Areas, weights: Array) -> tuple[tuple[str, object], ...]:
 
 def _card(formula: str, areas: Areas, r_call: str, stata_call: str) -> StandardErrorCard:
     noun = f"groups by {areas.level}" if areas.level else "areas"
-    return StandardErrorCard(formula=formula, correction="none", level=areas.level or "the area",
+    return StandardErrorCard(formula=formula, correction="no correction", level=areas.level or "the area",
                              df_rule="normal" if "spread" in formula else f"{len(areas.others)} placebo {noun}",
                              clusters_treated=areas.groups, clusters_comparison=len(areas.others),
                              r_call="" if areas.level else r_call, stata_call="" if areas.level else stata_call)
@@ -308,6 +312,7 @@ def _estimate(areas: Areas, method: str, outcome: str, inference: Inference, car
         counts=Counts(n=areas.values.size, units=len(areas.values), units_treated=treated),
         base=Counterfactual(mean=math.exp(level) if transform == "log" else level, std_error=0.0,
                             label="treated area without treatment"),
-        assumptions=ASSUMPTIONS, transform=transform, outcome_sd=spread(areas.values[: areas.n0].ravel()),
+        assumptions=IN_PARALLEL if method == "synthetic_did" else ASSUMPTIONS, transform=transform,
+        outcome_sd=spread(areas.values[: areas.n0].ravel()),
         dropped=areas.panel.rows.dropped, caveats=[few, *caveats], share=is_share(areas.raw.ravel()), details=details,
         period=f"{areas.when[0]:.12g}–{areas.when[-1]:.12g}")

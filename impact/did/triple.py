@@ -45,7 +45,8 @@ def triple_difference(data: pd.DataFrame, *, outcome: str, unit: str, time: str,
     first_treated : first treated period of the unit's group, on all rows of all its units, affected or not; missing or
         infinite in the comparison group. One period only.
     affected : 0/1 column, constant within a unit: whom the programme is for, known in both groups.
-    control_group : "never_treated", or "not_yet_treated", which here means the same.
+    control_group : "never_treated" leaves out units of the treated group that are not seen after its start;
+        "not_yet_treated" keeps them. The comparison group is never treated in either case.
     seed : of the wild cluster bootstrap, shown beside with fewer than 40 clusters or 20 treated.
 
     Returns

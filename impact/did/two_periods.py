@@ -147,10 +147,11 @@ class _Sample:
 def _later_of_treated(sample: _Sample) -> Array:
     """Later outcomes of the treated: with weights of the same spread, about their weighted mean."""
     mine = sample.treated[sample.after] == 1
-    values = sample.later[mine]
+    values: Array = sample.later[mine]
     if sample.weights is None:
         return values
-    return values + (float(np.average(values, weights=sample.weights[sample.after][mine])) - float(values.mean()))
+    middle = float(np.average(values, weights=sample.weights[sample.after][mine]))
+    return np.asarray(values + (middle - float(values.mean())))
 
 
 def _stock(found: Panel, asked: Asked, after: float) -> Opened:
