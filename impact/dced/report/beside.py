@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -28,9 +29,10 @@ REHEARSAL = "self-check-rehearsal"
 MANAGER = "self-check-manager.html"
 CALENDAR = "self-check-calendar.xlsx"
 SOON = 90
-MOST_STEPS, MOST_DUE, MOST_MOVES, MOST_NAMED = 8, 6, 5, 2  # what fits one sheet of paper, each text at its longest
-LONGEST_STEP, LONGEST_DUE, LONGEST_TITLE = 100, 60, 48
+MOST_STEPS, MOST_DUE, MOST_MOVES, MOST_NAMED = 7, 6, 5, 2  # what fits one sheet of paper, each text at its longest
+LONGEST_STEP, LONGEST_DUE, LONGEST_GAP, LONGEST_NAME = 100, 60, 70, 36
 _HERE = Path(__file__).parent
+_PAGE = re.compile(r"p\. \d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +79,15 @@ def _by_document(room: Room, shelf: Shelf) -> list[tuple[Held, str]]:
     places: dict[str, list[str]] = {}
     for code, place in shelf.places:
         places.setdefault(code, []).append(place)
-    return [(d, ", ".join(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p))))
+    return [(d, _gathered(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p))))
             for d in room.documents if d.id in places]
+
+
+def _gathered(places: Sequence[str]) -> str:
+    """Name pages together, 'pp. 2, 3, 5', and other places after them."""
+    pages = [p.removeprefix("p. ") for p in places if _PAGE.fullmatch(p)]
+    named = [f"{'p.' if len(pages) == 1 else 'pp.'} {', '.join(pages)}"] if pages else []
+    return ", ".join([*named, *(p for p in places if not _PAGE.fullmatch(p))])
 
 
 def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str:
@@ -105,7 +114,7 @@ def _together(agenda: Sequence[Due]) -> list[Due]:
     for due in agenda:
         groups.setdefault((due.date, due.what, due.owner), []).append(due)
     return [replace(same[0], what=shorten(same[0].what, LONGEST_DUE),
-                    about=listed(dict.fromkeys(d.about for d in same if d.about), MOST_NAMED)) for same in groups.values()]
+                    about=_names(d.about for d in same)) for same in groups.values()]
 
 
 def calendar_workbook(programme: Programme, agenda: Sequence[Due], progress: Progress) -> bytes:
@@ -135,14 +144,26 @@ def _steps(audit: Audit) -> list[dict[str, str]]:
     """Name each cure of a must item once, the cheapest first, with the item it serves and what it concerns."""
     cures: dict[tuple[int, str], list[str]] = {}
     titles: dict[str, str] = {}
+    lacking: dict[str, dict[str, None]] = {}
     for point in audit.fix_first:
         for gap in point.gaps:
             if gap.fix:
                 cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap.about)
-                titles.setdefault(gap.fix, f"{point.id} {shorten(point.title, LONGEST_TITLE)}")
-    return [{"fix": shorten(fix, LONGEST_STEP),
-             "about": ": ".join(x for x in (titles[fix], listed(dict.fromkeys(a for a in about if a), MOST_NAMED)) if x)}
+                titles.setdefault(gap.fix, point.id)
+                lacking.setdefault(gap.fix, {})[gap.text] = None
+    return [{"fix": shorten(fix, LONGEST_STEP), "lacking": _first(list(lacking[fix])),
+             "about": " · ".join(x for x in (titles[fix], _names(about)) if x)}
             for (_, fix), about in sorted(cures.items(), key=lambda item: item[0][0])]
+
+
+def _names(abouts: Iterable[str]) -> str:
+    """Name what something concerns, each once."""
+    return listed(dict.fromkeys(shorten(about, LONGEST_NAME) for about in abouts if about), MOST_NAMED)
+
+
+def _first(texts: list[str]) -> str:
+    """Tell the first of the gaps a step mends, and count the others."""
+    return shorten(texts[0], LONGEST_GAP) + (f" (and {len(texts) - 1} more)" if len(texts) > 1 else "")
 
 
 def _page(template: str, title: str, programme: str, subject: Any, values: dict[str, Any]) -> str:
@@ -154,4 +175,4 @@ def _page(template: str, title: str, programme: str, subject: Any, values: dict[
     return environment.get_template(f"{template}.html.j2").render(
         title=title, programme=programme, as_of=subject.as_of, fictional=subject.fictional, style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
-        not_an_audit=words.NOT_AN_AUDIT, **{"one_page": False, **values})
+        not_an_audit=words.NOT_AN_AUDIT, unbroken=words.unbroken, **{"one_page": False, **values})

@@ -10,10 +10,12 @@ from typing import Any
 
 from impact.dced.report import words
 from impact.dced.types import EFFORTS, VERDICTS, Audit, Element, Evidence, Gap, Level, Point
+from impact.dced.wording import shorten
 from impact.results.record import write_text
 
 FILE = "self-check.html"
 UNNAMED = "nobody named"
+MOST_GAPS, LONGEST_GAP = 2, 220  # told before their cure; the items below have all of them in full
 _HERE = Path(__file__).parent
 
 
@@ -91,7 +93,10 @@ def _cure(cure: dict[str, Any]) -> dict[str, Any]:
     gaps: list[Gap] = cure["gaps"]
     due = min((gap.due for gap in gaps if gap.due), default="")
     proposed = all(gap.due_proposed for gap in gaps if gap.due == due)
-    return {**cure, "about": _named(gap.about for gap in gaps), "owners": _named(gap.owner for gap in gaps),
+    lacking = list(dict.fromkeys(shorten(gap.text, LONGEST_GAP) for gap in gaps if gap.text))
+    more = len(lacking) - MOST_GAPS
+    return {**cure, "lacking": " ".join(lacking[:MOST_GAPS]) + (f" And {more} more of the kind." if more > 0 else ""),
+            "about": _named(gap.about for gap in gaps), "owners": _named(gap.owner for gap in gaps),
             "due": f"{due}{' (proposed)' if due and proposed else ''}"}
 
 

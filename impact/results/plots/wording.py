@@ -18,8 +18,8 @@ SCALES = {"log": "log points", "share": "share (0 to 1)"}
 PLACES = ("cohort", "period", "horizon", "subgroup")
 # methods whose function's name, read with spaces, is not how the field calls them
 METHODS = {"group_time_att": "group-time effects", "sun_abraham": "Sun and Abraham", "two_by_two": "two by two",
-           "two_way_fixed_effects": "two-way fixed effects", "synthetic_did": "synthetic DiD", "aipw": "doubly robust (AIPW)",
-           "late": "effect on compliers"}
+           "two_way_fixed_effects": "two-way fixed effects", "synthetic_did": "synthetic DiD",
+           "aipw": "doubly robust (AIPW)", "late": "effect on compliers"}
 
 
 def finite(x: float | None) -> float | None:
@@ -177,7 +177,7 @@ def _method(e: Estimate) -> str:
 
 
 def _beside(e: Estimate, apart: set[str], *, first: bool) -> list[str]:
-    """Name a row without a place among rows that have one: groups stand beside their difference, the others beside an average."""
+    """Name a row without a place: beside groups it is their difference, beside other places the average."""
     if "subgroup" in apart:
         return [f"difference, {clean(e.term)}"]
     if first and apart & set(PLACES):
