@@ -23,7 +23,7 @@ from impact.brief.page import present
 from impact.brief.theme import COLOURS, LADDER
 from impact.errors import RenderError, StudyError
 from impact.results.estimate import Caveat, Segment
-from impact.results.evaluation import TrendPoint
+from impact.results.evaluation import Check, TrendPoint
 from impact.results.record import evaluation_to_json
 from impact.study import read_study, study_from_mapping
 
@@ -240,7 +240,7 @@ def test_declared_subgroups_stand_side_by_side_with_their_test():
         ("Business still open", "Sex of the owner")]
     assert "3 of 4 splits shown." in plain(found["note"])
     assert [g["name"] for g in found["splits"][0]["groups"]] == ["Men", "Women"]
-    assert [g["name"] for g in found["splits"][1]["groups"]] == ["large = 0", "large = 1"]
+    assert [g["name"] for g in found["splits"][1]["groups"]] == ["value 0", "value 1"]
     rows = {e.id: e for e in evaluation.estimates}
     p = rows["profit/subgroups/sex/1-0"].p_value
     assert plain(found["splits"][0]["told"]) == f"Cannot tell groups apart (p = {p:.3f})"
@@ -571,4 +571,50 @@ def test_no_text_of_the_page_is_clipped(make):
         assert "…" not in str(page) + "".join(words)
         full = [check["reason"] for check in present(brief, LADDER[0])["checks"]]  # there every reason is whole
         cut = any(check["reason"] != reason for check, reason in zip(page["checks"], full, strict=False))
-        assert ("Reasons in full" in page["checks_note"]) == cut
+        assert ("easons in full" in page["checks_note"]) == cut
+
+
+def test_page_one_says_for_whom_where_groups_were_declared():
+    evaluation = rich()
+    found = {m["lead"]: plain(m["body"]) for m in page_of(evaluation)["messages"]}
+    assert found["For whom, Monthly profit."] == "Sex of the owner, Size of the firm: the data cannot tell the groups apart."
+    clear = dataclasses.replace(evaluation, estimates=tuple(
+        dataclasses.replace(e, p_value=0.01) if e.id == "profit/subgroups/sex/1-0" else e for e in evaluation.estimates))
+    found = {m["lead"]: plain(m["body"]) for m in page_of(clear)["messages"]}
+    rows = {e.id: e for e in evaluation.estimates}
+    men, women = (rows[f"profit/subgroups/sex/{k}"].estimate for k in (0, 1))
+    assert found["For whom, Monthly profit."] == (
+        f"Sex of the owner: the groups differ (Men: {men:+.1f}; Women: {women:+.1f}). "
+        "Size of the firm: the data cannot tell the groups apart.")
+    assert not any(m["lead"].startswith("For whom") for m in page_of(sample_evaluation())["messages"])
+
+
+def test_an_adverse_outcome_is_the_last_to_leave_the_figure():
+    page = present(compose(rich()), LADDER[-1])
+    assert [r["label"] for r in page["drawn"]] == ["Monthly profit", "Business still open", "Owner's hours at work"]
+
+
+def test_lists_whose_items_hold_commas_are_parted_by_semicolons():
+    titles = ("If trends drifted apart, steadily or not", "Earlier trend, first treated 1988")
+    unseen = tuple(Check(id=f"c{i}", title=title, verdict="not_applicable", word="not examined", reason="No data.")
+                   for i, title in enumerate(titles))
+    lines = page_of(dataclasses.replace(sample_evaluation(), checks=unseen))["limits"]
+    assert "Not examined: if trends drifted apart, steadily or not; earlier trend, first treated 1988." in map(plain, lines)
+
+
+def test_one_source_of_several_checks_is_named_once():
+    twice = tuple(Check(id=f"pretrend_{year}", title=f"Earlier trend, first treated {year}", verdict="pass", word="examined",
+                        reason="Alike.", source="Roth (2022), AER: Insights 4") for year in (1988, 1989))
+    page = page_of(dataclasses.replace(sample_evaluation(), checks=twice))
+    assert sum("Roth (2022)" in line for line in page["sources"]) == 1
+
+
+def test_a_concern_has_room_for_its_reason():
+    reason = "On a regression of the same units on the same traits, a hidden cause would have to explain at least 2% of what " \
+             "the traits leave unexplained, both of who took part and of the outcome; the interval gets there without any."
+    assert len(reason) > 150
+    short = next(layout for layout in LADDER if layout.reason == 150)
+    for verdict, kept in (("concern", reason), ("pass", "")):
+        check = Check(id="robustness_value", title="A left-out cause", verdict=verdict, word="w", reason=reason)
+        page = present(compose(dataclasses.replace(sample_evaluation(), checks=(check,))), short)
+        assert plain(page["checks"][0]["reason"]) == kept
