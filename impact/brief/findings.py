@@ -330,7 +330,7 @@ def _whom_messages(whom: ForWhom, several: bool) -> list[Message]:
             say("pair", name=g.name, text=said(g.effect, "signed")) for g in s.groups)))
             for s in states["differ"]] if told else [say("key.whom.differ.short", labels=_names(states["differ"]))]
         rest: list[Value] = [say(f"key.whom.{key}", labels=_names(states[key])) for key in ("open", "few") if states[key]]
-        return Join(parts=tuple([*(differ if states["differ"] else []), *rest]))
+        return Join(parts=(*(differ if states["differ"] else ()), *rest))
 
     return [Message(lead=lead, body=body(told)) for told in ((True, False) if states["differ"] else (False,))]
 

@@ -110,8 +110,7 @@ def _drawn(rows: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
 
 
 def _first_told(rows: list[tuple[bool, str]], most: int) -> set[int]:
-    """Choose among (primary, verdict) of outcomes: every primary one, then what is clear and adverse, what else is clear, then
-    the others, in order."""
+    """Choose among (primary, verdict) of outcomes: the primary ones, then adverse, other clear ones, and the others."""
     turns = sorted(range(len(rows)), key=lambda i: (
         not rows[i][0], rows[i][1] not in CLEAR, rows[i][1] != "unfavourable", i))
     return set(turns[:max(most, sum(primary for primary, _ in rows))])
@@ -132,7 +131,7 @@ def _tile_size(brief: Brief, s: Speaker) -> int:
 
 def _second(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
     """Say page 2."""
-    checks = [{"title": s.text(c.title), "word": s.text(c.word), "reason": whole(s.text(c.reason), layout.told(c.verdict)),
+    checks = [{"title": s.text(c.title), "word": s.text(c.word), "reason": whole(s.text(c.reason), layout.reason),
                "mark": CHECK_MARKS[c.verdict]} for c in brief.checks[:layout.checks]]
     return {
         "reading": _reading(brief, s, layout), **pictures(brief, s, layout), "for_whom": split_panels(brief, s, layout),
@@ -343,7 +342,7 @@ def _checks_note(brief: Brief, s: Speaker, layout: Layout) -> str:
     if not brief.checks:
         return s.word("checks.none")
     more = len(brief.checks) - layout.checks
-    cut = any(len(s.text(c.reason)) > layout.told(c.verdict) for c in brief.checks[:layout.checks])
+    cut = any(len(s.text(c.reason)) > layout.reason for c in brief.checks[:layout.checks])
     return _and_more(more, "checks.in_full" if cut else "", s)
 
 

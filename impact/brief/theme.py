@@ -9,7 +9,6 @@ from impact.results.palette import COLOURS
 
 __all__ = ["COLOURS", "LADDER", "OTHER_SCRIPTS", "SANS", "SERIF", "Layout"]
 
-ROOMY = 150  # characters of a reason, from which on those that raise a concern get twice the room
 SANS = "Brief Sans"
 SERIF = "Brief Serif"
 # faces for what the brief's own do not have: family, files, and the list of its code points
@@ -54,10 +53,6 @@ class Layout:
     facts: bool = False
     whom: bool = True
 
-    def told(self, verdict: str) -> int:
-        """The most characters of a check's reason: twice as many where it fails or raises a concern and there is room."""
-        return self.reason * (2 if verdict in ("fail", "concern") and self.reason >= ROOMY else 1)
-
     @property
     def facts_size(self) -> float:
         """The type size of how we know, in points."""
@@ -90,10 +85,11 @@ LADDER: tuple[Layout, ...] = (
     *(_step(size, content) for content in (", shorter lists", ", shortest lists")
       for size in ("normal", "compact", "tight")),
     *(Layout(name=f"densest{kept}", body=9.1, small=7.7, lead=0.50, gap=gap, limits=3, checks=3, methods=3, reason=reason,
-             limit=limit, rows=6, drawn=drawn, flow=False, pictures=1, splits=1, calls=False, head=head, facts=True,
-             estimand="first page" not in kept, whom="first page" not in kept)
+             limit=limit, rows=6, drawn=drawn, flow=False, pictures=0 if "no picture" in kept else 1, splits=1,
+             calls=False, head=head, facts=True, estimand="first page" not in kept, whom="first page" not in kept)
       for kept, gap, drawn, head, reason, limit in (
           ("", 2.0, 5, 17.0, 170, 240), (", few reasons", 2.0, 5, 17.0, 70, 120),
           (", shortest first page", 1.6, 3, 16.0, 170, 240),
-          (", shortest first page, few reasons", 1.6, 3, 16.0, 70, 120))),
+          (", shortest first page, few reasons", 1.6, 3, 16.0, 70, 120),
+          (", shortest first page, no picture, few reasons", 1.6, 3, 16.0, 70, 120))),
 )
