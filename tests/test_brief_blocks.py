@@ -85,7 +85,7 @@ def test_longer_languages_fit_too(language):
     brief = compose(evaluation, impact.audit(evaluation))
     assert len(pages_of(render_pdf(brief)[0])) == 2
     last = present(brief, LADDER[-1])
-    assert len(last["method"]) == len(present(brief, LADDER[-3])["method"]) - 1  # what is estimated stands under the table
+    assert len(last["method"]) == len(present(brief, LADDER[-4])["method"]) - 1  # what is estimated stands under the table
     assert last["reading"].startswith(present(brief, WIDE)["reading"][:40])
 
 
