@@ -428,7 +428,7 @@ def test_a_study_without_outcomes_is_refused():
 
 
 def test_twelve_outcomes_are_counted_and_primaries_stand_in_declared_order(full):
-    page = present(full[0], LADDER[-3])
+    page = present(full[0], LADDER[-4])
     assert [r["label"] for r in page["results"]][:2] == ["Monthly profit", "Business still open"]
     assert len(page["results"]) == 6
     assert "4 of 10 secondary outcomes shown; the others are in results.json." in plain(page["reading"])
