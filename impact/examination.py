@@ -35,7 +35,8 @@ def examine(sample: Sample, estimates: Sequence[Estimate]) -> tuple[Check, ...]:
     out: list[Check] = []
     if design.kind == "rct":
         assignment = design.assignment
-        proof = checks.draw_record(words(assignment.record if assignment else None), assignment.rule if assignment else None)
+        proof = checks.draw_record(words(assignment.record if assignment else None),
+                                   assignment.rule if assignment else None)
         out.append(proof)
         once = sample.frame.drop_duplicates(sample.unit)  # rounds repeat what was measured before
         said = _said(sample)

@@ -11,7 +11,8 @@ import math
 import re
 
 import pytest
-from support_briefs import declaration, png, rich, uncertain
+from pypdf import PdfReader
+from support_briefs import declaration, firms, png, rich, uncertain
 from support_pages import plain
 from support_records import PROVENANCE, STUDY, estimate, mapping, sample_evaluation
 
@@ -24,7 +25,7 @@ from impact.brief.page import present
 from impact.brief.theme import COLOURS, LADDER
 from impact.errors import RenderError, StudyError
 from impact.results.estimate import Caveat, Segment
-from impact.results.evaluation import TrendPoint
+from impact.results.evaluation import Check, TrendPoint
 from impact.results.record import evaluation_to_json
 from impact.study import read_study, study_from_mapping
 
@@ -81,7 +82,7 @@ def test_longer_languages_fit_too(language):
     brief = compose(evaluation, impact.audit(evaluation))
     assert len(pages_of(render_pdf(brief)[0])) == 2
     last = present(brief, LADDER[-1])
-    assert len(last["method"]) == len(present(brief, LADDER[-3])["method"]) - 1  # what is estimated stands under the table
+    assert len(last["method"]) == len(present(brief, LADDER[-4])["method"]) - 1  # what is estimated stands under the table
     assert last["reading"].startswith(present(brief, WIDE)["reading"][:40])
 
 
@@ -237,7 +238,7 @@ def test_declared_subgroups_stand_side_by_side_with_their_test():
         ("Business still open", "Sex of the owner")]
     assert "3 of 4 splits shown." in plain(found["note"])
     assert [g["name"] for g in found["splits"][0]["groups"]] == ["Men", "Women"]
-    assert [g["name"] for g in found["splits"][1]["groups"]] == ["large = 0", "large = 1"]
+    assert [g["name"] for g in found["splits"][1]["groups"]] == ["value 0", "value 1"]
     rows = {e.id: e for e in evaluation.estimates}
     p = rows["profit/subgroups/sex/1-0"].p_value
     assert plain(found["splits"][0]["told"]) == f"Cannot tell groups apart (p = {p:.3f})"
@@ -424,7 +425,7 @@ def test_a_study_without_outcomes_is_refused():
 
 
 def test_twelve_outcomes_are_counted_and_primaries_stand_in_declared_order(full):
-    page = present(full[0], LADDER[-3])
+    page = present(full[0], LADDER[-4])
     assert [r["label"] for r in page["results"]][:2] == ["Monthly profit", "Business still open"]
     assert len(page["results"]) == 6
     assert "4 of 10 secondary outcomes shown; the others are in results.json." in plain(page["reading"])
@@ -568,4 +569,52 @@ def test_no_text_of_the_page_is_clipped(make):
         assert "…" not in str(page) + "".join(words)
         full = [check["reason"] for check in present(brief, LADDER[0])["checks"]]  # there every reason is whole
         cut = any(check["reason"] != reason for check, reason in zip(page["checks"], full, strict=False))
-        assert ("Reasons in full" in page["checks_note"]) == cut
+        assert ("easons in full" in page["checks_note"]) == cut
+
+
+def test_page_one_says_for_whom_where_groups_were_declared():
+    evaluation = rich()
+    found = {m["lead"]: plain(m["body"]) for m in page_of(evaluation)["messages"]}
+    apart = "the data cannot tell the groups apart."
+    assert found["For whom, Monthly profit."] == f"Sex of the owner, Size of the firm: {apart}"
+    clear = dataclasses.replace(evaluation, estimates=tuple(
+        dataclasses.replace(e, p_value=0.01) if e.id == "profit/subgroups/sex/1-0" else e for e in evaluation.estimates))
+    found = {m["lead"]: plain(m["body"]) for m in page_of(clear)["messages"]}
+    rows = {e.id: e for e in evaluation.estimates}
+    men, women = (rows[f"profit/subgroups/sex/{k}"].estimate for k in (0, 1))
+    assert found["For whom, Monthly profit."] == (
+        f"Sex of the owner: the groups differ (Men: {men:+.1f}; Women: {women:+.1f}). "
+        f"Size of the firm: {apart}")
+    assert not any(m["lead"].startswith("For whom") for m in page_of(sample_evaluation())["messages"])
+
+
+def test_an_adverse_outcome_is_the_last_to_leave_the_figure():
+    page = present(compose(rich()), LADDER[-1])
+    assert [r["label"] for r in page["drawn"]] == ["Monthly profit", "Business still open", "Owner's hours at work"]
+
+
+def test_lists_whose_items_hold_commas_are_parted_by_semicolons():
+    titles = ("If trends drifted apart, steadily or not", "Earlier trend, first treated 1988")
+    unseen = tuple(Check(id=f"c{i}", title=title, verdict="not_applicable", word="not examined", reason="No data.")
+                   for i, title in enumerate(titles))
+    lines = page_of(dataclasses.replace(sample_evaluation(), checks=unseen))["limits"]
+    assert "Not examined: if trends drifted apart, steadily or not; earlier trend, first treated 1988." in map(plain, lines)
+
+
+def test_one_source_of_several_checks_is_named_once():
+    twice = tuple(Check(id=f"pretrend_{year}", title=f"Earlier trend, first treated {year}", verdict="pass",
+                        word="examined", reason="Alike.", source="Roth (2022), AER: Insights 4") for year in (1988, 1989))
+    page = page_of(dataclasses.replace(sample_evaluation(), checks=twice))
+    assert sum("Roth (2022)" in line for line in page["sources"]) == 1
+
+
+def test_figures_of_ten_digits_still_make_two_pages():
+    table = firms(14.0)
+    for column in ("profit", "profit_0"):
+        table[column] *= 4.1e7
+    values = declaration()
+    values["outcomes"][0] |= {"unit": "VND a month (2024 prices)", "target": {"value": 130 * 4.1e7}}
+    values["plan"]["minimum_detectable_effect"]["profit"] = 9 * 4.1e7
+    evaluation = impact.evaluate(study_from_mapping(values, slug="coaching-vouchers"), table)
+    pdf, _ = render_pdf(compose(evaluation, impact.audit(evaluation)))
+    assert len(PdfReader(io.BytesIO(pdf)).pages) == 2

@@ -414,7 +414,7 @@ def test_limits_are_told_gravest_first_and_the_assumption_stands_in_the_method_b
     evaluation = one(-0.3, 0.1, caveats=(Caveat(code="ties", text="Some ties."), few, *KIND_CAVEATS["did"]),
                      study={"ethics": None, "programme": {"name": "P", "country": "C"}})
     page = present(compose(evaluation), LADDER[0])
-    kinds = ["PROVISIONAL: ", "Only 3", "Checks of concern: firms lost (large loss), enough firms",
+    kinds = ["PROVISIONAL: ", "Only 3", "Checks of concern: firms lost (large loss); enough firms",
              "Not examined: trends before the grant.", "Some ties.", "Firms applied", "Not stated in the study file: donor"]
     assert len(page["limits"][:6]) == 6
     lines = present(compose(evaluation), dataclasses.replace(LADDER[0], limits=9))["limits"]
@@ -444,7 +444,7 @@ def test_before_and_after_are_told_apart_where_units_are_not_followed():
     points = tuple(TrendPoint(outcome="scrap_rate", group=g, period=p, mean=m, n=20)
                    for g, p, m in (("treated", "before", 4.0), ("treated", "after", 3.0)))
     page = present(compose(sample_evaluation("rct", study={"outcomes": outcomes}, trends=points)), LADDER[0])
-    assert page["picture_note"] == ("Means, items scrapped per 100 made. Before: baseline column scrap87; "
+    assert page["picture_note"] == ("Means, items scrapped per 100 made. Before: baseline value; "
                                     "after: Scrap rate.")
 
 

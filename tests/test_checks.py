@@ -88,8 +88,8 @@ def test_losses_in_all_and_between_the_arms_are_judged_together():
     assert (far.verdict, far.word) == ("fail", "uneven")
     assert losses((300, 2000), (100, 2000)).verdict == "fail"
     assert far.reason == (
-        "400 of 4,000 units (10%) not found again: 5.0% of the treated, 15.0% of the comparison, a difference of −10.0 "
-        "points (95% interval −11.9 to −8.2). With 10% lost the groups may differ by up to 6.3 points (the cautious rule "
+        "400 of 4,000 units (10.0%) not found again: 5.0% of the treated, 15.0% of the comparison, a difference of −10.0 "
+        "points (95% interval −11.9 to −8.2). With 10.0% lost the groups may differ by up to 6.3 points (the cautious rule "
         "of the What Works Clearinghouse), and the whole interval lies beyond that: expect the effect to be biased.")
     few = losses((10, 100), (12, 100))  # a small trial cannot show that its arms were lost alike
     assert (few.verdict, dict(few.details)["difference"]) == ("concern", close(-0.02))

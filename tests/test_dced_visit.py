@@ -2,8 +2,10 @@
 
 import dataclasses
 import hashlib
+import html
 import io
 import json
+import re
 import struct
 import zipfile
 import zlib
@@ -18,11 +20,14 @@ from impact.dced import audit, workbooks
 from impact.dced.agenda import Due, falls_due, months_later
 from impact.dced.evidence_room import FOLDER, furnish, pack
 from impact.dced.personal import signs
+from impact.dced.programme import _measure
 from impact.dced.rehearsal import rehearse
 from impact.dced.rehearsal_sheet import Answers, Said, Tried, read_answers, rehearsal_workbook
-from impact.dced.report.beside import calendar_workbook, manager_html, rehearsal_html, room_html, told
+from impact.dced.report.beside import _gathered, calendar_workbook, manager_html, rehearsal_html, room_html, told
+from impact.dced.report.html import self_check_html
+from impact.dced.report.words import unbroken
 from impact.dced.snapshots import Move, Progress, compare, since_last, snapshot_name
-from impact.dced.types import Flag, Gap
+from impact.dced.types import EFFORTS, Flag, Gap
 from impact.errors import DesignError, StudyError
 from impact.programme import read_programme
 from impact.programme.report_types import Total
@@ -606,8 +611,40 @@ def test_a_study_has_no_rehearsal_and_no_room(tmp_path, capsys):
     assert told.count("it goes with a programme") == 3
 
 
+def test_a_printed_sheet_repeats_its_head():
+    book = workbooks.new_workbook()
+    listed = workbooks.write_rows(book, "A", [("what", "why"), ("x", "y")], widths=(20, 40))
+    facts = workbooks.write_rows(book, "C", [("seed", 7)], widths=(20, 80), head=False)
+    assert [sheet.print_title_rows for sheet in (listed, facts)] == ["$1:$1", None]
+    assert facts["B1"].alignment.horizontal == "left"
+
+
+def test_a_step_is_told_with_the_gap_it_mends_and_by_name(programme, checked, tmp_path):
+    page = manager_html(checked, falls_due(programme), since_last(checked, tmp_path))
+    step = min((g for p in checked.fix_first for g in p.gaps if g.fix), key=lambda g: EFFORTS.index(g.effort))
+    for text in (page, self_check_html(checked)):
+        lines = html.unescape(re.sub(r"</?span[^>]*>", "", text))
+        assert 0 < lines.index(step.text[:40]) < lines.index(step.fix[:40])
+    names = {i.id: i.name for i in programme.interventions}
+    assert not {d.about for d in falls_due(programme)} & set(names)
+    assert {d.about for d in falls_due(programme)} & set(names.values())
+
+
+def test_pages_of_a_document_are_named_together_and_not_torn_apart():
+    assert _gathered(("p. 2", "p. 13", "rows 3-26")) == "pp. 2, 13, rows 3-26"
+    assert _gathered(("p. 2",)) == "p. 2"
+    assert unbroken("<b> due 2027-01-15, p. 5") == (
+        '&lt;b&gt; due <span class="nobreak">2027-01-15</span>, <span class="nobreak">p. 5</span>')
+
+
+def test_a_unit_that_begins_with_a_number_does_not_run_into_it():
+    assert _measure(1, "1 yes, 0 no") == "1 (1 yes, 0 no)"
+    assert _measure(0.62, "share of farms (0 to 1)") == "0.62, share of farms (0 to 1)"
+    assert _measure(1240, "USD a year") == "1,240 USD a year"
+
+
 def test_rows_are_as_tall_as_their_longest_text():
     book = workbooks.new_workbook()
     sheet = workbooks.write_rows(book, "A", [("what", "why"), ("x" * 95, "short"), ("one\ntwo", ""), ("y" * 9999, "")],
                                  widths=(20, 10))
-    assert [sheet.row_dimensions[i].height for i in (1, 2, 3, 4)] == [15, 75, 30, 409]
+    assert [sheet.row_dimensions[i].height for i in (1, 2, 3, 4)] == [20, 75, 30, 409]  # the head has some room below it

@@ -219,10 +219,10 @@ def test_a_check_is_said_by_its_word_and_verdict():
               details=(("lost_treated", 0.5), ("lost_comparison", 0.75), ("difference", -0.165)))
     assert fr.text(check_title(c)) == "Pertes d’unités"
     assert fr.text(check_word(c)) == "inégales"
-    assert fr.text(check_reason(c)).startswith(f"Unités perdues : 66{NBSP}% ; 50{NBSP}% du groupe traité")
+    assert fr.text(check_reason(c)).startswith(f"Unités perdues : 66,1{NBSP}% ; 50,0{NBSP}% du groupe traité")
     assert "−16,5 points" in fr.text(check_reason(c))
     old = Check(id="attrition", title="t", verdict="fail", word="uneven", reason="Many.", measured=0.5)
-    assert fr.text(check_reason(old)) == f"Unités perdues : 50{NBSP}%. Il faut s’attendre à un biais."
+    assert fr.text(check_reason(old)) == f"Unités perdues : 50,0{NBSP}%. Il faut s’attendre à un biais."
     new = Check(id="brand_new", title="Brand new", verdict="concern", word="so so", reason="Because.")
     assert [fr.text(f(new)) for f in (check_title, check_word, check_reason)] == [
         "Vérification brand_new", "préoccupant", "Détails dans results.json."]

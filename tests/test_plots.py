@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import subprocess
 import sys
@@ -130,7 +131,7 @@ def test_numbers_below_a_forest_do_not_touch_however_long_they_are():
         spots = sorted((t.get_window_extent(canvas) for t in panel_of(found).texts if t.get_position()[1] > 0.3),
                        key=lambda spot: spot.x0)
         assert len(spots) >= 2  # an axis has at least two numbers
-        assert all(a.x1 + 4 < b.x0 for a, b in zip(spots, spots[1:], strict=False))
+        assert all(a.x1 + 4 < b.x0 for a, b in itertools.pairwise(spots))
 
 
 def test_one_comparison_has_an_axis_of_its_own_size():

@@ -32,9 +32,9 @@ def sources(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
         known = own(study.benchmark.source, "benchmark.source", language)
         if known is not None:
             lines.append(say("source.benchmark", source=_open(known)))
-    seen = {(c.title, c.source): c for c in evaluation.checks if " " in c.source}  # a bare key is no reference
+    seen = {c.source: c for c in reversed(evaluation.checks) if " " in c.source}  # a bare key is no reference
     lines += [say("source.check", title=check_title(c), source=check_source(c))
-              for c in list(seen.values())[:MOST_REFERENCES]]
+              for c in [*seen.values()][::-1][:MOST_REFERENCES]]  # each once, beside the first check that rests on it
     return tuple(lines)
 
 

@@ -115,6 +115,7 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
     bottom = facts.own(study.brief.bottom_line, "brief.bottom_line", language) or findings.bottom_line(
         evaluation, rows, language)
     known = evidence.benchmark(evaluation, rows, language)
+    whom = for_whom(evaluation, language)
     costs, cost_note = programme.costs(evaluation, language)
     done, done_facts = programme.done(evaluation, language)
     return Brief(
@@ -125,7 +126,7 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         kicker=facts.own(study.brief.title, "brief.title", language),
         title=findings.title(evaluation, rows, language), bottom_line=bottom,
         meta=programme.meta(evaluation, language),
-        messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines, language), language),
+        messages=findings.messages(evaluation, rows, known, first_limit(evaluation, lines, language), language, whom),
         tiles=headline.tiles(evaluation, rows, language),
         question=quote(words(study.question, language), "study.yaml: question"),
         open_result=promises.open_result(evaluation, rows, language),
@@ -133,7 +134,7 @@ def _blocks(evaluation: Evaluation, audit: Audit | None, language: str) -> Brief
         badge=programme.badge(evaluation), method=facts.method(evaluation, language),
         chain=evidence.chain(evaluation, rows, language), results=rows, axis=axis_of(rows),
         reading=evidence.reading(evaluation, rows, language), trends=periods.trends(evaluation, language),
-        event_study=periods.event_study(evaluation, language), benchmark=known, for_whom=for_whom(evaluation, language),
+        event_study=periods.event_study(evaluation, language), benchmark=known, for_whom=whom,
         targets=promises.targets(evaluation, language), methods=evidence.methods(evaluation, language),
         costs=costs, cost_note=cost_note, checks=evidence.checks(evaluation, language),
         captions=facts.captions(study, language), limits=facts.with_own_limits(lines, study, language),

@@ -183,7 +183,7 @@ def _second(paper: Paper, page: dict[str, Any], drawn: dict[str, figures.Scene])
 
 def _results(paper: Paper, page: dict[str, Any]) -> None:
     columns, rows = page["columns"], page["results"]
-    shares = [2.7, 1.1, 1.3, 1.75, *([0.95] if len(columns) == 8 else []), 0.65, 0.8,
+    shares = [3.4, 1.1, 1.35, 1.6, *([0.85] if len(columns) == 8 else []), 0.6, 0.75,
               max(0.7, 0.095 * max(map(len, columns[-1].split())))]
     table = paper.table(1 + len(rows), [WIDTH * s / sum(shares) for s in shares], title=page["heads"]["table"])
     for i, (cell, head) in enumerate(zip(table.rows[0].cells, columns, strict=True)):

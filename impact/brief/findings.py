@@ -13,6 +13,8 @@ from impact.brief.model import (
     Benchmark,
     Effect,
     Form,
+    ForWhom,
+    GroupSplit,
     Join,
     Message,
     Number,
@@ -38,7 +40,7 @@ CONTRASTS = {"encouragement": "encouraged", "multi_arm": "arm", "factorial": "fa
              "saturation": "market", "dose_response": "dose", "quantile_effects": "quantile", "worker_effects": "worker",
              "worker_composition": "incumbent"}
 OPEN_STATES = ("unclear", "corrected", "disagree")  # there is an interval, and nothing to tell from it
-LEAST_POINTS = 3  # of the key box
+LEAST_POINTS, MOST_POINTS = 3, 5  # of the key box
 LONG_TITLE = 56  # characters of two labels, beyond which a title that names both would run over three lines
 
 
@@ -250,8 +252,11 @@ def _adverse(bad: list[Result], most: int) -> tuple[Value, ...]:
 
 # ---- key box ---------------------------------------------------------------------------------------------------------
 def messages(evaluation: Evaluation, rows: tuple[Result, ...], known: Benchmark | None,
-             limit: Message | None, language: str) -> tuple[Message, ...]:
-    """Write the key box: the primaries, the secondaries counted, a known answer, the first limit; three points at least."""
+             limit: Message | None, language: str, whom: ForWhom | None = None) -> tuple[Message, ...]:
+    """Write the key box: the primaries, the secondaries counted, a known answer, for whom, the first limit.
+
+    There are three points at least and five at most.
+    """
     primaries, others = [r for r in rows if r.primary], [r for r in rows if not r.primary]
     named = primaries if len(primaries) <= 2 else primaries[:1]
     alike = _all_open(named) and not any(equivalent(evaluation, evaluation.estimate(r.estimate)) for r in named)
@@ -263,6 +268,8 @@ def messages(evaluation: Evaluation, rows: tuple[Result, ...], known: Benchmark 
     if known is not None:
         ways.append(_known_messages(known))
     points = [fitting(each, FINDING, language) for each in ways]
+    if whom is not None and whom.splits and len(points) + (limit is not None) < MOST_POINTS:
+        points.append(fitting(_whom_messages(whom, len(primaries) > 1), FINDING, language))
     if len(points) + (limit is not None) < LEAST_POINTS and not others:
         points.append(Message(lead=say("key.alone.lead"), body=say("key.alone")))
     if limit is None and len(points) < LEAST_POINTS:
@@ -313,6 +320,28 @@ def _known_messages(b: Benchmark) -> list[Message]:
                                  ours=said(b.effect, "signed"), level=b.effect.level, difference=_away(b),
                                  inside=say("benchmark.inside" if b.inside else "benchmark.outside")))
     return [Message(lead=say("key.benchmark.lead"), body=body) for body in bodies]
+
+
+def _whom_messages(whom: ForWhom, several: bool) -> list[Message]:
+    """Say whether the declared groups differ in the first primary outcome; those that do with their effects, with room."""
+    first = whom.splits[0].outcome
+    splits = [split for split in whom.splits if split.outcome == first]
+    lead = say("key.whom.lead.of", outcome=first) if several else say("key.whom.lead")
+    states = {key: [s for s in splits if isinstance(s.told, Phrase) and s.told.key == f"split.{key}"]
+              for key in ("differ", "open", "few")}
+
+    def body(told: bool) -> Join:
+        differ: list[Value] = [say("key.whom.differ", labels=s.label, groups=Join(by="; ", parts=tuple(
+            say("pair", name=g.name, text=said(g.effect, "signed")) for g in s.groups)))
+            for s in states["differ"]] if told else [say("key.whom.differ.short", labels=_names(states["differ"]))]
+        rest: list[Value] = [say(f"key.whom.{key}", labels=_names(states[key])) for key in ("open", "few") if states[key]]
+        return Join(parts=(*(differ if states["differ"] else ()), *rest))
+
+    return [Message(lead=lead, body=body(told)) for told in ((True, False) if states["differ"] else (False,))]
+
+
+def _names(splits: list[GroupSplit]) -> Join:
+    return Join(parts=tuple(split.label for split in splits), by=", ")
 
 
 def _away(b: Benchmark) -> Value:

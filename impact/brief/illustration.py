@@ -46,7 +46,7 @@ def _trends(t: Trends, s: Speaker) -> dict[str, Any]:
         told.append(s.text(line.name) + ": " + ", ".join(f"{p} {s.number(known[p])}" for p in periods if p in known))
     alt = s.word("alt.trends", outcome=t.outcome.text, series=". ".join(told) + ".")
     note = s.word("trend.plain", outcome=t.outcome.text, unit=t.unit.text) if t.baseline is None else s.word(
-        "trend.two", outcome=t.outcome.text, unit=t.unit.text, column=t.baseline.text)
+        "trend.two", outcome=t.outcome.text, unit=t.unit.text)
     return {"data": {"periods": periods, "series": lines}, "alt": alt, "note": note}
 
 

@@ -50,9 +50,9 @@ def limits(evaluation: Evaluation, language: str) -> tuple[Text, ...]:
     poor, unseen = poor_checks(evaluation), [c for c in evaluation.checks if c.verdict == "not_applicable"]
     if poor:
         lines.append(say("limit.check", checks=Join(parts=tuple(
-            say("check", title=titled(evaluation, c, language), word=check_word(c)) for c in poor), by=", ")))
+            say("check", title=titled(evaluation, c, language), word=check_word(c)) for c in poor), by="; ")))
     if unseen:
-        lines.append(say("limit.unexamined", checks=Join(by=", ", parts=tuple(
+        lines.append(say("limit.unexamined", checks=Join(by="; ", parts=tuple(
             {(c.title, c.word): _unseen(c) for c in unseen}.values()))))
     lines += [_caveat(evaluation, outcome, c, language) for rank, outcome, c in known if rank > TOO_FEW]
     absent = _absent(evaluation)

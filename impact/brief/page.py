@@ -84,7 +84,8 @@ def _first(brief: Brief, s: Speaker, layout: Layout) -> dict[str, Any]:
         "bottom_line": _told(brief.bottom_line, s),
         "meta": _facts(brief.meta, s), "question": brief.question.text,
         "logo": _logo(brief), "badge": {"word": s.text(brief.badge.word), "strength": brief.badge.strength},
-        "messages": [{"lead": capital(s.text(m.lead)), "body": capital(s.text(m.body))} for m in brief.messages],
+        "messages": [{"lead": capital(s.text(m.lead)), "body": capital(s.text(m.body))} for m in brief.messages
+                     if layout.whom or not (isinstance(m.lead, Phrase) and m.lead.key.startswith("key.whom"))],
         "tiles": [{"figure": s.text(t.figure), "label": _told(t.label, s), "note": capital(s.text(t.note)),
                    "hollow": t.verdict is not None and t.verdict not in CLEAR} for t in brief.tiles],
         "open": _open(brief, s),
@@ -109,8 +110,9 @@ def _drawn(rows: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
 
 
 def _first_told(rows: list[tuple[bool, str]], most: int) -> set[int]:
-    """Choose among (primary, verdict) of outcomes: every primary one, then what is clear, then the others, in order."""
-    turns = sorted(range(len(rows)), key=lambda i: (not rows[i][0], rows[i][1] not in CLEAR, i))
+    """Choose among (primary, verdict) of outcomes: the primary ones, then adverse, other clear ones, and the others."""
+    turns = sorted(range(len(rows)), key=lambda i: (
+        not rows[i][0], rows[i][1] not in CLEAR, rows[i][1] != "unfavourable", i))
     return set(turns[:max(most, sum(primary for primary, _ in rows))])
 
 
@@ -342,10 +344,15 @@ def _checks_note(brief: Brief, s: Speaker, layout: Layout) -> str:
     if not brief.checks:
         return s.word("checks.none")
     more = len(brief.checks) - layout.checks
-    notes = [capital(s.word("and_more", n=str(more))) + "."] if more > 0 else []
-    if any(len(s.text(c.reason)) > layout.reason for c in brief.checks[:layout.checks]):
-        notes.append(s.word("checks.in_full"))
-    return " ".join(notes)
+    cut = any(len(s.text(c.reason)) > layout.reason for c in brief.checks[:layout.checks])
+    return _and_more(more, "checks.in_full" if cut else "", s)
+
+
+def _and_more(more: int, in_full: str, s: Speaker) -> str:
+    """Count what is left out and say where what was shortened stands in full; the file is named once."""
+    if more > 0 and in_full:
+        return capital(s.word(f"and_more.{in_full}", n=str(more)))
+    return capital(s.word("and_more", n=str(more))) + "." if more > 0 else s.word(in_full) if in_full else ""
 
 
 def _limits(brief: Brief, s: Speaker, layout: Layout) -> list[str]:
@@ -353,10 +360,8 @@ def _limits(brief: Brief, s: Speaker, layout: Layout) -> list[str]:
     texts = [capital(s.text(t)) for t in brief.limits]
     kept = [(text, said) for text in texts if (said := whole(text, layout.limit))][:layout.limits]
     more = len(texts) - len(kept)
-    notes = [capital(s.word("and_more", n=str(more))) + "."] if more else []
-    if any(said != text for text, said in kept):
-        notes.append(s.word("limits.in_full"))
-    return [*(said for _, said in kept), *([" ".join(notes)] if notes else [])]
+    note = _and_more(more, "limits.in_full" if any(said != text for text, said in kept) else "", s)
+    return [*(said for _, said in kept), *([note] if note else [])]
 
 
 def _flow(brief: Brief, s: Speaker) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Paper:
         self._style("Normal", body, after=2)
         self._style("Title", layout.head - 1, "navy", bold=True, after=3, face=TITLE_FACE, line=0.95)
         self._style("Subtitle", body + 0.8, "mute", after=3)
-        head = self._style("Heading 1", body + 1.6, "teal", bold=True, before=layout.gap * 1.1, after=2.5)
+        head = self._style("Heading 1", body + 1.6, "teal", bold=True, before=layout.gap * 1.1 + 2.5, after=2.5)
         head.paragraph_format.keep_with_next = True
         self._edge(head.element.get_or_add_pPr(), "w:pBdr", bottom=("teal", 8))
         for name in ("Title", "Subtitle"):

@@ -57,8 +57,8 @@ def _name(declared: Subgroup, index: int, value: str, language: str) -> Text:
             found = own(group.label, f"subgroups[{index}].groups[{i}].label", language)
             if found is not None:
                 return found
-    return say("split.value", column=quote(declared.column, f"study.yaml: subgroups[{index}].column"),
-               value=quote(value, "results.json: term"))
+    found = quote(value, "results.json: term")
+    return say("split.value", value=found) if value.replace(".", "", 1).isdigit() else found
 
 
 def _test(evaluation: Evaluation, between: list[Estimate], groups: int) -> Number | None:

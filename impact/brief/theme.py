@@ -28,7 +28,8 @@ class Layout:
     of units a row of its own, else it is a line of how we know; at most ``pictures`` of trends, event study and benchmark
     and ``splits`` by subgroup are drawn; ``calls`` prints the commands that remake the standard error; ``estimand``
     says on page 1 too what is estimated, which always stands under the table; ``head`` is the
-    size of the title, and ``facts`` sets how we know in the small type.
+    size of the title, ``facts`` sets how we know in the small type, and ``whom`` says on page 1 too
+    whether the declared groups differ.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Layout:
     estimand: bool = True
     head: float = 20.0
     facts: bool = False
+    whom: bool = True
 
     @property
     def facts_size(self) -> float:
@@ -83,10 +85,11 @@ LADDER: tuple[Layout, ...] = (
     *(_step(size, content) for content in (", shorter lists", ", shortest lists")
       for size in ("normal", "compact", "tight")),
     *(Layout(name=f"densest{kept}", body=9.1, small=7.7, lead=0.50, gap=gap, limits=3, checks=3, methods=3, reason=reason,
-             limit=limit, rows=6, drawn=drawn, flow=False, pictures=1, splits=1, calls=False, head=head, facts=True,
-             estimand="first page" not in kept)
+             limit=limit, rows=6, drawn=drawn, flow=False, pictures=0 if "no picture" in kept else 1, splits=1,
+             calls=False, head=head, facts=True, estimand="first page" not in kept, whom="first page" not in kept)
       for kept, gap, drawn, head, reason, limit in (
           ("", 2.0, 5, 17.0, 170, 240), (", few reasons", 2.0, 5, 17.0, 70, 120),
           (", shortest first page", 1.6, 3, 16.0, 170, 240),
-          (", shortest first page, few reasons", 1.6, 3, 16.0, 70, 120))),
+          (", shortest first page, few reasons", 1.6, 3, 16.0, 70, 120),
+          (", shortest first page, no picture, few reasons", 1.6, 3, 16.0, 70, 120))),
 )

@@ -18,8 +18,8 @@ FAILED_LIMIT = 1.0  # standard deviations left after matching or weighting; ours
 
 
 def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], weights: Array | None = None,
-            randomised: bool = False, on_record: bool = True, remedy: str = "", after: str = "matching", made_equal: bool = False,
-            denominator: str | None = None, outcome: str = "") -> Check:
+            randomised: bool = False, on_record: bool = True, remedy: str = "", after: str = "matching",
+            made_equal: bool = False, denominator: str | None = None, outcome: str = "") -> Check:
     """Examine whether treated and comparison units were alike before.
 
     Parameters
@@ -64,8 +64,9 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
         reason = count + (f"; {', '.join(apart[:4])} differ{'s' if len(apart) == 1 else ''} more, {told}"
                           f"{'; ' + remedy if remedy else ''}" if apart else "") + "."
     else:
-        reason = count + (f"; {', '.join(apart[:4])} stay{'s' if len(apart) == 1 else ''} apart, the largest by "
-                          f"{largest:.2f} ({where})" if apart else "") + "."
+        reason = count + (f"; {', '.join(apart[:4])} stay{'s' if len(apart) == 1 else ''} apart, "
+                          + (f"by {largest:.2f}" if apart == [where] else f"the largest by {largest:.2f} ({where})")
+                          if apart else "") + "."
     if unknown:
         reason += f" Not to be compared, for want of known values or spread: {', '.join(unknown[:4])}."
     if made_equal:
@@ -93,4 +94,4 @@ def draw_record(record: str, rule: str | None) -> Check:
                      reason=f"Rule: {rule}. Record: {record}")
     missing = " and ".join(x for x, known in (("its rule", rule), ("its record", record)) if not known)
     return Check(id="draw_record", title=title, verdict="concern", word="not stated", source="design.assignment",
-                 reason=f"The study calls itself randomised and does not state {missing} (design.assignment).")
+                 reason=f"The study calls itself randomised and does not state {missing}.")

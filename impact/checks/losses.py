@@ -79,7 +79,7 @@ def attrition(found: Array, treated: Array, *, outcome: str = "", what: str = "n
         verdict, word = ("concern", "arm not known for some") if verdict == "pass" else (verdict, word)
         judged += f" {unknown} more unit{'s have' if unknown > 1 else ' has'} no known arm and cannot be judged."
     said = f" ({conf_level:.0%} interval {_points(interval[0])} to {_points(interval[1])})" if interval else ""
-    reason = (f"{int(lost.sum()):,} of {len(lost):,} units ({overall:.0%}) {what}: {shares[0]:.1%} of the treated, "
+    reason = (f"{int(lost.sum()):,} of {len(lost):,} units ({overall:.1%}) {what}: {shares[0]:.1%} of the treated, "
               f"{shares[1]:.1%} of the comparison, a difference of {_points(gap)} points{said}.{judged}")
     low, high = interval or (None, None)
     return Check(id="attrition", title=TITLE, verdict=verdict, word=word, outcome=outcome, reason=reason, measured=overall,
@@ -115,7 +115,7 @@ def _judge(overall: float, gap: float, interval: tuple[float, float] | None, lim
     if limit is None:
         return "fail", "too many", (f" With more than {len(BOUNDARIES[boundary]) - 1}% lost no difference is small enough "
                                     f"({rule}): expect the effect to be biased.")
-    told = f" With {overall:.0%} lost the groups may differ by up to {_points(limit)} points ({rule})"
+    told = f" With {overall:.1%} lost the groups may differ by up to {_points(limit)} points ({rule})"
     if interval is None:
         return "concern", "cannot be told", f"{told}; with one group on a side the difference has no interval."
     low, high = interval

@@ -37,8 +37,13 @@ def falls_due(programme: Programme) -> tuple[Due, ...]:
     """
     found = (*_measured(programme), *_collected(programme), *_explained(programme), *_reviewed(programme),
              *_managed(programme))
+    names = {i.id: i.name for i in programme.interventions}
+
+    def named(codes: str) -> str:
+        return ", ".join(names.get(code, code) for code in codes.split(", "))
+
     return tuple(sorted(
-        Due(date=d.date, what=d.what, about=d.about, owner=_role(programme, d.owner), late=d.date < programme.as_of,
+        Due(date=d.date, what=d.what, about=named(d.about), owner=_role(programme, d.owner), late=d.date < programme.as_of,
             place=d.place) for d in found))
 
 

@@ -101,13 +101,21 @@ def _chains(d: Dossier) -> Iterator[ChainPicture]:
                                steps=tuple(_step(d, i, box, ahead[box.id]) for box in chain.boxes))
 
 
+def _measure(value: float, unit: str) -> str:
+    """Write a value with its unit; a unit that is a sentence of its own ('1 yes, 0 no') is told apart from the number."""
+    number = f"{value:,.6g}"
+    if unit[:1].isdigit():
+        return f"{number} ({unit})"
+    return f"{number}, {unit}" if unit.startswith("share") else f"{number} {unit}".strip()
+
+
 def _step(d: Dossier, i: Intervention, box: Box, ahead: tuple[str, ...]) -> Step:
     """Colour one box: measured where a dated value with evidence that carries it is on file."""
     mine = [x for x in d.indicators(i) if x.id in box.indicators]
     values = [(x, m) for x in mine for m in d.measured(x) if d.carried(m.evidence)]
     if values:
         x, m = values[-1]
-        said = f"{m.value:,.6g} {x.unit or ''}".strip() if m.value is not None else "described in words"
+        said = _measure(m.value, x.unit or "") if m.value is not None else "described in words"
         return Step(id=box.id, level=box.level, text=box.text, state="measured", leads_to=ahead,
                     told=f"{x.name}: {said}, {m.kind} of {m.measured}")
     if mine:

@@ -145,9 +145,11 @@ def _asked_for(programme: Programme, intervention: Intervention, seed: int) -> I
                        ("Show the cleaning log: what was changed in the data, by whom and why.", "cleaning_log")):
         cited = (c for r in rounds for c in getattr(r, field))
         yield code, ask, ", ".join(r.id for r in rounds), papers_of(programme, cited)
+    named = {i.id: i.name for i in programme.interventions}
     overlaps = [o for o in programme.overlaps if code in (o.first, o.second)]
     yield (code, "Show how enterprises that two interventions both count were found and deducted.",
-           "; ".join(f"{o.first} and {o.second}: {o.way}, {o.reason or 'no reason stated'}" for o in overlaps),
+           "; ".join(f"{named[o.first]} and {named[o.second]}: {o.way}, {_clause(o.reason or 'no reason stated')}"
+                     for o in overlaps),
            papers_of(programme, (c for o in overlaps for c in o.evidence)))
     projections = [p for p in programme.projections if programme.indicator(p.indicator).intervention == code]
     yield (code, "Show the history of a projection: values, reviews, and why it was changed or kept.",
@@ -155,8 +157,13 @@ def _asked_for(programme: Programme, intervention: Intervention, seed: int) -> I
            papers_of(programme, (c for p in projections for c in p.evidence)))
     decisions = [d for d in programme.decisions if code in d.interventions]
     yield (code, "Show a decision that followed from results, and what changed after it.",
-           "; ".join(f"{d.date}: {shorten(d.text)}" for d in decisions),
+           "; ".join(f"{d.date}: {_clause(shorten(d.text))}" for d in decisions),
            papers_of(programme, (c for d in decisions for c in d.evidence)))
+
+
+def _clause(text: str) -> str:
+    """Take the full stop off a sentence that stands in a list."""
+    return text.rstrip().removesuffix(".")
 
 
 def _chain_in_force(programme: Programme, code: str, figure: _Figure | None) -> Iterator[_Asked]:

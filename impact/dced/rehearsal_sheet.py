@@ -67,19 +67,20 @@ def rehearsal_workbook(rehearsal: Rehearsal, answers: Answers | None = None) -> 
     book = workbooks.new_workbook()
     workbooks.write_rows(book, ABOUT, _about(rehearsal), widths=(26, 90), head=False)
     rows: list[Sequence[Any]] = [(*ASKED, *TRIED)]
+    names = {i.id: i.name for i in rehearsal.drawn}
     for request in rehearsal.requests:
         a = tried.get(request.code)
-        rows.append((request.code, request.intervention, request.ask, request.told,
+        rows.append((request.code, names.get(request.intervention, ""), request.ask, request.told,
                      "\n".join(p.text for p in request.papers) or NOTHING,
                      *((a.produced, a.by, a.date, a.shown, a.remark) if a else ("",) * len(TRIED))))
-    sheet = workbooks.write_rows(book, REQUESTS, rows, widths=(7, 16, 40, 40, 45, 11, 20, 12, 32, 32))
+    sheet = workbooks.write_rows(book, REQUESTS, rows, widths=(7, 24, 40, 40, 45, 11, 20, 12, 32, 32))
     _choices(sheet, f"F2:F{len(rows)}", PRODUCED)
     rows = [(*GUIDE, *SAID)]
     for question in rehearsal.questions:
         b = said.get(question.code)
-        rows.append((question.code, question.item, question.intervention, question.who, question.text,
+        rows.append((question.code, question.item, names.get(question.intervention, ""), question.who, question.text,
                      *((b.answer, b.judgement, b.by, b.role, b.date, b.recorded_by) if b else ("",) * len(SAID))))
-    sheet = workbooks.write_rows(book, INTERVIEWS, rows, widths=(7, 28, 16, 24, 50, 50, 11, 20, 20, 12, 20))
+    sheet = workbooks.write_rows(book, INTERVIEWS, rows, widths=(7, 28, 24, 24, 50, 50, 11, 20, 20, 12, 20))
     _choices(sheet, f"G2:G{len(rows)}", JUDGED)
     workbooks.stamp_sheets(book, fictional=rehearsal.fictional)
     return workbooks.saved(book)

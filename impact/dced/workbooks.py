@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS, MAX_COLUMNS = 20_000, 60
 MOST_IN_A_CELL = 30_000  # Excel keeps 32,767 characters
+HEAD_ROOM = 5.0  # points below the head
 LINE, TALLEST = 15.0, 409.0  # points: a line of 11-point letters, and the tallest row a sheet can have
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # wide ones: where East Asian text is typed
@@ -48,7 +49,8 @@ def write_rows(book: Workbook, title: str, rows: Iterable[Sequence[Any]], *, wid
     from openpyxl.utils import get_column_letter
 
     sheet: Worksheet = book.create_sheet(title)
-    wrap = Alignment(wrap_text=True, vertical="top")
+    # in a sheet of names and what is said of them a number stands where the words do
+    wrap = Alignment(wrap_text=True, vertical="top", horizontal=None if head else "left")
     for row in rows:
         sheet.append([neutral(value) for value in row])
     for line in sheet.iter_rows():
@@ -58,14 +60,15 @@ def write_rows(book: Workbook, title: str, rows: Iterable[Sequence[Any]], *, wid
                 cell.data_type = "s"
     if head and sheet.max_row:
         for cell in sheet[1]:
-            cell.font = Font(bold=True, color="FFFFFF")
+            cell.font = Font(name="Calibri", bold=True, color="FFFFFF")
             cell.fill = PatternFill("solid", fgColor="123C5E")
         sheet.freeze_panes = "A2"
         sheet.auto_filter.ref = sheet.dimensions
+        sheet.print_title_rows = "1:1"
     for i, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(i)].width = width
     for i, values in enumerate(sheet.iter_rows(values_only=True), 1):
-        sheet.row_dimensions[i].height = _height(values, widths)
+        sheet.row_dimensions[i].height = _height(values, widths) + (HEAD_ROOM if head and i == 1 else 0)
     return sheet
 
 

@@ -212,8 +212,13 @@ def _need(keywords: dict[str, Any], *names: str) -> None:
 
 def amount(value: float, transform: str) -> str:
     """Write an effect for a sentence: per cent for logs, a true minus."""
-    text = f"{100 * np.expm1(value):+.3g}%" if transform == "log" else f"{value:.3g}"
+    text = f"{100 * np.expm1(value):+,.1f}%" if transform == "log" else _three_digits(value)
     return text.replace("-", "−")
+
+
+def _three_digits(value: float) -> str:
+    """Write three digits, zeros at the end too ('2.90' beside '2.57'), and all those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
 
 
 def _try(estimator: Estimator, data: pd.DataFrame, keywords: dict[str, Any]) -> tuple[Estimate | None, str]:

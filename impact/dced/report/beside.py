@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +18,7 @@ from impact.dced.evidence_room import Held, IndexEntry, Room
 from impact.dced.rehearsal import Rehearsal, Request
 from impact.dced.rehearsal_sheet import Answers, Tried
 from impact.dced.report import words
-from impact.dced.report.html import missing
+from impact.dced.report.html import UNNAMED, missing
 from impact.dced.snapshots import WORDS, Progress
 from impact.dced.types import EFFORTS, Audit, Gap, Verdict
 from impact.dced.wording import listed, plural, shorten
@@ -29,9 +30,10 @@ REHEARSAL = "self-check-rehearsal"
 MANAGER = "self-check-manager.html"
 CALENDAR = "self-check-calendar.xlsx"
 SOON = 90
-MOST_STEPS, MOST_DUE, MOST_MOVES, MOST_NAMED = 8, 6, 5, 2  # what fits one sheet of paper, each text at its longest
-LONGEST_STEP, LONGEST_DUE, LONGEST_MISSING, LONGEST_OWNER, MOST_MISSING = 100, 60, 90, 60, 1
+MOST_STEPS, MOST_DUE, MOST_MOVES, MOST_NAMED = 7, 6, 5, 2  # what fits one sheet of paper, each text at its longest
+LONGEST_STEP, LONGEST_DUE, LONGEST_MISSING, LONGEST_NAME, MOST_MISSING = 100, 60, 70, 36, 1
 _HERE = Path(__file__).parent
+_PAGE = re.compile(r"p\. \d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +87,15 @@ def _by_document(room: Room, entry: IndexEntry) -> list[tuple[Held, str]]:
     places: dict[str, list[str]] = {}
     for code, place in entry.places:
         places.setdefault(code, []).append(place)
-    return [(d, ", ".join(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p))))
+    return [(d, _gathered(sorted((p for p in places[d.id] if p), key=lambda p: (len(p), p))))
             for d in room.documents if d.id in places]
+
+
+def _gathered(places: Sequence[str]) -> str:
+    """Name pages together, 'pp. 2, 3, 5', and other places after them."""
+    pages = [p.removeprefix("p. ") for p in places if _PAGE.fullmatch(p)]
+    named = [f"{'p.' if len(pages) == 1 else 'pp.'} {', '.join(pages)}"] if pages else []
+    return ", ".join([*named, *(p for p in places if not _PAGE.fullmatch(p))])
 
 
 def manager_html(audit: Audit, agenda: Sequence[Due], progress: Progress) -> str:
@@ -114,7 +123,7 @@ def _together(agenda: Sequence[Due]) -> list[Due]:
     for due in agenda:
         groups.setdefault((due.date, due.what, due.owner), []).append(due)
     return [replace(same[0], what=shorten(same[0].what, LONGEST_DUE),
-                    about=listed(dict.fromkeys(d.about for d in same if d.about), MOST_NAMED)) for same in groups.values()]
+                    about=_names(d.about for d in same)) for same in groups.values()]
 
 
 def calendar_workbook(programme: Programme, agenda: Sequence[Due], progress: Progress) -> bytes:
@@ -141,16 +150,23 @@ def _verdict(verdict: Verdict | None) -> str:
 
 
 def _steps(audit: Audit) -> list[dict[str, str]]:
-    """Name each cure of a must item once, the cheapest first, with what is missing, what it concerns and who mends it."""
+    """Name each cure of a must item once, the cheapest first: what is missing, the item, what it concerns, who mends it."""
     cures: dict[tuple[int, str], list[Gap]] = {}
+    items: dict[str, str] = {}
     for point in audit.fix_first:
         for gap in point.gaps:
             if gap.fix:
                 cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap)
+                items.setdefault(gap.fix, point.id)
     return [{"fix": shorten(fix, LONGEST_STEP), "missing": missing(gaps, MOST_MISSING, LONGEST_MISSING),
-             "about": listed(dict.fromkeys(g.about for g in gaps if g.about), MOST_NAMED),
-             "owner": shorten("; ".join(dict.fromkeys(g.owner for g in gaps if g.owner)), LONGEST_OWNER)}
+             "about": " · ".join(x for x in (items[fix], _names(g.about for g in gaps), _names(g.owner for g in gaps)
+                                             or UNNAMED) if x)}
             for (_, fix), gaps in sorted(cures.items(), key=lambda item: item[0][0])]
+
+
+def _names(abouts: Iterable[str]) -> str:
+    """Name what something concerns, each once."""
+    return listed(dict.fromkeys(shorten(about, LONGEST_NAME) for about in abouts if about), MOST_NAMED)
 
 
 def _page(template: str, title: str, programme: str, subject: Any, values: dict[str, Any]) -> str:
@@ -162,4 +178,4 @@ def _page(template: str, title: str, programme: str, subject: Any, values: dict[
     return environment.get_template(f"{template}.html.j2").render(
         title=title, programme=programme, as_of=subject.as_of, fictional=subject.fictional, style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
-        not_an_audit=words.NOT_AN_AUDIT, **{"one_page": False, **values})
+        not_an_audit=words.NOT_AN_AUDIT, unbroken=words.unbroken, **{"one_page": False, **values})

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 from impact.dced.types import Audit, Effort, Element, Known, Mode, Point, Verdict
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_WHOLE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b|\b(?:pp?\.|rows?) \d+(?:-\d+)?")
 VERDICT: dict[Verdict, str] = {
     "on_file": "on file", "partly": "partly on file", "gap": "gap", "needs_person": "needs a person",
     "not_applicable": "not applicable",
@@ -57,6 +64,13 @@ def not_applicable(audit: Audit) -> str:
     if audit.subject == "study" or not n:
         return ""
     return f"{n} {'item is' if n == 1 else 'items are'} said not to apply; each gives its reason and who said so."
+
+
+def unbroken(text: str) -> Markup:
+    """Escape a text for a page and keep its dates, and the numbers of its pages and rows, on one line."""
+    from markupsafe import Markup, escape
+
+    return Markup(_WHOLE.sub(r'<span class="nobreak">\g<0></span>', str(escape(text))))
 
 
 def known(point: Point) -> str:

@@ -18,8 +18,8 @@ SCALES = {"log": "log points", "share": "share (0 to 1)"}
 PLACES = ("cohort", "period", "horizon", "subgroup")
 # methods whose function's name, read with spaces, is not how the field calls them
 METHODS = {"group_time_att": "group-time effects", "sun_abraham": "Sun and Abraham", "two_by_two": "two by two",
-           "two_way_fixed_effects": "two-way fixed effects", "synthetic_did": "synthetic DiD", "aipw": "doubly robust (AIPW)",
-           "late": "effect on compliers"}
+           "two_way_fixed_effects": "two-way fixed effects", "synthetic_did": "synthetic DiD",
+           "aipw": "doubly robust (AIPW)", "late": "effect on compliers"}
 
 
 def finite(x: float | None) -> float | None:
