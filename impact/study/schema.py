@@ -17,8 +17,8 @@ from impact.study.yaml_file import UNREADABLE, Document, Path_, dotted, shown
 
 LANGUAGES = ("en", "fr", "es")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}\Z")
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202d\u202e\ud800-\udfff\ufffe\uffff]")
-MAX_TEXT = 20_000  # characters: a few pages
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+MAX_TEXT = 200_000  # characters: a logo of 100 KB, written as text, has 137,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
