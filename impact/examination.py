@@ -80,8 +80,7 @@ def _earlier_trends(sample: Sample, outcome: Outcome) -> Sequence[Check]:
     if options.get("covariates", design.covariates) or options.get("weights", weight):
         return (Check(id="pretrend", title="Earlier trends", verdict="not_applicable", word="not examined",
                       outcome=outcome.name, reason="The method compares units with the same covariates, or weighs them; "
-                      "whether "
-                      "those moved in parallel before is not what plain earlier trends show."),)
+                      "whether those moved in parallel before is not what plain earlier trends show."),)
     return checks.pretrends(
         sample.frame, outcome=outcome.column, unit=sample.unit, time=str(design.time),
         first_treated=str(sample.first_treated), control_group=design.comparison or "never_treated",

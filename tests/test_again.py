@@ -155,7 +155,7 @@ def test_side_by_side_each_row_is_the_methods_own_call():
 def test_a_picture_of_several_methods_names_each_by_its_own_name_and_asks_no_single_question():
     data = firms()
     alt = compare(data, **KEYS).plot().alt
-    assert "group time att:" in alt
+    assert "group-time effects:" in alt
     assert "average" not in alt
     words = [text.get_text() for text in compare(data, **KEYS).plot().figure.findobj(Text)]
     assert any("different questions" in line for line in words)

@@ -51,7 +51,7 @@ def test_an_imbalance_never_fails_a_trial_and_always_shows_in_a_comparison():
     assert (drawn.verdict, drawn.word, drawn.measured) == ("pass", "chance differences", close(1.0))
     said = balance(data, treatment="d", covariates=["age"], randomised=True, on_record=False)
     assert (said.verdict, said.word, said.measured) == ("concern", "not alike", close(1.0))
-    assert "no record of one is stated" in said.reason
+    assert "No record of a draw shows that this is chance" in said.reason
     compared = balance(data, treatment="d", covariates=["age"])
     assert (compared.verdict, compared.word) == ("concern", "not alike")
     assert balance(data, treatment="d", covariates=[]).word == "not examined"

@@ -210,7 +210,7 @@ def test_an_interval_within_declared_bounds_is_not_said_to_be_no_evidence():
     low, high = (uncertain().headline.interval[0].low, uncertain().headline.interval[0].high)
 
     def told(ends):
-        brief = str(assembled(bounded(ends, "None.")))
+        brief = str(assembled(bounded(ends, "None.")).messages)  # a whole brief is shown in a few words
         return [brief.count(f"key='{key}") for key in ("key.unclear.equal", "key.open.lead'")]
 
     assert told([low - 1, high + 1]) == [1, 0]  # both primaries are open, and one is told apart

@@ -26,7 +26,7 @@ from impact.did import (
     two_way_fixed_effects,
 )
 from impact.did.absorption import absorb, sweep
-from impact.did.fragility import event_path
+from impact.did.paths import event_path
 from impact.errors import DesignError
 from impact.results import Estimate
 

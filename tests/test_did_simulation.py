@@ -29,8 +29,8 @@ import pytest
 from support_tables import REFERENCE, read_table, write_table
 
 from impact.did import group_time_att, imputation, stacked, sun_abraham, two_way_fixed_effects
-from impact.did.fragility import event_path
 from impact.did.honest import relative_magnitudes_set, smoothness_set
+from impact.did.paths import event_path
 from impact.errors import DesignError
 from impact.results import Check
 

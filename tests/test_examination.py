@@ -252,7 +252,7 @@ def test_a_sign_the_primary_estimate_does_not_have_cannot_fall(method):
     robust, drift = crossed(own=1.0, other=3.0, method=method)
     assert (robust.verdict, robust.word, robust.measured) == ("not_applicable", "nothing to overturn", None)
     assert "primary method's estimate has an interval that holds zero" in robust.reason
-    beside = "The average of group-time effects over periods since treatment is 9, the primary method's estimate 3."
+    beside = "The average of group-time effects over periods since treatment is 9.00, the primary method's estimate 3.00."
     said = "A drift of 2." if method == "group_time_att" else "On group-time effects: a drift of 2."
     assert drift.reason == f"{said} {beside}"
 

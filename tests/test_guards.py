@@ -1,5 +1,6 @@
 """What must never pass quietly: a missing comparison, one cluster on a side, a code for 'never', a key without effect."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from impact.errors import DataError, DesignError, ImpactError, StudyError
 from impact.evaluation import evaluate
 from impact.matching import nearest_neighbour
 from impact.rct import ancova, difference_in_means, ols
+from impact.results.edits import cells_mark
 from impact.results.record import write_all
 from tests.support_studies import PROFIT, cross_section, declare, panel
 
@@ -228,7 +230,8 @@ def test_an_output_that_is_a_link_is_replaced_and_what_it_leads_to_is_left_alone
 
 
 def test_a_notebook_of_an_earlier_run_does_not_stay_beside_new_results(tmp_path):
-    (tmp_path / "analysis.ipynb").write_text("{}")
+    made = {"cells": [], "metadata": {"impact": {"cells_sha256": cells_mark([])}}}
+    (tmp_path / "analysis.ipynb").write_text(json.dumps(made))
     assert main(["run", str(DESIGN), "--out", str(tmp_path), "--no-notebook"]) == 0
     assert not (tmp_path / "analysis.ipynb").exists()
 

@@ -17,7 +17,7 @@ from impact.study.types import words
 
 PROVISIONAL, TOO_FEW = 0, 1  # ranks of caveats that stand before the checks
 # checks by how much hangs on them; the others follow as recorded
-GRAVEST = ("comparisons_agree", "balance", "overlap", "attrition")
+GRAVEST = ("draw_record", "comparisons_agree", "balance", "overlap", "attrition")
 
 
 def caveats(evaluation: Evaluation) -> list[tuple[int, str, Caveat]]:

@@ -60,8 +60,8 @@ def balance(data: pd.DataFrame, *, treatment: str, covariates: Sequence[str], we
     if not over:
         reason = f"{count}; the largest difference is {largest:.2f} ({where})."
     elif randomised:
-        told = "which in a draw is chance" if on_record else "which is chance in a draw, and no record of one is stated"
-        reason = count + (f"; {', '.join(apart[:4])} differ{'s' if len(apart) == 1 else ''} more, {told}"
+        told = ", which in a draw is chance" if chance else ". No record of a draw shows that this is chance"
+        reason = count + (f"; {', '.join(apart[:4])} differ{'s' if len(apart) == 1 else ''} more{told}"
                           f"{'; ' + remedy if remedy else ''}" if apart else "") + "."
     else:
         reason = count + (f"; {', '.join(apart[:4])} stay{'s' if len(apart) == 1 else ''} apart, "

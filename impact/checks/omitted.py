@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from impact.checks.columns import Columns, figure, read_complete, regress, unexplained
-from impact.data.frame import as_names
+from impact.data.frame import as_names, listed
 from impact.errors import DesignError, Problem
 from impact.inference.intervals import infer
 from impact.inference.linear import Array
@@ -102,10 +102,13 @@ class RobustnessValue:
         enough = [b for b in self.benchmarks if b.multiple <= 1 and b.estimate is not None and
                   b.estimate * self.estimate <= 0]
         bare = not self.benchmarks
+        lead = (f"One as strong as {listed((b.label for b in enough), 3)} would bring the estimate to zero or past it. "
+                if enough else "")
         return Check(id="robustness_value", title="A left-out cause as strong as a measured trait",
                      verdict="not_applicable" if bare else "concern" if enough else "pass",
-                     word="not benchmarked" if bare else "could explain it" if enough else "examined", reason=self.reading,
-                     measured=self.value, measure="share of taking part and of the outcome explained", outcome=self.outcome,
+                     word="not benchmarked" if bare else "could explain it" if enough else "examined",
+                     reason=lead + self.reading, measured=self.value, outcome=self.outcome,
+                     measure="share of taking part and of the outcome explained",
                      source="Cinelli & Hazlett (2020), JRSS B 82",
                      details=(("value_alpha", self.value_alpha), ("partial_r2", self.partial_r2)))
 

@@ -172,8 +172,7 @@ def treatment_start(data: pd.DataFrame, *, unit: str, time: str, treatment: str,
         raise DataError(Problem(
             where=f"column '{treatment}'", what=f"it is empty where {counted(len(names), 'unit')} may have begun treatment "
             f"({listed(speakable(names))}; {rows_text(np.flatnonzero(open_) + 1)})", cure="Write 0 or 1 there, or leave "
-            "these "
-            "units out: their start is not known."), source="data")
+            "these units out: their start is not known."), source="data")
     start = data[time].where(data[treatment] == 1).groupby(data[unit]).transform("min").astype(float)
     off = (data[treatment] == 0) & (data[time] > start)
     if off.any() and not ever_treated:

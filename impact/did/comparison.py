@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 METHODS = ("group_time_att", "imputation", "sun_abraham", "two_way_fixed_effects", "stacked", "two_by_two")
 ROWS = ("group_time_att", "two_by_two")  # they can compare rows that are not paired
 WHY = ("These numbers differ because they answer different questions: which units and periods count, and for how much. "
-       "None "
-       "is the right one for all purposes; the plan says beforehand which is the headline.")
+       "None is the right one for all purposes; the plan says beforehand which is the headline.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

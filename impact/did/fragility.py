@@ -5,37 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from impact.did.again import amount
 from impact.did.honest import EventPath, detectable_slope, relative_magnitudes_set, smoothness_set
 from impact.did.listing import part_lines
-from impact.errors import DesignError, Problem
+from impact.did.paths import Dynamic, event_path
 from impact.inference.intervals import check_level, infer, is_number
-from impact.inference.linear import Array
 from impact.results import Caveat, Check, Estimate, Estimates, PercentEffect, Segment, StandardErrorCard
 
 BOUNDS = {"relative_magnitudes": (0.5, 1.0, 1.5, 2.0), "smoothness": (0.5, 1.0, 2.0)}
 MOST = 5.0  # a conclusion that stands five times the earlier deviations is said to stand beyond that
 Interval = Callable[[float], tuple[float | None, float | None]]
 TITLES = {"relative_magnitudes": "If trends were not parallel", "smoothness": "If trends drifted apart, steadily or not"}
-PARAMETERS = ("first", "average")
 ROTH = "Roth (2022), AER: Insights 4"
 RAMBACHAN = "Rambachan & Roth (2023), Review of Economic Studies 90"
-
-
-class Dynamic(Protocol):
-    """Effects that can be averaged by periods since treatment, with their covariance."""
-
-    def aggregate(self, kind: str) -> Estimates:
-        """Average by kind; row 0 is the overall average."""
-        ...
-
-    def covariance(self, kind: str) -> Array:
-        """Covariance of the components of :meth:`aggregate`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,69 +92,6 @@ def sensitivity(effects: Dynamic, *, kind: str = "relative_magnitudes", bounds: 
     rows = [start, *(_row(start, kind, float(b), interval(float(b))) for b in wanted)]
     value = _breakdown(start, interval)
     return Sensitivity(rows=tuple(rows), breakdown=value, check=_check(start, kind, value, len(path.before), parameter))
-
-
-def event_path(effects: Dynamic, parameter: str = "average") -> tuple[EventPath, Estimate, Array]:
-    """Coefficients around the reference period, the overall estimate, and the distances of the coefficients from it."""
-    if not (hasattr(effects, "aggregate") and hasattr(effects, "covariance")):
-        raise DesignError(Problem(where="effects", what="they carry no covariance by periods since treatment", cure="Give "
-                                  "the "
-                                  "result of group_time_att with base_period='universal'."), source="design")
-    if parameter not in PARAMETERS:
-        raise ValueError(f"parameter must be one of {', '.join(PARAMETERS)}, not {parameter!r}")
-    table, covariance = effects.aggregate("dynamic"), effects.covariance("dynamic")
-    if table.headline.has_caveat("few_clusters"):
-        card = table.headline.se_card
-        sides = f"{card.clusters_treated} treated and {card.clusters_comparison} comparison" if card else "so few"
-        raise DesignError(Problem(where="cluster", what=f"{sides} clusters or units are too few to say how far trends part",
-                                  cure="Nothing in the data mends this: say so."), source="design")
-    parts = table.rows[1:]
-    horizon = np.array([float(row.horizon or "nan") for row in parts])
-    value = np.array([row.estimate for row in parts])
-    fixed = np.diag(covariance) <= 0
-    lone = [dict(row.reasons).get("std_error") for row, zero in zip(parts, fixed, strict=True) if not zero]
-    if any(lone):
-        raise DesignError(Problem(where="cluster", what=str(next(filter(None, lone))),
-                                  cure="Nothing in the data mends this: say so."), source="design")
-    reference = np.flatnonzero(fixed & (horizon < 0) & (value == 0))
-    season = dict(getattr(effects, "headline", table.headline).details).get("season")
-    if len(reference) != 1 and season is not None:
-        raise DesignError(Problem(
-            where="season", what=f"with season={season} each season has a reference period of its own, and how far trends "
-            "part between neighbouring periods cannot be said", cure="Estimate once more without season=, with "
-            "base_period='universal'; what is said then speaks of that estimate, in which seasons are mixed."),
-            source="design")
-    if len(reference) != 1:
-        raise DesignError(Problem(where="base_period", what="earlier coefficients are not all compared with one reference "
-                                  "period", cure="Estimate again with base_period='universal'."), source="design")
-    before = np.flatnonzero(~fixed & np.isfinite(value) & (horizon < horizon[reference[0]]))
-    after = np.flatnonzero(~fixed & np.isfinite(value) & (horizon > horizon[reference[0]]))
-    if len(before) < 2 or not len(after):
-        had = len(before) + 1
-        raise DesignError(Problem(where="time", what=f"there {'is' if had == 1 else 'are'} {had} "
-                                  f"period{'' if had == 1 else 's'} before treatment, and three are needed to say how far "
-                                  "trends part" if len(before) < 2 else "no coefficient after treatment is left",
-                                  cure="Use more earlier periods."), source="design")
-    steps = np.diff(np.sort(np.concatenate([horizon[before], horizon[reference], horizon[after]])))
-    if not np.allclose(steps, steps[0], rtol=1e-6):
-        raise DesignError(Problem(where="time", what="the coefficients are not evenly spaced, and what trends may do "
-                                  "between "
-                                  "neighbouring periods cannot be compared", cure="Number the periods 1, 2, 3, or leave "
-                                  "out "
-                                  "those beyond the gap."), source="design")
-    if np.linalg.matrix_rank(covariance[np.ix_(before, before)]) < len(before):
-        raise DesignError(Problem(where="cluster", what=f"{len(before)} earlier coefficients rest on fewer independent "
-                                  "clusters or units than that", cure="Too few clusters or units to say "
-                                  "how far trends part."), source="design")
-    effect = horizon[after] >= 0
-    base = table.headline
-    weights = effect / effect.sum() if parameter == "average" else (np.cumsum(effect) * effect == 1).astype(float)
-    if parameter == "first":  # its own words, counts and counterfactual mean, beside what must be known of the rows
-        base = replace(parts[after[int(np.argmax(weights))]], caveats=base.caveats)
-    order = np.concatenate([before, after])
-    path = EventPath(before=value[before], after=value[after], covariance=covariance[np.ix_(order, order)],
-                     weights=np.asarray(weights, dtype=float))
-    return path, base, horizon[order] - horizon[reference[0]]
 
 
 def hidden_drift(effects: Dynamic, *, power: float = 0.8, conf_level: float = 0.95, seed: int = 0) -> Check:

@@ -128,8 +128,7 @@ def relative_magnitudes_set(path: EventPath, bound: float, alpha: float = 0.05, 
     path, unit = _needed(path), path.std_error
     if not unit > 0:
         raise DesignError(Problem(where="covariance", what="the coefficients have no error", cure="Trends cannot be "
-                                  "examined "
-                                  "without one."), source="design")
+                                  "examined without one."), source="design")
     if unit != 1.0:  # in units of its own error, so that no currency can make the algebra too large or too small
         own = EventPath(before=path.before / unit, after=path.after / unit, covariance=path.covariance / unit**2,
                         weights=path.weights)

@@ -200,10 +200,8 @@ def _refuse_unseen(trial: Trial, fit: Fit, cov: Covariance) -> None:
     rows = f" ({rows_text(trial.rows.kept.nonzero()[0][alone] + 1)})" if len(alone) else ""
     raise DesignError(Problem(
         where="lin", what=f"its standard error cannot see {1 - seen:.0%} of its variance: units or clusters that stand "
-        f"alone "
-        f"with their arm in a stratum or covariate cell are fitted perfectly{rows}", cure="Merge strata as the draw "
-        "allows, "
-        "leave the covariate out, or use ols or ancova."), source="design")
+        f"alone with their arm in a stratum or covariate cell are fitted perfectly{rows}",
+        cure="Merge strata as the draw allows, leave the covariate out, or use ols or ancova."), source="design")
 
 
 def _rare(trial: Trial, column: Array, name: str) -> bool:

@@ -275,8 +275,7 @@ def refuse_left_out(fit: Fit) -> list[Caveat]:
     lost = [name for name in fit.left_out if name not in ours]
     if lost:
         raise DesignError([Problem(where=f"column '{name}'", what="it repeats other columns, or has the same value on "
-                                   "every "
-                                   "row used", cure="Leave it out: nothing more can be adjusted for with it.")
+                                   "every row used", cure="Leave it out: nothing more can be adjusted for with it.")
                            for name in lost], source="design")
     return [Caveat(code="indicator_repeated", text=f"The indicator '{name}' is left out: it repeats another column.")
             for name in ours if name.endswith(" missing")]

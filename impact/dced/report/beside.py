@@ -30,8 +30,8 @@ REHEARSAL = "self-check-rehearsal"
 MANAGER = "self-check-manager.html"
 CALENDAR = "self-check-calendar.xlsx"
 SOON = 90
-MOST_STEPS, MOST_DUE, MOST_MOVES, MOST_NAMED = 7, 6, 5, 2  # what fits one sheet of paper, each text at its longest
-LONGEST_STEP, LONGEST_DUE, LONGEST_MISSING, LONGEST_NAME, MOST_MISSING = 100, 60, 70, 36, 1
+MOST_STEPS, MOST_DUE, MOST_MOVES, MOST_NAMED = 6, 6, 5, 2  # what fits one sheet of paper, each text at its longest
+LONGEST_STEP, LONGEST_DUE, LONGEST_MISSING, LONGEST_NAME, MOST_MISSING = 100, 48, 70, 36, 1
 _HERE = Path(__file__).parent
 _PAGE = re.compile(r"p\. \d+")
 
@@ -159,14 +159,14 @@ def _steps(audit: Audit) -> list[dict[str, str]]:
                 cures.setdefault((EFFORTS.index(gap.effort), gap.fix), []).append(gap)
                 items.setdefault(gap.fix, point.id)
     return [{"fix": shorten(fix, LONGEST_STEP), "missing": missing(gaps, MOST_MISSING, LONGEST_MISSING),
-             "about": " · ".join(x for x in (items[fix], _names(g.about for g in gaps), _names(g.owner for g in gaps)
-                                             or UNNAMED) if x)}
+             "about": " · ".join(x for x in (items[fix], _names((g.about for g in gaps), 1),
+                                             _names((g.owner for g in gaps), 1) or UNNAMED) if x)}
             for (_, fix), gaps in sorted(cures.items(), key=lambda item: item[0][0])]
 
 
-def _names(abouts: Iterable[str]) -> str:
-    """Name what something concerns, each once."""
-    return listed(dict.fromkeys(shorten(about, LONGEST_NAME) for about in abouts if about), MOST_NAMED)
+def _names(names: Iterable[str], most: int = MOST_NAMED) -> str:
+    """Name what something concerns, or who mends it, each once."""
+    return listed(dict.fromkeys(shorten(name, LONGEST_NAME) for name in names if name), most)
 
 
 def _page(template: str, title: str, programme: str, subject: Any, values: dict[str, Any]) -> str:
