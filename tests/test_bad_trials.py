@@ -490,6 +490,8 @@ def gappy() -> pd.DataFrame:
     ("spillover", {"treatment": "invited", "cluster_treatment": "drawn", "population_share": 2 / 3}, "drawn"),
     ("ols", {"treatment": "drawn", "covariates": ["size"]}, "drawn")])
 def test_pandas_nullable_columns_give_the_same_numbers(method, options, gap, backend):
+    if backend == "pyarrow":
+        pytest.importorskip("pyarrow")
     data = gappy()
     data.loc[data["market"] == 6, gap] = np.nan
     given = {"outcome": "profit", "cluster": "market"} | options

@@ -100,7 +100,7 @@ def test_what_to_fix_says_what_is_wrong_and_who_mends_it(gappy):
     first = gappy.fix_first[0].gaps[0]
     assert first.text[:30] in steps
     assert first.owner in steps
-    assert "unverified" in steps
+    assert "unverified" in sheet
 
 
 def test_gaps_stand_in_the_order_of_their_effort(gappy):

@@ -607,6 +607,8 @@ def test_intervals_cover_the_declared_question(weighting):
 
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
 def test_nullable_columns_compose_the_same_workforce(six, backend):
+    if backend == "pyarrow":
+        pytest.importorskip("pyarrow")
     known = six.assign(firm=six["firm"].map({f: i for i, f in enumerate(sorted(six["firm"].dropna().unique()))}),
                        worker=six["worker"].factorize()[0])
     plain, other = compose(known), compose(known.convert_dtypes(dtype_backend=backend))
