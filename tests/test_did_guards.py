@@ -237,3 +237,11 @@ def test_the_joint_test_of_earlier_periods_counts_in_periods(base):
     one, other = (group_time_att(d, **KEYS, anticipation=1, base_period=base).pretrend for d in (data, quarters))
     assert dict(one.details)["tested"] == dict(other.details)["tested"] == 1 + 3
     assert other.measured == pytest.approx(one.measured)
+
+
+@pytest.mark.parametrize("method", [group_time_att, imputation, did.two_by_two])
+def test_a_start_before_all_time_is_no_never(method):
+    data = panel()
+    data.loc[data["first"].isna(), "first"] = -np.inf
+    with pytest.raises(DataError, match="infinite"):
+        method(data, **KEYS)

@@ -197,7 +197,7 @@ def test_many_groups_are_drawn_with_a_seed():
     one, two = (synthetic_control(data, **KEYS, draws=49, seed=3) for _ in range(2))
     assert one.p_value == two.p_value
     assert one.p_value >= 1 / 50
-    with pytest.raises(ValueError, match="whole number from 19 up"):
+    with pytest.raises(ValueError, match="whole number, at least 19"):
         synthetic_control(data, **KEYS, draws=3)
 
 

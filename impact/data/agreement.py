@@ -145,7 +145,7 @@ def _type_problem(study: Study, frame: pd.DataFrame, where: str, name: str) -> P
     if words_allowed:
         return None
     if where == "design.first_treated":
-        return number_problem(frame.assign(**{name: frame[name].replace([np.inf, -np.inf], np.nan)}), name)
+        return number_problem(frame.assign(**{name: frame[name].replace(np.inf, np.nan)}), name)
     return number_problem(frame, name)
 
 

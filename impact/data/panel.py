@@ -57,7 +57,7 @@ def select_panel(data: pd.DataFrame, *, outcome: str, unit: str | None, time: st
                     covariates=covariates, cluster=cluster, weights=weights)
     numbers = [outcome, time, *covariates, *([first_treated] if first_treated else []), *([weights] if weights else [])]
     if first_treated is not None:
-        data = data.assign(**{first_treated: data[first_treated].replace([np.inf, -np.inf], np.nan)})
+        data = data.assign(**{first_treated: data[first_treated].replace(np.inf, np.nan)})
     check_columns(data, numbers=numbers, zero_one=(treatment,) if treatment else ())
     problems = panel_problems(data, unit=unit, time=time, first_treated=first_treated) if unit is not None else (
         _zero_starts(data, time, first_treated))

@@ -14,8 +14,8 @@ from itertools import combinations
 import numpy as np
 from scipy import optimize, stats
 
-from impact.did.multiplier import seeded
 from impact.errors import DesignError, Problem
+from impact.inference.chance import seeded
 from impact.inference.linear import Array
 
 FIRST_STAGE = 0.1  # share of the error spent on the least favourable test, as the authors advise

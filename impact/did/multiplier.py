@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import special, stats
 
-from impact.inference.intervals import check_level, is_number
+from impact.inference.chance import check_draws, seeded
+from impact.inference.intervals import check_level
 from impact.inference.linear import Array
 from impact.results import Estimate
 
@@ -39,8 +40,7 @@ def critical_value(covariance: Array, *, conf_level: float = 0.95, draws: int = 
     ⌈level·(draws + 1)⌉-th smallest maximum.
     """
     level = check_level(conf_level)
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
-        raise ValueError("draws must be a whole number of at least 1")
+    draws = check_draws(draws)
     pointwise = float(special.ndtri(0.5 + level / 2))
     variance = np.diag(covariance)
     used = np.flatnonzero(variance > 0)
@@ -49,13 +49,6 @@ def critical_value(covariance: Array, *, conf_level: float = 0.95, draws: int = 
     largest = largest_of(covariance, draws=draws, seed=seed)
     rank = min(math.ceil(level * (draws + 1)), draws)
     return max(pointwise, float(np.partition(largest, rank - 1)[rank - 1]))
-
-
-def seeded(seed: int) -> np.random.Generator:
-    """Start draws from a seed, which must be a whole number of at least 0."""
-    if not is_number(seed) or seed < 0 or seed != int(seed):
-        raise ValueError(f"seed must be a whole number of at least 0, not {seed!r}")
-    return np.random.default_rng(int(seed))
 
 
 def largest_of(covariance: Array, *, draws: int, seed: int) -> Array:

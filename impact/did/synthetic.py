@@ -11,9 +11,9 @@ import numpy as np
 from scipy import optimize
 
 from impact.did.areas import Areas, open_areas
-from impact.did.multiplier import seeded
 from impact.errors import DesignError, Problem
-from impact.inference.intervals import Inference, infer, is_number
+from impact.inference.chance import check_draws, seeded
+from impact.inference.intervals import Inference, infer
 from impact.inference.linear import Array, Codes
 from impact.inference.report import Counterfactual, Counts, is_share, make_estimate, spread
 from impact.results import Caveat, Estimate, StandardErrorCard
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FEW_PERIODS = 5  # with fewer earlier periods a good fit before is cheap, and promises little after
 EXACT = 1e-4  # share of the noise level below which earlier gaps are rounding
+LEAST_DRAWS = 19  # the fewest among which one is beyond 5 per cent
 MOST_GROUPS = 2000  # placebo groups of several areas are all used up to this many
 TINY = 1e-6  # share of the noise level that ridge keeps where the method itself has none, as in the authors' code
 ASSUMPTIONS = (
@@ -219,9 +220,9 @@ def _among_all(areas: Areas, weigh: Callable[[Array, int], Array], draws: int, s
     if math.comb(len(groups), k) <= MOST_GROUPS:
         chosen, counted = list(combinations(range(len(groups)), k)), 0
     else:
-        _need_draws(draws)
+        draws = check_draws(draws, LEAST_DRAWS)
         rng = seeded(seed)
-        chosen = [tuple(rng.choice(len(groups), k, replace=False)) for _ in range(int(draws))]
+        chosen = [tuple(rng.choice(len(groups), k, replace=False)) for _ in range(draws)]
         counted = 1
     out = []
     for picked in chosen:
@@ -254,15 +255,10 @@ def _groups(areas: Areas, draws: int, seed: int) -> list[Codes]:
     """Placebo groups of as many areas (clusters) as were treated: each once, or seeded draws of several."""
     if areas.groups == 1:
         return list(areas.others)
-    _need_draws(draws)
+    draws = check_draws(draws, LEAST_DRAWS)
     rng = seeded(seed)
     return [np.concatenate([areas.others[j] for j in rng.choice(len(areas.others), areas.groups, replace=False)])
-            for _ in range(int(draws))]
-
-
-def _need_draws(draws: int) -> None:
-    if not is_number(draws) or draws < 19 or draws != int(draws):
-        raise ValueError(f"draws is a whole number from 19 up, not {draws!r}")
+            for _ in range(draws)]
 
 
 def _dated(areas: Areas, values: Sequence[float] | Array) -> tuple[tuple[str, float], ...]:

@@ -13,6 +13,7 @@ from impact.data.draws import draw_problems
 from impact.data.frame import Selection, as_names, check_columns, require_columns, rows_text
 from impact.errors import DataError, DesignError, Problem
 from impact.inference.assignment import declared_draw
+from impact.inference.chance import check_draws
 from impact.inference.linear import Array, Codes, least_squares
 from impact.inference.multiple import TIE
 from impact.inference.randomisation import randomisation_test, smallest_p
@@ -99,8 +100,7 @@ def balance_table(data: pd.DataFrame, *, treatment: str, covariates: Sequence[st
         raise ValueError(f"denominator must be one of {', '.join(DENOMINATORS)}, not {denominator!r}")
     if draws and not randomised:
         raise ValueError("draws= makes the declared draw again: that is for a trial, randomised=True")
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 0:
-        raise ValueError("draws must be a whole number, 0 or more")
+    draws = check_draws(draws, 0)
     covariates, categorical = as_names(covariates), as_names(categorical)
     sample = _select(data, treatment, covariates, weights, prognostic, strata, cluster, randomised, implied)
     traits = read_traits(sample.frame, covariates, categorical)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from impact.inference.chance import check_draws, seeded
 from impact.inference.inversion import TIE, Curves, confidence_set, perfect, point_set, studentise
 from impact.inference.linear import Array, Codes
 from impact.results import Segment
@@ -68,10 +69,10 @@ class _Scores:
 def _signs(groups: int, draws: int, seed: int, weights: str) -> tuple[Array, bool]:
     if weights not in ("rademacher", "webb"):
         raise ValueError(f"weights must be 'rademacher' or 'webb', not {weights!r}")
+    rng, draws = seeded(seed), check_draws(draws)
     if weights == "rademacher" and groups <= MOST_ENUMERATED:
         bits = (np.arange(2**groups)[:, None] >> np.arange(groups)[None, :]) & 1
         return np.asarray(1.0 - 2.0 * bits, dtype=float), True
-    rng = np.random.default_rng(seed)
     signs = np.asarray(2.0 * rng.integers(0, 2, (draws, groups)) - 1.0, dtype=float)
     if weights == "webb":
         signs *= WEBB[rng.integers(0, 3, (draws, groups))]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from impact.inference.assignment import Draw
+from impact.inference.chance import check_draws, seeded
 from impact.inference.inversion import TIE, Curves, confidence_set, perfect, point_set, studentise
 from impact.inference.linear import Array, Codes
 from impact.results import Segment
@@ -130,9 +131,10 @@ def _kept(arms: Array, exist: NDArray[np.bool_]) -> Array:
 
 
 def _draws(draw: Draw, draws: int, seed: int, most: int) -> tuple[Array, bool]:
+    rng, draws = seeded(seed), check_draws(draws)
     if draw.count() <= most:
         return draw.every(), True
-    return draw.sample(draws, np.random.default_rng(seed)), False
+    return draw.sample(draws, rng), False
 
 
 def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None = None, studentised: bool = True,
@@ -143,7 +145,7 @@ def randomisation_test(outcomes: Array, draw: Draw, *, covariates: Array | None 
     Parameters
     ----------
     outcomes : (n,) or (n, q), in their own units.
-    draw : the declared assignment, see :func:`impact.inference.declared_draw`.
+    draw : the declared assignment, see :func:`impact.inference.assignment.declared_draw`.
     covariates : (n, k) of full rank with an intercept or strata dummies; None is an intercept.
     studentised : whether the effect is divided by its cluster-robust error, which keeps the test valid for the mean
         effect too when effects differ (Wu & Ding 2021, JASA 116).

@@ -14,6 +14,7 @@ import numpy as np
 
 from impact.errors import DesignError, Problem
 from impact.inference.assignment import Draw
+from impact.inference.chance import check_draws, seeded
 from impact.inference.inversion import ROUNDING, TIE, Curves, confidence_set, point_set, studentise
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.lots import Lots
@@ -188,7 +189,7 @@ def replay(own: Own, draw: Draw | Lots, observed: Codes, *, draws: int = DRAWS, 
 
 
 def _codes(draw: Draw | Lots, draws: int, seed: int, enumerated: bool) -> Iterable[Codes]:
-    rng = np.random.default_rng(seed)
+    rng, draws = seeded(seed), check_draws(draws)
     if isinstance(draw, Lots):
         return draw.every() if enumerated else draw.sample(draws, rng)
     arms = draw.every() if enumerated else draw.sample(draws, rng)

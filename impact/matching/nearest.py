@@ -10,6 +10,7 @@ import numpy as np
 
 from impact.data.frame import as_names
 from impact.errors import DesignError, Problem
+from impact.inference.chance import check_seed, seeded
 from impact.inference.intervals import infer
 from impact.inference.linear import Array, Codes
 from impact.matching.abadie_imbens import MatchedEffect, Side, matched_effect, score_estimation
@@ -34,7 +35,6 @@ from impact.matching.units import (
     cells_of,
     check_choice,
     check_flag,
-    check_seed,
     continuous,
     select_units,
 )
@@ -190,7 +190,8 @@ def _check_rules(rules: _Rules) -> None:
         check_choice("order", rules.order, ORDERS)
         if rules.replace:
             raise ValueError("order matters only without replacement: leave it out")
-    check_seed(rules.seed)
+    if rules.seed is not None:
+        check_seed(rules.seed)
     for name, flag in (("replace", rules.replace), ("bias_adjustment", rules.bias_adjustment),
                        ("estimated_score", rules.estimated_score)):
         check_flag(name, flag)
@@ -227,7 +228,7 @@ def _order(arm: int, value: Array, scored: bool, rules: _Rules) -> Codes:
     if rules.order == "data":
         return np.arange(len(value), dtype=np.int64)
     if rules.order == "random":
-        return np.random.default_rng(rules.seed).permutation(len(value)).astype(np.int64)
+        return seeded(rules.seed).permutation(len(value)).astype(np.int64)
     far = value if scored or arm == 1 else -value  # distances of the atc come with their sign turned
     down = rules.order == "largest" or (rules.order is None and (arm == 1 or not scored))
     return np.argsort(-far if down else far, kind="stable").astype(np.int64)

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from impact.errors import DesignError, Problem
+from impact.inference.chance import check_seed, seeded
 from impact.inference.estimating import optimal_bounds
 from impact.inference.linear import Array, Codes
 from impact.matching.neighbours import Mask
@@ -18,7 +19,6 @@ from impact.matching.score import propensity
 from impact.matching.units import (
     Units,
     check_choice,
-    check_seed,
     need_both_arms,
     need_enough_units,
     need_scikit_learn,
@@ -155,8 +155,9 @@ def _check(learner: str, folds: int | None, trim: str | float | None, estimand: 
     if trim is not None and (isinstance(trim, bool) or not (
             trim == "crump" or (isinstance(trim, int | float) and 0 < trim < 0.5))):
         raise ValueError(f"trim must be None, 'crump' or a share between 0 and 0.5, not {trim!r}")
-    check_seed(seed)
-    if seed is None and (learner != "logit" or (folds or 1) > 1):
+    if seed is not None:
+        check_seed(seed)
+    elif learner != "logit" or (folds or 1) > 1:
         raise ValueError("seed is needed: folds and this learner draw at random")
 
 
@@ -185,7 +186,7 @@ def _fitted(units: Units, learner: str, folds: int, seed: int | None) -> tuple[A
 
 def _folds(treated: Array, folds: int, seed: int | None) -> Codes:
     """Fold of each row, drawn within each arm."""
-    rng = np.random.default_rng(seed)
+    rng = seeded(seed)
     out = np.empty(len(treated), dtype=np.int64)
     for arm in (0, 1):
         mine = np.flatnonzero(treated == arm)

@@ -11,6 +11,7 @@ import numpy as np
 
 from impact.data.frame import listed
 from impact.errors import DesignError, Problem
+from impact.inference.chance import check_seed, seeded
 from impact.inference.estimating import Balancing, Block, balancing, influences, linear_block, logit_block, mean_block
 from impact.inference.intervals import check_level
 from impact.inference.linear import Array, Codes, least_squares
@@ -26,7 +27,7 @@ from impact.matching.observed import (
     select_comparison,
 )
 from impact.matching.sample import MatchedEstimate
-from impact.matching.units import ASSUMPTIONS, QUESTIONS, check_choice, check_seed, need_both_arms, need_scikit_learn
+from impact.matching.units import ASSUMPTIONS, QUESTIONS, check_choice, need_both_arms, need_scikit_learn
 from impact.results import Caveat
 
 if TYPE_CHECKING:
@@ -183,8 +184,6 @@ def _check(estimand: str, folds: int | None, learner: str, seed: int, vcov: str 
     check_choice("learner", learner, LEARNERS)
     if folds is not None and (isinstance(folds, bool) or not isinstance(folds, int) or folds < 2):
         raise ValueError("folds must be None or a whole number of at least 2")
-    if seed is None:
-        raise ValueError("seed must be a whole number of at least 0")
     check_seed(seed)
     if vcov not in (None, "M", "IF"):
         raise ValueError(f"vcov must be None, 'M' or 'IF', not {vcov!r}")
@@ -287,7 +286,7 @@ def _cross_fit(sample: Comparison, estimand: str, folds: int, learner: str, seed
 
 def _splits(sample: Comparison, folds: int, seed: int) -> Iterator[tuple[Codes, Codes]]:
     """Draw folds within arms, or by cluster, and hand out training and test rows."""
-    rng = np.random.default_rng(seed)
+    rng = seeded(seed)
     members = np.arange(len(sample.y)) if sample.clusters is None else sample.clusters
     groups = [np.arange(int(members.max()) + 1)] if sample.clusters is not None else [
         np.flatnonzero(sample.treated == arm) for arm in (1, 0)]

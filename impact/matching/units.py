@@ -258,12 +258,6 @@ def joint_codes(columns: Sequence[Codes]) -> Codes:
     return np.asarray(np.unique(table, axis=0, return_inverse=True)[1]).ravel().astype(np.int64)
 
 
-def check_seed(seed: Any) -> None:
-    """Refuse a seed that starts no draw."""
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
-        raise ValueError(f"seed must be a whole number of at least 0, not {seed!r}")
-
-
 def check_flag(name: str, value: Any) -> None:
     """Refuse what is neither True nor False: a word such as 'no' would count as yes."""
     if value is not None and not isinstance(value, bool):

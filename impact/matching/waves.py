@@ -103,7 +103,7 @@ def followed(data: pd.DataFrame, *, outcome: str, treatment: str | None, first_t
                     covariates=traits, cluster=cluster)
     first = [first_treated] if first_treated is not None else []
     data = data.reset_index(drop=True)  # rows are told by their place: labels may repeat
-    clean = data.assign(**{name: data[name].replace([np.inf, -np.inf], np.nan) for name in first})
+    clean = data.assign(**{name: data[name].replace(np.inf, np.nan) for name in first})
     words = [name for name in traits if holds_words(data, name)]
     check_columns(clean, numbers=(outcome, time, *first, *(name for name in traits if name not in words)),
                   zero_one=(treatment,) if treatment is not None else (), complete=() if cluster is None else (cluster,))

@@ -12,6 +12,7 @@ from scipy import optimize, stats
 from impact.data.frame import Selection, as_names, check_columns, require_columns, rows_text, transformed
 from impact.data.privacy import speakable
 from impact.errors import DataError, DesignError, Problem
+from impact.inference.chance import check_draws, seeded
 from impact.inference.intervals import check_level, infer
 from impact.inference.linear import Array, Codes
 from impact.inference.report import Counts, cluster_counts, few_for_large_samples, is_share, make_estimate
@@ -249,9 +250,8 @@ def _within_cells(y: Array, offered: Array, cells: Codes, weights: Array) -> flo
 def _bootstrap(both: Callable[[Codes], tuple[float, float]], sample: _Enrolled, draws: int,
                seed: int) -> tuple[tuple[float, float], str]:
     """Standard errors of the two bounds, and how they were made: units (or clusters) drawn again within arms."""
-    if draws < 2:
-        raise ValueError(f"draws must be a whole number, at least 2, not {draws!r}")
-    rng = np.random.default_rng(seed)
+    draws = check_draws(draws, 2)
+    rng = seeded(seed)
     groups = np.arange(len(sample.y)) if sample.clusters is None else sample.clusters
     members = np.split(np.argsort(groups, kind="stable"), np.searchsorted(np.sort(groups), np.arange(1, groups.max() + 1)))
     arm = np.array([sample.offered[m[0]] for m in members])

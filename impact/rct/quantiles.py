@@ -13,6 +13,7 @@ from scipy import optimize
 from impact.data.frame import as_names
 from impact.errors import DesignError, Problem
 from impact.inference.assignment import declared_draw
+from impact.inference.chance import check_draws, seeded
 from impact.inference.intervals import NOISE, Inference, check_level
 from impact.inference.linear import Array, Codes, Fit
 from impact.inference.replays import Statistics, plain
@@ -136,9 +137,7 @@ def _check_asked(quantiles: Sequence[float], draws: int, level: float) -> list[f
     asked = [float(q) for q in quantiles]
     if not asked or len(set(asked)) < len(asked) or not all(0 < q < 1 for q in asked):
         raise ValueError(f"quantiles are shares strictly between 0 and 1, each once, not {quantiles!r}")
-    if isinstance(draws, bool) or not isinstance(draws, int) or _end(draws, level) < 1:
-        least = math.ceil(2 / (1 - level) - 1e-9) - 1
-        raise ValueError(f"draws must be a whole number, at least {least} for an interval of {level:.12g}, not {draws!r}")
+    check_draws(draws, math.ceil(2 / (1 - level) - 1e-9) - 1, f"for an interval of {level:.12g}")
     return sorted(asked, key=lambda q: q != 0.5)
 
 
@@ -269,7 +268,7 @@ def _programme(x: Array, y: Array, share: float) -> Array:
 
 def _bootstrap(estimator: Quantiles, trial: Trial, weights: Array, draws: int, seed: int) -> _Bootstrap:
     """Redraw units, or whole clusters, within arm and stratum; rows drawn twice weigh twice."""
-    rng = np.random.default_rng(seed)
+    rng = seeded(seed)
     member = trial.clusters if trial.clusters is not None else np.arange(len(trial.y), dtype=np.int64)
     count = int(member.max()) + 1
     arm = np.zeros(count)
