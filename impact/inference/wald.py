@@ -116,7 +116,8 @@ def hotelling_df(fit: Fit, cov: Covariance, contrasts: Array) -> float:
     -----
     D_st is a sum over clusters of products of two linear forms in the errors, with weights p_sg and p_tg, so that
     Σ Var(D_st) is Σ_gh of (Σ_s p_sg'p_sh)² + Σ_st (p_sg'p_th)(p_tg'p_sh). Each p_sg'p_th is a diagonal plus a product of
-    (G × 2k) factors, as in :func:`impact.inference.sandwich.satterthwaite_df`. η does not change when the contrasts are recombined.
+    (G × 2k) factors, as in :func:`impact.inference.sandwich.satterthwaite_df`. η does not change when the contrasts are
+    recombined.
     """
     if cov.adjusted is None or cov.codes is None or cov.n_clusters is None:
         return float(cov.residual_df)
