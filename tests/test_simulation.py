@@ -150,8 +150,10 @@ CELLS = {
                              neighbours(**REPLACE, estimand="ate"), 1.0, 2_000),
     "matching_score_300": Cell("300 firms, ATT, propensity score with replacement, no adjustment", volunteers(300),
                                neighbours(replace=True, bias_adjustment=False), 1.0, 2_000),
-    "matching_pairs_200": Cell("200 firms, ATT, pairs without replacement", volunteers(200), neighbours(), 1.0, 2_000,
-                               weak="not detected by a caveat: pairs stay unequal, which the balance check shows"),
+    "matching_pairs_200": Cell("200 firms, ATT, pairs without replacement, bias adjusted", volunteers(200), neighbours(),
+                               1.0, 2_000),
+    "matching_pairs_200_plain": Cell("200 firms, ATT, pairs without replacement, no adjustment", volunteers(200),
+                                     neighbours(bias_adjustment=False), 1.0, 2_000, weak="not_bias_adjusted"),
 }
 
 
