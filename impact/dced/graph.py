@@ -13,18 +13,28 @@ class BoxLike(Protocol):
     """A step of a chain, of a study or a programme."""
 
     @property
-    def id(self) -> str: ...  # noqa: D102
+    def id(self) -> str:
+        """Its name in the file."""
+        ...
+
     @property
-    def level(self) -> ChainLevel: ...  # noqa: D102
+    def level(self) -> ChainLevel:
+        """From activity to impact."""
+        ...
 
 
 class ArrowLike(Protocol):
     """A link of a chain, of a study or a programme."""
 
     @property
-    def source(self) -> str: ...  # noqa: D102
+    def source(self) -> str:
+        """Id of the box it leaves."""
+        ...
+
     @property
-    def target(self) -> str: ...  # noqa: D102
+    def target(self) -> str:
+        """Id of the box it reaches."""
+        ...
 
 
 def counted(boxes: Sequence[BoxLike]) -> str:
